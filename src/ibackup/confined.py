@@ -1,0 +1,386 @@
+"""The one class through which every path that came from outside is opened.
+
+A phone names the paths it wants written, moved, deleted and read back, and a backup folder names its own
+files. ``Confined`` holds one folder open and resolves such names below it: by an allow-list grammar first,
+then directory by directory with ``O_NOFOLLOW``, so that neither ``..`` nor a link leads out, not even one that
+appears while we look. New files are made under a fresh name in a staging folder and renamed into place; nothing
+ever opens an existing file for writing, because finished snapshots share their files by hard links.
+
+Windows has neither ``dir_fd`` nor ``O_NOFOLLOW``; there each directory on the way is checked for reparse points.
+An instance is for one thread at a time.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from ibackup.errors import ProtocolBroken
+
+MAX_PATH_BYTES = 4096
+MAX_NAME_BYTES = 255
+MAX_DEPTH = 16
+
+Parts = tuple[str, ...]
+
+_POSIX_AT = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_REPARSE_POINT = 0x400
+
+# Characters that mean something to some file system; refused on every system, so that a store can move.
+_FORBIDDEN = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32))) | {"\x7f"}
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"]
+)
+
+
+class PathRefused(ProtocolBroken):
+    """A path from outside that is not below the folder, or not a name this format may use."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"The path {shown(path)} was refused.",
+            why=f"It {reason}.",
+            hint="Nothing was touched. Try another cable and restart the phone; if it stays, report it.",
+        )
+        self.path = path
+
+
+def shown(path: str, limit: int = 200) -> str:
+    """A path from outside, made safe to print: control characters escaped, cut at ``limit`` characters."""
+    text = ascii(path) if any(not char.isprintable() for char in path) else f'"{path}"'
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def parse(path: str) -> Parts:
+    """Split a path from outside into checked names.
+
+    Empty components (a doubled or a trailing slash) are dropped; everything else that is not a plain name on
+    every system is refused.
+
+    Raises:
+        PathRefused: the path is empty, absolute, too long, too deep or has a name that is not allowed.
+    """
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        raise PathRefused(path, "is not valid Unicode") from None
+    if len(encoded) > MAX_PATH_BYTES:
+        raise PathRefused(path, f"is longer than {MAX_PATH_BYTES} bytes")
+    if path.startswith(("/", "\\")):
+        raise PathRefused(path, "is absolute")
+    parts = tuple(part for part in path.split("/") if part)
+    if not parts:
+        raise PathRefused(path, "names nothing")
+    if len(parts) > MAX_DEPTH:
+        raise PathRefused(path, f"is deeper than {MAX_DEPTH} folders")
+    for part in parts:
+        reason = name_flaw(part)
+        if reason:
+            raise PathRefused(path, reason)
+    return parts
+
+
+def name_flaw(name: str) -> str:
+    """Why a single name may not be used, or an empty string when it may."""
+    if name in {"", ".", ".."}:
+        return "would leave its folder"
+    if not _FORBIDDEN.isdisjoint(name):
+        return "has a character that is not allowed"
+    if name[-1] in ". ":
+        return "ends in a dot or a space"
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        return f"has a name of more than {MAX_NAME_BYTES} bytes"
+    if name.partition(".")[0].rstrip(" ").upper() in _RESERVED:
+        return "is a reserved name on Windows"
+    return ""
+
+
+Kind = Literal["file", "directory", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What stands at a path: ``size`` in bytes, ``mtime`` in seconds since 1970."""
+
+    name: str
+    kind: Kind
+    size: int
+    mtime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A new file that has no place yet; ``fd`` is open for writing and belongs to the caller."""
+
+    fd: int
+    name: str
+
+
+def _kind(mode: int) -> Kind:
+    if stat.S_ISREG(mode):
+        return "file"
+    return "directory" if stat.S_ISDIR(mode) else "other"
+
+
+class Confined:
+    """A folder that names from outside are resolved below.
+
+    Args:
+        root: the folder; it must exist and is trusted, links on the way to it are followed.
+        staging: where new files are made before they are renamed into place; on the same file system as
+            ``root`` and not below it. None makes the instance read-only.
+        max_open: how many directory descriptors are kept open.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        staging: str | os.PathLike[str] | None = None,
+        *,
+        max_open: int = 64,
+    ) -> None:
+        self._root = os.fspath(root)
+        self._staging = None if staging is None else os.fspath(staging)
+        self._max_open = max_open
+        self._dirs: OrderedDict[Parts, int] = OrderedDict()
+        self._counter = 0
+        self._root_fd = self._staging_fd = -1
+        if _POSIX_AT:
+            self._root_fd = os.open(self._root, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+            if self._staging is not None:
+                self._staging_fd = os.open(self._staging, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every descriptor."""
+        self._forget(())
+        for fd in (self._root_fd, self._staging_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._root_fd = self._staging_fd = -1
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def open_file(self, parts: Parts) -> int:
+        """Open a regular file for reading and return its descriptor.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+            PathRefused: a link is there or on the way.
+            OSError: something else is there, or it cannot be read.
+        """
+        # Non-blocking, so that a named pipe in a hostile folder cannot hang us before it is looked at.
+        with self._refusing_links(parts):
+            name, at = self._at(parts)
+            fd = os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY, **at)
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(fd)
+            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(code, os.strerror(code), "/".join(parts))
+        return fd
+
+    def item(self, parts: Parts) -> Item:
+        """What stands at a path, links not followed. Raises FileNotFoundError when nothing does."""
+        with self._refusing_links(parts):
+            name, at = self._at(parts)
+            found = os.stat(name, follow_symlinks=False, **at)
+        return Item(parts[-1], _kind(found.st_mode), found.st_size, found.st_mtime)
+
+    def items(self, parts: Parts) -> Iterator[Item]:
+        """What a folder holds, in no order; ``()`` is the root. Raises FileNotFoundError when there is none."""
+        with self._refusing_links(parts):
+            folder: int | str = self._dir(parts) if _POSIX_AT else self._checked_path(parts)
+            listing = os.scandir(folder)
+        with listing as entries:
+            for entry in entries:
+                found = (
+                    os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
+                    if isinstance(folder, int)
+                    else entry.stat(follow_symlinks=False)
+                )
+                yield Item(entry.name, _kind(found.st_mode), found.st_size, found.st_mtime)
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def create(self) -> Staged:
+        """Make a new, empty file in the staging folder, mode 0600."""
+        if self._staging is None:
+            raise PermissionError(errno.EROFS, "this folder is served read-only")
+        while True:
+            self._counter += 1
+            name = f"{self._counter:x}.new"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
+            # A staging folder taken over from a broken run may hold that run's last files.
+            with contextlib.suppress(FileExistsError):
+                if self._staging_fd >= 0:
+                    return Staged(os.open(name, flags, 0o600, dir_fd=self._staging_fd), name)
+                return Staged(os.open(os.path.join(self._staging, name), flags, 0o600), name)
+
+    def publish(self, staged: Staged, parts: Parts) -> None:
+        """Rename a staged file to its place, over a file or link that is there; its descriptor may be closed."""
+        assert self._staging is not None
+        with self._refusing_links(parts):
+            name, at = self._at(parts)
+            if self._staging_fd >= 0:
+                os.rename(staged.name, name, src_dir_fd=self._staging_fd, dst_dir_fd=at["dir_fd"])
+            else:
+                _replace(os.path.join(self._staging, staged.name), name)
+
+    def discard(self, staged: Staged) -> None:
+        """Remove a staged file that will not be published."""
+        assert self._staging is not None
+        with contextlib.suppress(FileNotFoundError):
+            if self._staging_fd >= 0:
+                os.unlink(staged.name, dir_fd=self._staging_fd)
+            else:
+                os.unlink(os.path.join(self._staging, staged.name))
+
+    def make_dir(self, parts: Parts) -> None:
+        """Make a folder and its parents, mode 0700; one that exists is left as it is."""
+        self._writable()
+        for depth in range(1, len(parts) + 1):
+            with self._refusing_links(parts[:depth]):
+                name, at = self._at(parts[:depth])
+                try:
+                    os.mkdir(name, 0o700, **at)
+                except FileExistsError:
+                    if not stat.S_ISDIR(os.stat(name, follow_symlinks=False, **at).st_mode):
+                        raise
+
+    def rename(self, source: Parts, target: Parts) -> None:
+        """Move a file or folder; what stood at the target is replaced, a folder with all it holds."""
+        self._writable()
+        with self._refusing_links(source):
+            old, old_at = self._at(source)
+            moved_dir = stat.S_ISDIR(os.stat(old, follow_symlinks=False, **old_at).st_mode)
+        with self._refusing_links(target):
+            new, new_at = self._at(target)
+            if moved_dir or self._is_dir(target):
+                if target[: len(source)] == source or source[: len(target)] == target:
+                    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join(target))
+                self.remove(target)
+                self._forget(source)
+                new, new_at = self._at(target)
+                old, old_at = self._at(source)
+        if _POSIX_AT:
+            os.rename(old, new, src_dir_fd=old_at["dir_fd"], dst_dir_fd=new_at["dir_fd"])
+        else:
+            _replace(old, new)
+
+    def remove(self, parts: Parts) -> bool:
+        """Remove a file, a link itself, or a folder with all it holds; False when nothing was there."""
+        self._writable()
+        with self._refusing_links(parts):
+            try:
+                name, at = self._at(parts)
+                is_dir = stat.S_ISDIR(os.stat(name, follow_symlinks=False, **at).st_mode)
+            except FileNotFoundError:
+                return False
+            if is_dir:
+                self._forget(parts)
+                name, at = self._at(parts)
+                shutil.rmtree(name, dir_fd=at.get("dir_fd"))
+            else:
+                os.unlink(name, **at)
+        return True
+
+    # -- the walk -----------------------------------------------------------------------------------------
+
+    def _writable(self) -> None:
+        if self._staging is None:
+            raise PermissionError(errno.EROFS, "this folder is served read-only")
+
+    def _is_dir(self, parts: Parts) -> bool:
+        try:
+            return self.item(parts).kind == "directory"
+        except FileNotFoundError:
+            return False
+
+    @contextlib.contextmanager
+    def _refusing_links(self, parts: Parts) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise PathRefused("/".join(parts), "goes through a link") from None
+            raise
+
+    def _at(self, parts: Parts) -> tuple[str, dict[str, int]]:
+        """The name and the ``dir_fd`` argument by which an os call reaches a path."""
+        if _POSIX_AT:
+            return parts[-1], {"dir_fd": self._dir(parts[:-1])}
+        return os.path.join(self._checked_path(parts[:-1]), parts[-1]), {}
+
+    def _dir(self, parts: Parts) -> int:
+        """The descriptor of a folder below the root, kept for the next time."""
+        if not parts:
+            return self._root_fd
+        fd = self._dirs.get(parts)
+        if fd is not None:
+            self._dirs.move_to_end(parts)
+            return fd
+        parent = self._dir(parts[:-1])
+        try:
+            fd = os.open(parts[-1], os.O_RDONLY | _DIRECTORY | _NOFOLLOW | _CLOEXEC, dir_fd=parent)
+        except NotADirectoryError:
+            # Linux says ENOTDIR, not ELOOP, for a link when both O_DIRECTORY and O_NOFOLLOW are given.
+            if stat.S_ISLNK(os.stat(parts[-1], dir_fd=parent, follow_symlinks=False).st_mode):
+                raise PathRefused("/".join(parts), "goes through a link") from None
+            raise
+        self._dirs[parts] = fd
+        if len(self._dirs) > self._max_open:
+            _, oldest = self._dirs.popitem(last=False)
+            os.close(oldest)
+        return fd
+
+    def _forget(self, parts: Parts) -> None:
+        """Close the kept descriptors at and below a folder."""
+        for known in [known for known in self._dirs if known[: len(parts)] == parts]:
+            os.close(self._dirs.pop(known))
+
+    def _checked_path(self, parts: Parts) -> str:
+        """The path of a folder on a system without ``dir_fd``, each step checked for links."""
+        path = self._root
+        for part in parts:
+            path = os.path.join(path, part)
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode) or getattr(found, "st_file_attributes", 0) & _REPARSE_POINT:
+                raise PathRefused("/".join(parts), "goes through a link")
+        return path
+
+
+def _replace(source: str, target: str) -> None:
+    """``os.replace``, retried on Windows while a virus scanner or an indexer holds the file."""
+    import time
+
+    for pause in (0.01, 0.05, 0.2, 1.0):
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            time.sleep(pause)
+        else:
+            return
+    os.replace(source, target)
