@@ -225,8 +225,7 @@ class Confined:
 
     def create(self) -> Staged:
         """Make a new, empty file in the staging folder, mode 0600."""
-        if self._staging is None:
-            raise PermissionError(errno.EROFS, "this folder is served read-only")
+        staging = self._writable()
         while True:
             self._counter += 1
             name = f"{self._counter:x}.new"
@@ -235,26 +234,26 @@ class Confined:
             with contextlib.suppress(FileExistsError):
                 if self._staging_fd >= 0:
                     return Staged(os.open(name, flags, 0o600, dir_fd=self._staging_fd), name)
-                return Staged(os.open(os.path.join(self._staging, name), flags, 0o600), name)
+                return Staged(os.open(os.path.join(staging, name), flags, 0o600), name)
 
     def publish(self, staged: Staged, parts: Parts) -> None:
         """Rename a staged file to its place, over a file or link that is there; its descriptor may be closed."""
-        assert self._staging is not None
+        staging = self._writable()
         with self._refusing_links(parts):
             name, at = self._at(parts)
             if self._staging_fd >= 0:
                 os.rename(staged.name, name, src_dir_fd=self._staging_fd, dst_dir_fd=at["dir_fd"])
             else:
-                _replace(os.path.join(self._staging, staged.name), name)
+                _replace(os.path.join(staging, staged.name), name)
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged file that will not be published."""
-        assert self._staging is not None
+        staging = self._writable()
         with contextlib.suppress(FileNotFoundError):
             if self._staging_fd >= 0:
                 os.unlink(staged.name, dir_fd=self._staging_fd)
             else:
-                os.unlink(os.path.join(self._staging, staged.name))
+                os.unlink(os.path.join(staging, staged.name))
 
     def make_dir(self, parts: Parts) -> None:
         """Make a folder and its parents, mode 0700; one that exists is left as it is."""
@@ -265,7 +264,10 @@ class Confined:
                 try:
                     os.mkdir(name, 0o700, **at)
                 except FileExistsError:
-                    if not stat.S_ISDIR(os.stat(name, follow_symlinks=False, **at).st_mode):
+                    mode = os.stat(name, follow_symlinks=False, **at).st_mode
+                    if stat.S_ISLNK(mode):
+                        raise PathRefused("/".join(parts), "goes through a link") from None
+                    if not stat.S_ISDIR(mode):
                         raise
 
     def rename(self, source: Parts, target: Parts) -> None:
@@ -307,9 +309,11 @@ class Confined:
 
     # -- the walk -----------------------------------------------------------------------------------------
 
-    def _writable(self) -> None:
+    def _writable(self) -> str:
+        """The staging folder; an instance without one changes nothing."""
         if self._staging is None:
             raise PermissionError(errno.EROFS, "this folder is served read-only")
+        return self._staging
 
     def _is_dir(self, parts: Parts) -> bool:
         try:

@@ -1,0 +1,5 @@
+"""``python -m ibackup``."""
+
+from ibackup.cli.main import main
+
+main()
