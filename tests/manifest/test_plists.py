@@ -1,0 +1,178 @@
+"""Plists: plistlib as the reference, and bombs that must not go off."""
+
+import plistlib
+import struct
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ibackup.errors import NotABackup
+from ibackup.manifest import plists
+
+FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
+
+values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+    | st.binary()
+    | st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1)).map(  # noqa: DTZ001
+        lambda when: when.replace(microsecond=0)
+    ),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs", "Cc"])), inner)
+    ),
+    max_leaves=30,
+)
+
+
+@given(values, st.sampled_from([plistlib.FMT_XML, plistlib.FMT_BINARY]))
+def test_reads_what_plistlib_writes(value: Any, fmt: plistlib.PlistFormat) -> None:
+    assert plists.load(plistlib.dumps(value, fmt=fmt)) == plistlib.loads(plistlib.dumps(value, fmt=fmt))
+
+
+@given(values, st.data())
+def test_damaged_binary_is_refused_or_read_but_never_crashes(value: object, data: st.DataObject) -> None:
+    raw = bytearray(plistlib.dumps([value, {"a": value}], fmt=plistlib.FMT_BINARY))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(8, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        plists.load(bytes(raw), max_objects=10_000)
+    except NotABackup:
+        pass
+
+
+def bplist(objects: list[bytes], top: int = 0, ref_size: int = 1, count: int | None = None) -> bytes:
+    body, offsets = b"bplist00", []
+    for entry in objects:
+        offsets.append(len(body))
+        body += entry
+    table = b"".join(struct.pack(">I", offset) for offset in offsets)
+    trailer = struct.pack(">6xBBQQQ", 4, ref_size, len(objects) if count is None else count, top, len(body))
+    return body + table + trailer
+
+
+def deep(levels: int) -> bytes:
+    return bplist([b"\xa1" + bytes([n + 1]) for n in range(levels)] + [b"\x09"])
+
+
+BOMBS = {
+    "four billion objects": bplist([b"\x09"], count=4_000_000_000),
+    "two lists that hold each other": bplist([b"\xa1\x01", b"\xa1\x00"]),
+    "a list of itself": bplist([b"\xa1\x00"]),
+    "two to the forty": bplist([b"\xa2" + bytes([n + 1, n + 1]) for n in range(40)] + [b"\x09"]),
+    "two hundred levels": deep(200),
+    "a string longer than the data": bplist([b"\x5f\x13" + struct.pack(">Q", 2**62)]),
+    "a list longer than the data": bplist([b"\xaf\x13" + struct.pack(">Q", 2**62)]),
+    "a length that is text": bplist([b"\x5f\x51a"]),
+    "a reference to nothing": bplist([b"\xa1\x07"]),
+    "a top object that is not there": bplist([b"\x09"], top=3),
+    "references of 200 bytes": bplist([b"\xa1\x00"], ref_size=200),
+    "a list as a key": bplist([b"\xd1\x01\x01", b"\xa0"]),
+    "a trailer only": bytes(32),
+    "its head only": b"bplist00",
+    "nothing": b"",
+    "ten thousand levels of XML": b"<plist>" + b"<array>" * 10_000 + b"</array>" * 10_000 + b"</plist>",
+    "a billion laughs": b'<?xml version="1.0"?><!DOCTYPE plist [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
+    b"<plist><string>&b;</string></plist>",
+    "an end without a start": b"<plist></dict></plist>",
+    "two keys in a row": b"<plist><dict><key>a</key><key>b</key></dict></plist>",
+    "no XML at all": b"\x00\x01\x02 hello",
+    "a date of the year 99999": b"<plist><date>99999-01-01T00:00:00Z</date></plist>",
+    "a number of 10,000 digits": b"<plist><integer>" + b"9" * 10_000 + b"</integer></plist>",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_do_not_go_off(name: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(NotABackup) as caught:
+        plists.load(BOMBS[name], part="Manifest.plist")
+    assert time.perf_counter() - start < 1
+    assert caught.value.what == "Manifest.plist cannot be read."
+    assert caught.value.hint
+
+
+def test_limits_are_where_they_say() -> None:
+    assert plists.load(deep(64)) is not None
+    with pytest.raises(NotABackup):
+        plists.load(deep(65))
+    with pytest.raises(NotABackup, match="limit"):
+        plists.load(plistlib.dumps(["x" * 100]), limit=100)
+
+
+def test_info_plist_of_a_real_phone() -> None:
+    if not FIXTURE.is_dir():
+        pytest.skip("no fixtures here")
+    info = plists.InfoPlist.parse((FIXTURE / "Info.plist").read_bytes())
+    raw = plistlib.loads((FIXTURE / "Info.plist").read_bytes())
+    assert info.product_version == raw["Product Version"]
+    assert info.device_name == raw["Device Name"]
+    assert info.last_backup_date == raw["Last Backup Date"].replace(tzinfo=UTC)
+    assert list(info.installed_applications) == raw["Installed Applications"]
+
+
+STATUS = {
+    "UUID": "ABC",
+    "Date": datetime(2026, 11, 22),  # noqa: DTZ001
+    "Version": "3.3",
+    "BackupState": "new",
+    "SnapshotState": "finished",
+    "IsFullBackup": True,
+}
+
+
+def test_status_plist() -> None:
+    status = plists.StatusPlist.parse(plistlib.dumps(STATUS, fmt=plistlib.FMT_BINARY))
+    assert status.is_finished
+    assert status.is_full_backup
+    assert status.date == datetime(2026, 11, 22, tzinfo=UTC)
+    for odd in ({"SnapshotState": "uploading"}, {"BackupState": "empty"}):
+        assert not plists.StatusPlist.parse(plistlib.dumps(STATUS | odd)).is_finished
+
+
+MANIFEST = {
+    "IsEncrypted": False,
+    "Version": "10.0",
+    "Lockdown": {"ProductVersion": "17.1", "UniqueDeviceID": "X", "com.apple.mobile.data_sync": {}},
+    "Applications": {"com.example.app": {"CFBundleVersion": "1"}},
+}
+
+
+def test_manifest_plist() -> None:
+    manifest = plists.ManifestPlist.parse(plistlib.dumps(MANIFEST))
+    assert manifest.lockdown.product_version == "17.1"
+    assert manifest.applications == ("com.example.app",)
+    assert manifest.keybag is None
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"IsEncrypted": "yes"}, "its IsEncrypted is text, not true or false"),
+        ({"IsEncrypted": True}, "it has no BackupKeyBag"),
+        ({"Lockdown": []}, "holds a list where a dictionary belongs"),
+        ({"Date": "today"}, "its Date is text, not a date"),
+        ({"ManifestKey": 5}, "its ManifestKey is a number, not data"),
+        ({"Version": b"10"}, "its Version is data, not text"),
+    ],
+)
+def test_odd_keys_are_named(odd: dict[str, object], says: str) -> None:
+    with pytest.raises(NotABackup) as caught:
+        plists.ManifestPlist.parse(plistlib.dumps(MANIFEST | odd))
+    assert says.casefold() in str(caught.value).casefold()
+
+
+def test_missing_keys_are_named() -> None:
+    with pytest.raises(NotABackup, match="no IsEncrypted"):
+        plists.ManifestPlist.parse(plistlib.dumps({}))
+    with pytest.raises(NotABackup, match="no SnapshotState"):
+        plists.StatusPlist.parse(plistlib.dumps({"Version": "3.3"}))
+    with pytest.raises(NotABackup, match="list where a dictionary"):
+        plists.InfoPlist.parse(plistlib.dumps([]))
