@@ -1,0 +1,257 @@
+"""Trust between the phone and computers: keys, certificates, pair records, and the Trust dialog.
+
+The RSA keys are made once per process, since making one costs tens of milliseconds: they are the one thing
+of a virtual iPhone that does not follow from its seed.
+"""
+
+import contextlib
+import datetime as dt
+import functools
+import hashlib
+import os
+import plistlib
+import ssl
+import tempfile
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ibackup.simulator.spec import PhoneSpec
+
+SYSTEM_BUID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, "virtual-usbmuxd.invalid")).upper()
+"""The SystemBUID of the virtual usbmuxd: which computer this is."""
+
+
+class LockdownRefusal(Exception):
+    """The phone says no.
+
+    Attributes:
+        error: lockdown's error string.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What the phone keeps of one trusted computer; certificates are PEM."""
+
+    host_id: str
+    device_certificate: bytes
+    host_certificate: bytes
+    root_certificate: bytes
+    escrow_bag: bytes
+
+    @functools.cached_property
+    def tls(self) -> ssl.SSLContext:
+        """The phone's side of TLS: only this computer's certificates are accepted."""
+        return _server_context(self.device_certificate, self.root_certificate)
+
+
+@functools.cache
+def _key(owner: str) -> rsa.RSAPrivateKey:
+    """The key of the phones ("device"), or one of the virtual usbmuxd's two ("host", "root")."""
+    del owner  # it is the cache's key
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def device_public_key() -> bytes:
+    """The phone's public key as lockdown gives it: PEM, PKCS #1."""
+    return (
+        _key("device").public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+    )
+
+
+def pair_record(spec: PhoneSpec) -> dict[str, object]:
+    """The pair record that the virtual usbmuxd has of a phone that trusts it already."""
+    root = _certificate(_key("root").public_key(), authority=True)
+    return {
+        "DeviceCertificate": _certificate(_key("device").public_key()),
+        "EscrowBag": escrow_bag(spec),
+        "HostCertificate": _certificate(_key("host").public_key()),
+        "HostID": str(uuid.uuid5(uuid.NAMESPACE_DNS, spec.udid)).upper(),
+        "HostPrivateKey": _private_pem(_key("host")),
+        "RootCertificate": root,
+        "RootPrivateKey": _private_pem(_key("root")),
+        "SystemBUID": SYSTEM_BUID,
+        "UDID": spec.udid,
+        "WiFiMACAddress": spec.wifi_address,
+    }
+
+
+def escrow_bag(spec: PhoneSpec) -> bytes:
+    """The 32 bytes with which a trusted computer reaches a locked phone's data."""
+    return hashlib.sha256(f"escrow {spec.seed} {spec.udid}".encode()).digest()
+
+
+def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+
+
+def _certificate(public_key: rsa.RSAPublicKey, *, authority: bool = False) -> bytes:
+    """A certificate in the manner of pair records (no names at all), issued by the virtual usbmuxd's root."""
+    now = dt.datetime.now(dt.UTC)
+    nobody = x509.Name([])
+    builder = (
+        x509.CertificateBuilder(nobody, nobody, public_key, 1 if authority else x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    )
+    if not authority:
+        usage = dict.fromkeys(_KEY_USAGES, False) | {"digital_signature": True, "key_encipherment": True}
+        builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
+    return builder.sign(_key("root"), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+_KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _server_context(certificate: bytes, root: bytes) -> ssl.SSLContext:
+    """TLS as a phone speaks it: old versions and weak hashes too, and a client's chain checked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=root.decode("ascii"))
+    context.num_tickets = 0  # nobody resumes, and a ticket sent to a client that just left is a broken pipe
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are deprecated, old clients exist
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    with tempfile.TemporaryDirectory(prefix="virtual-iphone-") as folder:
+        path = os.path.join(folder, "device.pem")  # load_cert_chain takes nothing but files
+        with open(path, "wb") as file:
+            file.write(certificate + b"\n" + _private_pem(_key("device")))
+        context.load_cert_chain(path)
+    return context
+
+
+class TrustBook:
+    """Which computers the phone trusts, and what the Trust dialog says; safe to use from every thread."""
+
+    def __init__(self, spec: PhoneSpec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._pairings: dict[str, Pairing] = {}
+        self._dialog_since: float | None = None
+        self.answer = spec.trust
+        """What the owner does about the next dialog; may be set."""
+        self.record: dict[str, object] | None = None
+        """The pair record for usbmuxd to have from the start, of a phone that is trusted already."""
+        if spec.trust.kind == "trusted":
+            self.record = pair_record(spec)
+            self._admit(self.record)
+
+    def find(self, host_id: object) -> Pairing | None:
+        """The pairing with that HostID, None for a computer the phone does not know."""
+        with self._lock:
+            return self._pairings.get(host_id) if isinstance(host_id, str) else None
+
+    def forget(self, host_id: object) -> bool:
+        """Trust that computer no longer; False when it never did."""
+        with self._lock:
+            return isinstance(host_id, str) and self._pairings.pop(host_id, None) is not None
+
+    def forget_all(self) -> None:
+        """Reset Location & Privacy: every computer is a stranger again."""
+        with self._lock:
+            self._pairings.clear()
+            self._dialog_since = None
+
+    def pair(self, record: object) -> Pairing:
+        """Pair with the computer whose record (certificates, HostID) this is, if the owner lets it.
+
+        Raises:
+            LockdownRefusal: the dialog is on screen, or was answered with Don't Trust, or the record is no
+                good.
+        """
+        if not isinstance(record, Mapping):
+            raise LockdownRefusal("MissingPairRecord")
+        with self._lock:
+            known = self._pairings.get(str(record.get("HostID")))
+        if known is None:
+            self._ask()
+        return self._admit(record)
+
+    def _ask(self) -> None:
+        """Show the dialog; return when Trust has been tapped."""
+        with self._lock:
+            kind = self.answer.kind
+            if kind == "trusted":
+                return
+            if self._dialog_since is None:
+                self._dialog_since = time.monotonic()
+                raise LockdownRefusal("PairingDialogResponsePending")
+            if kind == "pending" or time.monotonic() < self._dialog_since + self.answer.delay_s:
+                raise LockdownRefusal("PairingDialogResponsePending")
+            self._dialog_since = None
+            if kind == "denied":
+                raise LockdownRefusal("UserDeniedPairing")
+
+    def _admit(self, record: Mapping[str, object]) -> Pairing:
+        names = ("DeviceCertificate", "HostCertificate", "RootCertificate")
+        certificates = [record.get(name) for name in names]
+        host_id = record.get("HostID")
+        if not isinstance(host_id, str) or not host_id:
+            raise LockdownRefusal("MissingHostID")
+        device, host, root = (item if isinstance(item, bytes) else b"" for item in certificates)
+        _check_chain(device, host, root)
+        pairing = Pairing(host_id, device, host, root, escrow_bag(self._spec))
+        with self._lock:
+            self._pairings[host_id] = pairing
+        return pairing
+
+
+def _check_chain(device: bytes, host: bytes, root: bytes) -> None:
+    """Check that the root issued both certificates and that the phone's certifies the phone's key.
+
+    Raises:
+        LockdownRefusal: it is not so.
+    """
+    try:
+        issuer = x509.load_pem_x509_certificate(root)
+        certificates = [x509.load_pem_x509_certificate(each) for each in (device, host)]
+        for certificate in certificates:
+            certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise LockdownRefusal("InvalidPairRecord") from error
+    if certificates[0].public_key() != _key("device").public_key():
+        raise LockdownRefusal("InvalidPairRecord")
+
+
+def dump_record(record: Mapping[str, object]) -> bytes:
+    """A pair record as usbmuxd stores it."""
+    return plistlib.dumps(dict(record))
+
+
+def load_record(data: bytes) -> dict[str, object] | None:
+    """Read a stored pair record; None when it is not one."""
+    with contextlib.suppress(ValueError, plistlib.InvalidFileException):
+        record = plistlib.loads(data)
+        if isinstance(record, dict):
+            return record
+    return None

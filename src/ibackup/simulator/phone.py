@@ -1,0 +1,255 @@
+"""A virtual iPhone's state, shared by all its services and safe to use from every thread."""
+
+import itertools
+import plistlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ibackup.simulator.afcfiles import AfcTree
+from ibackup.simulator.faults import Fault
+from ibackup.simulator.journal import Journal
+from ibackup.simulator.lockdown_values import BACKUP, ITUNES, PUBLIC_KEYS, State, Values, all_values
+from ibackup.simulator.notifications import (
+    BACKUP_DOMAIN_CHANGED,
+    PROMPT_DISMISSED,
+    PROMPT_PRESENTED,
+    NotificationHub,
+)
+from ibackup.simulator.pairing import Pairing, TrustBook
+from ibackup.simulator.spec import PhoneSpec
+
+if TYPE_CHECKING:
+    from ibackup.simulator.content import Content
+
+F = TypeVar("F", bound=Fault)
+
+FIRST_PORT = 49_152
+
+
+@dataclass(frozen=True)
+class OpenPort:
+    """A port on which a service waits for the connection it was started for."""
+
+    service: str
+    pairing: Pairing
+
+
+class VirtualPhone:
+    """The phone that a spec describes.
+
+    Attributes:
+        spec: what it was made from; never changes.
+        lock: guards what is not guarded by its own class; services that need several values at once take it.
+        trust: the computers it trusts.
+        journal: what computers did with it.
+        hub: its notifications.
+        afc: the files that AFC shows.
+        passcode: the passcode and what becomes of the next prompt; may be set.
+        free: bytes free on the phone; may be set.
+        memory: what services keep between connections, under a key of their own.
+    """
+
+    def __init__(self, spec: PhoneSpec) -> None:
+        self.spec = spec
+        self.lock = threading.RLock()
+        self.trust = TrustBook(spec)
+        self.journal = Journal()
+        self.hub = NotificationHub()
+        self.afc = AfcTree(spec.made_at)
+        self.passcode = spec.passcode
+        self.free = spec.free
+        self.memory: dict[str, object] = {}
+        self._backup_password = spec.backup_password
+        self._locked = spec.locked
+        self._unlocks_at: float | None = None
+        self._faults: list[tuple[Fault, int]] = []
+        self._set_values: dict[tuple[str, str], object] = {}
+        self._ports: dict[int, OpenPort] = {}
+        self._next_port = itertools.count(FIRST_PORT)
+        self._content: Content | None = None
+        self.set_faults(*spec.faults)
+        _fill_media_folder(self.afc)
+
+    @property
+    def udid(self) -> str:
+        """The UDID as lockdown spells it."""
+        return self.spec.udid
+
+    # --- what it holds
+
+    @property
+    def files(self) -> "Content":
+        """What there is to back up; made when it is first asked for."""
+        from ibackup.simulator.content import Content
+
+        with self.lock:
+            if self._content is None:
+                self._content = Content.build(self.spec)
+            return self._content
+
+    def change(self, *, added: int = 1, changed: int = 1, removed: int = 1) -> None:
+        """Let the phone's owner live on: that many files more, changed and gone; the same ones every time."""
+        self.files.change(added=added, changed=changed, removed=removed)
+
+    # --- the lock screen
+
+    @property
+    def has_passcode(self) -> bool:
+        """Whether a passcode is set."""
+        return self.passcode.kind != "none" or self.spec.locked
+
+    @property
+    def locked(self) -> bool:
+        """Whether the phone is locked now."""
+        with self.lock:
+            if self._unlocks_at is not None and time.monotonic() >= self._unlocks_at:
+                self.unlock()
+            return self._locked
+
+    def unlock(self) -> None:
+        """Unlock it, as its owner does."""
+        with self.lock:
+            self._locked, self._unlocks_at = False, None
+
+    def lock_screen(self) -> None:
+        """Lock it, as its owner does."""
+        with self.lock:
+            self._locked, self._unlocks_at = True, None
+
+    def refused_for_lock(self) -> None:
+        """Note that a request was refused for the lock; an owner who is near comes and unlocks."""
+        with self.lock:
+            if self.spec.unlock_after_s is not None and self._unlocks_at is None:
+                self._unlocks_at = time.monotonic() + self.spec.unlock_after_s
+
+    def ask_passcode(self, pause: Callable[[float], None]) -> bool:
+        """Show the passcode prompt and wait for what the owner does about it.
+
+        Args:
+            pause: how to wait that many seconds (Stream.pause, which ends when the connection does).
+
+        Returns:
+            True when the passcode was entered, or none is set; False when it was not.
+        """
+        passcode = self.passcode
+        if passcode.kind == "none":
+            return True
+        self.notify(PROMPT_PRESENTED)
+        try:
+            pause(passcode.delay_s)
+        finally:
+            self.notify(PROMPT_DISMISSED)
+        entered = passcode.kind in ("answered", "late")
+        self.journal.add("passcode", "entered" if entered else passcode.kind)
+        if entered:
+            self.unlock()
+        return entered
+
+    # --- backup encryption
+
+    @property
+    def backup_password(self) -> str | None:
+        """The backup password, None when backups are not encrypted."""
+        with self.lock:
+            return self._backup_password
+
+    @property
+    def will_encrypt(self) -> bool:
+        """Lockdown's WillEncrypt."""
+        return self.backup_password is not None
+
+    def set_backup_password(self, password: str | None) -> None:
+        """Set, change or remove the backup password and tell whoever listens."""
+        with self.lock:
+            self._backup_password = password
+        self.notify(BACKUP_DOMAIN_CHANGED)
+
+    # --- notifications
+
+    def notify(self, name: str) -> None:
+        """Post a notification as the phone does."""
+        self.journal.add("notified", name)
+        self.hub.post(name)
+
+    def posted(self, name: str) -> None:
+        """A computer posted a notification."""
+        self.journal.add("posted", name)
+        self.hub.post(name)
+
+    # --- lockdown values
+
+    def domain(self, name: str = "", *, trusted: bool = True) -> Values:
+        """The values of a domain, empty when there is no such domain.
+
+        Args:
+            name: the domain; "" is the default one.
+            trusted: False leaves only what anybody may read.
+        """
+        with self.lock:
+            state = State(self.will_encrypt, self.has_passcode, self.free, trusted)
+            domains = all_values(self.spec, state)
+            for (domain, key), value in self._set_values.items():
+                domains.setdefault(domain, {})[key] = value
+        values = {key: value for key, value in domains.get(name, {}).items() if value is not None}
+        if not trusted:
+            return {key: value for key, value in values.items() if not name and key in PUBLIC_KEYS}
+        if not name:
+            values[ITUNES] = domains[ITUNES]  # where clients that read everything at once look for it
+        return values
+
+    def set_value(self, domain: str, key: str, value: object) -> None:
+        """Set a lockdown value; None takes it away."""
+        with self.lock:
+            self._set_values[domain, key] = value
+        if domain == BACKUP:
+            self.notify(BACKUP_DOMAIN_CHANGED)
+
+    # --- faults
+
+    def set_faults(self, *faults: Fault) -> None:
+        """Replace everything that goes wrong; none is a phone that is well."""
+        with self.lock:
+            self._faults = [(fault, -1 if fault.times is None else fault.times) for fault in faults]
+
+    def fault(self, kind: type[F], where: Callable[[F], bool] = lambda _: True) -> F | None:
+        """The first fault of this kind that is still in force, counted as having struck once more."""
+        with self.lock:
+            for place, (fault, left) in enumerate(self._faults):
+                if left != 0 and isinstance(fault, kind) and where(fault):
+                    self._faults[place] = (fault, left - 1)
+                    self.journal.add("fault", kind.__name__)
+                    return fault
+        return None
+
+    def faults(self, kind: type[F]) -> tuple[F, ...]:
+        """Every fault of this kind still in force, none of them counted."""
+        with self.lock:
+            return tuple(fault for fault, left in self._faults if left != 0 and isinstance(fault, kind))
+
+    # --- ports of services
+
+    def open_port(self, service: str, pairing: Pairing) -> int:
+        """Have a service wait for one connection; its port number."""
+        with self.lock:
+            port = FIRST_PORT + (next(self._next_port) - FIRST_PORT) % (65_536 - FIRST_PORT)
+            self._ports[port] = OpenPort(service, pairing)
+            return port
+
+    def take_port(self, port: int) -> OpenPort | None:
+        """The service that waits on a port, which then waits no more."""
+        with self.lock:
+            return self._ports.pop(port, None)
+
+
+def _fill_media_folder(tree: AfcTree) -> None:
+    """Put there what a synced phone has, so that clients find some of the files they look for, not all."""
+    tree.write("/Books/iBooksData2.plist", _EMPTY_PLIST)
+    tree.write("/iTunes_Control/iTunes/iTunesPrefs", b"frpd" + bytes(124))
+    tree.write("/iTunes_Control/iTunes/iTunesPrefs.plist", _EMPTY_PLIST)
+    tree.write("/iTunes_Control/iTunes/IC-Info.sidv", bytes(range(64)))
+
+
+_EMPTY_PLIST = plistlib.dumps({})
