@@ -1,0 +1,271 @@
+"""One connection to the virtual iPhone, seen from the phone: blocking, plain or TLS.
+
+A Stream belongs to the thread that serves it; only `cancel` may be called from others.
+"""
+
+import collections
+import contextlib
+import selectors
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable
+from typing import Final, Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+FAREWELL_S: Final = 1.0
+"""How long a closing connection waits for the other side to close too."""
+
+
+class StreamEnded(Exception):
+    """The connection is over: closed by the other side, torn, or the server stops."""
+
+
+class Stream:
+    """A connection.
+
+    Attributes:
+        bytes_read: bytes the phone has read, within TLS.
+        bytes_written: bytes the phone has written, within TLS.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._lock = threading.Lock()  # guards the closing of the descriptor against cancel()
+        self._closed = False
+        self._cancelled = threading.Event()
+        self._traps: list[tuple[int, Callable[[], None]]] = []
+        self.bytes_read = 0
+        self.bytes_written = 0
+        with contextlib.suppress(OSError):  # a Unix socket has no such option
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    # --- reading and writing
+
+    def read_exact(self, size: int) -> bytes:
+        """Read exactly `size` bytes.
+
+        Raises:
+            StreamEnded: the connection ended before.
+        """
+        data = bytearray(size)
+        self.read_into(memoryview(data))
+        return bytes(data)
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill `view`.
+
+        Raises:
+            StreamEnded: the connection ended before.
+        """
+        done = 0
+        while done < len(view):
+            allowed = self._allowed(len(view) - done)
+            with _ends_stream:
+                count = self._socket.recv_into(view[done : done + allowed])
+            if not count:
+                raise StreamEnded("the other side closed the connection")
+            done += count
+            self.bytes_read += count
+
+    def read_some(self, limit: int) -> bytes:
+        """Read what is there, at least one byte and at most `limit`; empty when the other side has closed."""
+        allowed = self._allowed(limit)
+        with _ends_stream:
+            data = self._socket.recv(allowed)
+        self.bytes_read += len(data)
+        return data
+
+    def write(self, data: Buffer) -> None:
+        """Write everything.
+
+        Raises:
+            StreamEnded: the connection ended before.
+        """
+        view = memoryview(data).cast("B")
+        while len(view):
+            allowed = self._allowed(len(view))
+            with _ends_stream:
+                self._socket.sendall(view[:allowed])
+            self.bytes_written += allowed
+            view = view[allowed:]
+
+    def wait(self, timeout: float | None = None, mailbox: "Mailbox[T] | None" = None) -> bool:
+        """Wait until there is something to read or, with a mailbox, something in it.
+
+        Returns:
+            True when there is something to read (or the connection has ended).
+        """
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        with selectors.DefaultSelector() as selector:
+            try:
+                selector.register(self._socket, selectors.EVENT_READ)
+            except (ValueError, OSError) as error:
+                raise StreamEnded("the connection was closed here") from error
+            if mailbox is not None:
+                selector.register(mailbox, selectors.EVENT_READ)
+            ready = selector.select(timeout)
+        return any(key.fileobj is self._socket for key, _ in ready)
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a while.
+
+        Raises:
+            StreamEnded: the server stops, or the phone was unplugged.
+        """
+        if self._cancelled.wait(seconds):
+            raise StreamEnded("the connection was cancelled")
+
+    # --- TLS
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Become the server of a TLS connection.
+
+        Raises:
+            StreamEnded: the handshake failed.
+        """
+        sock = self._socket
+
+        # The handshake comes after the descriptor has its new owner, so that cancel() can end it.
+        with self._lock:
+            if self._closed:
+                raise StreamEnded("the connection was closed here")
+            with _ends_stream:
+                wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            self._socket = wrapped
+        with _ends_stream:
+            wrapped.do_handshake()
+
+    def stop_tls(self) -> None:
+        """Say goodbye in TLS and go on in the clear.
+
+        Raises:
+            StreamEnded: the other side did not answer the goodbye.
+        """
+        sock = self._socket
+        if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(FAREWELL_S)
+            with _ends_stream:
+                sock.unwrap()
+                sock.settimeout(None)
+
+    # --- the end
+
+    def close(self) -> None:
+        """End the connection in good order: what was written arrives."""
+        with self._lock:
+            if self._closed:
+                return
+        with contextlib.suppress(OSError, ValueError):  # it is over either way
+            self._part_in_peace()
+        self._release()
+
+    def drop(self) -> None:
+        """Tear the connection: the other side sees a reset (over a Unix socket, an end)."""
+        with contextlib.suppress(OSError):  # not every socket has the option
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._release()
+
+    def cancel(self) -> None:
+        """Wake the thread that serves the connection; its next call raises StreamEnded. Safe from every thread."""
+        self._cancelled.set()
+        with self._lock:
+            if not self._closed:
+                with contextlib.suppress(OSError):  # the other side was faster
+                    # Not SSLSocket's own, which would take the TLS state away under the serving thread.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _part_in_peace(self) -> None:
+        """Close our direction, then wait for the other side: closing with unread input would be a reset."""
+        sock = self._socket
+        if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(0)  # send the goodbye, do not wait for the answer
+            with contextlib.suppress(OSError, ValueError):
+                sock.unwrap()
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        deadline = time.monotonic() + FAREWELL_S
+        while (left := deadline - time.monotonic()) > 0 and not self._cancelled.is_set():
+            sock.settimeout(left)
+            if not socket.socket.recv(sock, 65_536):
+                return
+
+    def _release(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._socket.close()
+
+    # --- traps
+
+    def trap(self, count: int, action: Callable[[], None]) -> None:
+        """Have `action` called (in the serving thread) once `count` bytes have passed, both ways together."""
+        self._traps = sorted([*self._traps, (count, action)], key=lambda trap: trap[0])
+
+    def _allowed(self, wanted: int) -> int:
+        """Spring the traps that are due; how many of the wanted bytes may pass before the next one."""
+        while self._traps:
+            left = self._traps[0][0] - self.bytes_read - self.bytes_written
+            if left > 0:
+                return min(wanted, left)
+            _, action = self._traps.pop(0)
+            action()
+        return wanted
+
+
+class _EndsStream:
+    """Turns what a socket raises when its connection is over into StreamEnded."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError | ValueError):  # ValueError: TLS begun on a connection that has ended
+            raise StreamEnded(str(error) or type(error).__name__) from error
+
+
+_ends_stream: Final = _EndsStream()
+
+_NO_LINGER: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class Mailbox(Generic[T]):
+    """Items that other threads leave for one that waits for its connection at the same time."""
+
+    def __init__(self) -> None:
+        self._items: collections.deque[T] = collections.deque()
+        self._waiting, self._waking = socket.socketpair()
+        self._waking.setblocking(False)
+        self._waiting.setblocking(False)
+
+    def put(self, item: T) -> None:
+        """Leave an item. Safe from every thread; after close() it does nothing."""
+        self._items.append(item)
+        with contextlib.suppress(OSError):  # full: awake already; closed: nobody reads
+            self._waking.send(b"\0")
+
+    def take_all(self) -> list[T]:
+        """Everything left so far."""
+        with contextlib.suppress(OSError):  # nothing to read
+            self._waiting.recv(4096)
+        items = []
+        while self._items:
+            items.append(self._items.popleft())
+        return items
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._waiting.fileno()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._waiting.close()
+        self._waking.close()
