@@ -111,6 +111,7 @@ class UnreadableFile(Fault):
         code: the chunk's code byte; 0x0B is what a phone usually sends.
         text: the error text after the code.
         after: bytes of the file sent before the error.
+        heals: the file can be read when the phone tries once more at the end, as one that was being written.
     """
 
     domain: str
@@ -118,6 +119,7 @@ class UnreadableFile(Fault):
     code: int = 0x0B
     text: str = "Input/output error"
     after: int = 0
+    heals: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

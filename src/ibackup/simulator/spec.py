@@ -186,6 +186,7 @@ class PhoneSpec:
         mux_serial_dashless: usbmuxd spells a 25-character UDID without its dash, as it does on Linux.
         domains: made-up files, domain by domain.
         apps: installed apps.
+        life: whether somebody lives with it: messages, contacts, photos, calls and notes, in real databases.
         big_file_size: size in bytes of one file of CameraRollDomain that is made while it is sent; None: no
             such file.
         made_at: Unix time at which the content was made; files are older, changes newer.
@@ -229,6 +230,7 @@ class PhoneSpec:
     mux_serial_dashless: bool = False
     domains: tuple[DomainSpec, ...] = ()
     apps: tuple[AppSpec, ...] = ()
+    life: bool = False
     big_file_size: int | None = None
     made_at: int = 1_790_000_000
     lockdown: Mapping[tuple[str, str], object] = field(default_factory=dict, hash=False)
@@ -310,6 +312,7 @@ def demo_spec(*, seed: int = 1) -> PhoneSpec:
             ),
             AppSpec(bundle_id="org.example.inhouse", name="Roster", from_store=False),
         ),
+        life=True,
         backup_password="demo",  # noqa: S106 - the demo tells everybody
         keybag_rounds=20_000,
     )

@@ -1,0 +1,414 @@
+"""The phone's side of DeviceLink, the channel below mobilebackup2.
+
+Control messages are a big-endian length and a property list whose root is an array; files go raw on the same
+stream, in frames of a length, one code byte and data. Any code but 0x0C ends a file and is a negated status.
+"""
+
+import plistlib
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ibackup.simulator.ciphers import Buffer
+
+EMPTY = "___EmptyParameterString___"
+MAX_MESSAGE = 64 << 20
+MAX_FRAME = 1 << 30
+MAX_PATH = 4096
+READ_SIZE = 1 << 20
+WRITE_SIZE = 1 << 18
+
+CODE_SUCCESS, CODE_DATA = 0x00, 0x0C
+OK, GENERIC, UNIMPLEMENTED, NOT_FOUND, EXISTS, MULTI_STATUS, NO_SPACE = 0, -1, -2, -6, -7, -13, -15
+_MB_ERRORS = {OK: 0, NOT_FOUND: 4, EXISTS: 3, MULTI_STATUS: 2, NO_SPACE: 105}
+
+
+class Channel(Protocol):
+    """The connection to the computer; raises OSError or EOFError when it is gone."""
+
+    def read_exact(self, count: int, /) -> bytes:
+        """The next ``count`` bytes."""
+
+    def write(self, data: Buffer, /) -> None:
+        """Send all of ``data``."""
+
+    def close(self) -> None:
+        """End the connection in an orderly way."""
+
+    def drop(self) -> None:
+        """Tear the connection."""
+
+
+class HostGone(Exception):
+    """The computer said goodbye in the middle of a conversation."""
+
+
+class LinkError(Exception):
+    """The computer answered a request with an error, or not as DeviceLink demands.
+
+    Attributes:
+        status: the DeviceLink status, negative.
+        text: what the computer said.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{text} ({status})")
+        self.status = status
+        self.text = text
+
+    @property
+    def mb_error(self) -> int:
+        """The MBErrorDomain code a phone makes of it."""
+        return _MB_ERRORS.get(self.status, 100)
+
+
+class FileFailed(Exception):
+    """Raised by the chunks of a file when the phone cannot read on; ends the file with this code and text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A file on its way to the computer: where it came from, where to store it, its bytes as stored."""
+
+    device_path: str
+    path: str
+    chunks: Iterable[Buffer]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a folder on the computer."""
+
+    directory: bool
+    regular: bool
+    size: int
+
+
+class Sink(Protocol):
+    """Where a downloaded file goes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take the next bytes."""
+
+
+def _no_pause() -> None:
+    """Nothing happens between messages."""
+
+
+class DeviceLink:
+    """A DeviceLink connection, seen from the phone.
+
+    Attributes:
+        version: the negotiated major version; it decides which messages may be sent.
+        progress: overall progress, 0 to 100, that goes out with each request; it only ever rises.
+        before_message: called before each request; faults and delays happen there.
+    """
+
+    def __init__(self, stream: Channel, *, chunk_size: int) -> None:
+        self._stream = stream
+        self._chunk_size = chunk_size
+        self._out = bytearray()
+        self.version = 0
+        self.progress = 0.0
+        self.before_message: Callable[[], None] = _no_pause
+
+    # --- handshake and messages
+
+    def handshake(self, major: int) -> None:
+        """Agree on a version.
+
+        Raises:
+            LinkError: the computer refused ours.
+        """
+        self.send(["DLMessageVersionExchange", major, 0])
+        answer = self._receive()
+        verdict = answer[1] if len(answer) > 1 else None
+        if answer[0] != "DLMessageVersionExchange" or verdict not in (
+            "DLVersionsOk",
+            "DLErrorAcceptingDeviceLinkGreater",
+        ):
+            raise LinkError(GENERIC, f"The computer refused the version: {answer[0]} {verdict}")
+        host = answer[2] if len(answer) > 2 and isinstance(answer[2], int) else major
+        self.version = min(major, host)
+        self.send(["DLMessageDeviceReady"])
+
+    def request(self) -> dict[str, object]:
+        """The computer's next mobilebackup2 request.
+
+        Raises:
+            HostGone: it said goodbye instead.
+            LinkError: it sent something else.
+        """
+        message = self._receive()
+        if message[0] != "DLMessageProcessMessage" or len(message) < 2 or not isinstance(message[1], dict):
+            raise LinkError(GENERIC, f"Unknown Message Received: {message[0]}")
+        return message[1]
+
+    def respond(self, response: Mapping[str, object]) -> None:
+        """Send a mobilebackup2 response, which ends an operation."""
+        self.send(["DLMessageProcessMessage", dict(response)])
+
+    def disconnect(self, reason: str) -> None:
+        """Say goodbye."""
+        self.send(["DLMessageDisconnect", reason])
+
+    def send(self, message: Sequence[object]) -> None:
+        """Send one message."""
+        data = plistlib.dumps(list(message), fmt=plistlib.FMT_BINARY)
+        self._stream.write(struct.pack(">I", len(data)) + data)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes that are no message: how faults reach the stream."""
+        self._stream.write(data)
+
+    def _receive(self) -> list[object]:
+        while True:
+            length = self._length(MAX_MESSAGE)
+            try:
+                message = plistlib.loads(self._stream.read_exact(length))
+            except (ValueError, plistlib.InvalidFileException, RecursionError) as error:
+                raise LinkError(GENERIC, "The message is not a property list") from error
+            if not isinstance(message, list) or not message or not isinstance(message[0], str):
+                raise LinkError(GENERIC, "The message is not an array that starts with a name")
+            if message[0] == "DLMessageDisconnect":
+                raise HostGone(str(message[1]) if len(message) > 1 else "")
+            if message[0] != "DLMessagePing":
+                return message
+
+    def _length(self, limit: int) -> int:
+        length = int.from_bytes(self._stream.read_exact(4), "big")
+        if length > limit:
+            raise LinkError(GENERIC, f"A length of {length} bytes, more than {limit}")
+        return length
+
+    # --- requests to the computer
+
+    def free_space(self) -> int | None:
+        """Bytes free on the computer; None when it is too old to be asked."""
+        if self.version < 300:
+            return None
+        value = self._call(["DLMessageGetFreeDiskSpace"])
+        return value if isinstance(value, int) else None
+
+    def purge(self, wanted: int, urgency: int) -> int | None:
+        """Ask for ``wanted`` bytes to be freed; the bytes freed, None when the computer cannot be asked."""
+        if self.version < 400:
+            return None
+        value = self._call(["DLMessagePurgeDiskSpace", wanted, urgency])
+        return value if isinstance(value, int) else 0
+
+    def create_directory(self, path: str) -> None:
+        """Make a folder; one that exists is fine."""
+        try:
+            self._call(["DLMessageCreateDirectory", path, self._options(), self.progress])
+        except LinkError as error:
+            if error.status != EXISTS:
+                raise
+
+    def contents(self, path: str) -> dict[str, Listed] | None:
+        """The entries of a folder; None when the computer says that there is none.
+
+        Raises:
+            LinkError: the answer is an error or not a listing.
+        """
+        try:
+            value = self._call(["DLContentsOfDirectory", path, self._options(), self.progress])
+        except LinkError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        if not isinstance(value, dict):
+            raise LinkError(GENERIC, f"The listing of {path} is not a dictionary")
+        return {name: _listed(path, entry) for name, entry in value.items()}
+
+    def move(self, moves: Mapping[str, str]) -> dict[str, int]:
+        """Move files; the status of each source that failed."""
+        name = "DLMessageMoveItems" if self.version >= 200 else "DLMessageMoveFiles"
+        return self._bulk([name, dict(moves), self._options(), self.progress], list(moves))
+
+    def remove(self, paths: Sequence[str]) -> dict[str, int]:
+        """Remove files and folders with all they hold; the status of each path that failed."""
+        name = "DLMessageRemoveItems" if self.version >= 200 else "DLMessageRemoveFiles"
+        return self._bulk([name, list(paths), self._options(), self.progress], list(paths))
+
+    def remove_directory(self, path: str) -> None:
+        """Remove a folder: a message of computers older than version 200."""
+        self._call(["DLMessageRemoveDirectory", path, self._options(), self.progress])
+
+    def copy(self, source: str, destination: str, size: int = 0) -> None:
+        """Copy a file or folder on the computer."""
+        self._call(["DLMessageCopyItem", source, destination, self._options(), self.progress, size])
+
+    def unknown(self, name: str) -> None:
+        """Send a message that nobody knows."""
+        self._call([name, EMPTY])
+
+    def _call(self, message: Sequence[object]) -> object:
+        self.before_message()
+        self.send(message)
+        code, text, value = self._status()
+        if code != OK:
+            raise LinkError(code, text)
+        return value
+
+    def _bulk(self, message: Sequence[object], paths: list[str]) -> dict[str, int]:
+        self.before_message()
+        self.send(message)
+        return self._bulk_status(paths)
+
+    def _bulk_status(self, paths: list[str]) -> dict[str, int]:
+        """The statuses of a request for several files: those that failed, by path."""
+        code, text, value = self._status()
+        if code == OK:
+            return {}
+        if code != MULTI_STATUS:
+            raise LinkError(code, text)
+        if not isinstance(value, dict):
+            raise LinkError(GENERIC, "A multi-status without its dictionary")
+        if len(paths) == 1 and list(value) != paths:
+            raise LinkError(GENERIC, "Unexpected bulk operation result count/key")
+        return {path: _file_status(entry) for path, entry in value.items()}
+
+    def _status(self) -> tuple[int, str, object]:
+        message = self._receive()
+        if message[0] != "DLMessageStatusResponse":
+            raise LinkError(GENERIC, f"{message[0]} where a status was expected")
+        if len(message) != 4:
+            raise LinkError(GENERIC, "Too few components")
+        return _signed(message[1]), str(message[2]), message[3]
+
+    def _options(self) -> dict[str, int]:
+        return {"DLDeviceIOCallbacks": 0x1_0471_2F60}
+
+    # --- files to the computer
+
+    def upload(self, files: Iterable[Outgoing], total: int) -> dict[str, int]:
+        """Send files; the status of each that the computer could not take or that failed while it was read.
+
+        Args:
+            files: what to send; consumed one by one.
+            total: bytes of all of them together.
+        """
+        self.before_message()
+        self.send(["DLMessageUploadFiles", self._options(), self.progress, total])
+        paths: list[str] = []
+        failed: dict[str, int] = {}
+        for file in files:
+            paths.append(file.path)
+            self._put_name(file.device_path)
+            self._put_name(file.path)
+            code, text = CODE_SUCCESS, b""
+            try:
+                for chunk in file.chunks:
+                    self._put_chunk(chunk)
+            except FileFailed as error:
+                code, text = error.code, error.text.encode()
+                failed[file.path] = -code
+            self._put(struct.pack(">IB", len(text) + 1, code) + text)
+        self._put(bytes(4))
+        self._flush()
+        return self._bulk_status(paths) | failed
+
+    def _put_name(self, name: str) -> None:
+        data = name.encode()
+        self._put(struct.pack(">I", len(data)) + data)
+
+    def _put_chunk(self, chunk: Buffer) -> None:
+        size = self._chunk_size
+        if len(chunk) <= size:
+            if chunk:
+                self._put(struct.pack(">IB", len(chunk) + 1, CODE_DATA))
+                self._put(chunk)
+            return
+        view = memoryview(chunk)
+        for start in range(0, len(view), size):
+            self._put_chunk(view[start : start + size])
+
+    def _put(self, data: Buffer) -> None:
+        """Add to what goes out next; one write carries many small files."""
+        self._out += data
+        if len(self._out) >= WRITE_SIZE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._out:
+            out, self._out = self._out, bytearray()
+            self._stream.write(out)
+
+    # --- files from the computer
+
+    def download(self, paths: Sequence[str], sink: Callable[[str], Sink], total: int = 0) -> dict[str, int]:
+        """Fetch files; the status of each that did not arrive.
+
+        Args:
+            paths: what to fetch.
+            sink: called once for each file that comes, says where its bytes go.
+            total: bytes of all of them together, 0 when not known.
+
+        Raises:
+            LinkError: the computer broke the protocol, or refused the request as a whole.
+        """
+        self.before_message()
+        self.send(["DLMessageDownloadFiles", list(paths), self._options(), self.progress, total])
+        wanted = set(paths)
+        results: dict[str, int] = {}
+        while length := self._length(MAX_PATH):
+            path = self._stream.read_exact(length).decode("utf-8", "replace")
+            if path not in wanted:
+                raise LinkError(GENERIC, f"The computer sent {path}, which nobody asked for")
+            results[path] = self._take_file(sink(path))
+        try:
+            results.update(self._bulk_status(list(paths)))
+        except LinkError as error:
+            if error.status == GENERIC or any(results.values()):
+                raise
+            results.update(dict.fromkeys(wanted - results.keys(), error.status))
+        return {path: results.get(path, GENERIC) for path in paths if results.get(path, GENERIC) != OK}
+
+    def _take_file(self, sink: Sink) -> int:
+        while True:
+            length = self._length(MAX_FRAME)
+            if length == 0:
+                return GENERIC
+            code = self._stream.read_exact(1)[0]
+            if code != CODE_DATA:
+                self._stream.read_exact(length - 1)
+                return -code
+            for part in self._parts(length - 1):
+                sink.write(part)
+
+    def _parts(self, length: int) -> Iterator[bytes]:
+        while length:
+            part = self._stream.read_exact(min(length, READ_SIZE))
+            length -= len(part)
+            yield part
+
+
+def _signed(value: object) -> int:
+    """A status as a signed 32-bit number, however the computer wrote it."""
+    if not isinstance(value, int):
+        raise LinkError(GENERIC, "A status that is not a number")
+    value &= 0xFFFF_FFFF
+    return value - (1 << 32) if value >> 31 else value
+
+
+def _file_status(entry: object) -> int:
+    if not isinstance(entry, dict):
+        raise LinkError(GENERIC, "A multi-status entry that is not a dictionary")
+    return _signed(entry.get("DLFileErrorCode", GENERIC))
+
+
+def _listed(path: str, entry: object) -> Listed:
+    if not isinstance(entry, dict):
+        raise LinkError(GENERIC, f"An entry in the listing of {path} is not a dictionary")
+    kind = entry.get("DLFileType")
+    size = entry.get("DLFileSize", 0)
+    return Listed(
+        kind == "DLFileTypeDirectory", kind == "DLFileTypeRegular", size if isinstance(size, int) else 0
+    )
