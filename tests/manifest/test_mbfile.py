@@ -36,7 +36,7 @@ def by_plistlib(blob: bytes) -> MBFile:
     def resolved(key: str) -> Any:
         value = fields.get(key)
         if isinstance(value, plistlib.UID):
-            value = objects[value.data]
+            value = objects[value.data] if value.data else None
         return value["NS.data"] if isinstance(value, dict) else value
 
     return MBFile(
@@ -50,7 +50,7 @@ def by_plistlib(blob: bytes) -> MBFile:
         born=fields["Birth"],
         protection_class=fields["ProtectionClass"],
         flags=fields["Flags"],
-        relative_path=resolved("RelativePath"),
+        relative_path=resolved("RelativePath") or "",
         target=resolved("Target"),
         digest=resolved("Digest"),
         encryption_key=resolved("EncryptionKey"),
