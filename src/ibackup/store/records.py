@@ -1,0 +1,128 @@
+"""Small JSON files: read with suspicion, written in one canonical way.
+
+A ``Record`` is the only place where the store handles raw members; each kind of file turns it into a frozen
+dataclass.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Self, TypeVar
+
+from ibackup.store import times
+
+MAX_BYTES = 64 * 1024 * 1024
+
+_Kind = TypeVar("_Kind", str, int, bool, list[object], dict[str, object])
+_SAID = {str: "text", int: "whole number", bool: "true or false", list: "list", dict: "object"}
+
+
+class RecordFlaw(ValueError):
+    """A record is not what its kind asks for; the text says why, as the end of a sentence."""
+
+
+class Record:
+    """The members of a JSON object; their types are checked as they are taken out, with RecordFlaw."""
+
+    def __init__(self, members: Mapping[str, object]) -> None:
+        self._members = members
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Parse a JSON object."""
+        try:
+            members = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise RecordFlaw(f"is not JSON ({error})") from None
+        if not isinstance(members, dict):
+            raise RecordFlaw("is not a JSON object")
+        return cls(members)
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Read and parse a file. Raises OSError too."""
+        return cls.load(read_bytes(path))
+
+    def __contains__(self, key: str) -> bool:
+        return self._members.get(key) is not None
+
+    def _get(self, key: str, kind: type[_Kind]) -> _Kind:
+        value = self._members.get(key)
+        # To Python true is a number.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise RecordFlaw(f"has no {_SAID[kind]} under {key!r}")
+        return value
+
+    def text(self, key: str) -> str:
+        """A string."""
+        return self._get(key, str)
+
+    def number(self, key: str) -> int:
+        """A whole number, not below zero."""
+        value = self._get(key, int)
+        if value < 0:
+            raise RecordFlaw(f"has a negative number under {key!r}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """A truth value."""
+        return self._get(key, bool)
+
+    def time(self, key: str) -> datetime:
+        """A moment."""
+        try:
+            return times.read(self.text(key))
+        except ValueError:
+            raise RecordFlaw(f"has no time under {key!r}") from None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self._get(key, list)
+        if not all(isinstance(value, str) for value in values):
+            raise RecordFlaw(f"has something else than texts under {key!r}")
+        return tuple(str(value) for value in values)
+
+    def record(self, key: str) -> "Record":
+        """An object."""
+        return Record(self._get(key, dict))
+
+    def records(self, key: str) -> "tuple[Record, ...]":
+        """A list of objects."""
+        values = self._get(key, list)
+        found = tuple(Record(value) for value in values if isinstance(value, dict))
+        if len(found) != len(values):
+            raise RecordFlaw(f"has something else than objects under {key!r}")
+        return found
+
+    def without(self, key: str) -> "Record":
+        """The same members but one."""
+        return Record({name: value for name, value in self._members.items() if name != key})
+
+    def render(self) -> bytes:
+        """The text of the file: members sorted, indented, UTF-8."""
+        text = json.dumps(self._members, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        # A lone surrogate has no UTF-8; backslashed it happens to be JSON's own escape for the same.
+        return text.encode(errors="backslashreplace")
+
+    def sha256(self) -> str:
+        """SHA-256 of the compact canonical form: members sorted, no spaces, UTF-8."""
+        text = json.dumps(self._members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+def read_bytes(path: str, limit: int = MAX_BYTES) -> bytes:
+    """The whole of a small regular file; a link is not followed. Raises OSError, RecordFlaw when too long."""
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    fd = os.open(path, flags)
+    with open(fd, "rb") as source:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise RecordFlaw("is not a regular file")
+        if found.st_size > limit:
+            raise RecordFlaw(f"is longer than {limit} bytes")
+        return source.read(limit + 1)[:limit]
