@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -81,6 +82,8 @@ def cli() -> None:
 
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing but an answer or an error is printed."""
+    # Without a log of our own nothing may fall through to logging's last resort, standard error.
+    logging.getLogger("ibackup").addHandler(logging.NullHandler())
     as_json = "--json" in _before_double_dash(args)
     app = App()
     try:

@@ -1,0 +1,64 @@
+"""Keeps the computer awake while a run goes on; a computer that falls asleep drops the phone."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+_REASON = "a phone is being backed up"
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[bool]:
+    """Hold off sleep inside the block; yields whether this system let us. Never fails."""
+    if sys.platform == "win32":
+        with _windows() as held:
+            yield held
+        return
+    process = _start(_command())
+    try:
+        yield process is not None
+    finally:
+        if process is not None:
+            process.communicate()  # closes its standard input, at which it ends
+
+
+def _command() -> list[str] | None:
+    """A program that holds off sleep until its standard input or we end, or None."""
+    if sys.platform == "darwin":
+        return ["/usr/bin/caffeinate", "-i", "-m", "-s", "/bin/cat"]
+    # Without a running systemd the program is there but cannot work.
+    if shutil.which("systemd-inhibit") and os.path.isdir("/run/systemd/system"):
+        lock = ["--what=sleep:idle", "--who=ibackup", f"--why={_REASON}", "--mode=block"]
+        return ["systemd-inhibit", *lock, "cat"]
+    return None
+
+
+def _start(command: list[str] | None) -> subprocess.Popen[bytes] | None:
+    if command is None:
+        return None
+    # Its own session: Ctrl-C is for us, and we still have to end the run in order.
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return None
+
+
+@contextlib.contextmanager
+def _windows() -> Iterator[bool]:
+    import ctypes
+
+    continuous, system_required = 0x80000000, 0x00000001
+    set_state = ctypes.windll.kernel32.SetThreadExecutionState  # type: ignore[attr-defined, unused-ignore]
+    held = bool(set_state(continuous | system_required))
+    try:
+        yield held
+    finally:
+        set_state(continuous)

@@ -1,0 +1,86 @@
+"""What a backup is asked to do, and what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from ibackup.store import Store
+
+PasswordSource = Callable[[str], str | None]
+"""Gives the password of a phone's backups by its UDID, or None; may raise PasswordNeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One backup to make.
+
+    Attributes:
+        store: where it goes.
+        password: asked once, after the phone is known; without one an encrypted backup is checked by the phone alone.
+        udid: which phone; None takes the only one that is connected.
+        full: have the phone send everything again.
+        copies: copy the previous snapshot where the disk has no links; None is what the store remembers.
+        wait: seconds to wait for a phone that is not connected.
+        patience: seconds to wait for somebody at the phone (unlock, Trust).
+    """
+
+    store: Store
+    password: PasswordSource
+    udid: str | None = None
+    full: bool = False
+    copies: bool | None = None
+    wait: float = 0.0
+    patience: float = 60.0
+
+    def with_copies(self) -> Self:
+        """The same request, on a disk without links."""
+        return replace(self, copies=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file that the phone could not read.
+
+    Attributes:
+        path: where it would stand in the backup, below the phone's folder.
+        device_path: where it is on the phone.
+        reason: the phone's own words.
+        expected: whether phones are known to fail on this one; it does not count.
+    """
+
+    path: str
+    device_path: str
+    reason: str
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished backup; sizes in bytes.
+
+    Attributes:
+        checked: ``manifest`` when every file that the backup's list names was found with its size, ``phone`` when the
+            list was locked and only the phone's own check and the seal stand for it.
+        resumed_bytes: what an earlier, broken run had already received.
+        carried_files: files that did not change since the previous snapshot.
+        not_in_it: what such a backup does not hold, in words.
+    """
+
+    snapshot: str
+    path: Path
+    udid: str
+    device_name: str
+    files: int
+    bytes: int
+    received_bytes: int
+    full: bool
+    encrypted: bool
+    resumed_bytes: int
+    carried_files: int
+    checked: Literal["manifest", "phone"]
+    unreadable: tuple[UnreadableFile, ...]
+    started: datetime
+    duration_s: float
+    not_in_it: str
