@@ -75,11 +75,8 @@ class StartSessionError(Fault):
 class SyncLockHeld(Fault):
     """AFC answers an exclusive lock of the sync file with "would block": another computer holds it.
 
-    Attributes:
-        refusals: how many attempts are refused; None is all of them.
+    `times` counts the refused attempts.
     """
-
-    refusals: int | None = None
 
 
 # --- the engine: looked after by mobilebackup2

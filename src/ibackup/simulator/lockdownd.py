@@ -1,0 +1,190 @@
+"""lockdownd: values, pairing, TLS sessions, and the door to every other service."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from ibackup.simulator.faults import StartServiceError, StartSessionError
+from ibackup.simulator.lockdown_values import BACKUP
+from ibackup.simulator.notifications import DEVICE_NAME_CHANGED
+from ibackup.simulator.pairing import LockdownRefusal, Pairing
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.plists import Message, read_message, write_message
+from ibackup.simulator.services import NEEDS_ESCROW_BAG, SERVICES
+from ibackup.simulator.stream import Stream
+
+PORT: Final = 62_078
+
+SETTABLE: Final = frozenset({"DeviceName", "TimeIntervalSince1970", "TimeZone", "Uses24HourClock"})
+"""Keys of the default domain that a trusted computer may set."""
+
+
+def serve(stream: Stream, phone: VirtualPhone) -> None:
+    """Serve one connection until it ends."""
+    connection = _Connection(stream, phone)
+    while True:
+        connection.answer(read_message(stream))
+
+
+class _Connection:
+    """One connection to lockdownd, with or without a session."""
+
+    def __init__(self, stream: Stream, phone: VirtualPhone) -> None:
+        self._stream = stream
+        self._phone = phone
+        self._pairing: Pairing | None = None
+        self._session_id: str | None = None
+        self._verbs = {
+            "GetValue": self._get_value,
+            "Pair": self._pair,
+            "QueryType": lambda _: {"Type": "com.apple.mobile.lockdown"},
+            "RemoveValue": self._remove_value,
+            "SetValue": self._set_value,
+            "StartService": self._start_service,
+            "StartSession": self._start_session,
+            "StopSession": self._stop_session,
+            "Unpair": self._unpair,
+            "ValidatePair": self._validate_pair,
+        }
+
+    def answer(self, request: Message) -> None:
+        """Answer one request, and begin or end TLS where the answer says so."""
+        name = request.get("Request")
+        before = self._pairing
+        verb = self._verbs.get(name, _unknown) if isinstance(name, str) else _unknown
+        try:
+            answer = verb(request)
+        except LockdownRefusal as refusal:
+            self._phone.journal.add("refused", f"{name}: {refusal.error}")
+            write_message(self._stream, {"Request": name or "", "Error": refusal.error})
+            return
+        write_message(self._stream, {"Request": name, **answer})
+        if before is None and self._pairing is not None:
+            self._stream.start_tls(self._pairing.tls)
+        elif before is not None and self._pairing is None:
+            self._stream.stop_tls()
+
+    # --- values
+
+    def _get_value(self, request: Message) -> Message:
+        domain, key = _text(request, "Domain"), _text(request, "Key")
+        trusted = self._pairing is not None
+        values = self._phone.domain(domain, trusted=trusted)
+        place = {name: value for name, value in (("Domain", domain), ("Key", key)) if value}
+        if not key:
+            if domain and not trusted:
+                raise LockdownRefusal("GetProhibited")
+            return {**place, "Value": values}
+        if key not in values:
+            everything = values if trusted else self._phone.domain(domain)
+            raise LockdownRefusal("GetProhibited" if key in everything else "MissingValue")
+        return {**place, "Value": values[key]}
+
+    def _set_value(self, request: Message) -> Message:
+        domain, key = self._changeable(request, "SetProhibited")
+        if "Value" not in request:
+            raise LockdownRefusal("MissingValue")
+        self._phone.set_value(domain, key, request["Value"])
+        if (domain, key) == ("", "DeviceName"):
+            self._phone.notify(DEVICE_NAME_CHANGED)
+        return {"Domain": domain, "Key": key, "Value": request["Value"]}
+
+    def _remove_value(self, request: Message) -> Message:
+        domain, key = self._changeable(request, "RemoveProhibited")
+        self._phone.set_value(domain, key, None)
+        return {"Domain": domain, "Key": key}
+
+    def _changeable(self, request: Message, error: str) -> tuple[str, str]:
+        """The domain and key of a value that may be changed."""
+        domain, key = _text(request, "Domain"), _text(request, "Key")
+        if not key:
+            raise LockdownRefusal("MissingKey")
+        if self._pairing is None or (not domain and key not in SETTABLE) or domain == BACKUP:
+            raise LockdownRefusal(error)
+        return domain, key
+
+    # --- pairing
+
+    def _pair(self, request: Message) -> Message:
+        if self._phone.locked:
+            self._phone.refused_for_lock()
+            raise LockdownRefusal("PasswordProtected")
+        pairing = self._phone.trust.pair(request.get("PairRecord"))
+        self._phone.journal.add("pair", pairing.host_id)
+        return {"EscrowBag": pairing.escrow_bag}
+
+    def _validate_pair(self, request: Message) -> Message:
+        if self._phone.trust.find(_host_id(request)) is None:
+            raise LockdownRefusal("InvalidHostID")
+        return {}
+
+    def _unpair(self, request: Message) -> Message:
+        if not self._phone.trust.forget(_host_id(request)):
+            raise LockdownRefusal("InvalidHostID")
+        self._phone.journal.add("unpair", str(_host_id(request)))
+        return {}
+
+    # --- sessions and services
+
+    def _start_session(self, request: Message) -> Message:
+        if self._pairing is not None:
+            raise LockdownRefusal("SessionActive")
+        if "HostID" not in request:
+            raise LockdownRefusal("MissingHostID")
+        fault = self._phone.fault(StartSessionError)
+        if fault is not None:
+            raise LockdownRefusal(fault.error)
+        pairing = self._phone.trust.find(request["HostID"])
+        if pairing is None:
+            raise LockdownRefusal("InvalidHostID")
+        self._pairing = pairing
+        self._session_id = str(uuid.uuid4()).upper()
+        self._phone.journal.add("session", pairing.host_id)
+        return {"SessionID": self._session_id, "EnableSessionSSL": True}
+
+    def _stop_session(self, request: Message) -> Message:
+        if self._pairing is None:
+            raise LockdownRefusal("SessionInactive")
+        if "SessionID" not in request:
+            raise LockdownRefusal("MissingSessionID")
+        if request["SessionID"] != self._session_id:
+            raise LockdownRefusal("InvalidSessionID")
+        self._pairing = self._session_id = None
+        return {"Result": "Success"}
+
+    def _start_service(self, request: Message) -> Message:
+        service = _text(request, "Service")
+        if self._pairing is None:
+            raise LockdownRefusal("SessionInactive")
+        if not service:
+            raise LockdownRefusal("MissingService")
+        fault = self._phone.fault(StartServiceError, lambda fault: fault.service == service)
+        if fault is not None:
+            raise LockdownRefusal(fault.error)
+        if service not in SERVICES:
+            raise LockdownRefusal("InvalidService")
+        self._check_escrow(service, request.get("EscrowBag"), self._pairing)
+        port = self._phone.open_port(service, self._pairing)
+        self._phone.journal.add("start_service", service)
+        return {"Service": service, "Port": port, "EnableServiceSSL": True}
+
+    def _check_escrow(self, service: str, bag: object, pairing: Pairing) -> None:
+        """Let a locked phone start what needs its data only for a computer with the right escrow bag."""
+        if service not in NEEDS_ESCROW_BAG or not self._phone.locked or bag == pairing.escrow_bag:
+            return
+        self._phone.refused_for_lock()
+        raise LockdownRefusal("PasswordProtected" if bag is None else "EscrowLocked")
+
+
+def _unknown(_: Message) -> Message:
+    raise LockdownRefusal("InvalidRequest")
+
+
+def _text(request: Message, key: str) -> str:
+    value = request.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _host_id(request: Message) -> object:
+    record = request.get("PairRecord")
+    return record.get("HostID") if isinstance(record, Mapping) else None

@@ -1,0 +1,204 @@
+"""Where clients reach virtual iPhones: a usbmuxd on a TCP port, on a Unix socket, or on both."""
+
+import contextlib
+import os
+import socket
+import threading
+from types import TracebackType
+from typing import Final, Self
+
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.stream import Stream, StreamEnded
+from ibackup.simulator.usbmuxd import Usbmuxd
+
+VARIABLE: Final = "USBMUXD_SOCKET_ADDRESS"
+
+
+def serve(
+    *phones: VirtualPhone,
+    host: str = "127.0.0.1",
+    port: int | None = 0,
+    socket_path: str | os.PathLike[str] | None = None,
+) -> "Server":
+    """Serve phones until the server is closed; it is running when this returns.
+
+    Args:
+        phones: the phones that are plugged in from the start.
+        host: the address to listen on.
+        port: the TCP port; 0 takes a free one, None listens on the Unix socket alone.
+        socket_path: a Unix socket to listen on; removed when the server is closed.
+
+    Raises:
+        OSError: an address is in use, or may not be listened on.
+    """
+    server = Server()
+    try:
+        if port is not None:
+            server.listen_tcp(host, port)
+        if socket_path is not None:
+            server.listen_unix(os.fspath(socket_path))
+    except BaseException:
+        server.close()
+        raise
+    for phone in phones:
+        server.attach(phone)
+    return server
+
+
+class Server:
+    """A running usbmuxd with its phones; a context manager that closes it.
+
+    Every connection has a thread; close() ends the connections and joins the threads.
+
+    Attributes:
+        usbmuxd: the daemon itself.
+        socket_path: the Unix socket, None when there is none.
+    """
+
+    def __init__(self) -> None:
+        self.usbmuxd = Usbmuxd()
+        self.socket_path: str | None = None
+        self._tcp: tuple[str, int] | None = None
+        self._lock = threading.Lock()
+        self._closing = False
+        self._listening: list[socket.socket] = []
+        self._accepting: list[threading.Thread] = []
+        self._serving: dict[Stream, threading.Thread] = {}
+        self.failures: list[BaseException] = []
+        """What went wrong within the simulator itself; close() raises the first."""
+
+    @property
+    def address(self) -> str:
+        """What USBMUXD_SOCKET_ADDRESS has to be: host:port, or UNIX:path when there is no TCP port."""
+        if self._tcp is not None:
+            host, port = self._tcp
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"UNIX:{self.socket_path}"
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port, None when there is none."""
+        return None if self._tcp is None else self._tcp[1]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What to export for clients."""
+        return {VARIABLE: self.address}
+
+    def attach(self, phone: VirtualPhone) -> None:
+        """Plug a phone in."""
+        self.usbmuxd.attach(phone)
+
+    def detach(self, phone: VirtualPhone) -> None:
+        """Pull a phone's cable."""
+        self.usbmuxd.detach(phone)
+
+    def listen_tcp(self, host: str, port: int) -> None:
+        """Listen on a TCP port; 0 takes a free one."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=64)
+        self._tcp = (host, listener.getsockname()[1])
+        self._accept_on(listener)
+
+    def listen_unix(self, path: str) -> None:
+        """Listen on a Unix socket that only this user may use.
+
+        Raises:
+            OSError: something is there already, or this system has no Unix sockets.
+        """
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError("this system has no Unix sockets")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(path)
+            self.socket_path = path
+            os.chmod(path, 0o600)
+            listener.listen(64)
+        except OSError:
+            listener.close()
+            raise
+        self._accept_on(listener)
+
+    def close(self) -> None:
+        """End every connection and wait for the threads.
+
+        Raises:
+            BaseException: the first failure within the simulator, so that no test passes over one.
+        """
+        with self._lock:
+            self._closing = True
+            listening, self._listening = self._listening, []
+        for listener in listening:
+            _wake(listener)
+        for thread in self._accepting:
+            thread.join()
+        for listener in listening:
+            listener.close()
+        with self._lock:
+            serving = dict(self._serving)
+        for stream in serving:
+            stream.cancel()
+        for thread in serving.values():
+            thread.join()
+        if self.socket_path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.socket_path)
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except BaseException:
+            if error is None:  # else what happened inside is the news
+                raise
+
+    def _accept_on(self, listener: socket.socket) -> None:
+        thread = threading.Thread(target=self._accept, args=(listener,), name="virtual-usbmuxd", daemon=True)
+        with self._lock:
+            self._listening.append(listener)
+        self._accepting.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                if self._closing:
+                    return
+                continue  # a client that was gone before it was let in
+            stream = Stream(connection)
+            thread = threading.Thread(target=self._serve, args=(stream,), name="virtual-iphone", daemon=True)
+            with self._lock:
+                if self._closing:
+                    connection.close()
+                    return
+                self._serving[stream] = thread
+            thread.start()
+
+    def _serve(self, stream: Stream) -> None:
+        try:
+            self.usbmuxd.serve(stream)
+        except StreamEnded:
+            pass  # the ordinary end of a connection
+        except Exception as error:  # noqa: BLE001 - told by close(), where somebody listens
+            self.failures.append(error)
+        finally:
+            stream.close()
+            with self._lock:
+                self._serving.pop(stream, None)
+
+
+def _wake(listener: socket.socket) -> None:
+    """Make the thread return that waits in accept()."""
+    with contextlib.suppress(OSError):  # some systems do not shut a listener down: the visit wakes it
+        listener.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError), socket.socket(listener.family, socket.SOCK_STREAM) as visit:
+        visit.settimeout(1)
+        visit.connect(listener.getsockname())

@@ -1,0 +1,36 @@
+"""The services a phone starts, by the names lockdown knows them under."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from ibackup.simulator import (
+    afc,
+    diagnostics,
+    installation_proxy,
+    notification_proxy,
+    springboard,
+)
+from ibackup.simulator.faults import BACKUP_SERVICE
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.stream import Stream
+
+Service: TypeAlias = Callable[[Stream, VirtualPhone], None]
+
+
+def _mobilebackup2(stream: Stream, phone: VirtualPhone) -> None:
+    from ibackup.simulator import mobilebackup2  # the engine is large, and many a client never needs it
+
+    mobilebackup2.serve(stream, phone)
+
+
+SERVICES: Final[Mapping[str, Service]] = {
+    "com.apple.afc": afc.serve,
+    "com.apple.mobile.diagnostics_relay": diagnostics.serve,
+    "com.apple.mobile.installation_proxy": installation_proxy.serve,
+    "com.apple.mobile.notification_proxy": notification_proxy.serve,
+    "com.apple.springboardservices": springboard.serve,
+    BACKUP_SERVICE: _mobilebackup2,
+}
+
+NEEDS_ESCROW_BAG: Final = frozenset({BACKUP_SERVICE})
+"""What a locked phone starts only for a computer that shows its escrow bag."""
