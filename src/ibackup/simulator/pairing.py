@@ -15,13 +15,11 @@ import tempfile
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -45,18 +43,18 @@ class LockdownRefusal(Exception):
 
 @dataclass(frozen=True)
 class Pairing:
-    """What the phone keeps of one trusted computer; certificates are PEM."""
+    """What the phone keeps of one trusted computer.
+
+    Attributes:
+        host_id: the computer's HostID.
+        escrow_bag: what the computer shows to reach a locked phone's data.
+        tls: the phone's side of TLS; of the certificates that clients show, only this computer's are
+            accepted.
+    """
 
     host_id: str
-    device_certificate: bytes
-    host_certificate: bytes
-    root_certificate: bytes
     escrow_bag: bytes
-
-    @functools.cached_property
-    def tls(self) -> ssl.SSLContext:
-        """The phone's side of TLS: only this computer's certificates are accepted."""
-        return _server_context(self.device_certificate, self.root_certificate)
+    tls: ssl.SSLContext
 
 
 @functools.cache
@@ -139,9 +137,8 @@ def _server_context(certificate: bytes, root: bytes) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=root.decode("ascii"))
     context.num_tickets = 0  # nobody resumes, and a ticket sent to a client that just left is a broken pipe
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are deprecated, old clients exist
-        context.minimum_version = ssl.TLSVersion.TLSv1
+    # Old clients exist. Naming the old version would be warned of.
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with tempfile.TemporaryDirectory(prefix="virtual-iphone-") as folder:
         path = os.path.join(folder, "device.pem")  # load_cert_chain takes nothing but files
         with open(path, "wb") as file:
@@ -213,34 +210,22 @@ class TrustBook:
                 raise LockdownRefusal("UserDeniedPairing")
 
     def _admit(self, record: Mapping[str, object]) -> Pairing:
-        names = ("DeviceCertificate", "HostCertificate", "RootCertificate")
-        certificates = [record.get(name) for name in names]
         host_id = record.get("HostID")
         if not isinstance(host_id, str) or not host_id:
             raise LockdownRefusal("MissingHostID")
-        device, host, root = (item if isinstance(item, bytes) else b"" for item in certificates)
-        _check_chain(device, host, root)
-        pairing = Pairing(host_id, device, host, root, escrow_bag(self._spec))
+        device, root = record.get("DeviceCertificate"), record.get("RootCertificate")
+        if not isinstance(device, bytes) or not isinstance(root, bytes):
+            raise LockdownRefusal("InvalidPairRecord")
+        try:
+            # Checks that the certificate is of the phone's key. The certificates are left to OpenSSL: some
+            # clients give theirs the serial number 0, which stricter libraries will not read.
+            context = _server_context(device, root)
+        except (ssl.SSLError, ValueError) as error:
+            raise LockdownRefusal("InvalidPairRecord") from error
+        pairing = Pairing(host_id, escrow_bag(self._spec), context)
         with self._lock:
             self._pairings[host_id] = pairing
         return pairing
-
-
-def _check_chain(device: bytes, host: bytes, root: bytes) -> None:
-    """Check that the root issued both certificates and that the phone's certifies the phone's key.
-
-    Raises:
-        LockdownRefusal: it is not so.
-    """
-    try:
-        issuer = x509.load_pem_x509_certificate(root)
-        certificates = [x509.load_pem_x509_certificate(each) for each in (device, host)]
-        for certificate in certificates:
-            certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise LockdownRefusal("InvalidPairRecord") from error
-    if certificates[0].public_key() != _key("device").public_key():
-        raise LockdownRefusal("InvalidPairRecord")
 
 
 def dump_record(record: Mapping[str, object]) -> bytes:
