@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,12 +130,16 @@ _KEY_USAGES = (
 )
 
 
-def _server_context(certificate: bytes, root: bytes) -> ssl.SSLContext:
-    """TLS as a phone speaks it: old versions and weak hashes too, and a client's chain checked."""
+def _server_context(certificate: bytes, *, trusted: Iterable[bytes]) -> ssl.SSLContext:
+    """TLS as a phone speaks it: old versions and weak hashes too; clients show one of the trusted certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_verify_locations(cadata=root.decode("ascii"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Pair records' certificates have no names, so that OpenSSL cannot tell the issuer from the issued and finds
+    # no chain from the host's to the root: each is trusted by itself.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    for each in trusted:
+        context.load_verify_locations(cadata=each.decode("ascii"))
     context.num_tickets = 0  # nobody resumes, and a ticket sent to a client that just left is a broken pipe
     # Old clients exist. Naming the old version would be warned of.
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -213,19 +217,22 @@ class TrustBook:
         host_id = record.get("HostID")
         if not isinstance(host_id, str) or not host_id:
             raise LockdownRefusal("MissingHostID")
-        device, root = record.get("DeviceCertificate"), record.get("RootCertificate")
-        if not isinstance(device, bytes) or not isinstance(root, bytes):
-            raise LockdownRefusal("InvalidPairRecord")
+        names = ("DeviceCertificate", "HostCertificate", "RootCertificate")
+        device, host, root = (_bytes(record.get(name)) for name in names)
         try:
             # Checks that the certificate is of the phone's key. The certificates are left to OpenSSL: some
             # clients give theirs the serial number 0, which stricter libraries will not read.
-            context = _server_context(device, root)
+            context = _server_context(device, trusted=(host, root))
         except (ssl.SSLError, ValueError) as error:
             raise LockdownRefusal("InvalidPairRecord") from error
         pairing = Pairing(host_id, escrow_bag(self._spec), context)
         with self._lock:
             self._pairings[host_id] = pairing
         return pairing
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def dump_record(record: Mapping[str, object]) -> bytes:
