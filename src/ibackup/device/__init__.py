@@ -1,0 +1,51 @@
+"""A phone on the wire: found, trusted, asked, backed up.
+
+This package alone imports pymobiledevice3, and only when a phone is really talked to: it takes more than half a
+second. The names below are loaded when they are first used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ibackup.device.facts import PhoneFacts as PhoneFacts
+    from ibackup.device.info_plist import collect as collect
+    from ibackup.device.phone import FoundPhone as FoundPhone
+    from ibackup.device.phone import Phone as Phone
+    from ibackup.device.phone import find as find
+    from ibackup.device.phone import open_phone as open_phone
+    from ibackup.device.refusals import RefusalContext as RefusalContext
+    from ibackup.device.refusals import refusal as refusal
+    from ibackup.device.services import Notice as Notice
+    from ibackup.device.services import Notifications as Notifications
+    from ibackup.device.services import SyncLock as SyncLock
+    from ibackup.device.usbmux import Address as Address
+    from ibackup.device.usbmux import Usbmux as Usbmux
+    from ibackup.device.usbmux import parse_address as parse_address
+
+_HOMES = {
+    "Address": "usbmux",
+    "FoundPhone": "phone",
+    "Notice": "services",
+    "Notifications": "services",
+    "Phone": "phone",
+    "PhoneFacts": "facts",
+    "RefusalContext": "refusals",
+    "SyncLock": "services",
+    "Usbmux": "usbmux",
+    "collect": "info_plist",
+    "find": "phone",
+    "open_phone": "phone",
+    "parse_address": "usbmux",
+    "refusal": "refusals",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - a list all the same
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,457 @@
+"""What a phone's error codes mean: what happened, why, and what to do, in words for the person who waits.
+
+Two tables, both data: the MBErrorDomain codes that end a backup, a restore or a change of the backup password,
+and the errors of lockdownd, which guards everything else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ibackup.device import values
+from ibackup.errors import (
+    ConnectionLost,
+    IbackupError,
+    Interrupted,
+    NoRoom,
+    PasswordNeeded,
+    PasswordWrong,
+    PersonNeeded,
+    PhoneRefused,
+)
+
+Job = Literal["backup", "restore", "encryption"]
+
+PURGE_MARGIN = 2 << 30  # a phone asks to purge what is missing and this much more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalContext:
+    """What is known when a phone refuses.
+
+    Attributes:
+        noun: "iPhone" or "iPad".
+        job: what was asked of it.
+        encrypted: its backups are encrypted.
+        requires_encryption: a profile demands encrypted backups.
+        password_given: a password was sent along with the request.
+        free_bytes: what the store's disk had free when the phone asked.
+        purge_bytes: what the phone asked to purge (DLMessagePurgeDiskSpace).
+    """
+
+    noun: str = "iPhone"
+    job: Job = "backup"
+    encrypted: bool = False
+    requires_encryption: bool = False
+    password_given: bool = False
+    free_bytes: int | None = None
+    purge_bytes: int | None = None
+
+    @property
+    def needed_bytes(self) -> int | None:
+        """What the backup needs in all, as far as the phone's purge request tells."""
+        if self.free_bytes is None or self.purge_bytes is None:
+            return None
+        return max(self.purge_bytes + self.free_bytes - PURGE_MARGIN, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One row: an error code of MBErrorDomain.
+
+    In the texts ``{noun}`` stands for iPhone or iPad and ``{job}`` for what was asked.
+    """
+
+    code: int
+    error: type[IbackupError]
+    what: str
+    why: str = ""
+    hint: str = ""
+
+
+_AGAIN = "Restart the {noun}, then try again."
+_AFRESH = "Try again; if it happens again, make a backup from scratch with --full."
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        1,
+        PhoneRefused,
+        "The {noun} could not do the {job}.",
+        "It gave no reason, or does not know the request.",
+        _AGAIN,
+    ),
+    Refusal(2, PhoneRefused, "Several things went wrong on the {noun} during the {job}.", "", _AGAIN),
+    Refusal(
+        3,
+        PhoneRefused,
+        "The {noun} found something of an earlier, interrupted {job} in its way.",
+        "Usually it still holds a snapshot of its own.",
+        _AGAIN,
+    ),
+    Refusal(4, PhoneRefused, "The {noun} misses a file that the {job} needs.", "", _AFRESH),
+    Refusal(
+        9,
+        PhoneRefused,
+        "Files changed on the {noun} while it read them.",
+        "An app was writing.",
+        "Leave the {noun} alone and try again.",
+    ),
+    Refusal(10, PhoneRefused, "The {noun} could not write its own records.", "", _AGAIN),
+    Refusal(11, PhoneRefused, "The {noun} could not read its own records of the last backup.", "", _AFRESH),
+    Refusal(12, PhoneRefused, "The {noun} could not read what it needs for the {job}.", "", _AFRESH),
+    Refusal(
+        25,
+        PhoneRefused,
+        "The {noun} is still being restored from iCloud.",
+        "It takes no {job} until that has ended.",
+        "See Settings > your name > iCloud > iCloud Backup on the {noun}; wait until it has finished.",
+    ),
+    Refusal(
+        100,
+        PhoneRefused,
+        "A read or write failed during the {job}.",
+        "The {noun} does not say where.",
+        _AGAIN,
+    ),
+    Refusal(
+        101,
+        PhoneRefused,
+        "The {noun} could not read from its own storage.",
+        "",
+        "Restart the {noun}; if it stays, save your photos and documents another way first.",
+    ),
+    Refusal(
+        102,
+        PhoneRefused,
+        "The {noun} could not write to its own storage.",
+        "After a restore it must restart before the next one.",
+        _AGAIN,
+    ),
+    Refusal(103, PhoneRefused, "The {noun} could not read the backup from this computer.", "", _AFRESH),
+    Refusal(
+        104,
+        PhoneRefused,
+        "The {noun} could not hand over some of its files.",
+        "Either this computer could not store them or one of them cannot be read on the {noun}.",
+        "Check the room on the disk, restart the {noun} and try again; reinstall an app whose files it names.",
+    ),
+    Refusal(
+        105,
+        NoRoom,
+        "There is not enough room on this computer for the backup.",
+        "",
+        "Free some room, delete snapshots with `ibackup prune`, or put the store on a larger disk with --store.",
+    ),
+    Refusal(
+        106,
+        NoRoom,
+        "There is not enough room on the {noun}.",
+        "The backup holds more than it has free.",
+        "Delete something on the {noun} or restore to one with more storage.",
+    ),
+    Refusal(
+        202, Interrupted, "The {job} was cancelled on the {noun}.", "", "Start it again when you are ready."
+    ),
+    Refusal(
+        203,
+        PhoneRefused,
+        "The backup does not fit this {noun}'s iOS version.",
+        "A backup cannot be restored to an older iOS than it came from.",
+        "Update the {noun} in Settings > General > Software Update, then try again.",
+    ),
+    Refusal(
+        204, PhoneRefused, "The {noun} finds no complete backup.", "", "Use another snapshot: `ibackup list`."
+    ),
+    Refusal(
+        205,
+        PhoneRefused,
+        "The {noun} finds the backup damaged.",
+        "A file is missing or is not what the backup's own list says.",
+        "Run `ibackup verify`; then try again, or use an older snapshot.",
+    ),
+    Refusal(
+        207,
+        PasswordWrong,
+        "The backup password is wrong.",
+        "",
+        "Give the password that was set when backup encryption was switched on; it may be older than you think.",
+    ),
+    Refusal(
+        208,
+        PersonNeeded,
+        "The {noun} was locked, or its passcode was not entered in time.",
+        "Since iOS 16 every backup asks for the passcode on the {noun} itself.",
+        "Unlock the {noun}, start again and enter the passcode on it when it asks.",
+    ),
+    Refusal(
+        210,
+        PhoneRefused,
+        "The {noun} is not signed in to an account that this needs.",
+        "",
+        "Sign in under Settings.",
+    ),
+    Refusal(
+        211,
+        PhoneRefused,
+        "The {noun} refuses a restore while Find My is on.",
+        "",
+        "Switch it off for the restore: Settings > your name > Find My > Find My {noun}.",
+    ),
+    Refusal(
+        212,
+        PersonNeeded,
+        "The {noun} has not been set up yet.",
+        "Its setup assistant is still on the screen.",
+        "Finish the setup on the {noun}, then try again.",
+    ),
+)
+
+_BY_CODE: Mapping[int, Refusal] = {row.code: row for row in REFUSALS}
+_JOB_WORDS: Mapping[Job, str] = {
+    "backup": "backup",
+    "restore": "restore",
+    "encryption": "change of the backup password",
+}
+
+
+def refusal(code: int, description: str, *, context: RefusalContext) -> IbackupError:
+    """The error for a phone's ErrorCode, not yet raised.
+
+    Args:
+        code: ErrorCode of the phone's Response; not 0.
+        description: its ErrorDescription, or an empty string; made safe to print.
+        context: what else is known.
+    """
+    row = _BY_CODE.get(code)
+    said = values.printable(description).strip()
+    if row is None:
+        return PhoneRefused(
+            f"The {context.noun} refused with an error that is not known here (MBErrorDomain {code}).",
+            why=f"It said: {said}" if said else "It gave no reason.",
+            hint=_AGAIN.format(noun=context.noun),
+            error_code=code,
+        )
+    special = _SPECIAL.get(code)
+    if special is not None:
+        row = special(row, context)
+    words = {"noun": context.noun, "job": _JOB_WORDS[context.job]}
+    why = row.why.format(**words)
+    # The phone's own words tell more than ours where many causes share one code.
+    if said and row.error is PhoneRefused:
+        why = f"{why} It said: {said}".strip()
+    what = f"{row.what.format(**words)[:-1]} (MBErrorDomain {code})."
+    return row.error(what, why=why, hint=row.hint.format(**words), error_code=code)
+
+
+def _no_room(row: Refusal, context: RefusalContext) -> Refusal:
+    """105: with figures when the phone's purge request and our free space tell them."""
+    needed, free = context.needed_bytes, context.free_bytes
+    if free is None:
+        return row
+    why = f"{size(free)} are free."
+    if needed is not None and needed > free:
+        why = f"The backup needs {size(needed)}, {size(free)} are free: {size(needed - free)} are missing."
+    return Refusal(row.code, row.error, row.what, why, row.hint)
+
+
+def _password(row: Refusal, context: RefusalContext) -> Refusal:
+    """207 has three causes: a profile wants encryption, no password was given, or it is the wrong one."""
+    if context.requires_encryption and not context.encrypted and context.job == "backup":
+        return Refusal(
+            row.code,
+            PhoneRefused,
+            "A profile on the {noun} allows encrypted backups only.",
+            "No backup password is set yet.",
+            "Set one: `ibackup encryption on`.",
+        )
+    if not context.password_given and context.job != "backup":
+        return Refusal(
+            row.code,
+            PasswordNeeded,
+            "The backup password is needed.",
+            "The {noun}'s backups are encrypted.",
+            "Give it with --password-file or at the prompt.",
+        )
+    return row
+
+
+_SPECIAL = {105: _no_room, 207: _password}
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: "61.2 GB"."""
+    amount, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+class PhoneLocked(PersonNeeded):
+    """The phone must be unlocked first; asking again after that may succeed."""
+
+
+class TrustPending(PersonNeeded):
+    """The Trust dialog is on the phone's screen; asking again after the tap may succeed."""
+
+
+class TrustDenied(PersonNeeded):
+    """Somebody tapped Don't Trust."""
+
+
+class NotTrusted(PersonNeeded):
+    """The phone does not know this computer, or no longer does; pairing again is the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockdownRefusal:
+    """One row: an error of lockdownd, by its name."""
+
+    name: str
+    error: type[IbackupError]
+    what: str
+    why: str = ""
+    hint: str = ""
+
+
+_UNLOCK = "Unlock the {noun} with its passcode and try again."
+_TRUST = "Connect the {noun} with a cable, unlock it, tap Trust and enter its passcode."
+_FORGET = (
+    "To be asked anew: on the {noun}, Settings > General > Transfer or Reset > Reset > Reset Location & Privacy; "
+    "then connect it and tap Trust."
+)
+
+LOCKDOWN_REFUSALS: tuple[LockdownRefusal, ...] = (
+    LockdownRefusal("PasswordProtected", PhoneLocked, "The {noun} is locked.", "", _UNLOCK),
+    LockdownRefusal("PasscodeRequired", PhoneLocked, "The {noun} is locked.", "", _UNLOCK),
+    LockdownRefusal(
+        "EscrowLocked",
+        PhoneLocked,
+        "The {noun} is locked.",
+        "It has not been unlocked since it was switched on.",
+        _UNLOCK,
+    ),
+    LockdownRefusal(
+        "PairingDialogResponsePending",
+        TrustPending,
+        "The {noun} asks whether to trust this computer, and nobody has answered.",
+        "",
+        "Tap Trust on the {noun} and enter its passcode.",
+    ),
+    LockdownRefusal(
+        "UserDeniedPairing",
+        TrustDenied,
+        "Somebody tapped Don't Trust on the {noun}.",
+        "",
+        "Disconnect the {noun}, connect it again and tap Trust.",
+    ),
+    LockdownRefusal("InvalidHostID", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
+    LockdownRefusal("MissingHostID", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
+    LockdownRefusal("MissingPairRecord", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
+    LockdownRefusal(
+        "InvalidPairRecord",
+        NotTrusted,
+        "The {noun} does not accept the pairing with this computer.",
+        "",
+        _FORGET,
+    ),
+    LockdownRefusal(
+        "SavePairRecordFailed",
+        PersonNeeded,
+        "The {noun} could not store its trust in this computer.",
+        "",
+        _FORGET,
+    ),
+    LockdownRefusal(
+        "PairingProhibitedOverThisConnection",
+        PersonNeeded,
+        "The {noun} must be connected with a cable to trust this computer.",
+        "It does not do so over the network.",
+        _TRUST,
+    ),
+    LockdownRefusal(
+        "MCProtected",
+        PhoneRefused,
+        "A profile on the {noun} forbids this.",
+        "It is managed by an organisation.",
+        "See Settings > General > VPN & Device Management, or ask those who manage it.",
+    ),
+    LockdownRefusal(
+        "MCChallengeRequired",
+        PhoneRefused,
+        "The {noun} is supervised and trusts only the computers of its organisation.",
+        "",
+        "Ask those who manage it to allow pairing with other computers.",
+    ),
+    LockdownRefusal(
+        "FMiPProtected",
+        PhoneRefused,
+        "Find My on the {noun} forbids this.",
+        "",
+        "Switch it off for now: Settings > your name > Find My > Find My {noun}.",
+    ),
+    LockdownRefusal(
+        "InvalidService",
+        PhoneRefused,
+        "The {noun} does not offer a service that is needed.",
+        "",
+        "Restart the {noun} and try again.",
+    ),
+    LockdownRefusal(
+        "ServiceProhibited",
+        PhoneRefused,
+        "The {noun} does not allow a service that is needed.",
+        "Some are allowed over the cable only.",
+        "Connect the {noun} with a cable and try again.",
+    ),
+    LockdownRefusal(
+        "ServiceLimit",
+        PhoneRefused,
+        "The {noun} has too many services running for computers.",
+        "",
+        "Close Finder, iTunes and other programs that use the {noun}, then try again.",
+    ),
+    LockdownRefusal(
+        "InvalidActivationRecord", PhoneRefused, "The {noun} is not activated.", "", "Finish its setup first."
+    ),
+    LockdownRefusal(
+        "MissingActivationRecord", PhoneRefused, "The {noun} is not activated.", "", "Finish its setup first."
+    ),
+    LockdownRefusal(
+        "InvalidConnection",
+        ConnectionLost,
+        "The {noun} ended the session.",
+        "",
+        "Disconnect the {noun}, connect it again and try again.",
+    ),
+    LockdownRefusal(
+        "SessionInactive",
+        ConnectionLost,
+        "The {noun} ended the session.",
+        "",
+        "Disconnect the {noun}, connect it again and try again.",
+    ),
+)
+
+_BY_NAME: Mapping[str, LockdownRefusal] = {row.name: row for row in LOCKDOWN_REFUSALS}
+
+
+def lockdown_refusal(name: str, *, noun: str = "iPhone", doing: str = "") -> IbackupError:
+    """The error for lockdownd's ``Error`` text, not yet raised.
+
+    Args:
+        name: the text; made safe to print.
+        noun: "iPhone" or "iPad".
+        doing: what was asked ("start com.apple.afc"), told where the error is not known here.
+    """
+    row = _BY_NAME.get(name)
+    shown = values.printable(name)
+    if row is None:
+        return PhoneRefused(
+            f"The {noun} refused ({shown}).",
+            why=f"It was asked to {doing}." if doing else "",
+            hint=_AGAIN.format(noun=noun),
+        )
+    what = f"{row.what.format(noun=noun)[:-1]} ({shown})."
+    return row.error(what, why=row.why.format(noun=noun), hint=row.hint.format(noun=noun))

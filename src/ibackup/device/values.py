@@ -1,0 +1,106 @@
+"""Property lists that came from a phone or from usbmuxd, narrowed to the types they should have.
+
+Nothing here raises for a value of the wrong type: it counts as missing. What a peer says is never an excuse for
+a traceback.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from ibackup.errors import ProtocolBroken
+
+Values = Mapping[str, object]
+
+NOTHING: Values = {}
+_APPLE_EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
+_LONGEST_TEXT = 256
+LARGEST_PLIST = 16 << 20  # bytes; far above anything lockdown or the small services send
+
+
+def load_dict(data: bytes, sender: str) -> Values:
+    """Parse a property list whose root must be a dictionary.
+
+    Args:
+        data: the plist, XML or binary.
+        sender: who sent it, for the error: "usbmuxd", "the iPhone".
+
+    Raises:
+        ProtocolBroken: it is no plist, too deep or too large, or its root is something else.
+    """
+    from ibackup.manifest import plists
+    from ibackup.manifest.flaws import FormatError
+
+    try:
+        root = plists.load(data, limit=LARGEST_PLIST, max_objects=500_000, part="The message")
+    except FormatError as error:
+        raise ProtocolBroken(f"{sender} sent a message that cannot be read.", why=error.why) from None
+    values = mapping(root)
+    if values is None:
+        raise ProtocolBroken(f"{sender} sent a message that is not a dictionary.")
+    return values
+
+
+def mapping(value: object) -> Values | None:
+    """The value as a dictionary with text keys, or None."""
+    if not isinstance(value, dict):
+        return None
+    return {key: item for key, item in value.items() if isinstance(key, str)}
+
+
+def sequence(value: object) -> list[object]:
+    """The value as a list; empty when it is none."""
+    return list(value) if isinstance(value, list) else []
+
+
+def text(values: Values, key: str) -> str | None:
+    """A text as the peer sent it, None when missing, empty or of another type."""
+    value = values.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def shown(values: Values, key: str) -> str | None:
+    """A text that is safe to print: no control characters (a phone's name could drive a terminal), not endless."""
+    value = text(values, key)
+    return printable(value) if value is not None else None
+
+
+def printable(value: str) -> str:
+    """The text without anything a terminal would act on, cut to a sane length."""
+    return "".join(char if char.isprintable() else "?" for char in value[:_LONGEST_TEXT])
+
+
+def integer(values: Values, key: str) -> int | None:
+    """A whole number; booleans are none."""
+    value = values.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def count(values: Values, key: str) -> int | None:
+    """A whole number that cannot be negative (bytes, percent)."""
+    value = integer(values, key)
+    return value if value is not None and value >= 0 else None
+
+
+def boolean(values: Values, key: str) -> bool | None:
+    """A truth value; the numbers 0 and 1 count, since some domains use them."""
+    value = values.get(key)
+    if isinstance(value, bool):
+        return value
+    return bool(value) if isinstance(value, int) and value in (0, 1) else None
+
+
+def data(values: Values, key: str) -> bytes | None:
+    """Bytes, None when missing, empty or of another type."""
+    value = values.get(key)
+    return value if isinstance(value, bytes) and value else None
+
+
+def apple_time(values: Values, key: str) -> datetime | None:
+    """A time in seconds since 2001-01-01 UTC; None when missing, 0 (never) or out of range."""
+    value = values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    try:
+        return _APPLE_EPOCH + timedelta(seconds=value)
+    except (OverflowError, ValueError):  # ValueError: not a number
+        return None
