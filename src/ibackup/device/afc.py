@@ -1,0 +1,153 @@
+"""AFC, through which a phone shows its media folder: files opened, locked and read, nothing more.
+
+A packet is a header (magic, length of all, length of header and parameters, number, operation; 64-bit
+little-endian), parameters and perhaps data. Answers repeat the number.
+"""
+
+import struct
+import time
+from enum import IntEnum
+
+from ibackup.device.channel import ANSWER_SECONDS, Stream
+from ibackup.errors import PhoneRefused, ProtocolBroken
+
+SERVICE = "com.apple.afc"
+
+_MAGIC = b"CFA6LPAA"
+_HEADER = struct.Struct("<8sQQQQ")
+_NUMBER = struct.Struct("<Q")
+_PAIR = struct.Struct("<QQ")
+_LARGEST_ANSWER = 4 << 20
+_READ_BYTES = 256 << 10
+
+
+class Operation(IntEnum):
+    """The operations used here."""
+
+    STATUS = 0x01
+    DATA = 0x02
+    GET_FILE_INFO = 0x0A
+    FILE_OPEN = 0x0D
+    FILE_OPENED = 0x0E
+    READ = 0x0F
+    CLOSE = 0x14
+    LOCK = 0x1B
+
+
+class Status(IntEnum):
+    """The status codes that mean something here."""
+
+    OK = 0
+    NOT_FOUND = 8
+    WOULD_BLOCK = 19
+
+
+class Mode(IntEnum):
+    """How a file is opened."""
+
+    READ = 1
+    READ_WRITE = 2
+
+
+class Lock(IntEnum):
+    """What is done to a file's lock."""
+
+    EXCLUSIVE = 6
+    UNLOCK = 12
+
+
+class AfcRefused(PhoneRefused):
+    """An operation failed; ``status`` is AFC's code."""
+
+    def __init__(self, doing: str, status: int) -> None:
+        super().__init__(
+            f"The phone could not {doing} (AFC {status}).", hint="Restart the phone and try again."
+        )
+        self.status = status
+
+
+class Afc(Stream):
+    """A connection to AFC.
+
+    Raises (every method):
+        AfcRefused: the phone says no.
+        ConnectionLost: it is gone or silent.
+        ProtocolBroken: its answers make no sense.
+    """
+
+    _number = 0
+
+    def open(self, path: str, mode: Mode) -> int:
+        """A handle of a file."""
+        kind, body = self._ask(Operation.FILE_OPEN, _NUMBER.pack(mode) + _text(path), f"open {path}")
+        if kind != Operation.FILE_OPENED or len(body) < _NUMBER.size:
+            raise self._nonsense()
+        return int(_NUMBER.unpack_from(body)[0])
+
+    def close_file(self, handle: int) -> None:
+        """Give a handle back."""
+        self._ask(Operation.CLOSE, _NUMBER.pack(handle), "close a file")
+
+    def lock(self, handle: int, how: Lock) -> None:
+        """Lock or unlock; a lock held by others is AfcRefused with Status.WOULD_BLOCK."""
+        self._ask(Operation.LOCK, _PAIR.pack(handle, how), "lock a file")
+
+    def read_file(self, path: str, limit: int) -> bytes | None:
+        """A small file, whole; None when there is none, or it is no plain file, or larger than the limit."""
+        try:
+            info = self.info(path)
+        except AfcRefused as error:
+            if error.status == Status.NOT_FOUND:
+                return None
+            raise
+        if info.get("st_ifmt") != "S_IFREG":
+            return None
+        handle = self.open(path, Mode.READ)
+        content = bytearray()
+        while len(content) <= limit:
+            kind, body = self._ask(Operation.READ, _PAIR.pack(handle, _READ_BYTES), f"read {path}")
+            if kind != Operation.DATA:
+                raise self._nonsense()
+            if not body:
+                break
+            content += body
+        self.close_file(handle)
+        return bytes(content) if len(content) <= limit else None
+
+    def info(self, path: str) -> dict[str, str]:
+        """What AFC tells of a file: st_size, st_ifmt and others, all as text."""
+        _kind, body = self._ask(Operation.GET_FILE_INFO, _text(path), f"look at {path}")
+        parts = body.decode("utf-8", "replace").split("\0")
+        return dict(zip(parts[::2], parts[1::2], strict=False))
+
+    def _ask(self, operation: Operation, parameters: bytes, doing: str) -> tuple[int, bytes]:
+        self._number += 1
+        size = _HEADER.size + len(parameters)
+        self.write(_HEADER.pack(_MAGIC, size, size, self._number, operation) + parameters)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        head = self.take(_HEADER.size, deadline)
+        if head is None:
+            raise self.silent()
+        magic, whole, _this, number, kind = _HEADER.unpack(head)
+        if magic != _MAGIC or number != self._number or not 0 <= whole - _HEADER.size <= _LARGEST_ANSWER:
+            raise self._nonsense()
+        body = self.take(whole - _HEADER.size, deadline)
+        if body is None:
+            raise self.silent()
+        if kind == Operation.STATUS:
+            if len(body) < _NUMBER.size:
+                raise self._nonsense()
+            status = int(_NUMBER.unpack_from(body)[0])
+            if status != Status.OK:
+                raise AfcRefused(doing, status)
+        return kind, body
+
+    def _nonsense(self) -> ProtocolBroken:
+        return ProtocolBroken(
+            "The phone's file service gave an answer that makes no sense.",
+            hint="Restart the phone and try again.",
+        )
+
+
+def _text(path: str) -> bytes:
+    return path.encode() + b"\0"
