@@ -173,7 +173,7 @@ def _sync_whole_file_system(folder: str) -> bool:
     """``syncfs``, where it exists and its answer can be relied on."""
     if not sys.platform.startswith("linux") or file_system(folder) not in _LOCAL:
         return False
-    syncfs = _libc("syncfs")
+    syncfs = libc("syncfs")
     if syncfs is None:
         return False
     fd = os.open(folder, os.O_RDONLY | _DIRECTORY)
@@ -232,7 +232,7 @@ def _rename_by_system(source: str, target: str) -> bool:
     """Rename without replacing by the system's own call; False where it has none for this file system."""
     platform = "linux" if sys.platform.startswith("linux") else sys.platform
     call = {"linux": "renameat2", "darwin": "renameatx_np"}.get(platform)
-    function = _libc(call) if call else None
+    function = libc(call) if call else None
     if function is None:
         return False
     here = ctypes.c_int(_AT_FDCWD[platform])
@@ -245,7 +245,7 @@ def _rename_by_system(source: str, target: str) -> bool:
     raise OSError(code, os.strerror(code), source, None, target)
 
 
-def _libc(name: str) -> Callable[..., int] | None:
+def libc(name: str) -> Callable[..., int] | None:
     """A function of the C library, or None where it has none of that name."""
     try:
         library = ctypes.CDLL(None, use_errno=True)

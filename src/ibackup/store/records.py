@@ -46,6 +46,15 @@ class Record:
         """Read and parse a file. Raises OSError too."""
         return cls.load(read_bytes(path))
 
+    @classmethod
+    def read_strictly(cls, path: str) -> Self:
+        """The same for a file that must be, byte for byte, what ``render`` gives."""
+        data = read_bytes(path)
+        record = cls.load(data)
+        if record.render() != data:
+            raise RecordFlaw("is not written as it was")
+        return record
+
     def __contains__(self, key: str) -> bool:
         return self._members.get(key) is not None
 
@@ -60,9 +69,13 @@ class Record:
         """A string."""
         return self._get(key, str)
 
+    def whole(self, key: str) -> int:
+        """A whole number."""
+        return self._get(key, int)
+
     def number(self, key: str) -> int:
         """A whole number, not below zero."""
-        value = self._get(key, int)
+        value = self.whole(key)
         if value < 0:
             raise RecordFlaw(f"has a negative number under {key!r}")
         return value

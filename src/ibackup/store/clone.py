@@ -1,0 +1,289 @@
+"""Carry a finished snapshot over into a working copy, in one pass that fills the ledger too.
+
+Only what the snapshot's seal lists is carried, and only as long as nothing speaks against it: a file that is
+known to be damaged is left out, one that changed since or has a size that cannot be is read again first. So the
+phone sends again what is not good, and damage is never inherited in silence.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from ibackup import confined
+from ibackup.errors import DamageFound, NoRoom
+from ibackup.events import Caution, Observer, Progress, ignore
+from ibackup.manifest import seal
+from ibackup.store import space
+from ibackup.store.ledger import Ledger
+from ibackup.store.linkers import Copy, Folder, HardLink, Linker, Reflink, cannot, place
+from ibackup.store.snapshot import Snapshot, hash_file
+from ibackup.store.trees import Tree, folders
+
+MTIME_SLACK_S = 2.0
+_EMPTY = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+_SNAPSHOT_DIR = "Snapshot"
+_REPORT_EVERY = 2000
+_PROBE_FILES = 16
+_CHANGED = "is not what it was when its snapshot was closed"
+_USUAL = re.compile(r"[0-9a-f]{2}/[0-9a-f]{40}")
+
+LINKERS: tuple[Linker, ...] = (Reflink(), HardLink())
+
+
+@dataclass(slots=True)
+class Cloned:
+    """What came of a clone.
+
+    Attributes:
+        files, bytes: what was carried.
+        left_out: the files that were not, since they are missing or damaged, by path; the phone sends them again.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def clone(
+    base: Snapshot,
+    target: str,
+    ledger: Ledger,
+    *,
+    damaged: AbstractSet[str] = frozenset(),
+    copies: bool = False,
+    linkers: Sequence[Linker] = LINKERS,
+    observer: Observer = ignore,
+) -> Cloned:
+    """Carry ``base`` into the empty folder ``target`` and tell the ledger.
+
+    Args:
+        base: the snapshot to carry over.
+        target: where to; on the same file system, or every file is copied.
+        ledger: told of every file and folder that is carried.
+        damaged: paths below the backup folder that are known to be damaged.
+        copies: whether files may be copied where they can be neither reflinked nor hard-linked.
+        linkers: the cheap ways to try, best first.
+        observer: told of what is left out, and how far the clone is.
+
+    Raises:
+        DamageFound: the seal of ``base`` is not what it was closed with.
+        NoRoom: the file system has neither reflinks nor hard links and ``copies`` was not given.
+        OSError: anything else that the file system says.
+    """
+    base.verify_seal_file()
+    with _Clone(base, target, ledger, observer) as job:
+        job.choose(linkers, copies=copies)
+        job.carry_all(damaged)
+        job.make_empty_folders()
+    return job.result
+
+
+class _Clone:
+    """One clone under way."""
+
+    def __init__(self, base: Snapshot, target: str, ledger: Ledger, observer: Observer) -> None:
+        self.result = Cloned()
+        self._base = base
+        self._ledger = ledger
+        self._observer = observer
+        self._source = Tree(base.backup_path)
+        self._target = Tree(target, make=True)
+        self._linker: Linker = Copy()
+        self._newest = base.meta.finished.timestamp() + MTIME_SLACK_S
+        self._seen_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.close()
+        self._target.close()
+
+    def _lines(self) -> Iterator[tuple[str, str, bytes]]:
+        """Folder, name and checksum of every sealed file, checked: the store may be anybody's."""
+        prefix = self._base.udid + "/"
+        with open(self._base.seal_path, "rb") as source:
+            for path, sha256 in seal.read(source):
+                below = path.removeprefix(prefix)
+                folder, _, name = below.rpartition("/")
+                if below == path or not _plain(below):
+                    raise DamageFound(
+                        f"The seal of snapshot {self._base.id} names {confined.shown(path)}, which no backup has.",
+                        hint="Run `ibackup verify` on it, and make a new backup with --full.",
+                    )
+                yield folder, name, bytes.fromhex(sha256)
+
+    # -- choosing the way -----------------------------------------------------------------------------------
+
+    def choose(self, linkers: Sequence[Linker], *, copies: bool) -> None:
+        """Take the first way that works for one of the first files."""
+        for linker in linkers:
+            if self._works(linker):
+                self._linker = linker
+                return
+        if not copies:
+            raise self._no_links()
+        needed, free = self._base.meta.bytes, space.free_bytes(self._target.path)
+        if free < needed:
+            raise NoRoom(
+                f"A copy of the last snapshot needs {needed:,} bytes; {free:,} are free.",
+                why="This file system has no links, so every snapshot takes its full size.",
+                hint="Make room, remove old snapshots with `ibackup prune`, or move the store to a disk with links.",
+            )
+
+    def _works(self, linker: Linker) -> bool:
+        tried = 0
+        for folder, name, _ in self._lines():
+            tried += 1
+            if tried > _PROBE_FILES:
+                break
+            try:
+                source = self._source.folder(folder)
+                path, at = place(source, name)
+                if not stat.S_ISREG(os.stat(path, dir_fd=at, follow_symlinks=False).st_mode):
+                    continue
+                linker.carry(source, self._target.folder(""), name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # damage, which the pass over all files tells
+            except OSError as error:
+                if cannot(error):
+                    return False
+                raise
+            path, at = place(self._target.folder(""), name)
+            os.unlink(path, dir_fd=at)
+            return True
+        return tried == 0
+
+    def _no_links(self) -> NoRoom:
+        needed, free = self._base.meta.bytes, space.free_bytes(self._target.path)
+        return NoRoom(
+            "This file system can share no files between snapshots: it has neither reflinks nor hard links.",
+            why=f"A second snapshot would take its full size: about {needed:,} bytes; {free:,} are free.",
+            hint="Give --copies to have every snapshot take its full size, or move the store to a disk formatted "
+            "as ext4, XFS, btrfs, APFS or NTFS.",
+        )
+
+    # -- the pass -------------------------------------------------------------------------------------------
+
+    def carry_all(self, damaged: AbstractSet[str]) -> None:
+        """Carry every sealed file that nothing speaks against; read them all if the total speaks against some."""
+        total = self._base.meta.files
+        for count, (folder, name, sha256) in enumerate(self._lines(), 1):
+            self._carry(folder, name, sha256, damaged)
+            if count % _REPORT_EVERY == 0:
+                self._observer(Progress("prepare", files=count, total_files=total))
+        if self._seen_bytes != self._base.meta.bytes and not isinstance(self._linker, Copy):
+            self._read_all()
+
+    def _carry(self, folder: str, name: str, sha256: bytes, damaged: AbstractSet[str]) -> None:
+        path = f"{folder}/{name}" if folder else name
+        try:
+            source = self._source.folder(folder)
+            at, dir_fd = place(source, name)
+            found = os.stat(at, dir_fd=dir_fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            self._leave_out(path, "is missing")
+            return
+        if not stat.S_ISREG(found.st_mode):
+            self._leave_out(path, "is not a file any more")
+            return
+        self._seen_bytes += found.st_size
+        if folder.partition("/")[0] == _SNAPSHOT_DIR:
+            return  # left half done by the phone; of no use to the next run
+        if path in damaged:
+            self._leave_out(path, "is known to be damaged")
+            return
+        suspicious = found.st_mtime > self._newest or (found.st_size == 0) is not (sha256 == _EMPTY)
+        whole = not suspicious or _holds(at, dir_fd, sha256)
+        if not whole or not self._link(source, self._target.folder(folder), name, sha256):
+            self._leave_out(path, _CHANGED)
+        else:
+            self._ledger.carried(path, found.st_size, sha256, found.st_mtime)
+            self.result.files += 1
+            self.result.bytes += found.st_size
+
+    def _link(self, source: Folder, target: Folder, name: str, sha256: bytes) -> bool:
+        """Carry one file; False when reading it on the way showed that it is damaged."""
+        try:
+            try:
+                read = self._linker.carry(source, target, name)
+            except OSError as error:
+                if not cannot(error):
+                    raise
+                # This one file has all the links that it may have, or is special in another way.
+                read = Copy().carry(source, target, name)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return False
+            raise
+        if read is None or read == sha256:
+            return True
+        path, at = place(target, name)
+        os.unlink(path, dir_fd=at)
+        return False
+
+    def _leave_out(self, path: str, why: str) -> None:
+        self.result.left_out.append(path)
+        self._observer(
+            Caution(
+                f"{path} in snapshot {self._base.id} {why}; the phone will send it again.",
+                "Run `ibackup verify` to see whether more is damaged.",
+            )
+        )
+
+    def _read_all(self) -> None:
+        """The sizes do not add up to what was sealed, so some file has changed behind its time: find it."""
+        self._observer(
+            Caution(
+                f"The files of snapshot {self._base.id} do not have the size they had when it was closed; "
+                "each of them is read before it is used.",
+                "Run `ibackup verify` to see what is damaged.",
+            )
+        )
+        done = 0
+        for line in self._ledger.lines():
+            folder, _, name = line.path.rpartition("/")
+            path, at = place(self._target.folder(folder), name)
+            if not _holds(path, at, line.sha256):
+                os.unlink(path, dir_fd=at)
+                self._ledger.removed(line.path)
+                self.result.files -= 1
+                self.result.bytes -= line.size
+                self._leave_out(line.path, _CHANGED)
+            done += line.size
+            self._observer(Progress("prepare", bytes=done, total_bytes=self.result.bytes))
+
+    def make_empty_folders(self) -> None:
+        """Make the folders that hold no file: the phone made them and looks for them."""
+        for folder in folders(self._base.backup_path):
+            if folder and folder.partition("/")[0] != _SNAPSHOT_DIR and _plain(folder):
+                self._target.folder(folder)
+                self._ledger.made_dir(folder)
+
+
+def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:
+    """Whether a file can be read and is what it was."""
+    try:
+        return hash_file(path, dir_fd) == sha256
+    except OSError as error:
+        if error.errno == errno.EIO:  # a bad sector
+            return False
+        raise
+
+
+def _plain(path: str) -> bool:
+    """Whether a path from a seal is one that may be below a backup folder."""
+    if _USUAL.fullmatch(path):
+        return True
+    try:
+        return "/".join(confined.parse(path)) == path
+    except confined.PathRefused:
+        return False
