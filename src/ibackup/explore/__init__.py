@@ -1,0 +1,1 @@
+"""Looking into a backup and taking files out of it, whoever made it; nothing is ever written to it."""
