@@ -1,0 +1,41 @@
+"""The reference pages list exactly what the code writes."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
+from ibackup.events import Phase, PromptKind
+from ibackup.store.proofs import Proofs
+from ibackup.store.snapshot import SnapshotMeta, Unreadable
+
+
+def section(text: str, heading: str) -> str:
+    """The part of a page under one heading."""
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def members(part: str) -> set[str]:
+    """The names in the first column of its table."""
+    rows = re.findall(r"^\| (`.+?) \|", part, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_snapshot_record(root: Path) -> None:
+    part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "snapshot.json")
+    assert members(part) == {field.name for field in fields(SnapshotMeta)} | {"sha256"}
+    assert all(f"`{field.name}`" in part for field in fields(Unreadable))
+
+
+def test_proofs_record(root: Path) -> None:
+    part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "proofs/ID.json")
+    assert members(part) == {field.name for field in fields(Proofs)} | {"schema"}
+
+
+def test_json_phases_and_prompts(root: Path) -> None:
+    text = (root / "docs" / "reference-json.md").read_text(encoding="utf-8")
+    assert re.findall(r"`(\w+)`", text.partition("`phase` is one of ")[2].partition(".")[0]) == list(
+        get_args(Phase)
+    )
+    kinds = text.partition("`kind` is one of ")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", kinds) == list(get_args(PromptKind))
