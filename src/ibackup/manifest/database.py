@@ -1,0 +1,282 @@
+"""``Manifest.db``: SQLite from outside, read without trust and without a trace.
+
+A plain database is read where it lies, ``immutable``, so that SQLite makes no ``-wal`` or ``-shm`` file in the
+backup; a small one, and the plaintext of a small encrypted one, is read from memory; the plaintext of a large one
+from a file that only the user can read and that is gone afterwards.
+
+Facts about the format: docs/format.md, "Manifest.db".
+"""
+
+import base64
+import binascii
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Self
+from urllib.parse import quote
+
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row
+
+PART = "Manifest.db"
+MAGIC = b"SQLite format 3\0"
+MEMORY_LIMIT = 48 * 1024 * 1024  # bytes; SQLite's copy doubles it for a moment
+MAX_CELL_BYTES = 4 * 1024 * 1024
+MAX_FLAWS = 100
+_COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
+_OLD_IV = bytes(range(16))
+_PLACEHOLDER = 16
+_KINDS = {kind.value: kind for kind in Kind}
+
+BlobDecoder = Callable[[bytes], bytes]
+
+
+class ManifestDb:
+    """An open ``Manifest.db``; close it when done. An instance is for one thread at a time."""
+
+    flat = False
+
+    def __init__(self, connection: sqlite3.Connection, folder: str | None = None) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._decode_blob: BlobDecoder | None = None
+        try:
+            self._harden()
+            self._check_schema()
+        except sqlite3.Error as error:
+            self.close()
+            raise _damaged(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open_path(cls, path: str) -> Self:
+        """Read a plain database where it lies. Raises FormatError."""
+        uri = f"file:{quote(os.path.abspath(path).replace(os.sep, '/'))}?mode=ro&immutable=1"
+        try:
+            return cls(_connect(uri))
+        except sqlite3.Error as error:
+            raise _damaged(error) from None
+
+    @classmethod
+    def open_plaintext(cls, chunks: Iterable[memoryview | bytes], size: int) -> Self:
+        """Read a database from its plaintext.
+
+        Args:
+            chunks: the plaintext in order; bytes after the last whole page are padding and left out.
+            size: about how many bytes will come; decides between memory and a private temporary file.
+
+        Raises:
+            FormatError: it is not a database; after decryption that means a wrong key or damage.
+        """
+        if size <= MEMORY_LIMIT and hasattr(sqlite3.Connection, "deserialize"):
+            return cls._from_memory(chunks)
+        folder = tempfile.mkdtemp(prefix="ibackup-")  # mode 0700
+        try:
+            path = os.path.join(folder, PART)
+            with open(path, "xb", opener=_private) as target:
+                target.writelines(chunks)
+                target.flush()
+                with open(path, "rb") as start:
+                    page = _page_size(start.read(32))
+                whole = target.tell() - target.tell() % page
+                target.truncate(whole)
+            uri = f"file:{quote(path.replace(os.sep, '/'))}?mode=ro&immutable=1"
+            return cls(_connect(uri), folder)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, sqlite3.Error):
+                raise _damaged(error) from None
+            raise
+
+    @classmethod
+    def _from_memory(cls, chunks: Iterable[memoryview | bytes]) -> Self:
+        data = bytearray()
+        for chunk in chunks:
+            data += chunk
+        page = _page_size(bytes(data[:32]))
+        del data[len(data) - len(data) % page :]
+        # 2 means a write-ahead log, which a database in memory cannot have; every phone writes 2.
+        data[18:20] = b"\x01\x01"
+        connection = _connect(":memory:")
+        try:
+            connection.deserialize(data)
+        except sqlite3.Error as error:
+            connection.close()
+            raise _damaged(error) from None
+        return cls(connection)
+
+    def close(self) -> None:
+        """Let go of the database and of a temporary file."""
+        self._connection.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def decode_blobs_with(self, password: str) -> None:
+        """Read records as iOS 10.0 encrypts them: AES-128-CBC in base64, with a key from password and salt."""
+        salt = self._property("salt")
+        if salt is not None:
+            self._decode_blob = _old_decoder(password, salt)
+
+    def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
+        """All rows in the database's own order, or those of one domain.
+
+        Raises:
+            FormatError: the database is damaged.
+        """
+        if domain is None:
+            yield from self._query("")
+        else:
+            yield from self._query("WHERE domain = CAST(? AS TEXT)", domain)
+
+    def row(self, file_id: str) -> Row | BadRow | None:
+        """One row, found by its index. Raises FormatError."""
+        return next(self._query("WHERE fileID = CAST(? AS TEXT)", file_id), None)
+
+    def _query(self, where: str, *values: str) -> Iterator[Row | BadRow]:
+        # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text.
+        cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
+        query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
+        try:
+            with closing(self._connection.execute(query, cells_of)) as cursor:
+                for cells in cursor:
+                    row = self._row(*cells)
+                    if row is not None:
+                        yield row
+        except sqlite3.Error as error:
+            raise _damaged(error) from None
+
+    def flaws(self) -> Iterator[str]:
+        """What SQLite's own integrity check says; nothing when the database is sound."""
+        try:
+            with closing(self._connection.execute(f"PRAGMA integrity_check({MAX_FLAWS})")) as cursor:
+                for (line,) in cursor:
+                    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
+                    if text != "ok":
+                        yield text
+        except sqlite3.Error as error:
+            yield str(error)
+
+    def count(self) -> int:
+        """How many rows there are. Raises FormatError."""
+        try:
+            found = self._connection.execute("SELECT count(*) FROM Files").fetchone()
+        except sqlite3.Error as error:
+            raise _damaged(error) from None
+        return int(found[0])
+
+    def _harden(self) -> None:
+        connection = self._connection
+        # Texts come as bytes: one that is not UTF-8 must not end the reading of all others.
+        connection.text_factory = bytes
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    def _check_schema(self) -> None:
+        """Make sure that Files is a plain table: a view or virtual table of that name would run code."""
+        found = self._connection.execute(
+            "SELECT type, rootpage, sql FROM sqlite_master WHERE name = 'Files' COLLATE NOCASE"
+            " OR (type = 'trigger' AND tbl_name = 'Files' COLLATE NOCASE)"
+        ).fetchall()
+        if not found:
+            raise FormatError(PART, "it has no table named Files")
+        for kind, root, sql in found:
+            plain = kind == b"table" and isinstance(root, int) and root > 0
+            if not plain or not isinstance(sql, bytes) or not sql[:13].upper() == b"CREATE TABLE ":
+                raise FormatError(PART, f"its Files is a {_safe(kind)} that no phone makes")
+        columns = {
+            _safe(name): hidden
+            for _, name, *_, hidden in self._connection.execute("PRAGMA table_xinfo(Files)")
+        }
+        for name in _COLUMNS:
+            if columns.get(name) != 0:
+                raise FormatError(PART, f"its table Files has no plain column {name}")
+
+    def _property(self, key: str) -> bytes | None:
+        query = "SELECT value FROM Properties WHERE key = ?"
+        try:
+            found = self._connection.execute(query, (key,)).fetchone()
+        except sqlite3.Error:
+            return None  # no such table: nothing is kept there
+        return found[0] if found and isinstance(found[0], bytes) else None
+
+    def _row(
+        self, file_id: object, domain: object, path: object, flags: object, blob: object
+    ) -> Row | BadRow | None:
+        if not (isinstance(file_id, bytes) and isinstance(domain, bytes) and isinstance(path, bytes)):
+            if domain is None and path is None and isinstance(flags, int) and flags & _PLACEHOLDER:
+                return None  # iOS 10.0 leaves placeholders behind
+            return BadRow(
+                _safe(file_id), _safe(domain), _safe(path), "its texts are missing or of another type"
+            )
+        texts = [text.decode("utf-8", "surrogateescape") for text in (file_id, domain, path)]
+        name, domain_text, path_text = texts
+        kind = _KINDS.get(flags) if isinstance(flags, int) else None
+        if not FILE_ID.fullmatch(name):
+            flaw = "its fileID is not 40 hexadecimal digits"
+            return BadRow(_safe(file_id), _safe(domain), _safe(path), flaw)
+        if kind is None:
+            return BadRow(
+                name, _safe(domain_text), _safe(path_text), f"its flags are {_safe(flags)}, not 1, 2 or 4"
+            )
+        if not isinstance(blob, bytes):
+            return BadRow(name, _safe(domain_text), _safe(path_text), "it has no record")
+        if self._decode_blob is not None:
+            blob = self._decode_blob(blob)
+        return Row(name, domain_text, path_text, kind, blob)
+
+
+def _connect(target: str) -> sqlite3.Connection:
+    return sqlite3.connect(target, uri=target.startswith("file:"), isolation_level=None)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def _damaged(error: sqlite3.Error) -> FormatError:
+    return FormatError(PART, f"SQLite says: {error}")
+
+
+def _page_size(head: bytes) -> int:
+    if not head.startswith(MAGIC) or len(head) < 20:
+        raise FormatError(PART, "it is not an SQLite database")
+    size = int.from_bytes(head[16:18], "big")
+    size = 65536 if size == 1 else size
+    if size < 512 or size & (size - 1):
+        raise FormatError(PART, f"its page size is {size}")
+    return size
+
+
+def _safe(value: object) -> str:
+    """A cell made fit to be shown."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.encode("utf-8", "replace").decode("utf-8")[:1024]
+
+
+def _old_decoder(password: str, salt: bytes) -> BlobDecoder:
+    import hashlib
+
+    from ibackup.manifest.crypto import cbc_decryptor, padding
+
+    secret = password.encode("utf-8", "surrogateescape")
+    key = hashlib.sha1(secret + salt, usedforsecurity=False).digest()[:16]
+
+    def decode(blob: bytes) -> bytes:
+        if blob.startswith(b"bplist00"):
+            return blob
+        try:
+            cipher = base64.b64decode(blob, validate=False)
+        except (binascii.Error, ValueError):
+            return blob  # not of that form; reading the record will say what is wrong
+        plain = cbc_decryptor(key, _OLD_IV).update(cipher[: len(cipher) - len(cipher) % 16])
+        return plain[: len(plain) - padding(plain)]
+
+    return decode

@@ -1,0 +1,134 @@
+"""A stored file as a seekable stream of its plaintext."""
+
+import io
+import os
+from collections.abc import Callable
+from typing import BinaryIO
+
+from ibackup.manifest.crypto import BLOCK, CHUNK, ZERO_IV, cbc_decryptor, padding, stored_size
+
+
+def open_plain(fd: int) -> BinaryIO:
+    """A file of an unencrypted backup; takes over the descriptor."""
+    return os.fdopen(fd, "rb")
+
+
+def open_encrypted(fd: int, key: bytes, size: int) -> BinaryIO:
+    """A file of an encrypted backup, to be read anywhere; takes over the descriptor.
+
+    Args:
+        fd: the stored file.
+        key: the file's key.
+        size: the plaintext's length by its record.
+    """
+    source = io.FileIO(fd)
+    try:
+        return io.BufferedReader(_Decrypted(source, key, size), CHUNK)
+    except BaseException:
+        source.close()
+        raise
+
+
+def plaintext_length(stored: int, size: int, last_block: Callable[[], bytes]) -> int:
+    """How long the plaintext of a stored file is.
+
+    A record's size and the padding agree for most files. Databases that were in use while the phone read them are
+    longer or shorter than their record says; there the padding is right, and cutting at the record's size would
+    lose data. Where the padding is wrong too, the file is damaged or was cut by the phone: all that is there is
+    given, up to the record's size.
+
+    Args:
+        stored: bytes of the stored file.
+        size: by its record.
+        last_block: gives the last whole block, decrypted.
+    """
+    whole = stored - stored % BLOCK
+    if stored == stored_size(size, encrypted=True):
+        return size
+    if not whole:
+        return 0
+    pad = padding(last_block()) if whole == stored else 0
+    return whole - pad if pad else min(whole, size)
+
+
+class _Decrypted(io.RawIOBase):
+    """Random access to AES-CBC: the block before a position is the IV for that position."""
+
+    def __init__(self, source: io.FileIO, key: bytes, size: int) -> None:
+        super().__init__()
+        self._source = source
+        self._key = key
+        self._cipher = memoryview(bytearray(CHUNK))
+        self._plain = memoryview(bytearray(CHUNK + BLOCK))
+        self._place = 0
+        self._next = -1  # where the decryptor stands in the stored file, -1 nowhere
+        self._start_at(0)
+        stored = os.fstat(source.fileno()).st_size
+        self._length = plaintext_length(stored, size, lambda: self._block(stored // BLOCK - 1))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._length}.get(whence)
+        if base is None:
+            raise ValueError(f"invalid whence ({whence})")
+        if base + offset < 0:
+            raise OSError(22, os.strerror(22))
+        self._place = base + offset
+        return self._place
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        wanted = min(len(buffer), self._length - self._place)
+        if wanted <= 0:
+            return 0
+        skip = self._place % BLOCK
+        start = self._place - skip
+        if start != self._next:
+            self._start_at(start)
+        got = self._decrypt(min(-(-(skip + wanted) // BLOCK) * BLOCK, CHUNK))
+        count = min(wanted, got - skip)
+        if count <= 0:
+            return 0  # the file became shorter since it was opened
+        memoryview(buffer).cast("B")[:count] = self._plain[skip : skip + count]
+        self._place += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._source.close()
+        super().close()
+
+    def _start_at(self, start: int) -> None:
+        iv = ZERO_IV
+        if start:
+            self._source.seek(start - BLOCK)
+            iv = self._source.read(BLOCK)
+            if len(iv) < BLOCK:
+                iv = ZERO_IV  # beyond the end: there is nothing to decrypt
+        else:
+            self._source.seek(0)
+        self._decryptor = cbc_decryptor(self._key, iv)
+        self._next = start
+
+    def _decrypt(self, count: int) -> int:
+        filled = 0
+        while filled < count:
+            got = self._source.readinto(self._cipher[filled:count])
+            if not got:
+                break
+            filled += got
+        whole = filled - filled % BLOCK
+        self._next = self._next + whole if whole == filled else -1
+        return self._decryptor.update_into(self._cipher[:whole], self._plain) if whole else 0
+
+    def _block(self, number: int) -> bytes:
+        self._start_at(number * BLOCK)
+        got = self._decrypt(BLOCK)
+        return bytes(self._plain[:got])

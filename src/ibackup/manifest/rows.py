@@ -1,0 +1,76 @@
+"""The rows of a manifest, whatever file they come from."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.mbfile import MBFile, decode
+
+FILE_ID = re.compile(r"[0-9a-f]{40}")
+
+
+class Kind(IntEnum):
+    """What a row describes; the numbers are those of the ``flags`` column."""
+
+    FILE = 1
+    FOLDER = 2
+    LINK = 4
+
+
+class Row(NamedTuple):
+    """One row, its id checked; the record stays packed until it is asked for."""
+
+    file_id: str
+    domain: str
+    relative_path: str
+    kind: Kind
+    packed: bytes | MBFile
+
+    def record(self) -> MBFile:
+        """The file's record. Raises FormatError when it is damaged."""
+        return self.packed if isinstance(self.packed, MBFile) else decode(self.packed)
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be used: texts are made safe to show, ``flaw`` says what is wrong."""
+
+    file_id: str
+    domain: str
+    relative_path: str
+    flaw: str
+
+
+class Rows(Protocol):
+    """A manifest: ``Manifest.db`` or the older ``Manifest.mbdb``."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether blobs lie side by side instead of in 256 folders."""
+
+    def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
+        """All rows, or those of one domain. Raises FormatError when the manifest is damaged."""
+
+    def row(self, file_id: str) -> Row | BadRow | None:
+        """One row, or None when there is none of that id. Raises FormatError."""
+
+    def flaws(self) -> Iterator[str]:
+        """What is wrong with the manifest as a whole."""
+
+    def close(self) -> None:
+        """Let go of files and memory."""
+
+
+def file_id_of(domain: str, relative_path: str) -> str:
+    """The name that a file has in a backup: SHA-1 of ``domain-relativePath``, 40 hex digits."""
+    name = f"{domain}-{relative_path}".encode("utf-8", "surrogateescape")
+    return hashlib.sha1(name, usedforsecurity=False).hexdigest()
+
+
+def blob_path(file_id: str, *, flat: bool = False) -> str:
+    """Where a file lies below the backup's folder. Raises FormatError for an id that is none."""
+    if not FILE_ID.fullmatch(file_id):
+        raise FormatError("The manifest", f"{file_id[:80]!a} is not a fileID")
+    return file_id if flat else f"{file_id[:2]}/{file_id}"
