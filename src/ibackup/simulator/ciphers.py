@@ -14,10 +14,14 @@ _ZERO_IV = bytes(BLOCK)
 Buffer = bytes | bytearray | memoryview
 
 
-class _Context(Protocol):
-    def update(self, data: Buffer) -> bytes: ...
+class Context(Protocol):
+    """A cipher at work."""
 
-    def finalize(self) -> bytes: ...
+    def update(self, data: Buffer) -> bytes:
+        """The next bytes that are done."""
+
+    def finalize(self) -> bytes:
+        """The last ones."""
 
 
 def stored_size(size: int) -> int:
@@ -31,7 +35,7 @@ def _cbc(key: bytes) -> Cipher[modes.CBC]:
 
 def encrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[Buffer]:
     """The ciphertext of a file, chunk by chunk; memory stays at one chunk."""
-    context: _Context = _cbc(key).encryptor()
+    context: Context = _cbc(key).encryptor()
     length = 0
     for chunk in chunks:
         length += len(chunk)
@@ -42,11 +46,9 @@ def encrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[Buffer]:
     yield context.update(bytes([padding]) * padding) + context.finalize()
 
 
-def decrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[bytes]:
-    """The plaintext of a file, padding included; an incomplete last block is left out."""
-    context: _Context = _cbc(key).decryptor()
-    for chunk in chunks:
-        yield context.update(chunk)
+def decryptor(key: bytes) -> Context:
+    """What decrypts a file piece by piece; its padding stays on."""
+    return _cbc(key).decryptor()
 
 
 def wrap(class_keys: ClassKeys, number: int, key: bytes) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ibackup.simulator.ciphers import Buffer
+from ibackup.simulator.stream import Stream
 
 EMPTY = "___EmptyParameterString___"
 MAX_MESSAGE = 64 << 20
@@ -22,22 +23,6 @@ WRITE_SIZE = 1 << 18
 CODE_SUCCESS, CODE_DATA = 0x00, 0x0C
 OK, GENERIC, UNIMPLEMENTED, NOT_FOUND, EXISTS, MULTI_STATUS, NO_SPACE = 0, -1, -2, -6, -7, -13, -15
 _MB_ERRORS = {OK: 0, NOT_FOUND: 4, EXISTS: 3, MULTI_STATUS: 2, NO_SPACE: 105}
-
-
-class Channel(Protocol):
-    """The connection to the computer; raises OSError or EOFError when it is gone."""
-
-    def read_exact(self, count: int, /) -> bytes:
-        """The next ``count`` bytes."""
-
-    def write(self, data: Buffer, /) -> None:
-        """Send all of ``data``."""
-
-    def close(self) -> None:
-        """End the connection in an orderly way."""
-
-    def drop(self) -> None:
-        """Tear the connection."""
 
 
 class HostGone(Exception):
@@ -110,7 +95,7 @@ class DeviceLink:
         before_message: called before each request; faults and delays happen there.
     """
 
-    def __init__(self, stream: Channel, *, chunk_size: int) -> None:
+    def __init__(self, stream: Stream, *, chunk_size: int) -> None:
         self._stream = stream
         self._chunk_size = chunk_size
         self._out = bytearray()
@@ -162,10 +147,6 @@ class DeviceLink:
         """Send one message."""
         data = plistlib.dumps(list(message), fmt=plistlib.FMT_BINARY)
         self._stream.write(struct.pack(">I", len(data)) + data)
-
-    def send_raw(self, data: bytes) -> None:
-        """Send bytes that are no message: how faults reach the stream."""
-        self._stream.write(data)
 
     def _receive(self) -> list[object]:
         while True:
@@ -289,7 +270,10 @@ class DeviceLink:
     # --- files to the computer
 
     def upload(self, files: Iterable[Outgoing], total: int) -> dict[str, int]:
-        """Send files; the status of each that the computer could not take or that failed while it was read.
+        """Send files; the status of each that the computer could not take.
+
+        A file that failed while it was read ends with its error on the wire and is not among them: the
+        caller raised that error and knows.
 
         Args:
             files: what to send; consumed one by one.
@@ -298,7 +282,7 @@ class DeviceLink:
         self.before_message()
         self.send(["DLMessageUploadFiles", self._options(), self.progress, total])
         paths: list[str] = []
-        failed: dict[str, int] = {}
+        failed: set[str] = set()
         for file in files:
             paths.append(file.path)
             self._put_name(file.device_path)
@@ -309,11 +293,26 @@ class DeviceLink:
                     self._put_chunk(chunk)
             except FileFailed as error:
                 code, text = error.code, error.text.encode()
-                failed[file.path] = -code
+                failed.add(file.path)
             self._put(struct.pack(">IB", len(text) + 1, code) + text)
         self._put(bytes(4))
         self._flush()
-        return self._bulk_status(paths) | failed
+        statuses = self._bulk_status(paths)
+        return {path: status for path, status in statuses.items() if path not in failed}
+
+    def giant_frame(self, path: str, length: int) -> None:
+        """Announce a chunk of ``length`` bytes for a file and wait for what the computer makes of it."""
+        self.send(["DLMessageUploadFiles", self._options(), self.progress, length])
+        self._put_name("/var/mobile/giant")
+        self._put_name(path)
+        self._put(struct.pack(">IB", length, CODE_DATA) + bytes(1 << 16))
+        self._flush()
+        self._status()
+
+    def giant_message(self, length: int) -> None:
+        """Announce a message of ``length`` bytes and wait for what the computer makes of it."""
+        self._stream.write(struct.pack(">I", length) + b"bplist00" + bytes(1 << 16))
+        self._status()
 
     def _put_name(self, name: str) -> None:
         data = name.encode()

@@ -1,0 +1,173 @@
+"""Manifest.db as a phone writes it, and as it reads one back from the computer."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+_SCHEMA = (
+    "CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT, flags INTEGER, file BLOB)"
+)
+_INDEXES = (
+    "CREATE INDEX FilesDomainIdx ON Files(domain)",
+    "CREATE INDEX FilesRelativePathIdx ON Files(relativePath)",
+    "CREATE INDEX FilesFlagsIdx ON Files(flags)",
+)
+_PROPERTIES = "CREATE TABLE Properties (key TEXT PRIMARY KEY, value BLOB)"
+_ROWS_AT_ONCE = 1000
+PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the Files table; kind is its flags column: 1 file, 2 folder, 4 link."""
+
+    file_id: str
+    domain: str
+    path: str
+    kind: int
+    record: bytes
+
+
+class ManifestWriter:
+    """A Manifest.db under construction, at ``path``, where nothing may be yet.
+
+    Rows may be looked up again while it grows; it is a whole database only after `finish`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._pending: list[Row] = []
+        # The thread that resumes may be another one than the one that began.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for pragma in ("page_size = 4096", "auto_vacuum = 2", "journal_mode = OFF", "synchronous = OFF"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("PRAGMA user_version = 2")
+        self._db.execute(_SCHEMA)
+        self._db.execute("BEGIN")
+
+    def add(self, row: Row) -> None:
+        """Add a row."""
+        self._pending.append(row)
+        if len(self._pending) >= _ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make the rows added so far known to `record` and `__contains__`."""
+        rows = [(row.file_id, row.domain, row.path, row.kind, row.record) for row in self._pending]
+        self._db.executemany("INSERT OR REPLACE INTO Files VALUES (?, ?, ?, ?, ?)", rows)
+        self._pending.clear()
+
+    def __contains__(self, file_id: str) -> bool:
+        return self._db.execute("SELECT 1 FROM Files WHERE fileID = ?", (file_id,)).fetchone() is not None
+
+    def record(self, file_id: str) -> bytes | None:
+        """The record of a file, None when there is none."""
+        return _record(self._db, file_id)
+
+    def finish(self, properties: Mapping[str, bytes]) -> None:
+        """Complete the database and close it: indexes, properties, and the header of one in WAL mode."""
+        self.flush()
+        for statement in (*_INDEXES, _PROPERTIES):
+            self._db.execute(statement)
+        self._db.executemany("INSERT INTO Properties VALUES (?, ?)", list(properties.items()))
+        self._db.execute("COMMIT")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.close()
+
+    def suspend(self) -> None:
+        """Close it unfinished; the rows are there for SuspendedManifest."""
+        self.flush()
+        self._db.execute("COMMIT")
+        self._db.close()
+
+
+class ManifestReader:
+    """A Manifest.db that came from the computer, decrypted, in a file of its own.
+
+    Raises:
+        ValueError: it is not a Manifest.db.
+    """
+
+    def __init__(self, path: str) -> None:
+        size = os.path.getsize(path)
+        if size < PAGE:
+            raise ValueError("Manifest.db is too short")
+        os.truncate(path, size // PAGE * PAGE)
+        with open(path, "r+b") as file:
+            file.seek(18)
+            file.write(b"\x01\x01")  # no write-ahead log is there to be read
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        try:
+            self.count = self._one("SELECT count(*) FROM Files WHERE flags = 1")
+        except ValueError:
+            self._db.close()
+            raise
+
+    def record(self, file_id: str) -> bytes | None:
+        """The record of a file, None when there is none."""
+        return _record(self._db, file_id)
+
+    def file_ids(self) -> Iterator[str]:
+        """The IDs of all regular files."""
+        return (str(row[0]) for row in self._db.execute("SELECT fileID FROM Files WHERE flags = 1"))
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, in the order in which they were written."""
+        query = "SELECT fileID, domain, relativePath, flags, file FROM Files ORDER BY rowid"
+        return (Row(*row) for row in self._db.execute(query))
+
+    def find(self, domain: str, path: str) -> Row | None:
+        """The row of a file, None when there is none."""
+        query = "SELECT fileID, domain, relativePath, flags, file FROM Files WHERE domain = ? AND relativePath = ?"
+        row = self._db.execute(query, (domain, path)).fetchone()
+        return Row(*row) if row else None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _one(self, query: str) -> int:
+        try:
+            return int(self._db.execute(query).fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            raise ValueError("Manifest.db cannot be read") from error
+
+
+class SuspendedManifest:
+    """The rows of a Manifest.db that was not finished."""
+
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False)
+
+    def record(self, file_id: str) -> bytes | None:
+        """The record of a file, None when there is none."""
+        return _record(self._db, file_id)
+
+    def close(self) -> None:
+        """Close it."""
+        self._db.close()
+
+
+def missing(manifest: ManifestReader, present: Iterable[str]) -> list[str]:
+    """The regular files that a manifest names and that are not among ``present``, at most a hundred."""
+    there = set(present)
+    lost: list[str] = []
+    for file_id in manifest.file_ids():
+        if file_id not in there:
+            lost.append(file_id)
+            if len(lost) == 100:
+                break
+    return lost
+
+
+def _record(db: sqlite3.Connection, file_id: str) -> bytes | None:
+    row = db.execute("SELECT file FROM Files WHERE fileID = ?", (file_id,)).fetchone()
+    return bytes(row[0]) if row and row[0] is not None else None

@@ -1,0 +1,105 @@
+"""com.apple.mobilebackup2: the greeting, and which request does what."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from ibackup.simulator.devicelink import DeviceLink, HostGone, LinkError
+from ibackup.simulator.lockdown_values import BACKUP
+from ibackup.simulator.operations.backup import Backup
+from ibackup.simulator.operations.memory import forget
+from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.stream import Stream
+
+__all__ = ["forget", "serve"]
+
+PROTOCOL_VERSIONS = (2.0, 2.1)
+Request: TypeAlias = Mapping[str, object]
+_Answer: TypeAlias = "str | None"
+
+
+def serve(stream: Stream, phone: VirtualPhone) -> None:
+    """Serve one connection until the computer says goodbye.
+
+    Raises:
+        StreamEnded: the connection ended instead.
+    """
+    link = DeviceLink(stream, chunk_size=phone.spec.chunk_size)
+    try:
+        link.handshake(phone.spec.device_link_version)
+        while _answer(stream, link, phone, link.request()):
+            pass
+    except HostGone as error:
+        phone.journal.add("request", f"goodbye {error}".strip())
+    except LinkError as error:
+        phone.journal.add("refused", error.text)
+        link.disconnect(error.text)
+    stream.close()
+
+
+def _answer(stream: Stream, link: DeviceLink, phone: VirtualPhone, request: Request) -> bool:
+    """Answer one request; False when the conversation is over."""
+    name = str(request.get("MessageName"))
+    phone.journal.add("request", name)
+    if name == "Hello":
+        return _greet(link, request)
+    operation = _OPERATIONS.get(name)
+    if operation is None:
+        link.disconnect("Unknown Message Received")
+        return False
+    try:
+        content = operation(Session(stream, link, phone), request)
+    except MBError as error:
+        _respond(link, error.code, error.text)
+    except LinkError as error:
+        _respond(link, error.mb_error, error.text)
+    else:
+        _respond(link, 0, content=content)
+    return True
+
+
+def _greet(link: DeviceLink, request: Request) -> bool:
+    offered = request.get("SupportedProtocolVersions")
+    common = [version for version in PROTOCOL_VERSIONS if isinstance(offered, list) and version in offered]
+    if not common:
+        link.respond(
+            {"MessageName": "Response", "ErrorCode": 1, "ErrorDescription": "No common protocol version"}
+        )
+        return True
+    link.respond({"MessageName": "Response", "ErrorCode": 0, "ProtocolVersion": max(common)})
+    return True
+
+
+def _respond(link: DeviceLink, code: int, text: str = "", *, content: str | None = None) -> None:
+    response: dict[str, object] = {"MessageName": "Response", "ErrorCode": code}
+    if code:
+        response["ErrorDescription"] = f"{text} (MBErrorDomain/{code})"
+    if content is not None:
+        response["Content"] = content
+    link.respond(response)
+
+
+def _backup(session: Session, request: Request) -> None:
+    if request.get("TargetIdentifier") != session.phone.udid:
+        raise MBError(1, "The target identifier is not that of this device")
+    Backup(session).run()
+
+
+def _enable_cloud_backup(session: Session, request: Request) -> None:
+    session.phone.set_value(BACKUP, "CloudBackupEnabled", bool(request.get("CloudBackupState")))
+
+
+def _erase(session: Session, _: Request) -> None:
+    session.phone.journal.add("erased")
+
+
+def _removed(_: Session, __: Request) -> None:
+    raise MBError(1, "Remove is no longer supported")
+
+
+_OPERATIONS: Mapping[str, Callable[[Session, Request], _Answer]] = {
+    "Backup": _backup,
+    "EnableCloudBackup": _enable_cloud_backup,
+    "EraseDevice": _erase,
+    "Remove": _removed,
+}

@@ -1,0 +1,99 @@
+"""The end of a backup on the computer: the snapshot is moved over the previous backup, what is no more goes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ibackup.simulator.devicelink import NOT_FOUND, LinkError
+from ibackup.simulator.hostfiles import Status
+from ibackup.simulator.operations.session import MBError, Session, in_groups
+from ibackup.simulator.operations.stored import Unusable, entries_of, list_files, open_backup
+
+MANIFESTS = ("Manifest.plist", "Manifest.db")
+
+
+def store_status(session: Session, folder: str, status: Status) -> None:
+    """Tell the computer how far the backup is."""
+    data = status.dump()
+    session.store(f"{folder}/Status.plist", [data], len(data))
+    state = status.snapshot_state
+    session.enter_phase(None if state == "finished" else state)
+
+
+def move_files(session: Session, folder: str, file_ids: Iterable[str]) -> None:
+    """Move files out of Snapshot over those of the previous backup.
+
+    Raises:
+        MBError: the computer could not move one.
+    """
+    for group in in_groups(file_ids, session.phone.spec.batch_size):
+        places = [f"{name[:2]}/{name}" for name in group]
+        _raise(session.link.move({f"{folder}/Snapshot/{place}": f"{folder}/{place}" for place in places}))
+
+
+def move_manifests(session: Session, folder: str, names: Sequence[str] = MANIFESTS) -> None:
+    """Move the manifests out of Snapshot; one that is not there was moved before.
+
+    Raises:
+        MBError: the computer could not move one.
+    """
+    for name in names:
+        try:
+            failed = session.link.move({f"{folder}/Snapshot/{name}": f"{folder}/{name}"})
+        except LinkError as error:
+            failed = {name: error.status}
+        _raise({path: status for path, status in failed.items() if status != NOT_FOUND})
+
+
+def remove_files(session: Session, folder: str, file_ids: Iterable[str]) -> None:
+    """Remove files of the previous backup that are no more.
+
+    Raises:
+        MBError: the computer could not remove one.
+    """
+    for group in in_groups(file_ids, session.phone.spec.batch_size):
+        _raise(session.link.remove([f"{folder}/{name[:2]}/{name}" for name in group]))
+
+
+def clean_up(session: Session, folder: str) -> None:
+    """Remove the empty Snapshot, and the index that phones wrote long ago."""
+    _raise(session.link.remove([f"{folder}/Snapshot"]))
+    session.link.remove([f"{folder}/Manifest.mbdx"])
+
+
+def finish_earlier(session: Session, folder: str, status: Status) -> Status:
+    """Finish an earlier backup that broke off while it was moving or removing; its status is returned, finished."""
+    if status.snapshot_state == "moving":
+        session.enter_phase("moving")
+        if "Snapshot" in entries_of(session, folder):
+            move_files(session, folder, sorted(list_files(session, f"{folder}/Snapshot")))
+            left = entries_of(session, f"{folder}/Snapshot")
+            move_manifests(session, folder, [name for name in MANIFESTS if name in left])
+        status = replace(status, snapshot_state="removing")
+        store_status(session, folder, status)
+    session.enter_phase("removing")
+    remove_extras(session, folder)
+    clean_up(session, folder)
+    status = replace(status, snapshot_state="finished", backup_state="new", full=False)
+    store_status(session, folder, status)
+    return status
+
+
+def remove_extras(session: Session, folder: str) -> None:
+    """Remove the stored files that the manifest does not name; a manifest that cannot be read removes nothing."""
+    try:
+        with open_backup(session, folder, session.phone.backup_password) as stored:
+            extras = [
+                name for name in sorted(list_files(session, folder)) if stored.manifest.record(name) is None
+            ]
+    except Unusable:
+        return
+    except MBError as error:
+        if error.code != 207:
+            raise
+        return
+    remove_files(session, folder, extras)
+
+
+def _raise(failed: dict[str, int]) -> None:
+    for path, status in failed.items():
+        raise MBError(LinkError(status, path).mb_error, f"Error changing {path} on the drive ({status})")

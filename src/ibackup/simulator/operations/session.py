@@ -1,0 +1,172 @@
+"""What all operations share: the link to the computer, faults, and files fetched and stored one by one."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Literal, TypeVar
+
+from ibackup.simulator.ciphers import Buffer, decryptor
+from ibackup.simulator.devicelink import NO_SPACE, DeviceLink, LinkError, Outgoing, Sink
+from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, Fault, Phase, UserCancels
+from ibackup.simulator.notifications import SYNC_CANCEL_REQUEST
+from ibackup.simulator.operations.memory import BackupMemory, memory_of
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.stream import Stream, StreamEnded
+
+F = TypeVar("F", bound=Fault)
+T = TypeVar("T")
+MAX_PLIST = 64 << 20
+
+
+class MBError(Exception):
+    """An operation failed; ends it with this MBErrorDomain code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Session:
+    """One operation under way.
+
+    Attributes:
+        link: the channel to the computer.
+        phone: the phone.
+        memory: what its backup process keeps.
+        phase: the SnapshotState that the computer was told last, None before the first.
+    """
+
+    def __init__(self, stream: Stream, link: DeviceLink, phone: VirtualPhone) -> None:
+        self.link = link
+        self.phone = phone
+        self.memory: BackupMemory = memory_of(phone)
+        self.phase: Phase | None = None
+        self._stream = stream
+        self._struck: list[Fault] = []
+        self._messages = 0
+        self._phase_messages = 0
+        link.before_message = self._before_message
+        link.progress = 0.0
+
+    # --- faults
+
+    def strike(self, kind: type[F], where: Callable[[F], bool] = lambda _: True) -> F | None:
+        """The fault of this kind that applies now; within one operation it stays the same and counts once."""
+        for known in self._struck:
+            if isinstance(known, kind) and where(known):
+                return known
+        fault = self.phone.fault(kind, where)
+        if fault is not None:
+            self._struck.append(fault)
+        return fault
+
+    def may_fail(self, where: Literal["start", "end"]) -> None:
+        """Fail when a fault says so."""
+        fault = self.strike(ErrorCodeAt, lambda each: each.where == where)
+        if fault is not None:
+            raise MBError(fault.code, fault.text or "Something went wrong")
+
+    def pause(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        if seconds > 0:
+            self._stream.pause(seconds)
+
+    def enter_phase(self, phase: Phase | None) -> None:
+        """Note which state the computer has been told."""
+        self.phase = phase
+        self._phase_messages = 0
+
+    def _before_message(self) -> None:
+        self.pause(self.phone.spec.latency_s)
+        if self.strike(DropInPhase, self._drops):
+            self._stream.drop()
+            raise StreamEnded("the connection was dropped on purpose")
+        if self.strike(UserCancels, lambda fault: self._messages >= fault.after):
+            self.phone.notify(SYNC_CANCEL_REQUEST)
+            raise MBError(202, "Backup cancelled by the user")
+        self._messages += 1
+        self._phase_messages += 1
+
+    def _drops(self, fault: DropInPhase) -> bool:
+        return fault.phase == self.phase and self._phase_messages >= fault.after
+
+    # --- the person at the phone
+
+    def ask_passcode(self, since: tuple[int, ...]) -> None:
+        """Show the passcode prompt, on a phone that has it.
+
+        Raises:
+            MBError: 208, it was not entered.
+        """
+        asked = self.phone.spec.version >= since
+        if asked and not self.phone.ask_passcode(self._stream.pause):
+            raise MBError(208, "Device locked")
+
+    # --- files
+
+    def progress(self, percent: float) -> None:
+        """Go on to this overall progress; it never falls."""
+        self.link.progress = max(self.link.progress, min(percent, 100.0))
+
+    def fetch(self, path: str) -> bytes | None:
+        """A small file from the computer, None when it cannot be had."""
+        parts = _Parts()
+        failed = self.link.download([path], lambda _: parts)
+        return None if failed else b"".join(parts.parts)
+
+    def fetch_to(self, path: str, destination: str, key: bytes | None) -> bool:
+        """Fetch a large file into one of ours, decrypted when there is a key; False when it cannot be had."""
+        with open(destination, "wb") as file:
+            sink: Sink = file if key is None else _Decrypting(file, key)
+            return not self.link.download([path], lambda _: sink)
+
+    def store(self, path: str, chunks: Iterable[Buffer], size: int) -> None:
+        """Put one file on the computer.
+
+        Raises:
+            MBError: 105 or 104, the computer could not take it.
+        """
+        self.raise_refused(self.link.upload([Outgoing(f"/var/mobile/{path}", path, chunks)], size))
+
+    def raise_refused(self, failed: dict[str, int]) -> None:
+        """Turn the failures of an upload into an error.
+
+        Raises:
+            MBError: 105, the computer's disk is full; 104, it could not write.
+        """
+        if NO_SPACE in failed.values():
+            raise MBError(105, "Insufficient free disk space on drive to back up")
+        if failed:
+            raise MBError(104, "Multiple errors uploading files")
+
+
+def in_groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most ``size``."""
+    left = iter(items)
+    while group := list(islice(left, size)):
+        yield group
+
+
+class _Parts:
+    """Collects a small file; gives up when it is not small."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes, /) -> None:
+        self._size += len(data)
+        if self._size > MAX_PLIST:
+            raise LinkError(-1, "A property list that is too large")
+        self.parts.append(data)
+
+
+class _Decrypting:
+    """Decrypts on the way into a file."""
+
+    def __init__(self, file: Sink, key: bytes) -> None:
+        self._file = file
+        self._context = decryptor(key)
+
+    def write(self, data: bytes, /) -> None:
+        self._file.write(self._context.update(data))

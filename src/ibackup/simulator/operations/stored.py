@@ -1,0 +1,138 @@
+"""The backup that is on the computer already, as far as the phone can read it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from ibackup.simulator import keybags
+from ibackup.simulator.ciphers import unwrap
+from ibackup.simulator.devicelink import LinkError
+from ibackup.simulator.hostfiles import ManifestPlist, Status
+from ibackup.simulator.keybags import Keybag
+from ibackup.simulator.manifest_db import ManifestReader
+from ibackup.simulator.operations.session import MBError, Session
+
+_FOLDER = re.compile("[0-9a-f]{2}")
+
+
+class Unusable(Exception):
+    """The backup on the computer cannot be gone on with; the text says why."""
+
+
+class UnreadableProperties(Unusable):
+    """There is a Manifest.plist, but it does not parse."""
+
+
+@dataclass(frozen=True)
+class StoredBackup:
+    """A backup on the computer, its manifest fetched and open."""
+
+    plist: ManifestPlist
+    keybag: Keybag
+    manifest: ManifestReader
+
+
+def read_status(session: Session, folder: str) -> Status | None:
+    """Status.plist of a backup, None when there is none that parses."""
+    data = session.fetch(f"{folder}/Status.plist")
+    if data is None:
+        return None
+    with suppress(ValueError):
+        return Status.parse(data)
+    return None
+
+
+def read_manifest_plist(session: Session, folder: str) -> ManifestPlist:
+    """Manifest.plist of a backup.
+
+    Raises:
+        Unusable: there is none, or it does not parse.
+    """
+    data = session.fetch(f"{folder}/Manifest.plist")
+    if data is None:
+        raise Unusable("there is no Manifest.plist")
+    try:
+        return ManifestPlist.parse(data)
+    except ValueError as error:
+        raise UnreadableProperties(f"Manifest.plist: {error}") from error
+
+
+def open_keybag(plist: ManifestPlist, password: str | None) -> Keybag:
+    """The keybag of a backup, opened.
+
+    Raises:
+        Unusable: it does not parse.
+        MBError: 207, the password is not the one.
+    """
+    if plist.encrypted and password is None:
+        raise MBError(207, "Backup password is required")
+    try:
+        keybag = keybags.unlock(plist.keybag, password or "" if plist.encrypted else "")
+    except ValueError as error:
+        raise Unusable(f"BackupKeyBag: {error}") from error
+    if keybag is None:
+        raise MBError(207, "Invalid password")
+    return keybag
+
+
+@contextmanager
+def open_backup(session: Session, folder: str, password: str | None) -> Iterator[StoredBackup]:
+    """Fetch the manifests of a backup and keep them open.
+
+    Args:
+        session: the operation.
+        folder: where Manifest.plist and Manifest.db are on the computer.
+        password: the backup password.
+
+    Raises:
+        Unusable: they are not there, or cannot be read.
+        MBError: 207, the password is not the one.
+    """
+    plist = read_manifest_plist(session, folder)
+    keybag = open_keybag(plist, password)
+    path = session.memory.fresh_path()
+    try:
+        with _open_manifest(session, folder, plist, keybag, path) as manifest:
+            yield StoredBackup(plist, keybag, manifest)
+    finally:
+        session.memory.discard(path)
+
+
+def _open_manifest(
+    session: Session, folder: str, plist: ManifestPlist, keybag: Keybag, path: str
+) -> ManifestReader:
+    try:
+        key = unwrap(keybag.class_keys, plist.manifest_key) if plist.manifest_key else None
+        if plist.encrypted and key is None:
+            raise Unusable("Manifest.plist has no ManifestKey")
+        if not session.fetch_to(f"{folder}/Manifest.db", path, key):
+            raise Unusable("there is no Manifest.db")
+        return ManifestReader(path)
+    except ValueError as error:
+        raise Unusable(str(error)) from error
+
+
+def list_files(session: Session, folder: str) -> dict[str, int]:
+    """The stored files below a folder of the computer: file ID to size.
+
+    Only folders that the listing above them shows are asked for, since some computers cannot answer for others.
+
+    Raises:
+        MBError: 100 or the like, the computer cannot list them.
+    """
+    found: dict[str, int] = {}
+    try:
+        top = session.link.contents(folder) or {}
+        for name in sorted(top):
+            if top[name].directory and _FOLDER.fullmatch(name):
+                entries = session.link.contents(f"{folder}/{name}") or {}
+                found |= {file: listed.size for file, listed in entries.items() if listed.regular}
+    except LinkError as error:
+        raise MBError(error.mb_error, f"Error listing {folder}: {error.text}") from error
+    return found
+
+
+def entries_of(session: Session, folder: str) -> set[str]:
+    """The names in a folder of the computer; empty when it is not there."""
+    return set(session.link.contents(folder) or {})
