@@ -135,7 +135,7 @@ class Ledger:
         run("PRAGMA trusted_schema = OFF")
         # Exclusive, so that the write-ahead log needs no shared memory, which network shares do not have.
         run("PRAGMA locking_mode = EXCLUSIVE")
-        run("PRAGMA synchronous = OFF")
+        run("PRAGMA synchronous = NORMAL")
         run("PRAGMA page_size = 16384")
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA cache_size = -4096")

@@ -58,6 +58,10 @@ class Record:
     def __contains__(self, key: str) -> bool:
         return self._members.get(key) is not None
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all members."""
+        return tuple(self._members)
+
     def _get(self, key: str, kind: type[_Kind]) -> _Kind:
         value = self._members.get(key)
         # To Python true is a number.

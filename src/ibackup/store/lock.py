@@ -1,0 +1,282 @@
+"""One run per phone: a lock file that the system guards where it can, and a record for where it cannot.
+
+``flock`` (``LockFileEx`` on Windows) is reliable within one computer, but not among several that share a network
+file system. So the holder also writes who it is, and marks the file every minute. A record left behind by a
+dead holder is taken over at once on the same computer; one of another computer only when its mark is 15 minutes
+old by the file server's own clock.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from ibackup.errors import PhoneBusy
+from ibackup.store import host, times
+from ibackup.store.records import Record, RecordFlaw
+from ibackup.store.trouble import telling
+
+MARK_EVERY_S = 60.0
+STALE_AFTER_S = 15 * 60.0
+_SETTLE_S = 1.0
+_LENGTH = 1024
+_GUARD_AT = 1 << 30  # Windows locks are mandatory: the byte that is locked lies far behind the record
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_WAIT = "Wait for it, or stop it and try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        host: the computer's name, for people.
+        machine: tells computers of the same name apart.
+        token: tells runs apart.
+        started: when the lock was taken, UTC.
+    """
+
+    host: str
+    machine: str
+    boot_id: str
+    pid: int
+    started: datetime
+    token: str
+
+    @classmethod
+    def me(cls) -> Self:
+        """This process, now."""
+        return cls(
+            host.name(), host.machine(), host.boot_id(), os.getpid(), times.now(), secrets.token_hex(8)
+        )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it ran on this computer since it was last started."""
+        return self._same_computer and host.same_boot(self.boot_id, host.boot_id())
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it certainly does not run any more; False when that cannot be told from here."""
+        if not self._same_computer:
+            return False
+        return not self.is_here or not host.alive(self.pid)
+
+    @property
+    def _same_computer(self) -> bool:
+        return (self.host, self.machine) == (host.name(), host.machine())
+
+    def render(self) -> bytes:
+        """The record, of one length always, so that it is replaced in one write."""
+        members = {
+            "host": self.host,
+            "machine": self.machine,
+            "boot_id": self.boot_id,
+            "pid": self.pid,
+            "started": times.written(self.started),
+            "token": self.token,
+        }
+        return Record(members).render().ljust(_LENGTH)[:_LENGTH]
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self | None:
+        """The holder that a lock file names, or None when it names none that can be read."""
+        try:
+            record = Record.load(data)
+            return cls(
+                record.text("host"),
+                record.text("machine"),
+                record.text("boot_id"),
+                record.number("pid"),
+                record.time("started"),
+                record.text("token"),
+            )
+        except RecordFlaw:
+            return None
+
+
+def holder_of(path: str) -> Holder | None:
+    """Who holds a lock, for those who only want to tell; None when nobody does, as far as the record says."""
+    try:
+        with open(path, "rb") as source:
+            return Holder.parse(source.read(_LENGTH))
+    except OSError:
+        return None
+
+
+class PhoneLock:
+    """A lock that is held from ``acquire`` until ``release``; a context manager over both.
+
+    Args:
+        path: the lock file; made when it is not there, and never removed.
+    """
+
+    def __init__(
+        self, path: str, *, mark_every: float = MARK_EVERY_S, stale_after: float = STALE_AFTER_S
+    ) -> None:
+        self._path = path
+        self._mark_every = mark_every
+        self._stale_after = stale_after
+        self._fd = -1
+        self._me: Holder | None = None
+        self._stop = threading.Event()
+        self._marker: threading.Thread | None = None
+        self._lost = False
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            PhoneBusy: another run has it.
+            IbackupError: the lock file cannot be written.
+        """
+        with telling("The lock of this phone's folder could not be taken."):
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            self._fd = os.open(self._path, flags, 0o600)
+            try:
+                self._take()
+            except BaseException:
+                os.close(self._fd)
+                self._fd = -1
+                raise
+        self._stop.clear()
+        self._marker = threading.Thread(target=self._keep_marking, name="ibackup lock", daemon=True)
+        self._marker.start()
+
+    def _take(self) -> None:
+        guarded = _guard(self._fd)
+        before = self._read()
+        if guarded is False:
+            raise _busy(before)
+        foreign = False
+        if before is not None and not self._may_take_from(before, guarded=guarded is True):
+            if not self._mark_is_old():
+                raise _busy(before)
+            foreign = True
+        self._me = Holder.me()
+        self._write()
+        if foreign or guarded is None:
+            # Nothing but this record keeps two computers apart that both find the old one stale.
+            time.sleep(_SETTLE_S)
+            now = self._read()
+            if now is None or now.token != self._me.token:
+                raise _busy(now)
+
+    def _may_take_from(self, holder: Holder, *, guarded: bool) -> bool:
+        """Whether a record that was left there is of a run that is over."""
+        if holder.is_here and guarded:
+            return True  # the system would not have given us the lock while that process had it
+        return holder.is_dead
+
+    def _mark_is_old(self) -> bool:
+        """Compare the mark's time with that of a file just made: both are of the file server's clock."""
+        fresh = f"{self._path}.{secrets.token_hex(4)}"
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(fd, b"now")
+            os.fsync(fd)
+            now = os.fstat(fd).st_mtime
+        finally:
+            os.close(fd)
+            os.unlink(fresh)
+        return now - os.stat(self._path).st_mtime >= self._stale_after
+
+    def _read(self) -> Holder | None:
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return Holder.parse(os.read(self._fd, _LENGTH))
+
+    def _write(self) -> None:
+        if self._me is not None:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, self._me.render())
+            # A server stamps the time when the data reaches it.
+            os.fsync(self._fd)
+
+    def _keep_marking(self) -> None:
+        while not self._stop.wait(self._mark_every):
+            try:
+                now = self._read()
+                if self._me is None or (now is not None and now.token != self._me.token):
+                    self._lost = True
+                    return
+                self._write()
+            except OSError:
+                continue  # a share that is away for a moment; the run itself will notice if it stays away
+
+    def check(self) -> None:
+        """Look whether the lock is still ours, before something that cannot be undone. Raises PhoneBusy."""
+        if self._lost:
+            raise _busy(holder_of(self._path))
+
+    def release(self) -> None:
+        """Give it back; nothing happens when it is not held."""
+        if self._fd < 0:
+            return
+        self._stop.set()
+        if self._marker is not None:
+            self._marker.join()
+            self._marker = None
+        with contextlib.suppress(
+            OSError
+        ):  # closing gives the lock back in any case, and the record says we ended
+            if not self._lost:
+                os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd = -1
+        self._me = None
+
+
+def _busy(holder: Holder | None) -> PhoneBusy:
+    if holder is None:
+        return PhoneBusy("Another run of ibackup has this phone.", hint=_WAIT)
+    where = "" if holder.host == host.name() else f" on {holder.host}"
+    hint = (
+        _WAIT
+        if holder.is_here
+        else f"{_WAIT} A run that died there is taken over 15 minutes after its last mark."
+    )
+    return PhoneBusy(
+        f"Another run of ibackup has this phone: process {holder.pid}{where}, "
+        f"since {times.written(holder.started)}.",
+        hint=hint,
+    )
+
+
+def _guard(fd: int) -> bool | None:
+    """Ask the system for the lock: True we have it, False somebody else has, None it does not do that here."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(fd, _GUARD_AT, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            return False if error.errno in {errno.EACCES, errno.EDEADLK} else None
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}:
+            return False
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
