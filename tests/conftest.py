@@ -1,7 +1,8 @@
 """What holds for all tests: how hypothesis searches, and that CI skips no peer."""
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Callable, Generator
 
 import pytest
 from hypothesis import settings
@@ -26,3 +27,19 @@ def pytest_runtest_makereport(
             f"IBACKUP_PEERS_REQUIRED is set, but this peer test was skipped: {report.longreprtext}"
         )
     return report
+
+
+@pytest.fixture
+def require_tool() -> Callable[[str], str]:
+    """Gives the path of a real client; where it is missing the test is skipped, and fails in CI."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+        message = f"{name} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find

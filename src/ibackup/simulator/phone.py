@@ -23,6 +23,7 @@ from ibackup.simulator.spec import PhoneSpec
 
 if TYPE_CHECKING:
     from ibackup.simulator.content import Content
+    from ibackup.simulator.operations.restore import Restored
 
 F = TypeVar("F", bound=Fault)
 
@@ -90,9 +91,19 @@ class VirtualPhone:
                 self._content = Content.build(self.spec)
             return self._content
 
-    def change(self, *, added: int = 1, changed: int = 1, removed: int = 1) -> None:
-        """Let the phone's owner live on: that many files more, changed and gone; the same ones every time."""
-        self.files.change(added=added, changed=changed, removed=removed)
+    def change(
+        self, *, added: int = 0, changed: int = 0, removed: int = 0, fraction: float = 0.0, seed: int = 0
+    ) -> None:
+        """Let the phone be used: so many made-up files more, changed and gone (Content.change)."""
+        with self.lock:
+            self.files.change(added=added, changed=changed, removed=removed, fraction=fraction, seed=seed)
+
+    @property
+    def restored(self) -> "Restored | None":
+        """What the last successful restore left here, None before the first."""
+        from ibackup.simulator.operations.restore import restored
+
+        return restored(self)
 
     # --- the lock screen
 

@@ -20,6 +20,8 @@ from ibackup.simulator.spec import PhoneSpec
 
 T = TypeVar("T")
 
+_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
 
 def read_spec(path: Path) -> PhoneSpec:
     """Read a spec file.
@@ -73,7 +75,7 @@ def _value(hint: object, value: object, where: str) -> object:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise UsageError(f"{where} has to be a {hint.__name__}, not {value!r}.")
+        raise UsageError(f"{where} has to be {_KINDS[hint]}, not {value!r}.")
     return value
 
 
@@ -82,7 +84,7 @@ def _fault(value: object, where: str) -> Fault:
     name = table.pop("fault", None)
     names = {kind.__name__: kind for kind in FAULTS}
     if not isinstance(name, str) or name not in names:
-        raise _unknown(f"{where}: fault is {name!r}.", str(name), names)
+        raise _unknown(f"{where}: fault is {name!r}.", str(name or ""), names)
     return _record(names[name], table, where)
 
 

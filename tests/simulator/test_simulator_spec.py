@@ -1,0 +1,152 @@
+"""The description of a virtual iPhone, and spec files."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ibackup.errors import UsageError
+from ibackup.simulator import AppSpec, DomainSpec, Passcode, PhoneSpec, Trust, demo_spec, load_spec
+from ibackup.simulator.faults import FAULTS, DropAfterBytes, Fault, LyingFile, SyncLockHeld
+
+
+def luhn(digits: str) -> bool:
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
+
+
+def test_identifiers_follow_from_the_seed() -> None:
+    one, again, other = PhoneSpec(seed=7), PhoneSpec(seed=7), PhoneSpec(seed=8)
+    assert one == again
+    for name in ("udid", "serial", "imei", "iccid", "phone_number", "wifi_address"):
+        assert getattr(one, name) != getattr(other, name)
+    assert luhn(one.imei)
+    assert len(one.imei) == 15
+    assert luhn(one.iccid)
+    assert len(one.udid) == 25
+    assert one.udid[8] == "-"
+
+
+def test_one_identifier_given_leaves_the_others() -> None:
+    assert dataclasses.replace(PhoneSpec(), serial="X").imei == PhoneSpec().imei
+
+
+def test_the_mux_spelling_may_lack_the_dash() -> None:
+    spec = PhoneSpec(mux_serial_dashless=True)
+    assert spec.mux_serial == spec.udid.replace("-", "")
+    assert PhoneSpec().mux_serial == PhoneSpec().udid
+
+
+def test_the_password_is_not_in_the_repr() -> None:
+    assert "geheim" not in repr(PhoneSpec(backup_password="geheim"))
+
+
+def test_every_fault_is_known_to_spec_files() -> None:
+    assert set(FAULTS) == set(Fault.__subclasses__())
+
+
+def test_the_demo_phone_is_somebodys() -> None:
+    spec = demo_spec()
+    assert spec.apps
+    assert spec.domains
+    assert spec.passcode.kind == "answered"
+
+
+FULL = """
+name = "Büro"
+seed = 9
+latency_s = 1
+connection_types = ["USB", "Network"]
+backup_password = "pw"
+
+[passcode]
+kind = "late"
+delay_s = 2.5
+
+[trust]
+kind = "dialog"
+
+[[domains]]
+name = "HomeDomain"
+count = 3
+
+[[apps]]
+bundle_id = "org.example.a"
+name = "A"
+groups = ["group.a"]
+
+[lockdown.""]
+DeviceColor = "black"
+
+[lockdown."com.apple.mobile.backup"]
+CloudBackupEnabled = true
+
+[[faults]]
+fault = "DropAfterBytes"
+count = 100
+times = 1
+
+[[faults]]
+fault = "LyingFile"
+domain = "HomeDomain"
+path = "x"
+how = "short"
+
+[[faults]]
+fault = "SyncLockHeld"
+"""
+
+
+def test_a_spec_file_says_everything(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(FULL, "utf-8")
+    assert load_spec(path) == PhoneSpec(
+        name="Büro",
+        seed=9,
+        latency_s=1.0,
+        connection_types=("USB", "Network"),
+        backup_password="pw",
+        passcode=Passcode(kind="late", delay_s=2.5),
+        trust=Trust(kind="dialog"),
+        domains=(DomainSpec(name="HomeDomain", count=3),),
+        apps=(AppSpec(bundle_id="org.example.a", name="A", groups=("group.a",)),),
+        lockdown={("", "DeviceColor"): "black", ("com.apple.mobile.backup", "CloudBackupEnabled"): True},
+        faults=(
+            DropAfterBytes(count=100, times=1),
+            LyingFile(domain="HomeDomain", path="x", how="short"),
+            SyncLockHeld(),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("nmae = 'x'", "no key 'nmae'", "'name'"),
+        ("name = 3", "name has to be a text", ""),
+        ("seed = true", "seed has to be a whole number", ""),
+        ("zzzzzzzz = 3", "no key 'zzzzzzzz'", "There are: "),
+        ("[passcode]\nkind = 'anwsered'", "passcode: kind is 'anwsered'", "'answered'"),
+        ("[[faults]]\nfault = 'DropAfterByte'", "fault is 'DropAfterByte'", "'DropAfterBytes'"),
+        ("[[faults]]\nfault = 'DropAfterBytes'", "'count'", ""),
+        ("[[faults]]\ncount = 1", "fault is None", "There are: "),
+        ("domains = 3", "domains has to be a list", ""),
+        ("domains = [3]", "domains[0] has to be a table", ""),
+        ("lockdown = 3", "lockdown has to be a table", ""),
+        ("name =", "is not TOML", ""),
+    ],
+)
+def test_a_bad_key_is_told_with_the_nearest_right_one(
+    tmp_path: Path, text: str, what: str, hint: str
+) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UsageError) as caught:
+        load_spec(path)
+    assert what in caught.value.what
+    assert hint in caught.value.hint
+
+
+def test_a_missing_spec_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_spec(tmp_path / "none.toml")
