@@ -193,7 +193,9 @@ def test_pair_records_in_both_spellings(serving: Serving, connect: Connect) -> N
     dashless = phone.udid.replace("-", "")
     first = client.mux("ReadPairRecord", PairRecordID=phone.udid)
     assert client.mux("ReadPairRecord", PairRecordID=dashless) == first
-    record = plistlib.loads(first["PairRecordData"])
+    data = first["PairRecordData"]
+    assert isinstance(data, bytes)
+    record = plistlib.loads(data)
     assert len(record["EscrowBag"]) == 32
     assert record["SystemBUID"] == client.mux("ReadBUID")["BUID"]
     assert client.mux("DeletePairRecord", PairRecordID=dashless)["Number"] == 0
