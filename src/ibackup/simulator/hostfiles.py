@@ -2,6 +2,7 @@
 
 import plistlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias, cast, get_args
@@ -137,6 +138,13 @@ def _applications(spec: PhoneSpec) -> dict[str, dict[str, object]]:
 def now() -> datetime:
     """The time as plistlib writes it: UTC without saying so, whole seconds."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def read_plist(data: bytes) -> dict[str, object] | None:
+    """A property list whose root is a dictionary; None when it is not one."""
+    with suppress(ValueError):
+        return _dictionary(data)
+    return None
 
 
 def _dictionary(data: bytes) -> dict[str, object]:

@@ -6,12 +6,16 @@ from typing import TypeAlias
 from ibackup.simulator.devicelink import DeviceLink, HostGone, LinkError
 from ibackup.simulator.lockdown_values import BACKUP
 from ibackup.simulator.operations.backup import Backup
+from ibackup.simulator.operations.inspect import info, listing
 from ibackup.simulator.operations.memory import forget
+from ibackup.simulator.operations.password import ChangePassword
+from ibackup.simulator.operations.restore import Restore, restored
 from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.operations.unback import extract, unback
 from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream
 
-__all__ = ["forget", "serve"]
+__all__ = ["forget", "restored", "serve"]
 
 PROTOCOL_VERSIONS = (2.0, 2.1)
 Request: TypeAlias = Mapping[str, object]
@@ -89,17 +93,60 @@ def _enable_cloud_backup(session: Session, request: Request) -> None:
     session.phone.set_value(BACKUP, "CloudBackupEnabled", bool(request.get("CloudBackupState")))
 
 
+def _restore(session: Session, request: Request) -> None:
+    options = request.get("Options")
+    Restore(session, _source(session, request), options if isinstance(options, dict) else {}).run()
+
+
+def _change_password(session: Session, request: Request) -> None:
+    old, new = _text(request, "OldPassword"), _text(request, "NewPassword")
+    ChangePassword(session, old, new).run()
+
+
+def _info(session: Session, request: Request) -> str:
+    return info(session, _source(session, request), _text(request, "Password"))
+
+
+def _list(session: Session, request: Request) -> str:
+    return listing(session, _source(session, request), _text(request, "Password"))
+
+
+def _unback(session: Session, request: Request) -> None:
+    unback(session, _source(session, request), _text(request, "Password"))
+
+
+def _extract(session: Session, request: Request) -> None:
+    domain, path = _text(request, "DomainName") or "", _text(request, "RelativePath") or ""
+    extract(session, _source(session, request), _text(request, "Password"), domain, path)
+
+
 def _erase(session: Session, _: Request) -> None:
     session.phone.journal.add("erased")
+    raise HostGone("the phone erases itself and hangs up")
 
 
 def _removed(_: Session, __: Request) -> None:
     raise MBError(1, "Remove is no longer supported")
 
 
+def _source(session: Session, request: Request) -> str:
+    return _text(request, "SourceIdentifier") or _text(request, "TargetIdentifier") or session.phone.udid
+
+
+def _text(request: Request, key: str) -> str | None:
+    value = request.get(key)
+    return value if isinstance(value, str) and value else None
+
+
 _OPERATIONS: Mapping[str, Callable[[Session, Request], _Answer]] = {
     "Backup": _backup,
+    "ChangePassword": _change_password,
     "EnableCloudBackup": _enable_cloud_backup,
     "EraseDevice": _erase,
+    "Extract": _extract,
+    "Info": _info,
+    "List": _list,
     "Remove": _removed,
+    "Restore": _restore,
+    "Unback": _unback,
 }

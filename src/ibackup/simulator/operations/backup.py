@@ -5,6 +5,7 @@ went, so that a later run finds its way from whatever was left.
 """
 
 import hashlib
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -88,9 +89,12 @@ class Backup:
         session.ask_passcode((16, 1))
         self._preconditions()
         session.may_fail("start")
-        with ExitStack() as stack:
-            start = self._look(stack)
-            self._back_up(start)
+        try:
+            with ExitStack() as stack:
+                start = self._look(stack)
+                self._back_up(start)
+        except Unusable as error:
+            raise MBError(205, f"Error reading backup properties: {error}") from error
         session.may_fail("end")
         now = int(time.time()) - APPLE_EPOCH
         self._phone.set_value(BACKUP, "LastiTunesBackupDate", now)
@@ -141,7 +145,12 @@ class Backup:
             self._note("full: encryption was switched")
             return None
         session.fetch(f"{folder}/Status.plist")
-        if missing(base.manifest, list_files(session, folder)):
+        there = list_files(session, folder)
+        try:
+            lost = missing(base.manifest, there)
+        except sqlite3.DatabaseError as error:
+            lost = [str(error)]
+        if lost:
             self._note("full: Existing backup is corrupt, forcing a full backup")
             return None
         return base

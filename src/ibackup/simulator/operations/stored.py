@@ -1,6 +1,7 @@
 """The backup that is on the computer already, as far as the phone can read it."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def open_backup(session: Session, folder: str, password: str | None) -> Iterator
     try:
         with _open_manifest(session, folder, plist, keybag, path) as manifest:
             yield StoredBackup(plist, keybag, manifest)
+    except sqlite3.DatabaseError as error:
+        raise Unusable(f"Manifest.db: {error}") from error
     finally:
         session.memory.discard(path)
 
