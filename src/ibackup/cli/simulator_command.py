@@ -30,7 +30,7 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -
         raise UsageError("--socket and --port exclude each other.", hint="Give one of them, or none.")
     phone = VirtualPhone(load_spec(spec) if spec else demo_spec())
     try:
-        with serve(phone, port=port or 0, socket_path=socket_path) as server:
+        with serve(phone, port=None if socket_path else port or 0, socket_path=socket_path) as server:
             app.reporter.emit(
                 {"event": "listening", "environment": dict(server.environment), "udid": phone.spec.udid}
             )

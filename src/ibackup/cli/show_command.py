@@ -1,0 +1,88 @@
+"""``ibackup show``: one snapshot."""
+
+import click
+
+from ibackup.cli.common import App, ibackup_command
+from ibackup.cli.output import duration_text, printable, rfc3339, size_text, time_text, wrap
+from ibackup.cli.snapshots import resolve
+from ibackup.errors import UsageError
+
+_SHOWN = 20
+
+
+@ibackup_command("show")
+@click.argument("snapshot", required=False)
+def command(app: App, snapshot: str | None) -> int:
+    """Show one SNAPSHOT: what it holds, where it is, and what proves it.
+
+    SNAPSHOT is an id, the beginning of one, or `latest` (the default).
+    """
+    target = resolve(app, snapshot)
+    if target.snapshot is None:
+        raise UsageError(
+            f"{target.path} is no snapshot of ibackup's.",
+            hint=f"`ibackup verify {target.path}` looks into it.",
+        )
+    found, meta = target.snapshot, target.snapshot.meta
+    proofs = found.phone_folder().proofs(found.id)
+    damaged = sorted(proofs.damaged)
+    payload = {
+        "snapshot": found.id,
+        "path": str(found.path),
+        "udid": meta.udid,
+        "device_name": meta.device_name,
+        "product_type": meta.product_type,
+        "ios_version": meta.ios_version,
+        "sequence": meta.sequence,
+        "started": rfc3339(meta.started),
+        "finished": rfc3339(meta.finished),
+        "data_from": rfc3339(meta.data_from),
+        "full": meta.full,
+        "encrypted": meta.encrypted,
+        "checked": meta.checked,
+        "files": meta.files,
+        "bytes": meta.bytes,
+        "received_bytes": meta.received_bytes,
+        "carried_files": meta.carried_files,
+        "unreadable": [file.to_members() for file in meta.unreadable],
+        "seal": meta.seal,
+        "tool": meta.tool,
+        "pinned": proofs.pinned,
+        "damaged": damaged,
+        "proofs": [
+            {"level": proof.level, "result": proof.result, "when": rfc3339(proof.when)}
+            for proof in proofs.last
+        ],
+    }
+    kind = (
+        "everything sent by the phone"
+        if meta.full
+        else f"{meta.carried_files:,} files carried from the one before"
+    )
+    lines = [
+        f"{printable(meta.device_name)}, {printable(meta.product_type)}, iOS {printable(meta.ios_version)}",
+        f"  snapshot   {found.id}",
+        f"  folder     {found.path}",
+        f"  made       {time_text(meta.started)}, in {duration_text((meta.finished - meta.started).total_seconds())}",
+        f"  holds      {size_text(meta.bytes)} in {meta.files:,} files, {'' if meta.encrypted else 'not '}encrypted",
+        f"  received   {size_text(meta.received_bytes)}; {kind}",
+        f"  checked    {'against its list of files' if meta.checked == 'manifest' else 'by the phone alone'}, then sealed",
+    ]
+    for proof in sorted(proofs.last, key=lambda proof: proof.when):
+        lines.append(f"  verified   {time_text(proof.when)}, level {proof.level}: {proof.result}")
+    if not proofs.last:
+        lines.append("  verified   not since it was made: `ibackup verify` does")
+    if proofs.pinned:
+        lines.append(f"  pinned     {printable(proofs.pin_note) or 'yes'}")
+    lines += _listed(
+        "the phone could not read", [printable(file.device_path or file.path) for file in meta.unreadable]
+    )
+    lines += _listed("DAMAGED", [printable(path) for path in damaged])
+    return app.result(payload, "\n".join(lines))
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = [f"    … and {len(names) - _SHOWN:,} more (--json lists all)"] if len(names) > _SHOWN else []
+    return [f"  {title}:", *(wrap(name, "    ") for name in names[:_SHOWN]), *more]
