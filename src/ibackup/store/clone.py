@@ -42,11 +42,13 @@ class Cloned:
 
     Attributes:
         files, bytes: what was carried.
+        copied: whether some of it was copied, so that its data is new on the disk.
         left_out: the files that were not, since they are missing or damaged, by path; the phone sends them again.
     """
 
     files: int = 0
     bytes: int = 0
+    copied: bool = False
     left_out: list[str] = field(default_factory=list)
 
 
@@ -131,6 +133,7 @@ class _Clone:
                 return
         if not copies:
             raise self._no_links()
+        self.result.copied = True
         needed, free = self._base.meta.bytes, space.free_bytes(self._target.path)
         if free < needed:
             raise NoRoom(
@@ -220,6 +223,7 @@ class _Clone:
                     raise
                 # This one file has all the links that it may have, or is special in another way.
                 read = Copy().carry(source, target, name)
+                self.result.copied = True
         except OSError as error:
             if error.errno == errno.EIO:
                 return False

@@ -151,22 +151,22 @@ def sync_all(folder: str, files: Iterable[str], folders: Iterable[str]) -> None:
     """
     if _sync_whole_file_system(folder):
         return
-    last = -1
-    try:
-        for path in files:
-            # Windows flushes only what may be written to; these files are new and belong to nobody else yet.
-            fd = os.open(path, (os.O_RDWR if sys.platform == "win32" else os.O_RDONLY) | _NOFOLLOW | _BINARY)
+    for path in files:
+        # Windows flushes only what may be written to; these files are new and belong to nobody else yet.
+        fd = os.open(path, (os.O_RDWR if sys.platform == "win32" else os.O_RDONLY) | _NOFOLLOW | _BINARY)
+        try:
             os.fsync(fd)
-            if last >= 0:
-                os.close(last)
-            last = fd
-        if last >= 0:
-            sync_fd(last)  # empties the disk's own cache, which holds for all files before it
-    finally:
-        if last >= 0:
-            os.close(last)
+        finally:
+            os.close(fd)
     for path in folders:
         sync_dir(path)
+    if sys.platform == "darwin":
+        # fsync hands a file to the drive; this has the drive empty its cache, for all files before it too.
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            sync_fd(fd)
+        finally:
+            os.close(fd)
 
 
 def _sync_whole_file_system(folder: str) -> bool:

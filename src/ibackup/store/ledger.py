@@ -173,6 +173,13 @@ class Ledger:
         finally:
             self._db.close()
 
+    def abandon(self) -> None:
+        """Let go without writing: the working copy is going away."""
+        self._db.close()
+        self._puts = 0
+        self._moves.clear()
+        self._removals.clear()
+
     # -- what the session tells -----------------------------------------------------------------------------
 
     def stored(self, path: str, size: int, sha256: bytes, mtime: float) -> None:
@@ -182,6 +189,10 @@ class Ledger:
     def carried(self, path: str, size: int, sha256: bytes, mtime: float) -> None:
         """A file was taken over from an earlier snapshot, unchanged."""
         self._put(path, (size, mtime, sha256, 0))
+
+    def keep(self, line: Line) -> None:
+        """Take a line over from another ledger as it is."""
+        self._put(line.path, (line.size, line.mtime, line.sha256, int(line.origin)))
 
     def _put(self, path: str, value: _Value) -> None:
         folder, _, name = path.rpartition("/")
@@ -358,6 +369,12 @@ class Ledger:
         """The files of this run that are not known to be durable."""
         for line in self.lines():
             if line.origin is Origin.NEW:
+                yield line.path
+
+    def carried_paths(self) -> Iterator[str]:
+        """The files that came from the clone."""
+        for line in self.lines():
+            if line.origin is Origin.CARRIED:
                 yield line.path
 
     def mark_synced(self) -> None:

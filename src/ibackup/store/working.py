@@ -1,0 +1,318 @@
+"""The working copy: where a run lets the phone write, until it is sealed and renamed to a snapshot.
+
+A run writes only in the working copy that it has claimed by giving it its own name. Each step is written down in
+``run.json`` once it is done for good, so that whatever cuts the run off, the next command finds either a working
+copy that it can go on with or a whole snapshot.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from ibackup.errors import IbackupError, PhoneBusy
+from ibackup.events import Caution, Observer, ignore
+from ibackup.store import closing, durable, times
+from ibackup.store.clone import LINKERS, Cloned, clone
+from ibackup.store.ledger import Ledger, LedgerUnsound
+from ibackup.store.linkers import Linker
+from ibackup.store.phone_folder import LeftOver, PhoneFolder
+from ibackup.store.reconcile import Reconciled, reconcile
+from ibackup.store.run import Phase, Run, Sealed, new_run_id
+from ibackup.store.snapshot import Draft, Snapshot
+from ibackup.store.trouble import telling
+
+LEDGER_NAME = "ledger.sqlite"
+STAGING_NAME = "staging"
+
+
+class WorkingCopy:
+    """A working copy that this run has claimed. The phone's lock must be held.
+
+    Attributes:
+        path: its folder; ``root`` is the backup folder in it, ``staging`` where files are written first.
+        ledger: what is known of each file below ``root``.
+        run: how far it has come.
+        base: the snapshot it was cloned from, or None.
+        cloned: what came of the clone, for a copy made by this run.
+        reconciled: what a broken run had left, for a copy taken over from one.
+    """
+
+    def __init__(
+        self,
+        folder: PhoneFolder,
+        path: str,
+        run: Run,
+        ledger: Ledger,
+        base: Snapshot | None,
+        observer: Observer,
+    ) -> None:
+        self.folder = folder
+        self.path = path
+        self.run = run
+        self.ledger = ledger
+        self.base = base
+        self.root = os.path.join(path, folder.udid)
+        self.staging = os.path.join(path, STAGING_NAME)
+        self.cloned = Cloned()
+        self.reconciled = Reconciled()
+        self._observer = observer
+
+    @classmethod
+    def create(
+        cls,
+        folder: PhoneFolder,
+        base: Snapshot | None,
+        *,
+        copies: bool = False,
+        linkers: Sequence[Linker] = LINKERS,
+        observer: Observer = ignore,
+    ) -> Self:
+        """Make a new one, as a clone of ``base`` or empty.
+
+        Raises:
+            NoRoom: the disk is full, or has no links and ``copies`` was not given.
+            DamageFound: the seal of ``base`` is damaged.
+            IbackupError: it cannot be written.
+        """
+        folder.make()
+        started = times.now()
+        run_id = new_run_id(started)
+        path = folder.working_path(run_id)
+        with telling("The working copy could not be made."):
+            durable.make_dir(path)
+            made = cls._in(folder, path, Run(run_id, "prepared", "", started), observer)
+            try:
+                made._prepare(base, linkers, copies=copies)  # noqa: SLF001 - its own
+            except BaseException:
+                made.ledger.abandon()
+                with contextlib.suppress(OSError, IbackupError):  # the next run removes what is left of it
+                    folder.discard(path)
+                raise
+        return made
+
+    def _prepare(self, base: Snapshot | None, linkers: Sequence[Linker], *, copies: bool) -> None:
+        """Clone, and have what was cloned survive a power cut, or the phone would count an empty file as there."""
+        if base is not None:
+            damaged = self.folder.proofs(base.id).damaged
+            self.cloned = clone(
+                base,
+                self.root,
+                self.ledger,
+                damaged=damaged,
+                copies=copies,
+                linkers=linkers,
+                observer=self._observer,
+            )
+            self.base = base
+            self.run = replace(self.run, base=base.id)
+        self.ledger.make_durable()
+        new = self.ledger.carried_paths() if self.cloned.copied else ()
+        durable.sync_all(self.path, self._paths(new), self._folders())
+        self.run = self.run.write(self.path)
+        durable.sync_dir(self.folder.path)
+
+    @classmethod
+    def _in(cls, folder: PhoneFolder, path: str, run: Run, observer: Observer) -> Self:
+        durable.make_dir(os.path.join(path, folder.udid))
+        durable.make_dir(os.path.join(path, STAGING_NAME))
+        return cls(folder, path, run, Ledger.create(os.path.join(path, LEDGER_NAME)), None, observer)
+
+    @classmethod
+    def adopt(cls, folder: PhoneFolder, left: LeftOver, *, observer: Observer = ignore) -> Self:
+        """Claim what a broken run left (``resumable`` or ``unfinished``) and bring its ledger up to date.
+
+        Where the ledger of an unfinished one is lost, the phase goes back to receiving: only the phone can say
+        then whether all is there.
+
+        Raises:
+            PhoneBusy: another run was faster.
+            DamageFound: its run.json is damaged.
+            IbackupError: it cannot be read or written.
+        """
+        started = times.now()
+        run_id = new_run_id(started)
+        path = folder.working_path(run_id)
+        with telling("The working copy of a broken run could not be taken over."):
+            try:
+                durable.rename_new(left.path, path)
+            except FileNotFoundError:
+                raise PhoneBusy("Another run has just taken over this phone's working copy.") from None
+            durable.sync_dir(folder.path)
+            run = Run.read(path)
+            base = _base_of(folder, run)
+            made = cls._adopted(folder, path, run, base, observer)
+            # From device_done on it is the earlier run that is finished, so its times stay.
+            first = run.started if made.run.reached("device_done") else started
+            made.run = replace(made.run, run_id=run_id, started=first, resumed=run.resumed + 1).write(path)
+        return made
+
+    @classmethod
+    def _adopted(
+        cls, folder: PhoneFolder, path: str, run: Run, base: Snapshot | None, observer: Observer
+    ) -> Self:
+        ledger_path = os.path.join(path, LEDGER_NAME)
+        durable.make_dir(os.path.join(path, STAGING_NAME))
+        if run.reached("device_done"):
+            with contextlib.suppress(LedgerUnsound):
+                return cls(folder, path, run, _sound_ledger(ledger_path), base, observer)
+            if run.reached("sealed"):
+                # The seal has all that is needed from here on.
+                return cls(folder, path, run, Ledger.create(ledger_path), base, observer)
+            run = replace(run, phase="receiving", draft=None)
+        closing.empty_folder(os.path.join(path, STAGING_NAME))
+        root = os.path.join(path, folder.udid)
+        durable.make_dir(root)
+        ledger, found = reconcile(root, ledger_path, base, rebooted=not run.same_boot, observer=observer)
+        made = cls(folder, path, replace(run, barrier=""), ledger, base, observer)
+        made.reconciled = found
+        return made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the ledger; what is told is written first."""
+        self.ledger.close()
+
+    # -- while the phone sends ------------------------------------------------------------------------------
+
+    def advance(self, phase: Phase, *, draft: Draft | None = None, sealed: Sealed | None = None) -> None:
+        """Write down that a phase is done. For device_done everything is made durable first.
+
+        Args:
+            phase: what is done.
+            draft: what is known of the snapshot; needed at device_done, and at verified if that changed it.
+            sealed: for ``seal`` alone.
+        """
+        with telling("The run's state could not be written down."):
+            if phase == "device_done":
+                self.checkpoint()
+            run = replace(
+                self.run, phase=phase, draft=draft or self.run.draft, sealed=sealed or self.run.sealed
+            )
+            if run.reached("device_done") and run.draft is None:
+                raise IbackupError(f"A run cannot be {phase} without a draft of its snapshot.")
+            self.run = run.write(self.path)
+
+    def checkpoint(self) -> None:
+        """Make durable all that has arrived, and then the ledger that says so.
+
+        After this, not even a power cut makes the phone send it again. Costs one ``syncfs`` on local Linux file
+        systems, elsewhere an fsync for each file since the last time.
+        """
+        with telling("What has arrived could not be written to the disk."):
+            durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
+            self.ledger.mark_synced()
+            self.ledger.make_durable()
+
+    def barrier(self, state: str) -> None:
+        """The same, before a Status.plist with this SnapshotState (``moving`` or ``finished``) is stored.
+
+        The phone's order of operations is its transaction log: none of it may reach the disk before what came
+        earlier.
+        """
+        self.checkpoint()
+        with telling("The run's state could not be written down."):
+            self.run = replace(self.run, barrier=state).write(self.path)
+
+    def suspend(self) -> None:
+        """Leave a run that broke so that nothing it received is lost, whatever happens to the computer next."""
+        self.checkpoint()
+        self.close()
+
+    def _paths(self, below: "closing.Paths") -> "closing.Paths":
+        return (os.path.join(self.root, *path.split("/")) for path in below)
+
+    def _folders(self) -> list[str]:
+        below = [os.path.join(self.root, *folder.split("/")) for folder in self.ledger.folders()]
+        return [*reversed(below), self.path]
+
+    # -- when the phone is done -----------------------------------------------------------------------------
+
+    def seal(self) -> Sealed:
+        """Compare the ledger with what is on disk, then write SHA256SUMS from it.
+
+        What the phone left in ``Snapshot/`` is not part of a finished backup and is removed; empty folders stay
+        as the phone made them.
+
+        Raises:
+            DamageFound: a file is missing, has another size, or is not in the ledger.
+        """
+        with telling("The seal could not be written."):
+            left = closing.remove_snapshot_dir(self.root, self.ledger)
+            if left:
+                self._observer(Caution(f"The phone left {left} files in Snapshot/, which were removed."))
+            modes = closing.compare_and_freeze(self.root, self.ledger)
+            if not modes:
+                self._observer(
+                    Caution(
+                        "This file system does not keep modes, so the snapshot's files are not write-protected.",
+                        "Take care that no other program writes to them; `ibackup verify` would find it.",
+                    )
+                )
+            sealed = closing.write_seal(self.path, self.folder.udid, self.ledger)
+        self.advance("sealed", sealed=sealed)
+        return sealed
+
+    def make_durable(self) -> None:
+        """Have every byte of the snapshot to be on the disk."""
+        with telling("The snapshot could not be written to the disk."):
+            files = [closing.seal_path(self.path), *self._paths(self.ledger.unsynced())]
+            durable.sync_all(self.path, files, self._folders())
+        self.advance("synced")
+
+    def commit(self) -> Snapshot:
+        """Give the sealed and durable copy its record and its final name; it is a snapshot from then on."""
+        draft, sealed = self.run.draft, self.run.sealed
+        if draft is None or sealed is None or not self.run.reached("synced"):
+            raise IbackupError("A working copy cannot become a snapshot before it is sealed and durable.")
+        with telling("The snapshot could not be given its name."):
+            closing.write_meta(self.folder, self.path, draft, sealed)
+            self.advance("committed")
+            self.ledger.abandon()
+            closing.tidy(self.path)
+            return closing.rename(self.folder, self.path, draft.started, self._observer)
+
+    # -- when it goes wrong ---------------------------------------------------------------------------------
+
+    def set_aside(self) -> str:
+        """Put it out of the way; a later run makes a new one. Gives its new path."""
+        self.close()
+        return self.folder.set_aside(self.path)
+
+    def discard(self) -> None:
+        """Remove it with all it holds."""
+        self.ledger.abandon()
+        self.folder.discard(self.path)
+
+
+def _sound_ledger(path: str) -> Ledger:
+    if not os.path.exists(path):
+        raise LedgerUnsound("it is not there")
+    ledger = Ledger(path)
+    try:
+        ledger.check()
+    except LedgerUnsound:
+        ledger.abandon()
+        raise
+    return ledger
+
+
+def _base_of(folder: PhoneFolder, run: Run) -> Snapshot | None:
+    """The snapshot that a run cloned, if it is still there and whole enough to compare with."""
+    if not run.base:
+        return None
+    try:
+        base = folder.find(run.base)
+        base.verify_seal_file()
+    except (IbackupError, OSError):
+        return None
+    return base
