@@ -12,7 +12,7 @@ from ibackup.events import PhaseStarted
 if TYPE_CHECKING:
     from ibackup.cli.passwords import PasswordSources
     from ibackup.manifest.backup import Backup
-    from ibackup.store import PhoneFolder, Snapshot, Store
+    from ibackup.store import Snapshot
 
 LATEST = "latest"
 _ID = re.compile(r"\d{4,8}(T\d{0,6}Z?)?")
@@ -50,11 +50,11 @@ def resolve(app: App, ref: str | None) -> Target:
         StoreMissing: a snapshot is meant and the store is not there.
     """
     if ref is None or ref == LATEST:
-        return _of(_latest(app))
+        return _of(app.open_store().snapshot(LATEST, app.udid))
     path = os.path.expanduser(ref)
     if _ID.fullmatch(ref):
         try:
-            return _of(_in_store(app, ref))
+            return _of(app.open_store().snapshot(ref, app.udid))
         except IbackupError:
             # A folder may be called like an id: when no snapshot is, the folder is meant.
             if not os.path.isdir(path):
@@ -96,69 +96,6 @@ def _password(sources: "PasswordSources", udid: str) -> str:
 
 def _of(snapshot: "Snapshot") -> Target:
     return Target(snapshot.backup_path, snapshot, snapshot.udid)
-
-
-# -- in the store -------------------------------------------------------------------------------------------
-
-
-def _phones(app: App, store: "Store") -> "list[PhoneFolder]":
-    """The phones that may be meant: the one of ``--phone``, else all."""
-    return [store.phone(app.udid)] if app.udid else list(store.phones())
-
-
-def _latest(app: App) -> "Snapshot":
-    store = app.open_store()
-    phones = [phone for phone in _phones(app, store) if phone.snapshots()]
-    if not phones:
-        raise UsageError(
-            "There is no snapshot of this phone in the store."
-            if app.udid
-            else "There is no snapshot in the store.",
-            hint="`ibackup now` makes one; a path to any backup folder works too.",
-        )
-    if len(phones) > 1:
-        known = ", ".join(_called(app, phone) for phone in phones)
-        raise UsageError(
-            "The store holds snapshots of more than one phone.", hint=f"Say --phone with one of: {known}"
-        )
-    return phones[0].find(LATEST)
-
-
-def _in_store(app: App, ref: str) -> "Snapshot":
-    """The one snapshot whose id is, or begins with, ``ref``."""
-    phones = _phones(app, app.open_store())
-    found = [(phone, snapshot) for phone in phones for snapshot in phone.snapshots() if snapshot.id == ref]
-    if not found:
-        found = [
-            (phone, snapshot)
-            for phone in phones
-            for snapshot in phone.snapshots()
-            if snapshot.id.startswith(ref)
-        ]
-    if len(found) == 1:
-        return found[0][1]
-    if not found:
-        # A snapshot whose record is damaged has the name too: the store says what is wrong with it.
-        for phone in phones:
-            if any(broken.id.startswith(ref) for broken in phone.broken()):
-                return phone.find(ref)
-        raise UsageError(
-            f"There is no snapshot {ref} in the store.", hint="`ibackup list` shows what there is."
-        )
-    if len({snapshot.id for _, snapshot in found}) == 1:
-        known = ", ".join(_called(app, phone) for phone, _ in found)
-        raise UsageError(
-            f"More than one phone has a snapshot {ref}.", hint=f"Say --phone with one of: {known}"
-        )
-    raise UsageError(
-        f"More than one snapshot begins with {ref}.",
-        hint="Say more of it: " + ", ".join(sorted(snapshot.id for _, snapshot in found)[-8:]),
-    )
-
-
-def _called(app: App, phone: "PhoneFolder") -> str:
-    known = app.config.phone(phone.udid)
-    return known.name if known else phone.udid
 
 
 # -- a folder -----------------------------------------------------------------------------------------------
