@@ -3,17 +3,19 @@
 A pair record holds certificates and private keys; its repr shows none of them, and nothing here logs.
 """
 
+import contextlib
 import os
 import plistlib
 import socket
 import ssl
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ibackup.device import values
 from ibackup.device.usbmux import ConnectionKind
 from ibackup.device.values import Values
-from ibackup.errors import ConnectionLost, ProtocolBroken
+from ibackup.errors import ConnectionLost, IbackupError, ProtocolBroken
 from ibackup.events import Caution, Observer
 
 _HANDSHAKE_SECONDS = 30.0
@@ -171,15 +173,44 @@ def _context(record: PairRecord) -> ssl.SSLContext:
 
 
 def _load_identity(context: ssl.SSLContext, record: PairRecord) -> None:
-    """OpenSSL reads an identity from files only: one of our own (0600), gone again at once."""
-    descriptor, path = tempfile.mkstemp(prefix="ibackup-", suffix=".pem")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(record.host_certificate + b"\n" + record.host_key)
+    """OpenSSL reads an identity from files only: from one in memory, or else one of our own, gone again at once."""
+    with _file_with(record.host_certificate + b"\n" + record.host_key) as path:
         # The password callback keeps OpenSSL from asking on the terminal.
         context.load_cert_chain(path, password=lambda: b"")
+
+
+@contextlib.contextmanager
+def _file_with(content: bytes) -> Iterator[str]:
+    """The path of a file that nobody else can read, for the length of the block."""
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        descriptor = os.memfd_create("ibackup")
+        try:
+            os.write(descriptor, content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="ibackup-", suffix=".pem")  # 0600
+    except OSError as error:
+        raise _no_temporary_file(error) from error
+    try:
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise _no_temporary_file(error) from error
+        yield path
     finally:
         os.unlink(path)
+
+
+def _no_temporary_file(error: OSError) -> IbackupError:
+    return IbackupError(
+        "A temporary file could not be written, and without one there is no secure connection to the phone.",
+        why=f"({error.strerror or error})",
+        hint="Free some room in the folder for temporary files, or set TMPDIR to another one.",
+    )
 
 
 def usable(record: PairRecord) -> bool:

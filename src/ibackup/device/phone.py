@@ -201,7 +201,7 @@ def _glance(mux: Usbmux, attached: Attached) -> PhoneFacts:
     """What a phone tells everybody; its serial alone when it does not answer."""
     try:
         with _connected(mux, attached) as lockdown:
-            return facts.read(_udid(lockdown.basics, attached), lockdown.basics)
+            return _public_facts(lockdown, attached)
     except IbackupError:
         return PhoneFacts(udid=usbmux.dashed(attached.serial))
 
@@ -212,7 +212,7 @@ def _look_at(mux: Usbmux, connections: Sequence[Attached], observer: Observer) -
     seen = PhoneFacts(udid=usbmux.dashed(attached.serial))
     try:
         with _connected(mux, attached) as lockdown:
-            seen = facts.read(_udid(lockdown.basics, attached), lockdown.basics)
+            seen = _public_facts(lockdown, attached)
             record = _stored_record(mux, attached)
             try:
                 trusted = record is not None and lockdown.start_session(
@@ -308,6 +308,12 @@ def _udid(basics: Values, attached: Attached) -> str:
             hint="Disconnect it and connect it again.",
         )
     return udid
+
+
+def _public_facts(lockdown: Lockdown, attached: Attached) -> PhoneFacts:
+    """What a phone tells everybody."""
+    udid = _udid(lockdown.basics, attached)
+    return facts.read(udid, lockdown.basics, product_name=lockdown.product_name)
 
 
 def _facts(lockdown: Lockdown, udid: str) -> PhoneFacts:

@@ -99,6 +99,8 @@ def wait_for_phone(mux: Usbmux, udid: str | None, seconds: float, observer: Obse
             missing = error  # on Linux it starts with the first phone that is plugged in
         found = matching(devices, udid)
         if found:
+            if told and sys.platform == "darwin":
+                observer(PromptDone("accessory"))
             return found
         left = deadline - time.monotonic()
         if left <= 0:

@@ -1,0 +1,251 @@
+"""Lockdown with a phone that answers nonsense, falls silent or goes away; and what is left behind."""
+
+import gc
+import logging
+import os
+import plistlib
+import socket
+import struct
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ibackup.device import lockdown
+from ibackup.device.lockdown import Lockdown
+from ibackup.device.phone import find, open_phone
+from ibackup.device.usbmux import Attached, Usbmux, parse_address
+from ibackup.errors import ConnectionLost, IbackupError, PhoneRefused, ProtocolBroken
+from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.server import Server
+from ibackup.simulator.spec import PhoneSpec, Trust
+
+Serve = Callable[..., Server]
+Talk = Callable[[socket.socket], None]
+
+UDID = "00008101-000A0B0C0D0E0F01"
+
+
+class OnePhone(Usbmux):
+    """A usbmuxd whose only phone is played by the test: each connection to it is handed to `talk`."""
+
+    def __init__(self, talk: Talk) -> None:
+        super().__init__(parse_address("127.0.0.1:1"))
+        self._talk = talk
+        self.threads: list[threading.Thread] = []
+
+    def connect(self, device_id: int, port: int) -> socket.socket:
+        near, far = socket.socketpair()
+
+        def play() -> None:
+            with far:
+                try:
+                    self._talk(far)
+                except OSError:
+                    return  # the other side has seen enough
+
+        thread = threading.Thread(target=play)
+        thread.start()
+        self.threads.append(thread)
+        return near
+
+
+@pytest.fixture
+def talk_to() -> Iterator[Callable[[Talk], Lockdown]]:
+    muxes = []
+
+    def connect(talk: Talk) -> Lockdown:
+        mux = OnePhone(talk)
+        muxes.append(mux)
+        return Lockdown(mux, Attached(1, UDID, "USB"))
+
+    yield connect
+    for mux in muxes:
+        for thread in mux.threads:
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def receive(sock: socket.socket) -> dict[str, object]:
+    (length,) = struct.unpack(">I", sock.recv(4, socket.MSG_WAITALL) or b"\0\0\0\0")
+    if not length:
+        raise OSError("closed")
+    answer: dict[str, object] = plistlib.loads(sock.recv(length, socket.MSG_WAITALL))
+    return answer
+
+
+def send(sock: socket.socket, value: object) -> None:
+    body = plistlib.dumps(value)  # type: ignore[arg-type]
+    sock.sendall(struct.pack(">I", len(body)) + body)
+
+
+def answering(values: object, *more: object) -> Talk:
+    """A phone that greets well, then answers GetValue like this."""
+
+    def talk(sock: socket.socket) -> None:
+        receive(sock)
+        send(sock, {"Request": "QueryType", "Type": "com.apple.mobile.lockdown"})
+        for value in (values, *more):
+            receive(sock)
+            send(sock, value)
+        sock.recv(1)
+
+    return talk
+
+
+def saying(data: bytes) -> Talk:
+    def talk(sock: socket.socket) -> None:
+        receive(sock)
+        sock.sendall(data)
+        sock.recv(1)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xff\xff\xff",
+        struct.pack(">I", 17 << 20),
+        struct.pack(">I", 5) + b"hello",
+        struct.pack(">I", 0),
+        struct.pack(">I", 8) + b"bplist00",
+        struct.pack(">I", len(b"<plist><array/></plist>")) + b"<plist><array/></plist>",
+        struct.pack(">I", 70000) + b"<array>" * 10000,
+    ],
+)
+def test_nonsense(talk_to: Callable[[Talk], Lockdown], data: bytes) -> None:
+    with pytest.raises(ProtocolBroken):
+        talk_to(saying(data))
+
+
+@pytest.mark.parametrize("value", [[1], "text", 7, b"data", True])
+def test_values_that_are_no_dictionary(talk_to: Callable[[Talk], Lockdown], value: object) -> None:
+    connected = talk_to(answering({"Request": "GetValue", "Value": value}))
+    assert connected.basics == {}
+    assert connected.noun == "iPhone"
+    connected.close()
+
+
+def test_an_answer_to_another_question(talk_to: Callable[[Talk], Lockdown]) -> None:
+    with pytest.raises(IbackupError) as caught:
+        talk_to(answering({"Request": "StartSession", "SessionID": "secret-session"}))
+    assert "secret-session" not in f"{caught.value} {caught.value.hint}"
+    assert caught.value.__cause__ is None
+
+
+def test_a_phone_in_recovery(talk_to: Callable[[Talk], Lockdown]) -> None:
+    def talk(sock: socket.socket) -> None:
+        receive(sock)
+        send(sock, {"Request": "QueryType", "Type": "com.apple.mobile.restored"})
+
+    with pytest.raises(PhoneRefused, match="not running normally"):
+        talk_to(talk)
+
+
+def test_a_phone_that_hangs_up(talk_to: Callable[[Talk], Lockdown]) -> None:
+    with pytest.raises(ConnectionLost):
+        talk_to(lambda sock: sock.close())
+
+
+def test_a_phone_that_says_nothing(
+    talk_to: Callable[[Talk], Lockdown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockdown, "_REQUEST_SECONDS", 0.1)
+
+    def talk(sock: socket.socket) -> None:
+        while sock.recv(65536):
+            pass
+
+    with pytest.raises(ConnectionLost, match="does not answer"):
+        talk_to(talk)
+
+
+def test_ctrl_c_leaves_nothing_behind(
+    talk_to: Callable[[Talk], Lockdown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = talk_to(answering({"Request": "GetValue", "Value": {}}))
+
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        connected._run(interrupted(), "do nothing")
+    connected.close()
+    connected.close()
+    with pytest.raises(ConnectionLost, match="closed"):
+        connected.values("")
+
+
+def test_a_start_service_without_a_port(talk_to: Callable[[Talk], Lockdown]) -> None:
+    talk = answering({"Request": "GetValue", "Value": {}}, {"Request": "StartService", "Port": "22"})
+    connected = talk_to(talk)
+    client = connected._open_client()
+    client.paired = True
+    with pytest.raises(ProtocolBroken, match="does not say where"):
+        connected.start_service("com.apple.afc", escrow=False)
+    connected.close()
+
+
+def test_the_session_survives_a_lost_connection(plug_in: Serve) -> None:
+    """Lockdown hangs up on those who are idle for long; a backup takes hours."""
+    phone = VirtualPhone(PhoneSpec())
+    server = plug_in(phone)
+    with open_phone(address=server.address) as opened:
+        opened._lockdown._run(opened._lockdown._open_client().service.close(), "close")
+        assert opened.value("com.apple.mobile.backup", "WillEncrypt") is False
+        opened.start_service("com.apple.afc").close()
+    assert len(phone.journal.details("session")) == 2
+
+
+def test_nothing_is_left_open(plug_in: Serve) -> None:
+    """No socket, thread, loop or warning, whether it went well or not."""
+    good = VirtualPhone(PhoneSpec(seed=1))
+    pending = VirtualPhone(PhoneSpec(seed=2, trust=Trust(kind="pending")))
+    server = plug_in(good, pending)
+
+    def everything() -> None:
+        find(server.address)
+        with open_phone(good.udid, address=server.address) as opened:
+            opened.start_service("com.apple.afc").close()
+        with pytest.raises(IbackupError):
+            open_phone(pending.udid, address=server.address, patience=0)
+
+    everything()
+    gc.collect()
+    before, threads = open_files(), threading.active_count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        everything()
+        gc.collect()
+    deadline = time.monotonic() + 2  # the virtual phone's ends close a moment later
+    while open_files() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert open_files() <= before
+    assert threading.active_count() <= threads
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def test_the_library_below_is_quiet(plug_in: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[logging.LogRecord] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    root = logging.getLogger()
+    handler = Collector(level=0)
+    root.addHandler(handler)
+    try:
+        phone = VirtualPhone(PhoneSpec(trust=Trust(kind="dialog")))
+        with open_phone(address=plug_in(phone).address, patience=5) as opened:
+            opened.start_service("com.apple.afc").close()
+    finally:
+        root.removeHandler(handler)
+    assert [record for record in seen if record.name.startswith("pymobiledevice3")] == []
+    assert capfd.readouterr() == ("", "")

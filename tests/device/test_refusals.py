@@ -1,0 +1,192 @@
+"""What a phone's error codes are told as."""
+
+import pytest
+
+from ibackup.device.refusals import (
+    LOCKDOWN_REFUSALS,
+    PURGE_MARGIN,
+    REFUSALS,
+    Job,
+    NotTrusted,
+    PhoneLocked,
+    RefusalContext,
+    TrustDenied,
+    TrustPending,
+    lockdown_refusal,
+    refusal,
+    size,
+)
+from ibackup.errors import (
+    ConnectionLost,
+    ExitCode,
+    IbackupError,
+    NoRoom,
+    PasswordNeeded,
+    PasswordWrong,
+    PersonNeeded,
+    PhoneRefused,
+)
+
+ALL_CODES = (
+    1,
+    2,
+    3,
+    4,
+    9,
+    10,
+    11,
+    12,
+    25,
+    100,
+    101,
+    102,
+    103,
+    104,
+    105,
+    106,
+    202,
+    203,
+    204,
+    205,
+    207,
+    208,
+    210,
+    211,
+    212,
+)
+
+GIB = 1 << 30
+
+
+def test_each_code_has_one_row() -> None:
+    assert tuple(row.code for row in REFUSALS) == ALL_CODES
+    names = [row.name for row in LOCKDOWN_REFUSALS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("job", ["backup", "restore", "encryption"])
+@pytest.mark.parametrize("noun", ["iPhone", "iPad"])
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_every_text_is_whole(code: int, noun: str, job: Job) -> None:
+    error = refusal(code, "", context=RefusalContext(noun=noun, job=job))
+    assert error.error_code == code
+    assert error.what.endswith(f"(MBErrorDomain {code}).")
+    assert error.hint
+    everything = f"{error.what} {error.why} {error.hint}"
+    assert "{" not in everything
+    assert ".." not in everything
+    assert noun == "iPhone" or "iPhone" not in everything
+    assert error.exit_code != ExitCode.FAILED
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        (1, 12),
+        (3, 12),
+        (104, 12),
+        (105, 14),
+        (106, 14),
+        (202, 130),
+        (203, 12),
+        (205, 12),
+        (207, 20),
+        (208, 11),
+        (211, 12),
+        (212, 11),
+        (4711, 12),
+        (-1, 12),
+    ],
+)
+def test_exit_codes(code: int, exit_code: int) -> None:
+    assert refusal(code, "", context=RefusalContext()).exit_code == exit_code
+
+
+def test_105_with_figures() -> None:
+    """A phone asks to purge what is missing and 2 GiB more."""
+    context = RefusalContext(free_bytes=10 * GIB, purge_bytes=5 * GIB + PURGE_MARGIN)
+    assert context.needed_bytes == 15 * GIB
+    error = refusal(105, "", context=context)
+    assert type(error) is NoRoom
+    assert error.why == "The backup needs 16.1 GB, 10.7 GB are free: 5.4 GB are missing."
+    assert "--store" in error.hint
+
+
+def test_105_without_figures() -> None:
+    assert refusal(105, "", context=RefusalContext()).why == ""
+    assert refusal(105, "", context=RefusalContext(free_bytes=5)).why == "5 bytes are free."
+    assert RefusalContext(purge_bytes=7).needed_bytes is None
+    # A phone that asks for less than its own margin
+    assert RefusalContext(free_bytes=0, purge_bytes=1).needed_bytes == 0
+
+
+def test_207_has_three_causes() -> None:
+    wrong = refusal(207, "", context=RefusalContext(job="encryption", password_given=True, encrypted=True))
+    assert type(wrong) is PasswordWrong
+    missing = refusal(207, "", context=RefusalContext(job="restore"))
+    assert type(missing) is PasswordNeeded
+    profile = refusal(207, "", context=RefusalContext(requires_encryption=True))
+    assert type(profile) is PhoneRefused
+    assert "encryption on" in profile.hint
+    assert profile.error_code == 207
+
+
+def test_unknown_codes_are_passed_on_whole() -> None:
+    error = refusal(999, "The flux capacitor is cold", context=RefusalContext(noun="iPad"))
+    assert type(error) is PhoneRefused
+    assert error.error_code == 999
+    assert "999" in error.what
+    assert "iPad" in error.what
+    assert "The flux capacitor is cold" in error.why
+
+
+def test_the_phones_own_words_are_kept_and_harmless() -> None:
+    error = refusal(104, "\x1b[2JMultiple errors uploading files" + "!" * 9999, context=RefusalContext())
+    assert "Multiple errors uploading files" in error.why
+    assert "\x1b" not in error.why
+    assert len(error.why) < 600
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("PasswordProtected", PhoneLocked),
+        ("PasscodeRequired", PhoneLocked),
+        ("EscrowLocked", PhoneLocked),
+        ("PairingDialogResponsePending", TrustPending),
+        ("UserDeniedPairing", TrustDenied),
+        ("InvalidHostID", NotTrusted),
+        ("PairingProhibitedOverThisConnection", PersonNeeded),
+        ("MCProtected", PhoneRefused),
+        ("InvalidService", PhoneRefused),
+        ("SessionInactive", ConnectionLost),
+        ("SomethingNew", PhoneRefused),
+    ],
+)
+def test_lockdowns_errors(name: str, kind: type[IbackupError]) -> None:
+    error = lockdown_refusal(name, noun="iPad", doing="start com.apple.afc")
+    assert type(error) is kind
+    assert name in error.what
+    assert error.hint
+    assert "iPhone" not in f"{error} {error.hint}"
+    assert "{" not in f"{error} {error.hint}"
+
+
+def test_an_unknown_lockdown_error_says_what_was_asked() -> None:
+    error = lockdown_refusal("Weird\x07", doing="start com.apple.afc")
+    assert "com.apple.afc" in error.why
+    assert "\x07" not in error.what
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (61_200_000_000, "61.2 GB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
