@@ -193,9 +193,10 @@ def test_unplugging_is_noticed(plug_in: Serve) -> None:
     phone, other = VirtualPhone(PhoneSpec(seed=1)), VirtualPhone(PhoneSpec(seed=2))
     server = plug_in(phone, other)
     with open_phone(phone.udid, address=server.address) as opened, opened.listen() as listener:
+        here = [listener.next(5), listener.next(5)]
         server.detach(other)
         server.detach(phone)
-        events = [event for _ in range(4) if (event := listener.next(5)) is not None]
+        events = [event for event in (*here, listener.next(5), listener.next(5)) if event is not None]
         assert [opened.is_unplugged(event) for event in events] == [False, False, False, True]
         with pytest.raises(ConnectionLost):
             opened.value("", "DeviceName")
