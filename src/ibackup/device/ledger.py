@@ -1,18 +1,11 @@
 """What is told of each file of the working copy, and asked back when the phone wants a listing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ibackup.confined import Item as LedgerItem
 
-@dataclass(frozen=True, slots=True)
-class LedgerItem:
-    """One entry of a folder: ``size`` in bytes, 0 for a folder; ``mtime`` in seconds since 1970."""
-
-    name: str
-    kind: Literal["file", "directory"]
-    size: int
-    mtime: float
+__all__ = ["Ledger", "LedgerItem"]
 
 
 class Ledger(Protocol):

@@ -1,0 +1,380 @@
+"""The working copy as the phone sees it: answers every DeviceLink request of a backup.
+
+Order is what counts here: the phone's own order of operations is its transaction log. Whatever a request asked for
+is done when its answer goes out, and Status.plist, which says how far the phone is, comes last of its list, after
+a barrier that makes everything before it durable.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final, Self
+
+from ibackup.confined import Confined, Item, Parts, PathRefused, Staged, shown
+from ibackup.device import requests
+from ibackup.device.frames import NO_ROOM_ERRNOS, Status, status_of
+from ibackup.device.ledger import Ledger
+from ibackup.device.link import DeviceLink
+from ibackup.device.receiver import Arrival, Receiver, Unreadable
+from ibackup.device.serving import Failures, ServedFiles, answer
+from ibackup.errors import IbackupError, NoRoom
+from ibackup.events import Caution, Observer, ignore
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.plists import StatusPlist
+
+STATUS_PLIST: Final = ("Status.plist",)
+SNAPSHOT: Final = ("Snapshot",)
+EXPECTED_UNREADABLE: Final = "backup_manifest.db"
+"""A database that phones list and then cannot read themselves; its absence says nothing about a backup."""
+
+_MOST_UNKNOWN: Final = 10_000
+_CAUTIONED_UNKNOWN: Final = 5
+_COPY_BYTES: Final = 1 << 20
+# A phone announces what files had when it looked; encryption and a file that grows add a little.
+_SLACK_BYTES: Final = 1 << 20
+_SLACK_BYTES_PER_FILE: Final = 64
+
+
+class WorkingFiles(ServedFiles):
+    """Answers every request of a backup; a context manager that ends its thread and closes its descriptors.
+
+    Args:
+        root: the ``<UDID>`` folder of the working copy.
+        staging: where files are made before they are renamed into place; on the same file system.
+        udid: as the phone spells it.
+        ledger: is told of everything that is stored, moved and removed; answers the listings.
+        free_space: bytes free.
+        barrier: called with the SnapshotState before a Status.plist is put in place that says "moving", "removing"
+            or "finished" ("unknown" when it cannot be read); returns when everything before it is durable.
+        observer: is told what is odd.
+
+    Attributes:
+        state: the SnapshotState that the phone stored last, empty before.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        staging: str | os.PathLike[str],
+        udid: str,
+        ledger: Ledger,
+        *,
+        free_space: Callable[[], int],
+        barrier: Callable[[str], None],
+        observer: Observer = ignore,
+    ) -> None:
+        confined = Confined(root, staging, max_open=_open_folders())
+        super().__init__(confined, udid, free_space=free_space)
+        self._ledger = ledger
+        self._barrier = barrier
+        self._observer = observer
+        self.state = ""
+        self._unknown: dict[str, None] = {}
+        self._disk_error: OSError | None = None
+        self._announced = 0
+        self._said_more = False
+        try:
+            self._receiver = Receiver(
+                confined, ledger, admit=self._admit, holds=_is_status, settle=self._settle_status
+            )
+        except BaseException:
+            confined.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the writing thread, drop what is half done, let go of every descriptor. Safe to call again."""
+        self._receiver.close()
+        super().close()
+
+    # -- what was done --------------------------------------------------------------------------------------
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes of files that have come, up to this moment."""
+        return self._receiver.bytes
+
+    @property
+    def received_files(self) -> int:
+        """Files that have come whole, up to this moment."""
+        return self._receiver.files
+
+    @property
+    def last_file(self) -> str:
+        """Where on the phone the last file came from."""
+        return self._receiver.last_file
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Paths that the format does not know and the phone stored all the same."""
+        return tuple(self._unknown)
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """What the phone could not read, expected ones left out."""
+        return tuple(file for file in self._receiver.unreadable.values() if not _is_expected(file))
+
+    @property
+    def expected_unreadable(self) -> tuple[Unreadable, ...]:
+        """What no phone can read."""
+        return tuple(file for file in self._receiver.unreadable.values() if _is_expected(file))
+
+    def check_disk(self) -> None:
+        """Raise NoRoom or IbackupError when the disk refused a write."""
+        error = self._disk_error or self._receiver.disk_error
+        if error is None:
+            return
+        reason = error.strerror or type(error).__name__
+        if error.errno in NO_ROOM_ERRNOS:
+            raise NoRoom(
+                "The disk is full: the backup could not be written.",
+                why=f"It said: {reason}.",
+                hint="Make room and run the command again; finished snapshots are untouched.",
+            ) from error
+        raise IbackupError(
+            "The backup could not be written to the disk.",
+            why=f"It said: {reason}.",
+            hint="Check the disk and its cable, then run the command again; finished snapshots are untouched.",
+        ) from error
+
+    def left_over_bytes(self) -> int:
+        """Bytes in ``Snapshot/``: at the start of a session what an earlier one received and this one may keep."""
+        total = 0
+        for item in self._ledger.listing("Snapshot"):
+            if item.kind == "directory":
+                total += sum(below.size for below in self._ledger.listing(f"Snapshot/{item.name}"))
+        return total
+
+    # -- requests -------------------------------------------------------------------------------------------
+
+    def handle(self, link: DeviceLink, request: requests.Request) -> None:
+        """Do what the phone asks for and answer.
+
+        Raises:
+            PathRefused: it names a path that it may not have; nothing of this request was done.
+            ProtocolBroken: it sent what the protocol does not allow.
+            ConnectionLost: it is gone, or says goodbye.
+            IbackupError: the ledger or the barrier failed.
+        """
+        parse = self.paths.parse_inside
+        match request:
+            case requests.UploadFiles():
+                self._upload(link, request)
+            case requests.MoveItems():
+                moves = [
+                    (source, self._parse_changed(source), self._admit(target))
+                    for source, target in request.moves
+                ]
+                self._each(link, [(asked, partial(self._move, old, new)) for asked, old, new in moves])
+            case requests.RemoveItems():
+                removals = [(path, parse(path)) for path in request.paths]
+                self._each(link, [(asked, partial(self._remove, parts)) for asked, parts in removals])
+            case requests.CreateDirectory():
+                parts = self.paths.parse(request.path)
+                self._notice_unknown(parts)
+                self._single(link, lambda: self._make_dir(parts))
+            case requests.CopyItem():
+                source, target = parse(request.source), self._admit(request.target)
+                self._single(link, lambda: self._copy(source, target, link))
+            case _:
+                super().handle(link, request)
+
+    def store(self, path: str, data: bytes) -> None:
+        """Store a file of our own, Info.plist, relative to the ``<UDID>`` folder; durable with the next barrier.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        parts = self.paths.parse_inside(f"{self.paths.udid}/{path}")
+        self._write(parts, iter([data]))
+
+    def listing(self, parts: Parts) -> Iterable[Item]:
+        """What a folder holds, from the ledger."""
+        return self._ledger.listing("/".join(parts))
+
+    def _upload(self, link: DeviceLink, request: requests.UploadFiles) -> None:
+        receiver = self._receiver
+        receiver.failures.clear()
+        receiver.pulse = link.pulse
+        self._announced += request.total or 0
+        link.receive_files(receiver)
+        allowed = self._announced + _SLACK_BYTES + _SLACK_BYTES_PER_FILE * receiver.files
+        if receiver.bytes > allowed and self._announced and not self._said_more:
+            self._said_more = True
+            self._observer(
+                Caution(
+                    "The phone sends more than it announced.", "Watch the free space; the backup goes on."
+                )
+            )
+        if receiver.disk_error is not None:
+            link.send_status(*_said(receiver.disk_error), {})
+        else:
+            answer(link, receiver.failures)
+
+    def _settle_status(self, file: Arrival) -> None:
+        """Put a Status.plist in place, once everything that it speaks of is durable."""
+        try:
+            state = StatusPlist.parse(bytes(file.body)).snapshot_state
+        except FormatError as error:
+            state = "unknown"
+            self._observer(Caution(f"The phone stored a Status.plist that cannot be read: {error.why}"))
+        if state != "uploading":
+            self._barrier(state)
+        self._receiver.publish(file)
+        self.state = state
+
+    def _each(self, link: DeviceLink, steps: list[tuple[str, Callable[[], None]]]) -> None:
+        """Do one thing for each path; one that fails does not stop the others, unless the disk does."""
+        failures: Failures = {}
+        for asked, step in steps:
+            try:
+                step()
+            except OSError as error:
+                failures[asked] = _said(error)
+                if self._is_fatal(error):
+                    link.send_status(*failures[asked], {})
+                    return
+        link.pulse()
+        answer(link, failures)
+
+    def _single(self, link: DeviceLink, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            self._is_fatal(error)
+            link.send_status(*_said(error))
+        else:
+            link.send_status(Status.OK)
+
+    def _is_fatal(self, error: OSError) -> bool:
+        """Whether nothing can be written any more; noted, since the backup cannot succeed then."""
+        fatal = error.errno in NO_ROOM_ERRNOS or error.errno in {errno.EIO, errno.EROFS}
+        if fatal and self._disk_error is None:
+            self._disk_error = error
+        return fatal
+
+    # -- the file system ------------------------------------------------------------------------------------
+
+    def _move(self, source: Parts, target: Parts) -> None:
+        try:
+            self.confined.rename(source, target)
+        except FileNotFoundError:
+            self.confined.item(source)  # raises when it is the source that is missing
+            self._make_dir(target[:-1])
+            self.confined.rename(source, target)
+        self._ledger.moved("/".join(source), "/".join(target))
+
+    def _remove(self, parts: Parts) -> None:
+        self.confined.remove(parts)
+        self._ledger.removed("/".join(parts))
+
+    def _make_dir(self, parts: Parts) -> None:
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            known = self._ledger.get(path)
+            if known is None:
+                self.confined.make_dir(parts[:depth])
+                self._ledger.made_dir(path)
+            elif known.kind != "directory":
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+
+    def _copy(self, source: Parts, target: Parts, link: DeviceLink) -> None:
+        if target[: len(source)] == source:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join(target))
+        if self.confined.item(source).kind == "directory":
+            self._make_dir(target)
+            for item in list(self.confined.items(source)):
+                self._copy((*source, item.name), (*target, item.name), link)
+            return
+        fd = self.confined.open_file(source)
+        try:
+            self._make_dir(target[:-1])
+            self._write(target, _pieces(fd, link.pulse))
+        finally:
+            os.close(fd)
+
+    def _write(self, parts: Parts, pieces: Iterator[bytes]) -> None:
+        """Write a file that does not come from the phone."""
+        hasher = hashlib.sha256()
+        size = 0
+        staged = self.confined.create()
+        try:
+            with open(staged.fd, "wb", buffering=0) as file:
+                for piece in pieces:
+                    hasher.update(piece)
+                    size += _write_all(staged, piece)
+                mtime = os.fstat(file.fileno()).st_mtime
+            self.confined.publish(staged, parts)
+        except BaseException:
+            self.confined.discard(staged)
+            raise
+        self._ledger.stored("/".join(parts), size, hasher.digest(), mtime)
+
+    # -- paths ----------------------------------------------------------------------------------------------
+
+    def _admit(self, path: str) -> Parts:
+        """The place of something that the phone stores."""
+        parts = self.paths.blob(path)
+        if parts is None:
+            parts = self.paths.parse_inside(path)
+            self._notice_unknown(parts)
+        return parts
+
+    def _notice_unknown(self, parts: Parts) -> None:
+        if self.paths.is_known(parts):
+            return
+        path = "/".join(parts)
+        if path in self._unknown:
+            return
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            raise PathRefused(path, "is one of too many that the format does not know")
+        self._unknown[path] = None
+        if len(self._unknown) <= _CAUTIONED_UNKNOWN:
+            self._observer(
+                Caution(
+                    f"The phone stores {shown(path)}, which is not known here.",
+                    "It is kept, sealed and restored like everything else; please report it.",
+                )
+            )
+
+
+def _is_status(parts: Parts) -> bool:
+    return parts == STATUS_PLIST
+
+
+def _is_expected(file: Unreadable) -> bool:
+    return file.device_path.endswith(EXPECTED_UNREADABLE)
+
+
+def _said(error: OSError) -> tuple[Status, str]:
+    return status_of(error), error.strerror or type(error).__name__
+
+
+def _pieces(fd: int, pulse: Callable[[], None]) -> Iterator[bytes]:
+    while piece := os.read(fd, _COPY_BYTES):
+        yield piece
+        pulse()
+
+
+def _write_all(staged: Staged, piece: bytes) -> int:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(staged.fd, view) :]
+    return len(piece)
+
+
+def _open_folders() -> int:
+    """How many folders may be kept open: all 514 of a backup where the system allows it."""
+    try:
+        import resource
+    except ImportError:  # Windows, where none are kept open
+        return 64
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 544 if soft == resource.RLIM_INFINITY else max(16, min(544, soft // 2))

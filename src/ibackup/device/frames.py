@@ -1,0 +1,234 @@
+"""The bytes of DeviceLink, the channel below mobilebackup2: no sockets here.
+
+Control messages are a length (unsigned 32 bits, big-endian) and a property list whose root is an array. Files go
+raw on the same stream. From the phone each is two names (where it came from, where to store it) and chunks; a
+chunk is a length, one code byte and ``length - 1`` bytes. Code 0x0C is data; **any other code ends the file** and
+is the negated status in one byte, followed by a text. A name of length 0 ends the list.
+"""
+
+import errno
+import plistlib
+import struct
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Final, Protocol
+
+from ibackup.confined import shown
+from ibackup.errors import ProtocolBroken
+
+EMPTY: Final = "___EmptyParameterString___"  # how DeviceLink spells "nothing"
+CODE_SUCCESS: Final = 0x00
+CODE_DATA: Final = 0x0C
+
+MAX_MESSAGE: Final = 64 << 20
+MAX_FRAME: Final = 64 << 20
+MAX_PATH: Final = 4096
+MAX_TEXT: Final = 1024  # of an error text so many bytes are kept
+
+LENGTH: Final = struct.Struct(">I")
+CHUNK_HEAD: Final = struct.Struct(">IB")
+
+_NOT_APPLE = "No iPhone is known to do this: try another cable and restart the phone; if it stays, report it."
+
+
+class Status(IntEnum):
+    """What DeviceLink says of an operation; the phone reads these as signed 32-bit numbers."""
+
+    OK = 0
+    GENERIC = -1
+    UNIMPLEMENTED = -2
+    NOT_FOUND = -6
+    EXISTS = -7
+    NOT_A_DIRECTORY = -8
+    IS_A_DIRECTORY = -9
+    LOOP = -10
+    INPUT_OUTPUT = -11
+    MULTI = -13
+    NO_SPACE = -15
+
+
+NO_ROOM_ERRNOS: Final = frozenset([errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)])
+
+_BY_ERRNO: Final[dict[int, Status]] = {
+    errno.ENOENT: Status.NOT_FOUND,
+    errno.EEXIST: Status.EXISTS,
+    errno.ENOTDIR: Status.NOT_A_DIRECTORY,
+    errno.EISDIR: Status.IS_A_DIRECTORY,
+    errno.ELOOP: Status.LOOP,
+    errno.EIO: Status.INPUT_OUTPUT,
+} | dict.fromkeys(NO_ROOM_ERRNOS, Status.NO_SPACE)
+
+
+def status_of(error: OSError) -> Status:
+    """The status that tells the phone what a file system said."""
+    return _BY_ERRNO.get(error.errno or 0, Status.GENERIC)
+
+
+def broken(what: str, why: str = "") -> ProtocolBroken:
+    """The error for what the protocol does not allow."""
+    return ProtocolBroken(what, why=why, hint=_NOT_APPLE)
+
+
+def encode(message: Sequence[object]) -> bytes:
+    """A control message with its length, as a binary plist; negative numbers become 8-byte two's complement."""
+    body = plistlib.dumps(list(message), fmt=plistlib.FMT_BINARY, sort_keys=False)
+    return LENGTH.pack(len(body)) + body
+
+
+def encode_status(code: int, text: str = "", value: object = None) -> bytes:
+    """A status answer: always four elements, the phone fails with less."""
+    return encode(["DLMessageStatusResponse", int(code), text or EMPTY, EMPTY if value is None else value])
+
+
+def multi_status(failures: Mapping[str, tuple[int, str]]) -> dict[str, object]:
+    """The value of a multi-status: what failed, by the path exactly as it was asked for."""
+    return {
+        path: {"DLFileErrorString": text, "DLFileErrorCode": int(code)}
+        for path, (code, text) in failures.items()
+    }
+
+
+class FileSink(Protocol):
+    """Takes the files of a stream as they are parsed."""
+
+    def begin(self, device_path: str, path: str) -> None:
+        """A file starts: where it came from on the phone, where to store it. May refuse by raising."""
+
+    def data(self, view: memoryview) -> None:
+        """The next bytes of the file, a view into the buffer that is parsed."""
+
+    def end(self, code: int, text: str) -> None:
+        """The file is over; ``code`` is 0 when it is complete, else the negated status of what failed."""
+
+
+class FileParser:
+    """Takes the files out of the bytes that follow an UploadFiles message.
+
+    ``parse`` is called whenever there are more bytes; names and heads are taken only whole, data as it comes.
+
+    Attributes:
+        done: the end of the list was seen.
+        in_file: a file has begun and not ended.
+        need: how many bytes, from where ``parse`` stopped, it takes at least before it can go on; what has
+            begun to arrive can be waited for, since the phone sends it in any case.
+        received: bytes of data so far.
+    """
+
+    __slots__ = ("_code", "_left", "_sink", "_text", "done", "in_file", "need", "received")
+
+    def __init__(self, sink: FileSink) -> None:
+        self._sink = sink
+        self._left = 0  # bytes of the present chunk still to come
+        self._code = CODE_DATA  # of the present chunk
+        self._text = bytearray()
+        self.done = False
+        self.in_file = False
+        self.need = LENGTH.size
+        self.received = 0
+
+    def parse(self, view: memoryview, start: int, end: int) -> int:
+        """Parse ``view[start:end]``; returns where it stopped, the rest must come again at the next call.
+
+        Raises:
+            ProtocolBroken: a length that is not allowed, or a name that is no text.
+        """
+        unpack_head = CHUNK_HEAD.unpack_from
+        data = self._sink.data
+        while True:
+            if self._left:
+                if start == end:
+                    break
+                start = self._take(view, start, end)
+            elif not self.in_file:
+                before, start = start, self._begin(view, start, end)
+                if self.done or start == before:
+                    return start
+            elif end - start < CHUNK_HEAD.size:
+                if end - start >= LENGTH.size and not LENGTH.unpack_from(view, start)[0]:
+                    start += LENGTH.size
+                    self._end(1, "The file ended without a status.")
+                    continue
+                self.need = LENGTH.size if end - start < LENGTH.size else CHUNK_HEAD.size
+                return start
+            else:
+                length, code = unpack_head(view, start)
+                if code == CODE_DATA and 0 < length <= end - start - LENGTH.size:
+                    # The common case first: a whole chunk of data is here.
+                    stop = start + LENGTH.size + length
+                    if length > MAX_FRAME:
+                        raise _too_long(length)
+                    if length > 1:
+                        data(view[start + CHUNK_HEAD.size : stop])
+                        self.received += length - 1
+                    start = stop
+                else:
+                    start = self._head(length, code, start)
+        # Something always follows a chunk, if only the four bytes that say that the list is over.
+        self.need = self._left + LENGTH.size
+        return start
+
+    def _head(self, length: int, code: int, start: int) -> int:
+        """Take the head of a chunk that is not wholly here, or is not data."""
+        if not length:
+            self._end(1, "The file ended without a status.")
+            return start + LENGTH.size
+        if length > MAX_FRAME:
+            raise _too_long(length)
+        self._code = code
+        self._left = length - 1
+        if not self._left and code != CODE_DATA:
+            self._end(code, "")
+        return start + CHUNK_HEAD.size
+
+    def _take(self, view: memoryview, start: int, end: int) -> int:
+        """Take what is there of the present chunk."""
+        stop = min(end, start + self._left)
+        self._left -= stop - start
+        if self._code == CODE_DATA:
+            self._sink.data(view[start:stop])
+            self.received += stop - start
+        else:
+            self._text += view[start : min(stop, start + MAX_TEXT - len(self._text))]
+            if not self._left:
+                self._end(self._code, self._text.decode("utf-8", "replace"))
+        return stop
+
+    def _end(self, code: int, text: str) -> None:
+        self.in_file = False
+        self._text.clear()
+        self._sink.end(code, text)
+
+    def _begin(self, view: memoryview, start: int, end: int) -> int:
+        """Take the two names of the next file, or the end of the list; nothing when they are not all here."""
+        (length,) = LENGTH.unpack_from(view, start) if end - start >= LENGTH.size else (None,)
+        if length == 0:
+            self.done = True
+            self.need = 0
+            return start + LENGTH.size
+        at = start
+        names: list[bytes] = []
+        for _ in range(2):
+            self.need = at + LENGTH.size - start
+            if start + self.need > end:
+                return start
+            (length,) = LENGTH.unpack_from(view, at)
+            if not 0 < length <= MAX_PATH:
+                raise broken(f"The phone sent a path of {length:,} bytes.", f"1 to {MAX_PATH:,} are allowed.")
+            at += LENGTH.size + length
+            self.need = at - start
+            if at > end:
+                return start
+            names.append(bytes(view[at - length : at]))
+        try:
+            path = names[1].decode()
+        except UnicodeDecodeError:
+            raise broken(f"The phone sent a path that is not text: {shown(repr(names[1]))}.") from None
+        self.in_file = True
+        self._sink.begin(names[0].decode("utf-8", "replace"), path)
+        return at
+
+
+def _too_long(length: int) -> ProtocolBroken:
+    return broken(
+        f"The phone announced {length:,} bytes in one piece.", f"{MAX_FRAME:,} is the most allowed."
+    )
