@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ibackup.store import Snapshot
 
 LATEST = "latest"
-_ID = re.compile(r"\d{4,8}(T\d{0,6}Z?)?")
+_ID = re.compile(r"\d{1,8}(T\d{0,6}Z?)?")
 _UDID = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}")
 _META = "snapshot.json"
 
