@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +20,7 @@ from ibackup.manifest import backup as backup_module
 from ibackup.manifest import database
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.rows import BadRow, Kind
-
-if TYPE_CHECKING:
-    from conftest import Mint, Spec
+from support.minted import Mint, Spec
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
 PASSWORD = "pässwort 1"
@@ -43,7 +40,7 @@ def opened(path: Path, password: str | None) -> Backup:
 
 @forms
 def test_every_form_of_backup_reads(
-    mint: "Mint", untouched: Callable[[Path], None], password: str | None, era: str
+    mint: Mint, untouched: Callable[[Path], None], password: str | None, era: str
 ) -> None:
     made = mint(password, era=era)
     untouched(made.root)
@@ -70,7 +67,7 @@ def test_every_form_of_backup_reads(
                     entry.open()
 
 
-def test_what_iphone_backup_decrypt_reads_we_read(mint: "Mint", tmp_path: Path) -> None:
+def test_what_iphone_backup_decrypt_reads_we_read(mint: Mint, tmp_path: Path) -> None:
     iphone_backup_decrypt = pytest.importorskip("iphone_backup_decrypt")
     made = mint(PASSWORD)
     peer = iphone_backup_decrypt.EncryptedBackup(backup_directory=str(made.folder), passphrase=PASSWORD)
@@ -90,7 +87,7 @@ def test_what_iphone_backup_decrypt_reads_we_read(mint: "Mint", tmp_path: Path) 
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_what_pyiosbackup_reads_we_read(mint: "Mint", password: str | None) -> None:
+def test_what_pyiosbackup_reads_we_read(mint: Mint, password: str | None) -> None:
     pyiosbackup = pytest.importorskip("pyiosbackup")
     made = mint(password)
     peer = pyiosbackup.Backup.from_path(made.folder, password or "")
@@ -105,7 +102,7 @@ def test_what_pyiosbackup_reads_we_read(mint: "Mint", password: str | None) -> N
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_random_access(mint: "Mint", password: str | None) -> None:
+def test_random_access(mint: Mint, password: str | None) -> None:
     made = mint(password)
     content = made.specs[7].content
     rng = random.Random(1)
@@ -126,7 +123,7 @@ def test_random_access(mint: "Mint", password: str | None) -> None:
                 source.seek(-1)
 
 
-def test_filters(mint: "Mint") -> None:
+def test_filters(mint: Mint) -> None:
     with opened(mint(PASSWORD).folder, PASSWORD) as found:
         assert {entry.domain for entry in found.entries("HomeDomain")} == {"HomeDomain"}
         assert [entry.relative_path for entry in found.entries(like="*/IMG_000[12].HEIC")] == [
@@ -157,7 +154,7 @@ def test_entries_of_a_real_manifest() -> None:
 @pytest.mark.parametrize("limit", [0, 1 << 30], ids=["file", "memory"])
 @pytest.mark.parametrize("password", [None, PASSWORD])
 def test_large_and_small_manifests(
-    mint: "Mint",
+    mint: Mint,
     untouched: Callable[[Path], None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -182,7 +179,7 @@ def test_large_and_small_manifests(
     assert list(scratch.iterdir()) == []
 
 
-def test_a_manifest_without_its_padding_block(mint: "Mint") -> None:
+def test_a_manifest_without_its_padding_block(mint: Mint) -> None:
     made = mint(PASSWORD)
     path = made.folder / "Manifest.db"
     path.write_bytes(path.read_bytes()[:-16])
@@ -190,7 +187,7 @@ def test_a_manifest_without_its_padding_block(mint: "Mint") -> None:
         assert len(list(found.entries())) == len(made.specs)
 
 
-def test_locked(mint: "Mint") -> None:
+def test_locked(mint: Mint) -> None:
     with Backup.open(mint(PASSWORD).folder) as found:
         assert not found.unlocked
         with pytest.raises(PasswordNeeded):
@@ -202,7 +199,7 @@ def test_locked(mint: "Mint") -> None:
         assert list(found.entries())
 
 
-def test_an_unencrypted_backups_keybag_opens_with_the_empty_password(mint: "Mint") -> None:
+def test_an_unencrypted_backups_keybag_opens_with_the_empty_password(mint: Mint) -> None:
     with Backup.open(mint().folder) as found:
         assert len(found.keys.classes) == 11
 
@@ -211,10 +208,10 @@ def test_an_unencrypted_backups_keybag_opens_with_the_empty_password(mint: "Mint
 
 
 @pytest.mark.parametrize("claimed", [0, 10, 4000, 4096, 4111, 5000, 10**9])
-def test_a_database_that_was_in_use_is_read_whole(mint: "Mint", spec: "type[Spec]", claimed: int) -> None:
+def test_a_database_that_was_in_use_is_read_whole(mint: Mint, claimed: int) -> None:
     content = bytes(range(256)) * 16
     for password in (None, PASSWORD):
-        made = mint(password, specs=[spec("HomeDomain", "a.db", content, size=claimed)])
+        made = mint(password, specs=[Spec("HomeDomain", "a.db", content, size=claimed)])
         with opened(made.folder, password) as found:
             entry = next(found.entries())
             assert entry.size == claimed
@@ -226,15 +223,15 @@ def test_a_database_that_was_in_use_is_read_whole(mint: "Mint", spec: "type[Spec
 
 
 @pytest.mark.parametrize("keep", [0, 8, 16, 160, 170])
-def test_a_file_that_was_cut_gives_what_is_there(mint: "Mint", spec: "type[Spec]", keep: int) -> None:
-    made = mint(PASSWORD, specs=[spec("HomeDomain", "a", b"z" * 1000)])
+def test_a_file_that_was_cut_gives_what_is_there(mint: Mint, keep: int) -> None:
+    made = mint(PASSWORD, specs=[Spec("HomeDomain", "a", b"z" * 1000)])
     blob = made.blob("HomeDomain", "a")
     blob.write_bytes(blob.read_bytes()[:keep])
     with opened(made.folder, PASSWORD) as found, next(found.entries()).open() as source:
         assert source.read() == b"z" * (keep // 16 * 16)
 
 
-def test_a_file_that_shrinks_while_it_is_open(mint: "Mint") -> None:
+def test_a_file_that_shrinks_while_it_is_open(mint: Mint) -> None:
     made = mint(PASSWORD)
     with opened(made.folder, PASSWORD) as found:
         entry = found.entry("CameraRollDomain", "Media/DCIM/100APPLE/IMG_0001.HEIC")
@@ -246,7 +243,7 @@ def test_a_file_that_shrinks_while_it_is_open(mint: "Mint") -> None:
             assert source.read() == b""
 
 
-def test_files_are_read_by_many_threads(mint: "Mint") -> None:
+def test_files_are_read_by_many_threads(mint: Mint) -> None:
     made = mint(PASSWORD)
     wrong: list[str] = []
     with opened(made.folder, PASSWORD) as found:
@@ -270,13 +267,13 @@ def test_files_are_read_by_many_threads(mint: "Mint") -> None:
 # -- finding a backup -----------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_holds_one_backup(mint: "Mint") -> None:
+def test_a_folder_that_holds_one_backup(mint: Mint) -> None:
     made = mint()
     with Backup.open(made.root) as found:
         assert Path(found.path) == made.folder
 
 
-def test_a_folder_that_holds_two(mint: "Mint") -> None:
+def test_a_folder_that_holds_two(mint: Mint) -> None:
     made = mint()
     other = made.root / "other"
     other.mkdir()
@@ -304,7 +301,7 @@ def test_macos_is_told_about_full_disk_access() -> None:
 
 @pytest.mark.parametrize("name", ["Manifest.plist", "Status.plist", "Info.plist"])
 @pytest.mark.parametrize("flaw", ["missing", "empty", "cut"])
-def test_damaged_plists_are_named(mint: "Mint", name: str, flaw: str) -> None:
+def test_damaged_plists_are_named(mint: Mint, name: str, flaw: str) -> None:
     made = mint()
     path = made.folder / name
     if flaw == "missing":
@@ -330,7 +327,7 @@ needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need a p
 
 @needs_links
 @pytest.mark.parametrize("name", ["Manifest.plist", "Manifest.db", "Status.plist"])
-def test_links_at_the_top_are_not_followed(mint: "Mint", tmp_path: Path, name: str) -> None:
+def test_links_at_the_top_are_not_followed(mint: Mint, tmp_path: Path, name: str) -> None:
     made = mint()
     path = made.folder / name
     path.rename(tmp_path / "outside")
@@ -341,7 +338,7 @@ def test_links_at_the_top_are_not_followed(mint: "Mint", tmp_path: Path, name: s
 
 @needs_links
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_links_among_the_files_are_not_followed(mint: "Mint", tmp_path: Path, what: str) -> None:
+def test_links_among_the_files_are_not_followed(mint: Mint, tmp_path: Path, what: str) -> None:
     made = mint()
     blob = made.blob("HomeDomain", "Library/SMS/sms.db")
     path = blob if what == "file" else blob.parent
@@ -355,7 +352,7 @@ def test_links_among_the_files_are_not_followed(mint: "Mint", tmp_path: Path, wh
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_named_pipe_does_not_hang_us(mint: "Mint") -> None:
+def test_a_named_pipe_does_not_hang_us(mint: Mint) -> None:
     made = mint()
     (made.folder / "Status.plist").unlink()
     os.mkfifo(made.folder / "Status.plist")
@@ -378,7 +375,7 @@ IDS = [
 
 @pytest.mark.parametrize("file_id", IDS)
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_hostile_ids_are_never_paths(mint: "Mint", file_id: str, password: str | None) -> None:
+def test_hostile_ids_are_never_paths(mint: Mint, file_id: str, password: str | None) -> None:
     made = mint(password)
     made.edit_database(
         lambda db: db.execute("UPDATE Files SET fileID = ? WHERE relativePath = 'Library'", (file_id,))
@@ -395,7 +392,7 @@ def test_hostile_ids_are_never_paths(mint: "Mint", file_id: str, password: str |
     "path",
     ["../../escape", "/absolute", "nul\0byte", "/".join(["a"] * 10_000), "\udcff\udcfe", "x" * 100_000],
 )
-def test_hostile_paths_are_only_names(mint: "Mint", path: str) -> None:
+def test_hostile_paths_are_only_names(mint: Mint, path: str) -> None:
     made = mint()
     cell = path.encode("utf-8", "surrogateescape")
     made.edit_database(
@@ -419,7 +416,7 @@ SCHEMES = {
 
 @pytest.mark.parametrize("name", SCHEMES)
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_hostile_schemes_are_refused(mint: "Mint", name: str, password: str | None) -> None:
+def test_hostile_schemes_are_refused(mint: Mint, name: str, password: str | None) -> None:
     made = mint(password)
     try:
         made.edit_database(lambda db: db.executescript(SCHEMES[name]))
@@ -439,7 +436,7 @@ def test_hostile_schemes_are_refused(mint: "Mint", name: str, password: str | No
         ("relativePath = x'00'", None),
     ],
 )
-def test_odd_cells(mint: "Mint", change: str, flaw: str | None) -> None:
+def test_odd_cells(mint: Mint, change: str, flaw: str | None) -> None:
     made = mint()
     made.edit_database(lambda db: db.execute(f"UPDATE Files SET {change} WHERE flags = 4"))
     bad: list[BadRow] = []
@@ -449,7 +446,7 @@ def test_odd_cells(mint: "Mint", change: str, flaw: str | None) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 16, 100, 4096, -5000])
-def test_a_damaged_manifest_is_an_error_not_a_crash(mint: "Mint", place: int) -> None:
+def test_a_damaged_manifest_is_an_error_not_a_crash(mint: Mint, place: int) -> None:
     made = mint()
     path = made.folder / "Manifest.db"
     data = bytearray(path.read_bytes())
@@ -465,7 +462,7 @@ def test_a_damaged_manifest_is_an_error_not_a_crash(mint: "Mint", place: int) ->
     assert "Manifest.db" in text
 
 
-def test_a_manifest_key_that_does_not_open(mint: "Mint") -> None:
+def test_a_manifest_key_that_does_not_open(mint: Mint) -> None:
     made = mint(PASSWORD)
     path = made.folder / "Manifest.plist"
     values = plistlib.loads(path.read_bytes())

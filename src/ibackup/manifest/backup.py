@@ -246,6 +246,12 @@ class Backup:
             self._rows = self._open_manifest()
         return self._rows
 
+    def plain_rows(self) -> Rows:
+        """The rows of a manifest that is not encrypted, whatever the plists say. Raises FormatError."""
+        if self._rows is None:
+            self._rows = self._plain_rows()
+        return self._rows
+
     def entries(
         self, domain: str | None = None, like: str | None = None, *, bad: BadRowHandler | None = None
     ) -> Iterator[Entry]:
@@ -319,7 +325,7 @@ class Backup:
 
     def _open_manifest(self) -> Rows:
         if self.flat:
-            return legacy.ManifestMbdb(self.read(LEGACY_DATABASE, legacy.MAX_BYTES))
+            return self._plain_rows()
         wrapped = self.manifest.manifest_key if self.is_encrypted else None
         if wrapped is None and self.is_encrypted:
             # iOS 10.0 and 10.1: the database is plain, its records may not be.
@@ -334,6 +340,11 @@ class Backup:
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
             return ManifestDb.open_plaintext(crypto.decrypt_blocks(source, key), size)
+
+    def _plain_rows(self) -> Rows:
+        if self.flat:
+            return legacy.ManifestMbdb(self.read(LEGACY_DATABASE, legacy.MAX_BYTES))
+        return self._plain_database()
 
     def _plain_database(self) -> ManifestDb:
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:

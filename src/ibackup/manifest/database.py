@@ -134,6 +134,10 @@ class ManifestDb:
         else:
             yield from self._query("WHERE domain = CAST(? AS TEXT)", domain)
 
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids. Raises FormatError."""
+        yield from self._query("ORDER BY fileID")
+
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""
         return next(self._query("WHERE fileID = CAST(? AS TEXT)", file_id), None)

@@ -41,6 +41,10 @@ class ManifestMbdb:
             if domain is None or row.domain == domain:
                 yield row
 
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids; they are few enough to sort. Raises FormatError."""
+        yield from sorted(self.rows(), key=lambda row: row.file_id)
+
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row; the file has no index, so all before it are read. Raises FormatError."""
         return next((row for row in self.rows() if row.file_id == file_id), None)

@@ -53,6 +53,9 @@ class Rows(Protocol):
     def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
         """All rows, or those of one domain. Raises FormatError when the manifest is damaged."""
 
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids. Raises FormatError when the manifest is damaged."""
+
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, or None when there is none of that id. Raises FormatError."""
 

@@ -189,6 +189,14 @@ class Seal:
         place = bisect_left(ids, file_id)
         return place if place < len(ids) and ids[place] == file_id else None
 
+    def ids(self, prefix: str) -> Iterator[str]:
+        """The fileIDs of the blobs in one of the 256 folders, ascending."""
+        ids = _Ids(self._blobs)
+        place = bisect_left(ids, bytes.fromhex(prefix))
+        while place < len(ids) and (name := ids[place].hex())[:2] == prefix:
+            yield name
+            place += 1
+
     @property
     def blob_count(self) -> int:
         """How many blobs it lists."""

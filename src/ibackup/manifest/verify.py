@@ -1,0 +1,319 @@
+"""Proving a backup good, or saying what is wrong with it.
+
+What a checksum vouches for is not damage, whatever else is odd about it: the phone's own records are wrong about
+the size of databases that were in use (docs/format.md, "Sizes").
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+
+from ibackup.confined import Confined, Item
+from ibackup.errors import PasswordNeeded, PasswordWrong
+from ibackup.events import Observer, PhaseStarted, Progress, ignore
+from ibackup.manifest import appdata, checks
+from ibackup.manifest.backup import MANIFEST, Backup
+from ibackup.manifest.examine import Job, Outcome, Reader, Readers, worker_count
+from ibackup.manifest.findings import Finding, Level, Severity, Summary
+from ibackup.manifest.findings import FindingKind as K
+from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
+from ibackup.manifest.plan import Plan
+from ibackup.manifest.rows import BadRow, Rows, blob_path
+from ibackup.manifest.seal import Seal
+from ibackup.manifest.tree import Tree
+
+_PROGRESS_SECONDS = 0.1
+
+
+def verify(
+    backup: Backup,
+    level: Level = Level.FULL,
+    *,
+    seal: Seal | SealDamaged | None = None,
+    sealed_as: str | None = None,
+    unreadable: Collection[str] = (),
+    observer: Observer = ignore,
+) -> "Verification":
+    """Verify a backup; iterate over the result for its findings, then look at its ``summary``.
+
+    Args:
+        backup: opened, and unlocked if it is encrypted and its password is known.
+        level: how far to go.
+        seal: its seal, or the error that reading it raised.
+        sealed_as: the SHA-256 that the seal itself should have, hex digits.
+        unreadable: stored paths or fileIDs of files that the phone reported it could not read: their absence is
+            a note.
+        observer: is told of the progress.
+
+    Raises:
+        PasswordNeeded: nothing can be checked without the password: there is no seal, or the level is deep.
+    """
+    locked = _is_locked(backup)
+    if locked and (level is Level.DEEP or not isinstance(seal, Seal)):
+        deep = (
+            "and a deep check decrypts it" if level is Level.DEEP else "and has no seal to check it against"
+        )
+        raise PasswordNeeded(
+            "Not checked: the password is needed.",
+            why=f"This backup is encrypted, {deep}.",
+            hint="Give the password that was set for encrypted backups.",
+        )
+    return Verification(backup, level, seal, sealed_as, unreadable, observer, locked=locked)
+
+
+def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterator[Finding]:
+    """Compare a manifest with files whose sizes are known; reads next to nothing but the manifest.
+
+    Args:
+        backup: opened, and unlocked if it is encrypted.
+        sizes: gives the bytes of the file stored at a path as in "3d/3d0d7e…", None when there is none.
+
+    Yields:
+        One finding a flaw. A size that differs from its record's is a note where the file's end or its checksum
+        shows that the file is whole.
+
+    Raises:
+        PasswordNeeded: the backup is locked.
+    """
+    try:
+        rows = backup.rows
+    except (FormatError, KeyRefused) as error:
+        yield checks.manifest_damaged(backup, error)
+        return
+    yield from checks.check_soundness(backup, rows)
+    plan = Plan(backup, Level.QUICK, Summary(Level.QUICK), encrypted=backup.is_encrypted)
+    with Confined(backup.path) as confined:
+        reader = Reader(confined, threading.Event())
+        try:
+            for row in rows.rows():
+                if isinstance(row, BadRow):
+                    yield checks.bad_row(row)
+                    continue
+                item = None
+                if checks.is_file(row):
+                    size = sizes(blob_path(row.file_id, flat=rows.flat))
+                    item = None if size is None else Item(row.file_id, "file", size, 0)
+                for step in plan.row(row, item):
+                    if isinstance(step, Finding):
+                        yield step
+                    else:
+                        yield from judge(step, reader.examine(step))
+        except FormatError as error:
+            yield checks.manifest_damaged(backup, error)
+
+
+def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding]:
+    """What the content of one file says against it: at most one finding."""
+
+    def finding(kind: K, expected: str, found: str, severity: Severity = Severity.DAMAGE) -> Finding:
+        return Finding(kind, severity, job.file, job.file_id, job.domain, job.path, expected, found)
+
+    wanted = job.sha256 or job.sha1
+    good = None if wanted is None or outcome.digest is None else outcome.digest == wanted
+    if outcome.missing:
+        yield finding(K.MISSING, "a file", "nothing")
+    elif outcome.link:
+        yield finding(K.NOT_A_FILE, "a file", "a link or a device")
+    elif outcome.flaw:
+        yield finding(K.UNREADABLE, "a readable file", outcome.flaw)
+    elif job.expected is not None and outcome.size != job.expected:
+        # The checksum knows best; where there is none, the file's own end tells whether it is whole.
+        whole = outcome.ends_well is True if good is None else good
+        found = f"{outcome.size:,} bytes"
+        if whole:
+            by = "its own end" if good is None else "its checksum"
+            found += f"; whole, by {by}: it was in use while the phone backed it up"
+        severity = Severity.NOTE if whole else Severity.DAMAGE
+        yield finding(K.SIZE_DIFFERS, f"{job.expected:,} bytes", found, severity)
+    elif good is False and wanted is not None and outcome.digest is not None:
+        name = "SHA-256" if job.sha256 else "SHA-1"
+        yield finding(K.CONTENT_CHANGED, f"{name} {wanted.hex()}", f"{name} {outcome.digest.hex()}")
+    elif deep and job.key is not None and outcome.ends_well is False:
+        yield finding(K.PADDING_WRONG, "padding that fits", "it does not decrypt to a whole file")
+
+
+def _is_locked(backup: Backup) -> bool:
+    try:
+        return not backup.unlocked
+    except FormatError:
+        return False  # no readable Manifest.plist; the manifest itself may still be plain
+
+
+class Verification:
+    """One verification; iterate over it once.
+
+    Attributes:
+        summary: what was looked at so far.
+    """
+
+    def __init__(
+        self,
+        backup: Backup,
+        level: Level,
+        seal: Seal | SealDamaged | None,
+        sealed_as: str | None,
+        unreadable: Collection[str],
+        observer: Observer,
+        *,
+        locked: bool,
+    ) -> None:
+        self.summary = Summary(level)
+        self._backup = backup
+        self._level = level
+        self._seal = seal
+        self._sealed_as = sealed_as
+        self._unreadable = frozenset(path.rpartition("/")[2] for path in unreadable)
+        self._observer = observer
+        self._locked = locked
+        self._total: tuple[int, int] | None = None
+        self._told = 0.0
+        self._findings = self._run()
+
+    def __iter__(self) -> Iterator[Finding]:
+        for finding in self._findings:
+            if finding.is_damage:
+                self.summary.damage += 1
+            else:
+                self.summary.notes += 1
+            yield finding
+
+    def close(self) -> None:
+        """End it early; its threads are gone afterwards."""
+        self._findings.close()
+
+    def _run(self) -> Generator[Finding, None, None]:
+        self._observer(PhaseStarted("verify"))
+        yield from checks.check_plists(self._backup)
+        yield from self._check_seal()
+        rows = None if self._locked else (yield from self._open_manifest())
+        yield from self._check_files(rows)
+        if self._level is Level.DEEP:
+            yield from self._check_keys()
+            if rows is not None:
+                yield from self._check_databases()
+        self._tell(last=True)
+        self.summary.finished = True
+
+    def _check_seal(self) -> Iterator[Finding]:
+        if isinstance(self._seal, SealDamaged):
+            yield Finding(K.SEAL_DAMAGED, expected="lines of sha256sum", found=self._seal.message)
+        elif self._seal is not None and self._sealed_as not in (None, self._seal.sha256):
+            yield Finding(K.SEAL_DAMAGED, expected=f"SHA-256 {self._sealed_as}", found=self._seal.sha256)
+
+    def _open_manifest(self) -> Generator[Finding, None, Rows | None]:
+        try:
+            rows = self._backup.rows if self._has_plist() else self._backup.plain_rows()
+        except (FormatError, KeyRefused) as error:
+            if self._has_plist():  # else the plist is the finding, and nobody can say how the manifest is
+                yield checks.manifest_damaged(self._backup, error)
+            return None
+        self.summary.manifest_checked = True
+        yield from checks.check_soundness(self._backup, rows)
+        return rows
+
+    def _check_files(self, rows: Rows | None) -> Iterator[Finding]:
+        deep = self._level is Level.DEEP
+        plan = Plan(
+            self._backup,
+            self._level,
+            self.summary,
+            seal=self._seal if isinstance(self._seal, Seal) else None,
+            unreadable=self._unreadable,
+            encrypted=rows is not None and self._is_encrypted(),
+        )
+        with Confined(self._backup.path) as confined, Readers(self._backup.path, worker_count()) as readers:
+            tree = Tree(confined, flat=self._backup.flat)
+            if self._level is not Level.QUICK:
+                self._total = tree.measure()
+            for result in readers.run(plan.steps(tree, rows)):
+                if isinstance(result, Finding):
+                    yield result
+                    continue
+                job, outcome = result
+                self._count(job, outcome)
+                yield from judge(job, outcome, deep=deep)
+                self._tell()
+
+    def _has_plist(self) -> bool:
+        try:
+            return bool(self._backup.manifest)
+        except FormatError:
+            return False
+
+    def _is_encrypted(self) -> bool:
+        try:
+            return self._backup.is_encrypted
+        except FormatError:
+            return False  # its plist is unreadable, yet the manifest was: it is plain
+
+    def _count(self, job: Job, outcome: Outcome) -> None:
+        summary = self.summary
+        if not job.file_id:
+            return  # the plists and the manifest are no files of the phone
+        summary.files += 1
+        summary.bytes += outcome.size
+        if outcome.digest is None:
+            summary.by_size += 1
+        elif job.sha256 is not None:
+            summary.by_seal += 1
+        else:
+            summary.by_digest += 1
+        if job.key is not None and job.whole:
+            summary.decrypted += 1
+
+    def _check_keys(self) -> Iterator[Finding]:
+        """Whether the password opens the keybag and every class key in it."""
+        try:
+            if not self._is_encrypted() and self._backup.manifest.keybag is None:
+                return
+            refused = self._backup.keys.refused
+        except FormatError as error:
+            if error.part != MANIFEST:
+                yield Finding(K.KEYBAG_DAMAGED, file=MANIFEST, expected="a readable keybag", found=error.flaw)
+            return
+        except PasswordWrong:
+            # An unencrypted backup needs no key to be restored.
+            wanted = "a keybag that opens with the empty password"
+            yield Finding(
+                K.KEYBAG_DAMAGED, Severity.NOTE, MANIFEST, expected=wanted, found="it does not open"
+            )
+            return
+        for number in refused:
+            found = f"class {number} does not open"
+            yield Finding(K.CLASS_KEY_DAMAGED, file=MANIFEST, expected="class keys that open", found=found)
+
+    def _check_databases(self) -> Iterator[Finding]:
+        try:
+            for verdict in appdata.check_databases(self._backup):
+                entry = verdict.entry
+                names = (entry.blob_path, entry.file_id, entry.domain, entry.relative_path)
+                wanted = f"a sound database ({verdict.what})"
+                if verdict.unchecked:
+                    kind, severity = K.DATABASE_UNCHECKED, Severity.NOTE
+                    yield Finding(kind, severity, *names, expected=wanted, found=verdict.unchecked)
+                    continue
+                self.summary.databases += 1
+                if verdict.flaw:
+                    yield Finding(
+                        K.DATABASE_DAMAGED, Severity.DAMAGE, *names, expected=wanted, found=verdict.flaw
+                    )
+        except FormatError:
+            return  # the manifest's own finding has been given
+
+    def _tell(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if not last and now - self._told < _PROGRESS_SECONDS:
+            return
+        self._told = now
+        files, size = self._total if self._total is not None else (None, None)
+        percent = 100.0 if last else 100 * self.summary.bytes / size if size else None
+        self._observer(
+            Progress(
+                "verify",
+                percent=None if percent is None else min(percent, 100.0),
+                bytes=self.summary.bytes,
+                total_bytes=size,
+                files=self.summary.files,
+                total_files=files,
+            )
+        )
