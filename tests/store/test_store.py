@@ -1,0 +1,223 @@
+"""Opening a store: where it may be, what is asked of it, and what is said when it is not there."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ibackup.errors import DamageFound, IbackupError, NoRoom, ProtocolBroken, StoreMissing, UsageError
+from ibackup.store.known import KnownStores, state_dir
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.snapshot import Snapshot
+from ibackup.store.store import Store
+from store.lab import UDID, Listener, backup
+
+as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to mount")
+not_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+
+
+def test_a_new_store_has_an_id_and_is_found_again(tmp_path: Path, known: KnownStores) -> None:
+    made = Store.open(tmp_path / "a" / "b", known=known)
+    assert json.loads((tmp_path / "a" / "b" / "store.json").read_text()) == {"schema": 1, "id": made.id}
+    assert Store.open(tmp_path / "a" / "b", known=known).id == made.id
+    assert known.at(str(tmp_path / "a" / "b")) == (made.id,)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o027])
+@pytest.mark.usefixtures("umask")
+def test_the_store_is_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    os.umask(mask)
+    state = tmp_path / "state"
+    store = Store.open(tmp_path / "store", known=KnownStores(str(state)))
+    snapshot = backup(store.phone(UDID))
+    for top, folders, files in os.walk(tmp_path / "store"):
+        inside = top.startswith(snapshot.path)
+        for name in folders:
+            assert stat.S_IMODE(os.stat(os.path.join(top, name)).st_mode) == 0o700, name
+        for name in files:
+            expected = 0o400 if inside else 0o600
+            assert stat.S_IMODE(os.stat(os.path.join(top, name)).st_mode) == expected, name
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_a_store_that_was_used_before_and_is_gone_is_not_mounted(tmp_path: Path, known: KnownStores) -> None:
+    Store.open(tmp_path / "store", known=known)
+    os.unlink(tmp_path / "store" / "store.json")
+    for create in (True, False):
+        with pytest.raises(StoreMissing, match="not mounted") as told:
+            Store.open(tmp_path / "store", create=create, known=known)
+        assert told.value.exit_code == 16
+        assert "--new-store" in told.value.hint
+    os.rmdir(tmp_path / "store")
+    with pytest.raises(StoreMissing, match="not mounted"):
+        Store.open(tmp_path / "store", known=known)
+    assert not (tmp_path / "store").exists()
+    assert Store.open(tmp_path / "store", new_store=True, known=known).phones() == []
+
+
+def test_a_disk_that_takes_turns_with_another_is_no_surprise(tmp_path: Path, known: KnownStores) -> None:
+    one = Store.open(tmp_path / "store", known=known)
+    (tmp_path / "store").rename(tmp_path / "away")
+    other = Store.open(tmp_path / "store", new_store=True, known=known)
+    assert known.at(str(tmp_path / "store")) == (one.id, other.id)
+    (tmp_path / "store").rename(tmp_path / "away too")
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert Store.open(tmp_path / "store", known=known).id == one.id
+    assert known.at(str(tmp_path / "store")) == (other.id, one.id)
+
+
+def test_reading_makes_no_store(tmp_path: Path, known: KnownStores) -> None:
+    with pytest.raises(StoreMissing, match="There is no store"):
+        Store.open(tmp_path / "store", create=False, known=known)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_of_a_newer_version(tmp_path: Path, known: KnownStores) -> None:
+    (tmp_path / "store.json").write_text('{"schema": 2, "id": "x"}')
+    with pytest.raises(IbackupError, match="made by a newer ibackup") as told:
+        Store.open(tmp_path, known=known)
+    assert told.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"schema": 1}', '{"schema": true, "id": "x"}', "[" * 100_000]
+)
+def test_a_damaged_store_json(tmp_path: Path, known: KnownStores, text: str) -> None:
+    (tmp_path / "store.json").write_text(text)
+    with pytest.raises(DamageFound, match="damaged"):
+        Store.open(tmp_path, known=known)
+    Store.open(tmp_path, new_store=True, known=known)
+    Store.open(tmp_path, known=known)
+
+
+def test_a_file_is_no_store(tmp_path: Path, known: KnownStores) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="not a folder"):
+        Store.open(tmp_path / "file", known=known)
+    with pytest.raises(IbackupError):
+        Store.open(tmp_path / "file" / "below", known=known)
+
+
+def test_a_store_inside_a_snapshot_or_a_backup_or_a_store(
+    tmp_path: Path, known: KnownStores, first: Snapshot
+) -> None:
+    for path in (first.path, first.backup_path, os.path.join(first.backup_path, "new")):
+        with pytest.raises(UsageError, match="is a backup"):
+            Store.open(path, known=known)
+    with pytest.raises(UsageError, match="inside the store"):
+        Store.open(os.path.dirname(os.path.dirname(first.path)), known=known)
+    finder = tmp_path / "MobileSync" / UDID
+    finder.mkdir(parents=True)
+    (finder / "Manifest.plist").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"Manifest\.plist"):
+        Store.open(finder / "store", known=known)
+    link = tmp_path / "link"
+    link.symlink_to(finder)
+    with pytest.raises(UsageError):
+        Store.open(link, known=known)
+
+
+@not_root
+def test_a_folder_that_may_not_be_written(tmp_path: Path, known: KnownStores) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(IbackupError, match="could not be made"):
+        Store.open(tmp_path / "store", known=known)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="tmpfs")
+@as_root
+def test_a_full_disk_and_a_read_only_one(tmp_path: Path, known: KnownStores) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        (disk / "filler").write_bytes(bytes(60 * 1024))
+        with pytest.raises(NoRoom) as told:
+            Store.open(disk / "store", known=known)
+        assert told.value.exit_code == 14
+        os.unlink(disk / "filler")
+        if (disk / "store").exists():
+            subprocess.run(["rm", "-r", disk / "store"], check=True)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(IbackupError, match="could not be made") as refused:
+            Store.open(disk / "store", known=known)
+        assert "read-only" in refused.value.message
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_phones_are_folders_with_a_udid(store: Store) -> None:
+    for name in (UDID, "a" * 40, "not a phone", "lost+found", ".." * 3):
+        os.makedirs(os.path.join(store.path, name), exist_ok=True)
+    assert [phone.udid for phone in store.phones()] == [UDID, "a" * 40]
+
+
+def test_a_udid_in_another_spelling_finds_the_folder(store: Store) -> None:
+    store.phone(UDID).make()
+    assert store.phone(UDID.replace("-", "").lower()).udid == UDID
+
+
+@pytest.mark.parametrize(
+    "udid", ["", "..", "a/b", "0000\0", "x" * 40, "-" * 10, "a" * 65, "00008101-", "CON"]
+)
+def test_what_is_no_udid_is_refused(store: Store, udid: str) -> None:
+    with pytest.raises(UsageError):
+        store.phone(udid)
+    with pytest.raises(ProtocolBroken):
+        store.phone(udid, told_by_phone=True)
+
+
+def test_a_snapshot_is_found_by_what_people_type(store: Store, folder: PhoneFolder, first: Snapshot) -> None:
+    second = backup(folder)
+    assert store.snapshot("latest").id == second.id
+    assert store.snapshot(first.id).id == first.id
+    assert store.snapshot(first.id[:8]).id == first.id
+    assert store.snapshot(first.path).id == first.id
+    with pytest.raises(UsageError, match="Several") as told:
+        store.snapshot("20")
+    assert first.id in told.value.hint
+    with pytest.raises(UsageError, match="No snapshot"):
+        store.snapshot("1999")
+    other = store.phone("b" * 40)
+    other.make()
+    with pytest.raises(UsageError, match="Which phone") as asked:
+        store.snapshot("latest")
+    assert UDID in asked.value.hint
+    assert "Jürgen" in asked.value.hint
+    assert store.snapshot("latest", UDID).id == second.id
+    assert store.snapshot(second.id).id == second.id
+
+
+def test_the_state_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path))
+    assert state_dir() == str(tmp_path)
+    monkeypatch.delenv("IBACKUP_STATE_DIR")
+    assert state_dir().endswith("ibackup")
+
+
+def test_a_damaged_state_is_made_anew(tmp_path: Path, known: KnownStores) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "stores.json").write_bytes(b"\xff")
+    assert known.at("x") == ()
+    assert known.remember("x", "1")
+    assert known.at("x") == ("1",)
+
+
+def test_a_state_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = Store.open(tmp_path / "store", known=KnownStores(str(tmp_path / "file" / "state")))
+    assert store.phones() == []
+
+
+def test_nothing_is_said_where_modes_hold(tmp_path: Path, known: KnownStores, listener: Listener) -> None:
+    Store.open(tmp_path / "store", known=known, observer=listener)
+    assert listener.events == []
+    assert sorted(os.listdir(tmp_path / "store")) == ["store.json"]
