@@ -678,8 +678,11 @@ def test_a_real_manifest_with_sanitised_files(tmp_path: Path) -> None:
     assert check.summary.rows == 3721
     assert {f.file for f in findings if f.kind is K.PLIST_UNREADABLE} == {"Status.plist", "Manifest.plist"}
     assert {f.file_id for f in findings if f.kind is K.MISSING} == missing
-    others = [f for f in findings if f.kind not in (K.PLIST_UNREADABLE, K.MISSING) and f.file_id]
+    stray = {path.name for path in FIXTURE.glob("??/*")} - {file_id for file_id, _ in rows}
+    assert {f.file_id for f in findings if f.kind is K.NOT_IN_MANIFEST and f.file_id} == stray
+    others = [f for f in findings if f.file_id in sizes]
     assert {f.kind for f in others} <= {K.SIZE_DIFFERS, K.CONTENT_CHANGED}
+    assert len(findings) == 2 + len(missing) + len(stray) + len(others) + 1  # the last is the licence
     differ = {file_id for file_id, (claimed, found) in sizes.items() if claimed != found}
     assert {f.file_id for f in others if f.kind is K.SIZE_DIFFERS} == differ
 
@@ -722,9 +725,7 @@ def test_check_manifest_names_what_is_wrong(mint: Mint) -> None:
             lambda db: db.execute("UPDATE Files SET domain = 'Y' WHERE relativePath LIKE '%/7'")
         )
         with Backup.open(made.folder) as backup:
-            if password is None:
-                pass
-            else:
+            if password is not None:
                 with pytest.raises(PasswordNeeded):
                     list(check_manifest(backup, sizes_of(made)))
                 backup.unlock(password)

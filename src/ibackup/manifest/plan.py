@@ -31,6 +31,7 @@ class Plan:
         seal: the backup's seal, if it has a good one.
         unreadable: fileIDs that the phone reported it could not read.
         encrypted: whether stored files are padded.
+        sound: whether the manifest passed its integrity check; of a damaged one no more is said.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Plan:
         seal: Seal | None = None,
         unreadable: frozenset[str] = frozenset(),
         encrypted: bool = False,
+        sound: bool = True,
     ) -> None:
         self._backup = backup
         self._level = level
@@ -49,6 +51,7 @@ class Plan:
         self._seal = seal
         self._unreadable = unreadable
         self._encrypted = encrypted
+        self._sound = sound
         self._flat = backup.flat
 
     def steps(self, tree: Tree, rows: Rows | None) -> Iterator[Step]:
@@ -60,7 +63,7 @@ class Plan:
             if self._seal is not None:
                 sealed = flat_seal.get(prefix, set()) if self._flat else set(self._seal.ids(prefix))
             yield from self._bucket(prefix, tree.bucket(prefix), ordered, sealed)
-        if ordered is not None and ordered.broken is not None:
+        if self._sound and ordered is not None and ordered.broken is not None:
             yield checks.manifest_damaged(self._backup, ordered.broken)
         yield from self._others(tree)
 
@@ -76,7 +79,7 @@ class Plan:
             if checks.is_file(row):
                 named.add(row.file_id)
             yield from self.row(row, disk.get(row.file_id))
-        complete = ordered is not None and ordered.broken is None
+        complete = self._sound and ordered is not None and ordered.broken is None
         for file_id in sorted(disk.keys() - named):
             yield from self._unnamed(file_id, disk[file_id], in_sealed=file_id in sealed, told=complete)
         for file_id in sorted(sealed - disk.keys() - named):

@@ -80,7 +80,8 @@ def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterat
     except (FormatError, KeyRefused) as error:
         yield checks.manifest_damaged(backup, error)
         return
-    yield from checks.check_soundness(backup, rows)
+    flaws = list(checks.check_soundness(backup, rows))
+    yield from flaws
     plan = Plan(backup, Level.QUICK, Summary(Level.QUICK), encrypted=backup.is_encrypted)
     with Confined(backup.path) as confined:
         reader = Reader(confined, threading.Event())
@@ -99,7 +100,8 @@ def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterat
                     else:
                         yield from judge(step, reader.examine(step))
         except FormatError as error:
-            yield checks.manifest_damaged(backup, error)
+            if not flaws:
+                yield checks.manifest_damaged(backup, error)
 
 
 def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding]:
@@ -165,6 +167,7 @@ class Verification:
         self._unreadable = frozenset(path.rpartition("/")[2] for path in unreadable)
         self._observer = observer
         self._locked = locked
+        self._sound = True
         self._total: tuple[int, int] | None = None
         self._told = 0.0
         self._findings = self._run()
@@ -189,7 +192,7 @@ class Verification:
         yield from self._check_files(rows)
         if self._level is Level.DEEP:
             yield from self._check_keys()
-            if rows is not None:
+            if rows is not None and self._has_plist():
                 yield from self._check_databases()
         self._tell(last=True)
         self.summary.finished = True
@@ -208,7 +211,9 @@ class Verification:
                 yield checks.manifest_damaged(self._backup, error)
             return None
         self.summary.manifest_checked = True
-        yield from checks.check_soundness(self._backup, rows)
+        for finding in checks.check_soundness(self._backup, rows):
+            self._sound = False
+            yield finding
         return rows
 
     def _check_files(self, rows: Rows | None) -> Iterator[Finding]:
@@ -220,6 +225,7 @@ class Verification:
             seal=self._seal if isinstance(self._seal, Seal) else None,
             unreadable=self._unreadable,
             encrypted=rows is not None and self._is_encrypted(),
+            sound=self._sound,
         )
         with Confined(self._backup.path) as confined, Readers(self._backup.path, worker_count()) as readers:
             tree = Tree(confined, flat=self._backup.flat)
