@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ibackup.device.facts import PhoneFacts as PhoneFacts
+    from ibackup.device.files import WorkingFiles as WorkingFiles
     from ibackup.device.info_plist import collect as collect
+    from ibackup.device.link import Patience as Patience
     from ibackup.device.phone import FoundPhone as FoundPhone
     from ibackup.device.phone import Phone as Phone
     from ibackup.device.phone import find as find
@@ -18,20 +20,26 @@ if TYPE_CHECKING:
     from ibackup.device.services import Notice as Notice
     from ibackup.device.services import Notifications as Notifications
     from ibackup.device.services import SyncLock as SyncLock
+    from ibackup.device.session import BackupSession as BackupSession
+    from ibackup.device.session import Outcome as Outcome
     from ibackup.device.usbmux import Address as Address
     from ibackup.device.usbmux import Usbmux as Usbmux
     from ibackup.device.usbmux import parse_address as parse_address
 
 _HOMES = {
     "Address": "usbmux",
+    "BackupSession": "session",
     "FoundPhone": "phone",
     "Notice": "services",
     "Notifications": "services",
+    "Outcome": "session",
+    "Patience": "link",
     "Phone": "phone",
     "PhoneFacts": "facts",
     "RefusalContext": "refusals",
     "SyncLock": "services",
     "Usbmux": "usbmux",
+    "WorkingFiles": "files",
     "collect": "info_plist",
     "find": "phone",
     "open_phone": "phone",
