@@ -26,8 +26,6 @@ from ibackup.manifest.plists import StatusPlist
 
 STATUS_PLIST: Final = ("Status.plist",)
 SNAPSHOT: Final = ("Snapshot",)
-EXPECTED_UNREADABLE: Final = "backup_manifest.db"
-"""A database that phones list and then cannot read themselves; its absence says nothing about a backup."""
 
 _MOST_UNKNOWN: Final = 10_000
 _CAUTIONED_UNKNOWN: Final = 5
@@ -52,6 +50,7 @@ class WorkingFiles(ServedFiles):
 
     Attributes:
         state: the SnapshotState that the phone stored last, empty before.
+        is_full: whether the phone called this a full backup, None before it did.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class WorkingFiles(ServedFiles):
         self._barrier = barrier
         self._observer = observer
         self.state = ""
+        self.is_full: bool | None = None
         self._unknown: dict[str, None] = {}
         self._disk_error: OSError | None = None
         self._announced = 0
@@ -118,17 +118,13 @@ class WorkingFiles(ServedFiles):
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
-        """What the phone could not read, expected ones left out."""
-        return tuple(file for file in self._receiver.unreadable.values() if not _is_expected(file))
-
-    @property
-    def expected_unreadable(self) -> tuple[Unreadable, ...]:
-        """What no phone can read."""
-        return tuple(file for file in self._receiver.unreadable.values() if _is_expected(file))
+        """What the phone could not read, in the order in which it said so."""
+        return tuple(self._receiver.unreadable.values())
 
     def check_disk(self) -> None:
-        """Raise NoRoom or IbackupError when the disk refused a write."""
-        error = self._disk_error or self._receiver.disk_error
+        """Raise NoRoom or IbackupError when the disk refused a write, or a file was not stored for another reason."""
+        lost = next(iter(self._receiver.lost.values()), None)
+        error = self._disk_error or self._receiver.disk_error or lost
         if error is None:
             return
         reason = error.strerror or type(error).__name__
@@ -143,14 +139,6 @@ class WorkingFiles(ServedFiles):
             why=f"It said: {reason}.",
             hint="Check the disk and its cable, then run the command again; finished snapshots are untouched.",
         ) from error
-
-    def left_over_bytes(self) -> int:
-        """Bytes in ``Snapshot/``: at the start of a session what an earlier one received and this one may keep."""
-        total = 0
-        for item in self._ledger.listing("Snapshot"):
-            if item.kind == "directory":
-                total += sum(below.size for below in self._ledger.listing(f"Snapshot/{item.name}"))
-        return total
 
     # -- requests -------------------------------------------------------------------------------------------
 
@@ -168,10 +156,7 @@ class WorkingFiles(ServedFiles):
             case requests.UploadFiles():
                 self._upload(link, request)
             case requests.MoveItems():
-                moves = [
-                    (source, self._parse_changed(source), self._admit(target))
-                    for source, target in request.moves
-                ]
+                moves = [(old, parse(old), self._admit(new)) for old, new in request.moves]
                 self._each(link, [(asked, partial(self._move, old, new)) for asked, old, new in moves])
             case requests.RemoveItems():
                 removals = [(path, parse(path)) for path in request.paths]
@@ -186,7 +171,7 @@ class WorkingFiles(ServedFiles):
             case _:
                 super().handle(link, request)
 
-    def store(self, path: str, data: bytes) -> None:
+    def write_own(self, path: str, data: bytes) -> None:
         """Store a file of our own, Info.plist, relative to the ``<UDID>`` folder; durable with the next barrier.
 
         Raises:
@@ -220,10 +205,13 @@ class WorkingFiles(ServedFiles):
 
     def _settle_status(self, file: Arrival) -> None:
         """Put a Status.plist in place, once everything that it speaks of is durable."""
+        state = "unknown"
         try:
-            state = StatusPlist.parse(bytes(file.body)).snapshot_state
+            status = StatusPlist.parse(bytes(file.body))
+            state = status.snapshot_state
+            if state == "uploading":
+                self.is_full = status.is_full_backup
         except FormatError as error:
-            state = "unknown"
             self._observer(Caution(f"The phone stored a Status.plist that cannot be read: {error.why}"))
         if state != "uploading":
             self._barrier(state)
@@ -347,10 +335,6 @@ class WorkingFiles(ServedFiles):
 
 def _is_status(parts: Parts) -> bool:
     return parts == STATUS_PLIST
-
-
-def _is_expected(file: Unreadable) -> bool:
-    return file.device_path.endswith(EXPECTED_UNREADABLE)
 
 
 def _said(error: OSError) -> tuple[Status, str]:

@@ -122,6 +122,7 @@ class DeviceLink:
         self._sink: BlockSink | None = None
         self._read = _reader(sock)
         self._end_seen: OSError | bool = False
+        self._parted = False
         sock.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
@@ -186,7 +187,10 @@ class DeviceLink:
         self.write(memoryview(encode_status(code, text, value)))
 
     def disconnect(self) -> None:
-        """Say goodbye as far as the connection still allows; never raises for what the phone does."""
+        """Say goodbye, once, as far as the connection still allows; never raises for what the phone does."""
+        if self._parted or self._end_seen:
+            return
+        self._parted = True
         with contextlib.suppress(OSError, ValueError):  # it is over either way
             self._sock.settimeout(_FAREWELL_S)
             self._sock.sendall(encode(["DLMessageDisconnect", EMPTY]))

@@ -31,6 +31,7 @@ HELD_BODY: Final = 1 << 20
 """Of a file that is held back so many bytes are kept in memory."""
 
 MOST_UNREADABLE: Final = 100_000
+_EXPECTED: Final = "backup_manifest.db"
 _MOST_VIEWS: Final = 512  # of one write; Linux takes up to 1024
 _ANSWER_S: Final = 0.25
 _HAS_WRITEV: Final = hasattr(os, "writev")
@@ -58,12 +59,17 @@ class Unreadable:
         device_path: where it is on the phone.
         code: the negated DeviceLink status, 11 for an input/output error.
         text: what the phone said.
+        expected: no phone can read this one, and no backup misses it.
     """
 
     path: str
     device_path: str
     code: int
     text: str
+
+    @property
+    def expected(self) -> bool:  # noqa: D102 - see the class
+        return self.device_path.endswith(_EXPECTED)
 
 
 class _Hasher(Protocol):
@@ -112,6 +118,8 @@ class Receiver:
         unreadable: what the phone could not read, by path; a file that came after all is not among them.
         failures: the files of the present list that could not be stored, by the path as it was asked for, with
             status and text.
+        lost: what the file system said of the files that could not be stored, by path; one that was stored after
+            all is not among them.
         disk_error: the first error that means that nothing can be stored any more.
         pulse: called a few times a second while the disk is waited for; may raise.
     """
@@ -134,6 +142,7 @@ class Receiver:
         self.files = self.bytes = 0
         self.unreadable: dict[str, Unreadable] = {}
         self.failures: dict[str, tuple[int, str]] = {}
+        self.lost: dict[str, OSError] = {}
         self.disk_error: OSError | None = None
         self.pulse: Callable[[], None] = _nothing
         self._crash: BaseException | None = None
@@ -329,6 +338,8 @@ class Receiver:
             self._make_folders(file.parts)
             self._confined.publish(staged, file.parts)
         file.staged = None
+        if self.lost:
+            self.lost.pop(file.path, None)
         self._ledger.stored(file.path, file.size, hasher.digest(), file.mtime)
 
     def _make_folders(self, parts: Parts) -> None:
@@ -344,6 +355,7 @@ class Receiver:
             self.disk_error = error
 
     def _blame(self, file: Arrival, error: OSError) -> None:
+        self.lost[file.path] = error
         self.failures[file.asked] = (status_of(error), error.strerror or type(error).__name__)
 
     def _drop(self, file: Arrival) -> None:

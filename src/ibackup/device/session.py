@@ -1,0 +1,300 @@
+"""The backup session: what is said over mobilebackup2 from hello to the phone's last word."""
+
+import queue
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ibackup.device import requests
+from ibackup.device.facts import PhoneFacts
+from ibackup.device.files import WorkingFiles
+from ibackup.device.frames import broken
+from ibackup.device.link import DeviceLink, Patience
+from ibackup.device.receiver import Unreadable
+from ibackup.device.refusals import RefusalContext, refusal
+from ibackup.device.services import Notice, Notifications, SyncLock
+from ibackup.errors import Interrupted
+from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
+
+SERVICE: Final = "com.apple.mobilebackup2"
+PROTOCOL_VERSIONS: Final = (2.0, 2.1)
+
+_PROGRESS_EVERY_S: Final = 0.25
+_ACTIVITIES: Final[dict[Phase, str]] = {
+    "prepare": "it was asked for a backup",
+    "passcode": "it waited for its passcode",
+    "scan": "it looked through its files",
+    "receive": "it sent its files",
+    "finish": "it put the backup together",
+}
+_TEXTS: Final[dict[Phase, str]] = {
+    "scan": "The {noun} looks through its files. It is silent meanwhile; that is normal and can take 20 minutes.",
+    "receive": "Receiving files.",
+    "finish": "The {noun} puts the backup together and checks it.",
+}
+
+
+class BackupPhone(Protocol):
+    """A trusted phone, as far as a session needs it."""
+
+    @property
+    def udid(self) -> str:
+        """As lockdown spells it."""
+
+    @property
+    def facts(self) -> PhoneFacts:
+        """What was read once."""
+
+    def start_service(self, name: str, *, escrow: bool = False) -> socket.socket:
+        """A blocking stream to a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A backup that the phone says is complete.
+
+    Attributes:
+        full: it was a full one, by the phone's own word where it gave it.
+        received_bytes: bytes of files that came.
+        received_files: files that came whole, Status.plist and manifests among them.
+        sent_bytes: bytes of files that the phone asked back.
+        unreadable: what the phone could not read; ``expected`` ones do not count against the backup.
+        unknown: paths, relative to the ``<UDID>`` folder, that the format does not know.
+    """
+
+    full: bool
+    received_bytes: int
+    received_files: int
+    sent_bytes: int
+    unreadable: tuple[Unreadable, ...]
+    unknown: tuple[str, ...]
+
+
+class BackupSession:
+    """Has a phone make a backup into a working copy.
+
+    Args:
+        phone: a trusted one.
+        files: the working copy, with Info.plist in it.
+        observer: is told of phases, progress, and what somebody has to do.
+        patience: how long the phone may be silent.
+        watch: called a few times a second; may raise to end the session, as when the phone is unplugged.
+    """
+
+    def __init__(
+        self,
+        phone: BackupPhone,
+        files: WorkingFiles,
+        observer: Observer,
+        *,
+        patience: Patience | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
+        self._phone = phone
+        self._files = files
+        self._observer = observer
+        self._patience = patience
+        self._watch = watch
+
+    def run(self, *, full: bool = False) -> Outcome:
+        """Make the backup.
+
+        Args:
+            full: ask the phone for a full one. The phone decides by what it finds in the working copy.
+
+        Raises:
+            PersonNeeded: the phone is locked, or its passcode was not entered in time.
+            PhoneBusy: another program is syncing with it.
+            PhoneRefused: it ended with an error.
+            PathRefused, ProtocolBroken: it did what it may not.
+            ConnectionLost: it is gone, or fell silent.
+            NoRoom: the disk is full, by its own word or the phone's.
+            Interrupted: the backup was cancelled on the phone.
+            KeyboardInterrupt: it was cancelled here; the phone has been told.
+        """
+        notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        phone = self._phone
+        with ExitStack() as stack:
+            stack.enter_context(Notifications(phone, notices.put))
+            link = stack.enter_context(
+                DeviceLink(
+                    phone.start_service(SERVICE, escrow=True), noun=phone.facts.noun, patience=self._patience
+                )
+            )
+            talk = Conversation(link, phone, self._files, self._observer, notices=notices, watch=self._watch)
+            try:
+                talk.hello()
+                with SyncLock(phone):
+                    try:
+                        return talk.back_up(full=full)
+                    except BaseException:
+                        # First of all the phone is told, so that it stops; the lock's release may take longer.
+                        link.disconnect()
+                        raise
+            finally:
+                link.disconnect()
+
+
+class Conversation:
+    """What is said over one DeviceLink.
+
+    Args:
+        link: fresh.
+        phone: whose backup it is.
+        files: the working copy.
+        observer: is told of phases and progress.
+        notices: what the phone's notification service says, from another thread.
+        watch: see BackupSession.
+    """
+
+    def __init__(
+        self,
+        link: DeviceLink,
+        phone: BackupPhone,
+        files: WorkingFiles,
+        observer: Observer,
+        *,
+        notices: "queue.SimpleQueue[Notice] | None" = None,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
+        self._link = link
+        self._phone = phone
+        self._noun = phone.facts.noun
+        self._files = files
+        self._observer = observer
+        self._notices = notices
+        self._watch = watch
+        self._phase: Phase = "prepare"
+        self._percent: float | None = None
+        self._told_at = 0.0
+        link.pulse = self._pulse
+
+    def hello(self) -> None:
+        """Agree on versions."""
+        self._link.activity = _ACTIVITIES["prepare"]
+        self._link.handshake()
+        self._send({"MessageName": "Hello", "SupportedProtocolVersions": list(PROTOCOL_VERSIONS)})
+        request = requests.parse(self._link.receive())
+        if not isinstance(request, requests.Process):
+            raise broken(f"The {self._noun} answered the greeting with a {type(request).__name__} request.")
+        self._finish(request.message)
+        if request.message.get("ProtocolVersion") not in PROTOCOL_VERSIONS:
+            raise broken(
+                f"The {self._noun} speaks a version of the backup protocol that is not known here.",
+                "Known are 2.0 and 2.1.",
+            )
+
+    def back_up(self, *, full: bool) -> Outcome:
+        """Ask for a backup and do what the phone says until it is done."""
+        udid = self._phone.udid
+        message: dict[str, object] = {
+            "MessageName": "Backup",
+            "TargetIdentifier": udid,
+            "SourceIdentifier": udid,
+        }
+        if full:
+            message["Options"] = {"ForceFullBackup": True}
+        self._send(message)
+        self._enter("scan")
+        files = self._files
+        while True:
+            request = requests.parse(self._link.receive())
+            if isinstance(request, requests.Process):
+                self._finish(request.message)
+                files.check_disk()
+                break
+            self._follow(request)
+            files.handle(self._link, request)
+        self._tell()
+        return Outcome(
+            full=full if files.is_full is None else files.is_full,
+            received_bytes=files.received_bytes,
+            received_files=files.received_files,
+            sent_bytes=files.sent_bytes,
+            unreadable=files.unreadable,
+            unknown=files.unknown,
+        )
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        self._link.send(["DLMessageProcessMessage", dict(message)])
+
+    def _finish(self, message: Mapping[object, object]) -> None:
+        """Take the phone's last word on a request; returns when it is a good one."""
+        name, code = message.get("MessageName"), message.get("ErrorCode")
+        if name != "Response" or not isinstance(code, int):
+            raise broken(f"The {self._noun} sent a {str(name)[:80]!a} message where a Response belongs.")
+        if not code:
+            return
+        # An error that our own disk caused is named after its cause.
+        self._files.check_disk()
+        description = message.get("ErrorDescription")
+        facts = self._phone.facts
+        raise refusal(
+            code,
+            description if isinstance(description, str) else "",
+            context=RefusalContext(
+                noun=self._noun,
+                job="backup",
+                encrypted=bool(facts.will_encrypt),
+                requires_encryption=bool(facts.requires_encryption),
+                free_bytes=self._files.told_free,
+                purge_bytes=self._files.purge_bytes,
+            ),
+        )
+
+    # -- phases ---------------------------------------------------------------------------------------------
+
+    def _follow(self, request: requests.Request) -> None:
+        """See from a request how far the phone is."""
+        self._hear()
+        if request.progress is not None:
+            self._percent = request.progress
+        if isinstance(request, requests.UploadFiles) and self._phase in {"passcode", "scan"}:
+            self._enter("receive")
+        elif isinstance(request, requests.MoveItems) and self._phase != "finish":
+            self._enter("finish")
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        link = self._link
+        link.activity = _ACTIVITIES[phase]
+        link.waiting = link.patience.scan if phase in {"passcode", "scan"} else link.patience.message
+        self._observer(PhaseStarted(phase, _TEXTS.get(phase, "").format(noun=self._noun)))
+
+    def _pulse(self) -> None:
+        """A few times a second, and often while files arrive."""
+        now = time.monotonic()
+        if now - self._told_at < _PROGRESS_EVERY_S:
+            return
+        self._told_at = now
+        if self._watch is not None:
+            self._watch()
+        self._hear()
+        if self._phase != "prepare":
+            self._tell()
+
+    def _tell(self) -> None:
+        files = self._files
+        self._observer(
+            Progress(self._phase, self._percent, bytes=files.received_bytes, files=files.received_files)
+        )
+
+    def _hear(self) -> None:
+        """Act on what the phone said beside the channel."""
+        while self._notices is not None and self._notices.qsize():
+            notice = self._notices.get()
+            if notice is Notice.CANCEL_REQUESTED:
+                raise Interrupted(
+                    f"The backup was cancelled on the {self._noun}.",
+                    hint="Run the command again when it suits: what has arrived is kept, and it goes on from there.",
+                )
+            if notice is Notice.PASSCODE_ASKED and self._phase == "scan":
+                self._enter("passcode")
+                text = f"Enter the passcode on the {self._noun} to start the backup."
+                self._observer(Prompt("passcode", text))
+            elif notice is Notice.PASSCODE_DONE and self._phase == "passcode":
+                self._observer(PromptDone("passcode"))
+                self._enter("scan")
