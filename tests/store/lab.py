@@ -2,15 +2,16 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ibackup import confined
-from ibackup.events import Caution, Event
+from ibackup.events import Caution, Event, Observer, ignore
 from ibackup.store import times
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.recovery import finish
+from ibackup.store.recovery import finish, finish_left_overs
 from ibackup.store.snapshot import Draft, Snapshot
 from ibackup.store.working import WorkingCopy
 
@@ -144,3 +145,67 @@ def photograph(path: str | Path) -> Tree:
             with open(full, "rb") as source:
                 found[os.path.relpath(full, path)] = (os.lstat(full).st_mode, source.read())
     return found
+
+
+def verify(snapshot: Snapshot) -> dict[str, bytes]:
+    """Read a snapshot whole and compare it with its own seal; gives its files."""
+    found: dict[str, bytes] = {}
+    sums: dict[str, str] = {}
+    snapshot.verify_seal_file()
+    with open(snapshot.seal_path, encoding="utf-8") as source:
+        for line in source:
+            digest, _, path = line.rstrip("\n").partition("  ")
+            sums[path.removeprefix(f"{snapshot.udid}/")] = digest
+    for path, (mode, data) in photograph(snapshot.backup_path).items():
+        if stat.S_ISREG(mode):
+            found[path] = data
+            assert hashlib.sha256(data).hexdigest() == sums.pop(path, None), path
+    assert not sums, "sealed files are missing"
+    assert sorted(os.listdir(snapshot.path)) == sorted([snapshot.udid, "SHA256SUMS", "snapshot.json"])
+    assert (snapshot.meta.files, snapshot.meta.bytes) == (len(found), sum(map(len, found.values())))
+    return found
+
+
+SMALL: dict[str, bytes] = {name: FILES[name] for name in ["Info.plist", "Status.plist", "Manifest.db"]} | {
+    blob(number): b"old %d" % number * number for number in range(1, 7)
+}
+CHANGED: dict[str, bytes] = {blob(number): b"new %d" % number * number for number in (2, 4, 8)}
+GONE = (blob(5),)
+AFTER = {name: data for name, data in (SMALL | CHANGED).items() if name not in GONE}
+
+
+def transfer(working: WorkingCopy) -> None:
+    """An incremental backup in the order that a phone keeps; whatever a broken one left of it is made good."""
+    working.advance("receiving")
+    send(working, {"Status.plist": b"uploading"})
+    present = {path: data for path, data in CHANGED.items() if working.ledger.get(f"Snapshot/{path}") is None}
+    send(working, {f"Snapshot/{path}": data for path, data in present.items()})
+    missing = {
+        path: data for path, data in AFTER.items() if path not in CHANGED and working.ledger.get(path) is None
+    }
+    send(working, missing)
+    working.barrier("moving")
+    send(working, {"Status.plist": b"moving"})
+    move(working, {f"Snapshot/{path}": path for path in CHANGED})
+    send(working, {"Status.plist": b"removing"})
+    remove(working, *(path for path in GONE if working.ledger.get(path)), "Snapshot")
+    working.barrier("finished")
+    send(working, {"Status.plist": SMALL["Status.plist"]})
+
+
+def run(folder: PhoneFolder, observer: Observer = ignore) -> Snapshot:
+    """What ``ibackup now`` does with the store, left-overs of broken runs included."""
+    finished = finish_left_overs(folder, checked, observer=observer)
+    if finished:
+        return finished[-1]
+    broken = [left for left in folder.left_overs() if left.kind == "resumable"]
+    working = (
+        WorkingCopy.adopt(folder, broken[0], observer=observer)
+        if broken
+        else WorkingCopy.create(folder, folder.base(), observer=observer)
+    )
+    with working:
+        transfer(working)
+        snapshot = close(working)
+    folder.clear_up(after_success=True)
+    return snapshot
