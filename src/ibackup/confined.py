@@ -270,6 +270,23 @@ class Confined:
                     if not stat.S_ISDIR(mode):
                         raise
 
+    def make_link(self, target: str, parts: Parts) -> None:
+        """Make a symbolic link; nothing here ever follows it. Raises FileExistsError when something is there."""
+        self._writable()
+        with self._refusing_links(parts):
+            name, at = self._at(parts)
+            os.symlink(target, name, dir_fd=at.get("dir_fd"))
+
+    def set_times(self, parts: Parts, modified_ns: int) -> None:
+        """Set when a folder or file was last changed, nanoseconds since 1970; a link is refused."""
+        self._writable()
+        with self._refusing_links(parts):
+            name, at = self._at(parts)
+            if stat.S_ISLNK(os.stat(name, follow_symlinks=False, **at).st_mode):
+                raise PathRefused("/".join(parts), "goes through a link")
+            follow = os.utime not in os.supports_follow_symlinks
+            os.utime(name, ns=(modified_ns, modified_ns), dir_fd=at.get("dir_fd"), follow_symlinks=follow)
+
     def rename(self, source: Parts, target: Parts) -> None:
         """Move a file or folder; what stood at the target is replaced, a folder with all it holds."""
         self._writable()

@@ -1,0 +1,325 @@
+"""Taking files out of a backup: original names, times and folders, below one target folder and nowhere else.
+
+A file that cannot be taken out is told of and the rest goes on. Files are decrypted and written by a few threads;
+everything is made in a staging folder within the target and renamed into place, so that no half file ever has a
+name that somebody looks for.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from ibackup.confined import Parts, PathRefused, parse
+from ibackup.errors import IbackupError
+from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
+from ibackup.explore.names import RENAMED_LIST, STAGING, Namer, Renamed, Rules
+from ibackup.explore.photos import PhotoDates
+from ibackup.explore.pool import Pool
+from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
+from ibackup.explore.target import RenamedList, Target
+from ibackup.explore.times import Times
+from ibackup.explore.writing import Job, Trouble, Writer, Written, no_room, raise_if_full
+from ibackup.manifest.backup import Backup, Entry
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.rows import BadRow, Kind
+
+_BLOCK = 4096  # bytes that files are rounded up to on most disks
+_SPARE = 16 * 1024 * 1024
+
+Notice = Trouble | Renamed
+Tell = Callable[[Notice], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to take out, and how.
+
+    Attributes:
+        selection: which files.
+        to: the target folder; made with its parents where it is not there.
+        links: write symbolic links; otherwise they are left out and counted.
+        overwrite: replace files that are there and differ.
+        portable: names must be good on every system, Windows too.
+        photo_dates: give the files of the camera roll the time they were taken.
+        keep_out: folders in which the target must not lie, besides the backup itself.
+        threads: how many write; None for as many as help.
+    """
+
+    selection: Selection
+    to: str
+    links: bool = False
+    overwrite: bool = False
+    portable: bool = False
+    photo_dates: bool = False
+    keep_out: tuple[str, ...] = ()
+    threads: int | None = None
+
+
+@dataclass
+class Extracted:
+    """What was done; sizes in bytes.
+
+    Attributes:
+        files: written, with their ``bytes``.
+        same: files that were there already, with the same size and time.
+        links, left_links: symbolic links written, and left out.
+        folders: made, or there.
+        dated: files that got the time their picture was taken.
+        renamed: names that had to change.
+        troubles: how many files have which trouble.
+        renamed_list: where the list of changed names is, empty when there are none.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    same: int = 0
+    links: int = 0
+    left_links: int = 0
+    folders: int = 0
+    dated: int = 0
+    renamed: int = 0
+    troubles: "Counter[str]" = field(default_factory=Counter)
+    renamed_list: str = ""
+
+    @property
+    def damaged(self) -> int:
+        """Files that are damaged or missing in the backup."""
+        return sum(count for kind, count in self.troubles.items() if kind not in {"refused", "exists"})
+
+    @property
+    def kept_out(self) -> int:
+        """Files that are good but could not be put in their place."""
+        return self.troubles["refused"] + self.troubles["exists"]
+
+
+def extract(
+    backup: Backup, wanted: Wanted, tell: Tell = lambda _notice: None, observer: Observer = ignore
+) -> Extracted:
+    """Take files out of an unlocked backup.
+
+    Args:
+        backup: it is only read.
+        wanted: what, and where to.
+        tell: is given each trouble and each changed name as it comes.
+        observer: is given the phase and the progress.
+
+    Raises:
+        UsageError: the target lies in the backup, is a file, or another run writes there.
+        NoRoom: the target's disk is, or would be, full.
+        FormatError: the manifest is damaged.
+        PasswordNeeded: the backup is locked.
+        IbackupError: the target cannot be written.
+    """
+    observer(PhaseStarted("extract", f"Taking files out of the backup to {wanted.to}."))
+    files, size, room = _measure(backup, wanted)
+    with Target.open(wanted.to, keep_out=(backup.path, *wanted.keep_out)) as target:
+        if target.was_empty and target.free < room:
+            raise no_room(f"The files need about {room:,} bytes and {target.free:,} are free.")
+        return _Extraction(backup, wanted, target, tell, observer, (files, size)).run()
+
+
+def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
+    """Files, their bytes, and the room they need."""
+    files = size = 0
+    room = _SPARE
+    for entry in wanted.selection.entries(backup, bad=lambda _row: None):
+        try:
+            if entry.kind is Kind.FILE:
+                length = max(0, entry.size)
+                files += 1
+                size += length
+                room += -(-length // _BLOCK) * _BLOCK
+        except FormatError:
+            continue  # told of when its turn comes
+    return files, size, room
+
+
+class _Extraction:
+    """One run."""
+
+    def __init__(
+        self,
+        backup: Backup,
+        wanted: Wanted,
+        target: Target,
+        tell: Tell,
+        observer: Observer,
+        total: tuple[int, int],
+    ) -> None:
+        self._backup = backup
+        self._wanted = wanted
+        self._target = target
+        self._tell = tell
+        self._observer = observer
+        self._total_files, self._total_bytes = total
+        self._done_files = 0
+        self._pool: Pool | None = None
+        self._result = Extracted()
+        self._list = RenamedList(target)
+        rules = Rules.everywhere(target.path) if wanted.portable else Rules.probe(target.staging)
+        self._namer = Namer(rules, self._renamed)
+        self._made: set[Parts] = set()
+        self._folder_times: list[tuple[Parts, int]] = []
+        self._dates: PhotoDates | None = None
+
+    def run(self) -> Extracted:
+        """Do it all."""
+        wanted = self._wanted
+        with ExitStack() as stack:
+            own = stack.enter_context(self._writer(threading.Event()))
+            stack.callback(self._list.close)
+            if wanted.photo_dates:
+                self._dates = PhotoDates.read(self._backup, self._target.private_file)
+            pool = self._pool = stack.enter_context(Pool(self._writer, self._written, threads=wanted.threads))
+            for job in self._jobs(own):
+                pool.add(job)
+            pool.finish()
+            # Folders come last, the deepest first: whatever is written in one changes its time.
+            for parts, modified in reversed(self._folder_times):
+                self._target.set_times(own.target, parts, modified)
+            self._result.renamed_list = self._finish_list(own)
+        self._result.folders = len(self._made)
+        return self._result
+
+    def _finish_list(self, own: Writer) -> str:
+        try:
+            return self._list.finish(own.target)
+        except (OSError, PathRefused) as error:
+            if isinstance(error, OSError):
+                raise_if_full(error)
+            self._observer(
+                Caution(f"The list of changed names could not be put into {self._target.path}: {error}.")
+            )
+            return ""
+
+    def _writer(self, stop: threading.Event) -> Writer:
+        staging = self._target.make_staging()
+        return Writer(self._backup, self._target.path, staging, stop, overwrite=self._wanted.overwrite)
+
+    # -- what is to be done ---------------------------------------------------------------------------------
+
+    def _jobs(self, own: Writer) -> Iterator[Job]:
+        """The files to write; folders and links are made on the way."""
+        for entry in self._wanted.selection.entries(self._backup, bad=self._bad):
+            try:
+                record = entry.record
+            except FormatError as error:
+                self._trouble(_of_entry(entry, "record", f"its record is damaged: {error.flaw}"))
+                continue
+            domain, path = entry.domain, entry.relative_path
+            if entry.kind is Kind.FOLDER:
+                parts = self._namer.folder(domain, path, entry.file_id)
+                if self._make(own, parts, entry):
+                    self._folder_times.append((parts, record.modified))
+            elif entry.kind is Kind.LINK:
+                self._link(own, entry)
+            else:
+                parts = self._namer.file(domain, path, entry.file_id)
+                if self._make(own, parts[:-1], entry):
+                    blob = parse(entry.blob_path)
+                    yield Job(entry.file_id, domain, path, blob, record, parts, self._times(entry))
+
+    def _times(self, entry: Entry) -> Times:
+        record = entry.record
+        if self._dates is not None and entry.domain == PHOTOS_DOMAIN:
+            taken = self._dates.date(entry.relative_path)
+            if taken is not None:
+                self._result.dated += 1
+                return Times(taken, taken)
+        return Times(record.modified, record.born)
+
+    def _make(self, own: Writer, parts: Parts, entry: Entry) -> bool:
+        """Make a folder; False, and told of, when its place is refused."""
+        if parts in self._made:
+            return True
+        try:
+            own.target.make_dir(parts)
+        except OSError as error:
+            raise_if_full(error)
+            text = f"its folder cannot be made: {error.strerror or error}"
+        except IbackupError as error:
+            text = f"its folder was refused. {error.why}"
+        else:
+            self._made.update(parts[:depth] for depth in range(1, len(parts) + 1))
+            return True
+        self._trouble(_of_entry(entry, "refused", text))
+        return False
+
+    def _link(self, own: Writer, entry: Entry) -> None:
+        target = entry.record.target
+        if not self._wanted.links or not target or "\0" in target:
+            self._result.left_links += 1
+            return
+        parts = self._namer.file(entry.domain, entry.relative_path, entry.file_id)
+        if not self._make(own, parts[:-1], entry):
+            return
+        try:
+            if self._wanted.overwrite and self._is_link(own, parts):
+                own.target.remove(parts)
+            own.target.make_link(target, parts)
+        except FileExistsError:
+            self._trouble(_of_entry(entry, "exists", "something is there and was left as it is"))
+        except (OSError, IbackupError) as error:
+            if isinstance(error, OSError):
+                raise_if_full(error)
+            said = error.why if isinstance(error, IbackupError) else error.strerror or str(error)
+            self._trouble(_of_entry(entry, "refused", f"the link cannot be made: {said}"))
+        else:
+            self._result.links += 1
+
+    @staticmethod
+    def _is_link(own: Writer, parts: Parts) -> bool:
+        try:
+            return own.target.item(parts).kind == "other"
+        except FileNotFoundError:
+            return False
+
+    # -- what came of it ------------------------------------------------------------------------------------
+
+    def _written(self, jobs: list[Job], written: list[Written]) -> None:
+        """Take note of a batch; called in the thread that runs this."""
+        result = self._result
+        for one in written:
+            if one.trouble is not None:
+                self._trouble(one.trouble)
+                if not one.trouble.written:
+                    continue
+            if one.new:
+                result.files += 1
+                result.bytes += one.bytes
+            else:
+                result.same += 1
+        self._done_files += len(jobs)
+        self._observer(
+            Progress(
+                "extract",
+                bytes=self._pool.moved if self._pool else 0,
+                total_bytes=self._total_bytes,
+                files=self._done_files,
+                total_files=self._total_files,
+            )
+        )
+
+    def _bad(self, row: BadRow) -> None:
+        text = f"its row in the manifest cannot be used: {row.flaw}"
+        self._trouble(Trouble("record", row.file_id, row.domain, row.relative_path, text))
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self._result.troubles[trouble.kind] += 1
+        self._tell(trouble)
+
+    def _renamed(self, renamed: Renamed) -> None:
+        self._result.renamed += 1
+        self._list.add(renamed)
+        self._tell(renamed)
+
+
+def _of_entry(entry: Entry, kind: str, text: str) -> Trouble:
+    if kind not in {"record", "refused", "exists"}:
+        raise ValueError(kind)
+    return Trouble(kind, entry.file_id, entry.domain, entry.relative_path, text)  # type: ignore[arg-type]
+
+
+__all__ = ["RENAMED_LIST", "STAGING", "Extracted", "Notice", "Wanted", "extract"]

@@ -1,0 +1,97 @@
+"""What is in a backup: its entries one after the other, sizes by app, and the tree of its folders."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ibackup.explore.apps import Apps
+from ibackup.explore.selection import Finder, is_pattern
+from ibackup.manifest.backup import Backup, BadRowHandler, Entry
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.rows import BadRow, Kind
+
+
+def find(backup: Backup, pattern: str | None, bad: BadRowHandler) -> Iterator[Entry]:
+    """The entries that a pattern means, all without one; those whose record is damaged go to ``bad``.
+
+    Raises:
+        FormatError: the manifest is damaged.
+        PasswordNeeded: the backup is locked.
+    """
+    finder = Finder(pattern) if pattern else None
+    # A plain word that is no domain may still be a path or a name, so every row has to be looked at.
+    domain = pattern if pattern and _is_domain(backup, pattern) else None
+    for entry in backup.entries(domain, bad=bad):
+        if domain is None and finder and not finder.matches(entry.domain, entry.relative_path):
+            continue
+        try:
+            _ = entry.record
+        except FormatError as error:
+            bad(BadRow(entry.file_id, entry.domain, entry.relative_path, error.flaw))
+            continue
+        yield entry
+
+
+def _is_domain(backup: Backup, word: str) -> bool:
+    if is_pattern(word):
+        return False
+    ignored: list[BadRow] = []
+    return next(iter(backup.entries(word, bad=ignored.append)), None) is not None
+
+
+@dataclass(slots=True)
+class AppTotal:
+    """What one app, or one part of the system, holds; sizes in bytes."""
+
+    key: str
+    name: str
+    bytes: int = 0
+    files: int = 0
+    domains: dict[str, int] = field(default_factory=dict)
+    """Bytes by domain."""
+
+
+def by_app(entries: Iterable[Entry], apps: Apps) -> list[AppTotal]:
+    """Sizes by app, largest first; an app's own domain, its plug-ins' and its groups' count together."""
+    totals: dict[str, AppTotal] = {}
+    for entry in entries:
+        owner = apps.owner(entry.domain)
+        total = totals.get(owner.key)
+        if total is None:
+            total = totals[owner.key] = AppTotal(owner.key, owner.name)
+        if entry.kind is Kind.FILE:
+            size = entry.size
+            total.bytes += size
+            total.files += 1
+            total.domains[entry.domain] = total.domains.get(entry.domain, 0) + size
+    return sorted((total for total in totals.values() if total.files), key=lambda t: (-t.bytes, t.key))
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder with all that is below it, whether it is shown or not; sizes in bytes."""
+
+    name: str
+    bytes: int = 0
+    files: int = 0
+    folders: dict[str, "Folder"] = field(default_factory=dict)
+
+
+def tree(entries: Iterable[Entry], depth: int) -> Folder:
+    """The folders down to a depth; domains are the first level."""
+    root = Folder("")
+    for entry in entries:
+        path = entry.relative_path.split("/", depth)
+        names = [entry.domain, *(path if entry.kind is Kind.FOLDER and path != [""] else path[:-1])][:depth]
+        size = entry.size if entry.kind is Kind.FILE else 0
+        count = int(entry.kind is not Kind.FOLDER)
+        folder = root
+        folder.bytes += size
+        folder.files += count
+        for name in names:
+            below = folder.folders.get(name)
+            if below is None:
+                below = folder.folders[name] = Folder(name)
+            folder = below
+            folder.bytes += size
+            folder.files += count
+    return root

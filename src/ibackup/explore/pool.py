@@ -1,0 +1,126 @@
+"""A few threads that write files; reading, decrypting and writing let other threads run meanwhile."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from ibackup.explore.writing import Job, Stopped, Writer, Written
+
+_MAX_THREADS = 4
+_BATCH_FILES = 32
+_TICK = 0.5  # seconds
+_BATCH_BYTES = 4 * 1024 * 1024
+
+_Done = tuple[list[Job], list[Written]] | BaseException
+MakeWriter = Callable[[threading.Event], Writer]
+Take = Callable[[list[Job], list[Written]], None]
+
+
+class Pool:
+    """Hands jobs to writers, each with its own thread; what they did comes back to the thread that asked.
+
+    Args:
+        make_writer: makes a writer that ends when the event it is given is set; called in each thread.
+        take: is given each batch that is done, by ``add`` and ``finish``; or, twice a second, nothing.
+        threads: None for as many as help.
+    """
+
+    def __init__(
+        self, make_writer: Callable[[threading.Event], Writer], take: Take, *, threads: int | None = None
+    ) -> None:
+        self._make_writer = make_writer
+        self._take = take
+        count = threads or max(1, min(_MAX_THREADS, os.cpu_count() or 1))
+        self._jobs: queue.Queue[list[Job] | None] = queue.Queue(maxsize=2 * count)
+        self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._writers: list[Writer] = []
+        self._waiting: list[Job] = []
+        self._waiting_bytes = 0
+        self._under_way = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"extract-{number}", daemon=True)
+            for number in range(count)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        while True:  # nothing that waits is begun any more
+            try:
+                self._jobs.get_nowait()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def moved(self) -> int:
+        """Bytes dealt with so far, those of files under way too."""
+        return sum(writer.moved for writer in list(self._writers))
+
+    def add(self, job: Job) -> None:
+        """Hand over one job. Raises what a writer raised."""
+        self._waiting.append(job)
+        self._waiting_bytes += job.record.size
+        if len(self._waiting) >= _BATCH_FILES or self._waiting_bytes >= _BATCH_BYTES:
+            self._send()
+
+    def finish(self) -> None:
+        """Wait until all is done. Raises what a writer raised."""
+        self._send()
+        while self._under_way:
+            try:
+                self._took(self._done.get(timeout=_TICK))
+            except queue.Empty:
+                self._take([], [])
+
+    def _send(self) -> None:
+        if not self._waiting:
+            return
+        batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        while True:
+            try:
+                self._jobs.put(batch, timeout=_TICK)
+                break
+            except queue.Full:
+                self._take([], [])
+                self._collect()  # also finds out when no thread is left to take it
+        self._under_way += 1
+        self._collect()
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                done = self._done.get_nowait()
+            except queue.Empty:
+                return
+            self._took(done)
+
+    def _took(self, done: _Done) -> None:
+        if isinstance(done, BaseException):
+            raise done
+        self._under_way -= 1
+        self._take(*done)
+
+    def _work(self) -> None:
+        try:
+            with self._make_writer(self._stop) as writer:
+                self._writers.append(writer)
+                while (batch := self._jobs.get()) is not None and not self._stop.is_set():
+                    self._done.put((batch, [writer.write(job) for job in batch]))
+        except Stopped:
+            pass  # nobody waits for it
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+            self._done.put(error)

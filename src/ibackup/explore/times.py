@@ -1,0 +1,71 @@
+"""The times of files that are taken out."""
+
+import os
+import sys
+from typing import NamedTuple
+
+_SECOND = 1_000_000_000
+# Seconds since 1970 that file systems can hold: 1901 (scanned pictures are older than computers) to 2445.
+_EARLIEST = 0 if sys.platform == "win32" else -(1 << 31)
+_LATEST = 15_000_000_000
+
+
+class Times(NamedTuple):
+    """Seconds since 1970; ``born`` 0 when it is not known."""
+
+    modified: float
+    born: float = 0
+
+
+def as_ns(seconds: float) -> int:
+    """Nanoseconds, within what every file system can hold."""
+    return int(min(max(seconds, _EARLIEST), _LATEST) * _SECOND)
+
+
+def set_times(target: int | str, times: Times) -> None:
+    """Give an open file, or a path, its times as far as the system can.
+
+    Birth can be set on macOS and Windows only.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    modified, born = as_ns(times.modified), as_ns(times.born)
+    if sys.platform == "win32":
+        if isinstance(target, str):
+            os.utime(target, ns=(modified, modified))
+            if born:
+                _set_birth(target, born)
+        return
+    if sys.platform == "darwin" and 0 < born < modified:
+        # A file is never younger than its last change: setting an earlier change moves its birth there.
+        os.utime(target, ns=(born, born))
+    os.utime(target, ns=(modified, modified))
+
+
+if sys.platform == "win32":
+
+    def _set_birth(path: str, born: int) -> None:
+        """Set the creation time through the system, for which Python has no call; best effort."""
+        import ctypes
+        from ctypes import wintypes
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.CreateFileW.restype = wintypes.HANDLE
+        kernel.CreateFileW.argtypes = [
+            *(wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, wintypes.LPVOID),
+            *(wintypes.DWORD, wintypes.DWORD, wintypes.HANDLE),
+        ]
+        kernel.SetFileTime.argtypes = [wintypes.HANDLE, wintypes.LPVOID, wintypes.LPVOID, wintypes.LPVOID]
+        kernel.CloseHandle.argtypes = [wintypes.HANDLE]
+        write_attributes, share_all, open_existing = 0x100, 7, 3
+        handle = kernel.CreateFileW(path, write_attributes, share_all, None, open_existing, 0, None)
+        if handle == wintypes.HANDLE(-1).value:
+            return
+        try:
+            # FILETIME: 100 nanoseconds since 1601
+            ticks = born // 100 + 116_444_736_000_000_000
+            stamp = wintypes.FILETIME(ticks & 0xFFFFFFFF, ticks >> 32)
+            kernel.SetFileTime(handle, ctypes.byref(stamp), None, None)
+        finally:
+            kernel.CloseHandle(handle)

@@ -1,0 +1,339 @@
+"""One file out of a backup into its place: read, decrypted, written under a fresh name, renamed.
+
+Decryption runs on small reused buffers: they stay in the processor's cache, where AES is several times faster than
+on a buffer of the file's size, and no memory is asked of the system for any file.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+from ibackup.confined import Confined, Parts, PathRefused, Staged
+from ibackup.errors import IbackupError, NoRoom
+from ibackup.explore.times import Times, as_ns, set_times
+from ibackup.manifest.backup import Backup
+from ibackup.manifest.crypto import BLOCK, CHUNK, ZERO_IV, cbc_decryptor, padding, stored_size
+from ibackup.manifest.flaws import FormatError, KeyRefused
+from ibackup.manifest.mbfile import MBFile
+from ibackup.manifest.plaintext import plaintext_length
+
+TroubleKind = Literal["record", "missing", "unreadable", "key", "short", "padding", "refused", "exists"]
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_MAX_OPEN = 256  # folders held open by each writer, so that their path is walked once
+
+
+class Job(NamedTuple):
+    """One file to take out, and its place below the target."""
+
+    file_id: str
+    domain: str
+    path: str
+    blob: Parts
+    record: MBFile
+    parts: Parts
+    times: Times
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A file that could not be taken out, or whose content is doubtful.
+
+    Attributes:
+        kind: ``record`` (the manifest's row is damaged), ``missing`` (not in the backup), ``unreadable`` (the
+            computer cannot read it), ``key`` (its key does not open), ``short`` (shorter than its record says),
+            ``padding`` (its end did not decrypt to what it must), ``refused`` (its place cannot be written) or
+            ``exists`` (another file is there).
+        text: what is wrong, the end of a sentence about the file.
+        written: whether a file was written all the same, with what there is.
+    """
+
+    kind: TroubleKind
+    file_id: str
+    domain: str
+    path: str
+    text: str
+    written: bool = False
+
+
+class Written(NamedTuple):
+    """What became of one job."""
+
+    bytes: int
+    new: bool
+    trouble: Trouble | None = None
+
+
+class _Flaw(Exception):
+    """This file cannot be taken out; the others can."""
+
+    def __init__(self, kind: TroubleKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
+class Stopped(Exception):
+    """The run is given up; nobody waits for this file."""
+
+
+class Writer:
+    """Takes files out of a backup, one after the other; for one thread.
+
+    Args:
+        backup: an unlocked one; only its keys are used, which any number of threads may.
+        root: the target, a folder that exists.
+        staging: a folder of this writer's own on the same file system.
+        stop: when it is set, the file under way is given up.
+        overwrite: whether files that are there are replaced.
+
+    Attributes:
+        moved: bytes dealt with so far; other threads may look at it.
+        target: the target folder.
+    """
+
+    def __init__(
+        self, backup: Backup, root: str, staging: str, stop: threading.Event, *, overwrite: bool
+    ) -> None:
+        self.moved = 0
+        self._backup = backup
+        self._stop = stop
+        self._overwrite = overwrite
+        self._cipher = memoryview(bytearray(CHUNK))
+        self._plain = memoryview(bytearray(CHUNK + BLOCK))
+        self._staging = staging
+        self._source = Confined(backup.path, max_open=_MAX_OPEN)
+        try:
+            self.target = Confined(root, staging, max_open=_MAX_OPEN)
+        except BaseException:
+            self._source.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.close()
+        self.target.close()
+
+    def write(self, job: Job) -> Written:
+        """Take out one file.
+
+        Raises:
+            NoRoom: the target is full.
+            Stopped: the run is given up.
+        """
+        try:
+            if self._stands(job):
+                self.moved += job.record.size
+                return Written(job.record.size, new=False, trouble=self._doubt_of_old(job))
+            return self._write(job)
+        except _Flaw as flaw:
+            return Written(0, new=False, trouble=_trouble(job, flaw.kind, flaw.text))
+        except PathRefused as error:
+            return Written(
+                0, new=False, trouble=_trouble(job, "refused", f"its place was refused. {error.why}")
+            )
+        except OSError as error:
+            raise_if_full(error)
+            text = f"it cannot be written here: {error.strerror or error}"
+            return Written(0, new=False, trouble=_trouble(job, "refused", text))
+
+    # -- the place ------------------------------------------------------------------------------------------
+
+    def _stands(self, job: Job) -> bool:
+        """Whether this very file, by size and time, is there already. Raises _Flaw when something else is."""
+        try:
+            item = self.target.item(job.parts)
+        except FileNotFoundError:
+            return False
+        if item.kind == "directory":
+            raise _Flaw("exists", "a folder of that name is there")
+        if item.kind == "file":
+            # FAT keeps every other second only
+            same_time = abs(item.mtime - as_ns(job.times.modified) / 1e9) < 2.001
+            if same_time and (item.size == job.record.size or self._is_length(job, item.size)):
+                return True
+            if not item.size:
+                return False
+        if not self._overwrite:
+            raise _Flaw("exists", "another file is there and was left as it is")
+        return False
+
+    def _is_length(self, job: Job, length: int) -> bool:
+        """Whether a stored file can be so long; databases in use often differ from their record."""
+        try:
+            stored = self._source.item(job.blob).size
+        except (OSError, PathRefused):
+            return False
+        encrypted = job.record.encryption_key is not None and self._backup.is_encrypted
+        return 0 < stored - length <= BLOCK if encrypted else stored == length
+
+    def _doubt_of_old(self, job: Job) -> Trouble | None:
+        """What an earlier run told of a file that it wrote: its end is looked at again. Raises _Flaw."""
+        key = self._key(job)
+        with _opened(self._source, job) as source:
+            stored = os.fstat(source.fileno()).st_size
+            if key is None:
+                return _short(job, stored) if stored < job.record.size else None
+            if not stored and not job.record.size:
+                return None
+            blocks = bytearray(2 * BLOCK)
+            source.seek(max(0, stored // BLOCK - 2) * BLOCK)
+            count = _read(source, memoryview(blocks))
+            iv = bytes(blocks[:BLOCK]) if count == 2 * BLOCK else ZERO_IV
+            tail = (
+                cbc_decryptor(key, iv).update(bytes(blocks[count - BLOCK : count])) if count >= BLOCK else b""
+            )
+            return _doubt(job, stored, plaintext_length(stored, job.record.size, lambda: tail), tail)
+
+    # -- the content ----------------------------------------------------------------------------------------
+
+    def _write(self, job: Job) -> Written:
+        key = self._key(job)
+        with _opened(self._source, job) as source:
+            staged = self.target.create()
+            try:
+                try:
+                    if key is None:
+                        length, trouble = self._copy(job, source, staged.fd)
+                    else:
+                        length, trouble = self._decrypt(job, source, key, staged.fd)
+                    with contextlib.suppress(OSError):  # a file without its time is better than no file
+                        set_times(staged.fd, job.times)
+                finally:
+                    os.close(staged.fd)
+                self._publish(staged, job)
+            except BaseException:
+                with contextlib.suppress(OSError):  # the staging folder goes at the end anyway
+                    self.target.discard(staged)
+                raise
+        return Written(length, new=True, trouble=trouble)
+
+    def _publish(self, staged: Staged, job: Job) -> None:
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                set_times(os.path.join(self._staging, staged.name), job.times)
+        self.target.publish(staged, job.parts)
+
+    def _key(self, job: Job) -> bytes | None:
+        try:
+            return self._backup.file_key(job.record)
+        except (KeyRefused, FormatError) as error:
+            raise _Flaw("key", f"its key cannot be opened: {error.message}") from None
+
+    def _copy(self, job: Job, source: io.FileIO, target: int) -> tuple[int, Trouble | None]:
+        buffer = self._cipher
+        done = 0
+        while count := _read(source, buffer):
+            self._put(target, buffer[:count])
+            done += count
+        return done, _short(job, done) if done < job.record.size else None
+
+    def _decrypt(self, job: Job, source: io.FileIO, key: bytes, target: int) -> tuple[int, Trouble | None]:
+        """Decrypt a file to its end, where its padding and its record say how long it is."""
+        stored = os.fstat(source.fileno()).st_size
+        size = job.record.size
+        if not stored and not size:
+            return 0, None  # some phones keep nothing for an empty file
+        decryptor = cbc_decryptor(key)
+        cipher, plain = self._cipher, self._plain
+        done = written = 0
+        tail = b""
+        while stored - done >= BLOCK:
+            count = _read(source, cipher[: min(CHUNK, stored - done)])
+            whole = count - count % BLOCK
+            if not whole:
+                break  # it became shorter since it was opened
+            decryptor.update_into(cipher[:whole], plain)
+            done += whole
+            tail = bytes(plain[whole - BLOCK : whole])
+            if stored - done >= BLOCK:
+                self._put(target, plain[:whole])
+                written = done
+        length = min(plaintext_length(stored, size, lambda: tail), done)
+        if length > written:
+            self._put(target, plain[: length - written])
+        elif length < written:
+            os.ftruncate(target, length)
+        return length, _doubt(job, stored, length, tail)
+
+    def _put(self, target: int, view: memoryview) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        self.moved += len(view)
+        while view:
+            view = view[os.write(target, view) :]
+
+
+def _opened(source: Confined, job: Job) -> io.FileIO:
+    try:
+        return io.FileIO(source.open_file(job.blob))
+    except FileNotFoundError:
+        raise _Flaw("missing", "it is not in the backup") from None
+    except PathRefused:
+        raise _Flaw("unreadable", "a link stands where it should be in the backup") from None
+    except OSError as error:
+        raise _Flaw("unreadable", f"it cannot be read: {error.strerror or error}") from None
+
+
+def _read(source: io.FileIO, buffer: memoryview) -> int:
+    """Fill a buffer as far as the file goes. Raises _Flaw when the disk does not give it."""
+    filled = 0
+    while filled < len(buffer):
+        try:
+            count = source.readinto(buffer[filled:] if filled else buffer)
+        except OSError as error:
+            raise _Flaw("unreadable", f"it cannot be read: {error.strerror or error}") from None
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def _doubt(job: Job, stored: int, length: int, tail: bytes) -> Trouble | None:
+    """What is wrong with a decrypted file that was written as far as it goes."""
+    size = job.record.size
+    if stored == stored_size(size, encrypted=True):
+        if padding(tail) == stored - size:
+            return None
+        return _trouble(
+            job, "padding", "its end did not decrypt as it must: it is damaged, perhaps in part", written=True
+        )
+    # A database in use while the phone read it is longer or shorter than its record says, its padding right.
+    if length >= size or (tail and padding(tail) and not stored % BLOCK):
+        return None
+    return _short(job, length)
+
+
+def _short(job: Job, length: int) -> Trouble:
+    text = f"it has {length:,} bytes of {job.record.size:,}: the rest is not in the backup"
+    return _trouble(job, "short", text, written=True)
+
+
+def _trouble(job: Job, kind: TroubleKind, text: str, *, written: bool = False) -> Trouble:
+    return Trouble(kind, job.file_id, job.domain, job.path, text, written)
+
+
+def raise_if_full(error: OSError) -> None:
+    """Raise NoRoom for an error that says so."""
+    if error.errno in _FULL or getattr(error, "winerror", None) in {39, 112}:
+        raise no_room() from None
+
+
+def no_room(why: str = "") -> IbackupError:
+    """The error for a target that is full."""
+    return NoRoom(
+        "There is not enough room where the files should go.",
+        why=why,
+        hint="Make room there, or name a folder on another disk with --to. Files that are there already are not "
+        "written again.",
+    )
