@@ -12,18 +12,12 @@ from datetime import UTC, datetime
 
 
 from ibackup.events import Observer, ignore
-from ibackup.manifest import (
-    Backup,
-    Finding,
-    FormatError,
-    Level,
-    Seal,
-    SealDamaged,
-    SealLine,
-    Summary,
-    seal,
-    verify,
-)
+from ibackup.manifest import seal
+from ibackup.manifest.backup import Backup
+from ibackup.manifest.findings import Finding, Level, Summary
+from ibackup.manifest.flaws import FormatError, SealDamaged
+from ibackup.manifest.seal import Seal, SealLine
+from ibackup.manifest.verify import verify
 from ibackup.store import PhoneFolder, Proof, Snapshot
 from ibackup.store.snapshot import hash_file
 
@@ -109,10 +103,10 @@ def prove(
         verdict = Verdict(path, snapshot.id if snapshot else "", verification.summary, sealed is not None)
         damaged = _collect(verification, verdict, on_finding)
     if snapshot is not None:
-        folder = snapshot.phone_folder()
-        result = "good" if verdict.good else "damaged"
+        folder = PhoneFolder.of(snapshot)
+        now = datetime.now(UTC).replace(microsecond=0)
         folder.add_proof(
-            snapshot.id, Proof(level.value, datetime.now(UTC).replace(microsecond=0), result, tuple(damaged))
+            snapshot.id, Proof(level.value, now, "good" if verdict.good else "damaged", tuple(damaged))
         )
         verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
     return verdict

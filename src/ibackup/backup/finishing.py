@@ -1,13 +1,15 @@
 """From the phone's last word to the snapshot: check, seal, make durable, give it its name. Needs no phone."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from ibackup.backup.types import PasswordSource
 from ibackup.errors import DamageFound, PasswordNeeded, PasswordWrong
 from ibackup.events import Caution, Observer, PhaseStarted
-from ibackup.manifest import Backup, Finding, check_manifest
+from ibackup.manifest.backup import Backup
+from ibackup.manifest.findings import Finding
+from ibackup.manifest.verify import check_manifest
 from ibackup.store import Draft, LeftOver, PhoneFolder, Snapshot, WorkingCopy
 from ibackup.store.run import Run
 
@@ -98,7 +100,7 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> None:
         raise _refused(working, _named(found))
 
 
-def _sizes(working: WorkingCopy):  # type: ignore[no-untyped-def]
+def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
     def size(path: str) -> int | None:
         item = working.ledger.get(path)
         return item.size if item is not None and item.kind == "file" else None
@@ -121,8 +123,3 @@ def _refused(working: WorkingCopy, why: str) -> DamageFound:
         hint="It was not made a snapshot; earlier ones are untouched. Run `ibackup now` again: the phone is asked for "
         "what is missing.",
     )
-
-
-def now() -> datetime:
-    """This moment, UTC."""
-    return datetime.now(UTC)

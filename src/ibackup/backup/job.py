@@ -202,7 +202,6 @@ def _read(path: str) -> bytes | None:
 
 def _result(snapshot: Snapshot, made: _Made, started: datetime, duration: float) -> Result:
     meta = snapshot.meta
-    missing = "" if meta.encrypted else "Health data, saved passwords, Wi-Fi networks and call history"
     return Result(
         snapshot=snapshot.id,
         path=snapshot.path,
@@ -219,5 +218,4 @@ def _result(snapshot: Snapshot, made: _Made, started: datetime, duration: float)
         unreadable=meta.unreadable,
         started=started,
         duration_s=duration,
-        not_in_it=missing,
     )

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Literal, Self
 
-from ibackup.store import Store
+from ibackup.store import Store, Unreadable
 
 PasswordSource = Callable[[str], str | None]
 """Gives the password of a phone's backups by its UDID, or None; may raise PasswordNeeded."""
@@ -40,23 +39,6 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableFile:
-    """A file that the phone could not read.
-
-    Attributes:
-        path: where it would stand in the backup, below the phone's folder.
-        device_path: where it is on the phone.
-        reason: the phone's own words.
-        expected: whether phones are known to fail on this one; it does not count.
-    """
-
-    path: str
-    device_path: str
-    reason: str
-    expected: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """A finished backup; sizes in bytes.
 
@@ -65,11 +47,10 @@ class Result:
             list was locked and only the phone's own check and the seal stand for it.
         resumed_bytes: what an earlier, broken run had already received.
         carried_files: files that did not change since the previous snapshot.
-        not_in_it: what such a backup does not hold, in words.
     """
 
     snapshot: str
-    path: Path
+    path: str
     udid: str
     device_name: str
     files: int
@@ -80,7 +61,6 @@ class Result:
     resumed_bytes: int
     carried_files: int
     checked: Literal["manifest", "phone"]
-    unreadable: tuple[UnreadableFile, ...]
+    unreadable: tuple[Unreadable, ...]
     started: datetime
     duration_s: float
-    not_in_it: str

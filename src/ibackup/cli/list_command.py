@@ -87,6 +87,7 @@ def _entry(
 
 
 def _left_overs(phone: "PhoneFolder") -> list[str]:
-    if phone.holder_is_alive():
-        return ["  A backup is under way."]
+    holder = phone.holder()
+    if holder is not None and not holder.is_dead:
+        return [f"  A backup is under way, by process {holder.pid} on {printable(holder.host)}."]
     return [wrap(f"  Left over from a broken run: {left.plan}") for left in phone.left_overs()]

@@ -1,15 +1,21 @@
 """``ibackup now``: the main job."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
-from ibackup.cli.output import duration_text, rfc3339, size_text, wrap
+from ibackup.cli.output import duration_text, printable, rfc3339, size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.errors import ExitCode, NoRoom
 
+if TYPE_CHECKING:
+    from ibackup.backup import Result
+    from ibackup.store import Unreadable
+
+NOT_IN_IT = "photos and files that are only in iCloud, the apps themselves (they are downloaded again), Apple Pay cards"
 _SHOWN = 20  # unreadable files named on screen; all of them are in snapshot.json and the JSON result
 
 
@@ -70,9 +76,15 @@ def command(
                 raise
         else:
             raise
-    payload = {
+    unexpected = [file for file in result.unreadable if not file.expected]
+    code = ExitCode.UNREADABLE_FILES if unexpected else ExitCode.OK
+    return app.result(_payload(result), _text(result, unexpected), code)
+
+
+def _payload(result: "Result") -> dict[str, object]:
+    return {
         "snapshot": result.snapshot,
-        "path": str(result.path),
+        "path": result.path,
         "udid": result.udid,
         "device_name": result.device_name,
         "files": result.files,
@@ -83,39 +95,47 @@ def command(
         "resumed_bytes": result.resumed_bytes,
         "carried_files": result.carried_files,
         "checked": result.checked,
-        "unreadable": [
-            {
-                "path": file.path,
-                "device_path": file.device_path,
-                "reason": file.reason,
-                "expected": file.expected,
-            }
-            for file in result.unreadable
-        ],
+        "unreadable": [file.to_members() for file in result.unreadable],
         "started": rfc3339(result.started),
         "duration_s": round(result.duration_s, 3),
     }
-    unexpected = [file for file in result.unreadable if not file.expected]
-    code = ExitCode.UNREADABLE_FILES if unexpected else ExitCode.OK
-    lines = [
-        f"Backed up and checked: {size_text(result.bytes)}, {result.files:,} files, in {duration_text(result.duration_s)}."
-        if result.checked == "manifest"
-        else f"Backed up: {size_text(result.bytes)}, {result.files:,} files, in {duration_text(result.duration_s)}. The phone "
-        "checked it and it is sealed; with the backup's password ibackup would also check it against its list of files "
-        "(--password-file).",
-        f"It is in {result.path}",
-    ]
+
+
+def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
+    size = f"{size_text(result.bytes)}, {result.files:,} files, in {duration_text(result.duration_s)}"
+    if result.checked == "manifest":
+        lines = [wrap(f"Backed up and checked: {size}.")]
+    else:
+        lines = [
+            wrap(
+                f"Backed up: {size}. The phone has checked it and it is sealed. With the password of its backups ibackup "
+                "would check it against the phone's own list of files, too (--password-file)."
+            )
+        ]
+    lines.append(f"It is in {result.path}")
     if unexpected:
-        lines += _unreadable(unexpected)
-    lines.append(f"Not in it: {result.not_in_it}.")
-    lines.append("Next: `ibackup verify` proves it again at any time. One disk is one copy: keep a second.")
-    return app.result(
-        payload, "\n".join(wrap(line) if not line.startswith("It is in") else line for line in lines), code
+        lines.append(wrap(f"The phone could not read {len(unexpected):,} files; they are not in it:"))
+        lines += [
+            wrap(f"{printable(each.device_path or each.path)}: {printable(each.text)}", "  ")
+            for each in unexpected[:_SHOWN]
+        ]
+        if len(unexpected) > _SHOWN:
+            lines.append(
+                f"  … and {len(unexpected) - _SHOWN:,} more: `ibackup show {result.snapshot} --json`"
+            )
+    lines.append(wrap(f"Not in it: {NOT_IN_IT}."))
+    if not result.encrypted:
+        lines.append(
+            wrap(
+                "This backup is not encrypted: Health data, saved passwords and call history are not in it either, and "
+                "anyone who has the disk can read it. Encryption can wait until tomorrow; it is switched on once, on the "
+                "phone's backup settings in Finder, iTunes or Apple Devices."
+            )
+        )
+    lines.append(
+        wrap("Next: `ibackup verify` proves it again at any time. One disk is one copy: keep a second.")
     )
-
-
-def _unreadable(files: list) -> list[str]:  # type: ignore[type-arg]  # replaced below by its own type
-    return []
+    return "\n".join(lines)
 
 
 def _asks(app: App) -> bool:

@@ -17,6 +17,8 @@ def command(app: App, snapshot: str | None) -> int:
 
     SNAPSHOT is an id, the beginning of one, or `latest` (the default).
     """
+    from ibackup.store import PhoneFolder
+
     target = resolve(app, snapshot)
     if target.snapshot is None:
         raise UsageError(
@@ -24,7 +26,7 @@ def command(app: App, snapshot: str | None) -> int:
             hint=f"`ibackup verify {target.path}` looks into it.",
         )
     found, meta = target.snapshot, target.snapshot.meta
-    proofs = found.phone_folder().proofs(found.id)
+    proofs = PhoneFolder.of(found).proofs(found.id)
     damaged = sorted(proofs.damaged)
     payload = {
         "snapshot": found.id,

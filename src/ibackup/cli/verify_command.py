@@ -12,7 +12,7 @@ from ibackup.cli.snapshots import Target, resolve
 from ibackup.errors import ExitCode, IbackupError, PasswordNeeded, UsageError
 
 if TYPE_CHECKING:
-    from ibackup.manifest import Finding
+    from ibackup.manifest.findings import Finding
     from ibackup.proving import Verdict
 
 _SHOWN = 20  # findings named on screen; --json names all
@@ -73,7 +73,7 @@ def command(
     Without an argument the newest snapshot of each phone is verified. A FOLDER may be one that Finder, iTunes, Apple
     Devices or another tool made; nothing is ever written to it.
     """
-    from ibackup.manifest import Level
+    from ibackup.manifest.findings import Level
     from ibackup.proving import prove
 
     targets = _targets(app, what)

@@ -4,7 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from ibackup.errors import DamageFound, IbackupError, UsageError
 from ibackup.store import durable, times
@@ -60,6 +60,11 @@ class PhoneFolder:
         self.snapshots_path = os.path.join(path, "snapshots")
         self.proofs_path = os.path.join(path, "proofs")
         self.lock_path = os.path.join(path, "lock")
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """The folder that a snapshot is in."""
+        return cls(os.path.dirname(os.path.dirname(os.path.abspath(snapshot.path))))
 
     def make(self) -> None:
         """Make the folder where it is not there yet."""

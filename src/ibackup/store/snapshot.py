@@ -28,14 +28,14 @@ class Unreadable:
 
     Attributes:
         device_path: where it lies on the phone, as the phone told; may be empty.
-        backup_path: its path below the backup folder.
+        path: where it would stand below the backup folder.
         code: the phone's status code, negative.
         text: the phone's words.
         expected: whether every phone does this for this file, so that it does not count.
     """
 
     device_path: str
-    backup_path: str
+    path: str
     code: int
     text: str = ""
     expected: bool = False
@@ -44,7 +44,7 @@ class Unreadable:
         """As it stands in a record."""
         return {
             "device_path": self.device_path,
-            "backup_path": self.backup_path,
+            "path": self.path,
             "code": self.code,
             "text": self.text,
             "expected": self.expected,
@@ -55,7 +55,7 @@ class Unreadable:
         """The same from a record. Raises RecordFlaw."""
         return cls(
             device_path=record.text("device_path"),
-            backup_path=record.text("backup_path"),
+            path=record.text("path"),
             code=record.whole("code"),
             text=record.text("text"),
             expected=record.flag("expected"),
@@ -195,7 +195,7 @@ class SnapshotMeta(Draft):
             raise IbackupError(
                 "This snapshot was made by a newer ibackup.",
                 why=f"Its record has schema {schema}; this version knows {SCHEMA}.",
-                hint="Use the newer version: `pip install --upgrade ibackup`.",
+                hint="Use the newer version: `ibackup --version` tells which one this is; its README says how to install a newer`.",
             )
         draft = Draft.from_record(record)
         if not is_udid(draft.udid):
