@@ -39,6 +39,7 @@ class ManifestWriter:
     def __init__(self, path: str) -> None:
         self.path = path
         self._pending: list[Row] = []
+        self._open = True
         # The thread that resumes may be another one than the one that began.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in ("page_size = 4096", "auto_vacuum = 2", "journal_mode = OFF", "synchronous = OFF"):
@@ -75,12 +76,15 @@ class ManifestWriter:
         self._db.execute("COMMIT")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.close()
+        self._open = False
 
     def suspend(self) -> None:
-        """Close it unfinished; the rows are there for SuspendedManifest."""
-        self.flush()
-        self._db.execute("COMMIT")
-        self._db.close()
+        """Close it as it is; the rows are there for SuspendedManifest."""
+        if self._open:
+            self.flush()
+            self._db.execute("COMMIT")
+            self._db.close()
+            self._open = False
 
 
 class ManifestReader:
