@@ -1,14 +1,16 @@
 """What can be said of a backup without reading its files: plists, the manifest as a whole, single rows."""
 
+import threading
 from collections.abc import Iterator
 from itertools import islice
+from typing import Self
 
 from ibackup.manifest.backup import DATABASE, INFO, LEGACY_DATABASE, MANIFEST, STATUS, Backup
 from ibackup.manifest.database import MAX_FLAWS
 from ibackup.manifest.findings import Finding, Severity
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused
-from ibackup.manifest.rows import BadRow, Kind, Row, Rows, file_id_of
+from ibackup.manifest.rows import BadRow, Row, Rows
 
 
 def check_plists(backup: Backup) -> Iterator[Finding]:
@@ -60,13 +62,55 @@ def manifest_damaged(backup: Backup, error: FormatError | KeyRefused) -> Finding
     )
 
 
-def check_soundness(backup: Backup, rows: Rows) -> Iterator[Finding]:
-    """SQLite's own integrity check: at most one finding, with the first flaw and how many there are."""
-    flaws = list(islice(rows.flaws(), MAX_FLAWS))
-    if flaws:
-        more = f" and {len(flaws) - 1} more flaws" if len(flaws) > 1 else ""
-        name = manifest_name(backup)
-        yield Finding(K.MANIFEST_DAMAGED, file=name, expected="a sound database", found=flaws[0] + more)
+class Soundness:
+    """The manifest's integrity check; it takes as long as reading all rows, so it runs beside that if it can.
+
+    Args:
+        backup: for the finding.
+        rows: its manifest.
+    """
+
+    def __init__(self, backup: Backup, rows: Rows) -> None:
+        self._backup = backup
+        self._flaws: list[str] = []
+        self._other: Rows | None = None
+        self._thread: threading.Thread | None = None
+        try:
+            self._other = rows.another()
+        except FormatError as error:
+            self._flaws = [error.flaw]
+            return
+        if self._other is None:
+            self._look(rows)
+            return
+        self._thread = threading.Thread(target=self._look, args=(self._other,), name="integrity")
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._thread is not None and self._other is not None:
+            while self._thread.is_alive():
+                self._other.interrupt()  # again and again: it may not have begun yet
+                self._thread.join(0.05)
+        if self._other is not None:
+            self._other.close()
+
+    def finding(self) -> Finding | None:
+        """At most one, with the first flaw and how many there are; waits for the end of the check."""
+        if self._thread is not None:
+            self._thread.join()
+        if not self._flaws:
+            return None
+        more = f" and {len(self._flaws) - 1} more flaws" if len(self._flaws) > 1 else ""
+        found = self._flaws[0] + more
+        return Finding(
+            K.MANIFEST_DAMAGED, file=manifest_name(self._backup), expected="a sound database", found=found
+        )
+
+    def _look(self, rows: Rows) -> None:
+        self._flaws = list(islice(rows.flaws(), MAX_FLAWS))
 
 
 def bad_row(row: BadRow) -> Finding:
@@ -83,10 +127,9 @@ def bad_row(row: BadRow) -> Finding:
 
 def wrong_id(row: Row) -> Finding | None:
     """The finding for a row whose fileID is not the checksum of its domain and path."""
-    wanted = file_id_of(row.domain, row.relative_path)
-    if wanted == row.file_id:
+    if row.true_id == row.file_id:
         return None
-    return about(row, K.WRONG_FILE_ID, expected=wanted, found=row.file_id)
+    return about(row, K.WRONG_FILE_ID, expected=row.true_id, found=row.file_id)
 
 
 def about(
@@ -100,8 +143,3 @@ def about(
 ) -> Finding:
     """A finding about a row's file."""
     return Finding(kind, severity, file, row.file_id, row.domain, row.relative_path, expected, found)
-
-
-def is_file(row: Row) -> bool:
-    """Whether a row's content lies in the backup."""
-    return row.kind is Kind.FILE

@@ -9,6 +9,7 @@ Facts about the format: docs/format.md, "Manifest.db".
 
 import base64
 import binascii
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -39,8 +40,11 @@ class ManifestDb:
 
     flat = False
 
-    def __init__(self, connection: sqlite3.Connection, folder: str | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, *, uri: str | None = None, folder: str | None = None
+    ) -> None:
         self._connection = connection
+        self._uri = uri
         self._folder = folder
         self._decode_blob: BlobDecoder | None = None
         try:
@@ -58,7 +62,7 @@ class ManifestDb:
         """Read a plain database where it lies. Raises FormatError."""
         uri = f"file:{quote(os.path.abspath(path).replace(os.sep, '/'))}?mode=ro&immutable=1"
         try:
-            return cls(_connect(uri))
+            return cls(_connect(uri), uri=uri)
         except sqlite3.Error as error:
             raise _damaged(error) from None
 
@@ -86,7 +90,7 @@ class ManifestDb:
                 whole = target.tell() - target.tell() % page
                 target.truncate(whole)
             uri = f"file:{quote(path.replace(os.sep, '/'))}?mode=ro&immutable=1"
-            return cls(_connect(uri), folder)
+            return cls(_connect(uri), uri=uri, folder=folder)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, sqlite3.Error):
@@ -166,6 +170,19 @@ class ManifestDb:
         except sqlite3.Error as error:
             yield str(error)
 
+    def another(self) -> Self | None:
+        """The same database once more, for another thread; None when it is in memory. Raises FormatError."""
+        if self._uri is None:
+            return None
+        try:
+            return type(self)(_connect(self._uri), uri=self._uri)
+        except sqlite3.Error as error:
+            raise _damaged(error) from None
+
+    def interrupt(self) -> None:
+        """Have what another thread is doing with this end soon."""
+        self._connection.interrupt()
+
     def count(self) -> int:
         """How many rows there are. Raises FormatError."""
         try:
@@ -220,25 +237,27 @@ class ManifestDb:
             return BadRow(
                 _safe(file_id), _safe(domain), _safe(path), "its texts are missing or of another type"
             )
-        texts = [text.decode("utf-8", "surrogateescape") for text in (file_id, domain, path)]
-        name, domain_text, path_text = texts
-        kind = _KINDS.get(flags) if isinstance(flags, int) else None
-        if not FILE_ID.fullmatch(name):
-            flaw = "its fileID is not 40 hexadecimal digits"
-            return BadRow(_safe(file_id), _safe(domain), _safe(path), flaw)
-        if kind is None:
+        true_id = hashlib.sha1(domain + b"-" + path, usedforsecurity=False).hexdigest()
+        name = file_id.decode("utf-8", "surrogateescape")
+        if name != true_id and not FILE_ID.fullmatch(name):
             return BadRow(
-                name, _safe(domain_text), _safe(path_text), f"its flags are {_safe(flags)}, not 1, 2 or 4"
+                _safe(file_id), _safe(domain), _safe(path), "its fileID is not 40 hexadecimal digits"
             )
+        kind = _KINDS.get(flags) if isinstance(flags, int) else None
+        if kind is None:
+            return BadRow(name, _safe(domain), _safe(path), f"its flags are {_safe(flags)}, not 1, 2 or 4")
         if not isinstance(blob, bytes):
-            return BadRow(name, _safe(domain_text), _safe(path_text), "it has no record")
+            return BadRow(name, _safe(domain), _safe(path), "it has no record")
         if self._decode_blob is not None:
             blob = self._decode_blob(blob)
-        return Row(name, domain_text, path_text, kind, blob)
+        domain_text = domain.decode("utf-8", "surrogateescape")
+        return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
 
 
 def _connect(target: str) -> sqlite3.Connection:
-    return sqlite3.connect(target, uri=target.startswith("file:"), isolation_level=None)
+    return sqlite3.connect(
+        target, uri=target.startswith("file:"), isolation_level=None, check_same_thread=False
+    )
 
 
 def _private(path: str, flags: int) -> int:
@@ -266,8 +285,6 @@ def _safe(value: object) -> str:
 
 
 def _old_decoder(password: str, salt: bytes) -> BlobDecoder:
-    import hashlib
-
     from ibackup.manifest.crypto import cbc_decryptor, padding
 
     secret = password.encode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ Facts about the format: docs/format.md, "Manifest.mbdb".
 import stat
 import struct
 from collections.abc import Iterator
+from typing import Self
 
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.mbfile import MBFile
@@ -57,6 +58,13 @@ class ManifestMbdb:
         except FormatError as error:
             yield error.flaw
 
+    def another(self) -> Self | None:
+        """None: there is nothing to gain from another thread."""
+        return None
+
+    def interrupt(self) -> None:
+        """Nothing runs in another thread."""
+
     def _row(self, place: int) -> tuple[Row | BadRow, int]:
         domain, place = self._text(place)
         path, place = self._text(place)
@@ -90,7 +98,7 @@ class ManifestMbdb:
             digest=digest or None,
             encryption_key=key or None,
         )
-        return Row(name, domain, path, kind, record), place
+        return Row(name, domain, path, kind, record, name), place
 
     def _bytes(self, place: int) -> tuple[bytes | None, int]:
         start = place + 2

@@ -112,6 +112,23 @@ def decode(blob: bytes) -> MBFile:
     return _decode_slowly(blob)
 
 
+def glance(blob: bytes) -> tuple[int, bool]:
+    """A record's size and whether it has a file key, for those who need no more: a fraction of ``decode``'s work.
+
+    Raises:
+        FormatError: as ``decode``.
+    """
+    for cut in _known.cuts:
+        shape = _known.shapes.get(blob[:cut])
+        if shape is not None:
+            try:
+                return shape.glance(blob)
+            except (_Unknown, IndexError, struct.error):
+                break
+    record = _decode_slowly(blob)
+    return record.size, record.encryption_key is not None
+
+
 def decode_reference(blob: bytes) -> MBFile:
     """Read one record through ``plistlib`` alone. Raises FormatError."""
     archive = load(blob, limit=MAX_BYTES, max_objects=20_000, max_depth=16, part=PART)
@@ -182,9 +199,8 @@ class _Shape:
 
     def read(self, blob: bytes) -> MBFile:
         """Read a record that begins as this shape does. Raises _Unknown when the rest is not as expected."""
-        offset_size, ref_size, count, top, table = _TRAILER.unpack_from(blob, len(blob) - 32)
-        if (offset_size, ref_size, top) != self.trailer or not blob.startswith(self.head, table):
-            raise _Unknown
+        count, table = self._table(blob)
+        offset_size = self.trailer[0]
         offsets = _TABLES[count].unpack_from(blob, table) if offset_size == 2 else blob[table : table + count]
         numbers = []
         for number in self.numbers:
@@ -206,6 +222,37 @@ class _Shape:
         path, target = [None if n < 0 else self._read_text(blob, offsets, n) for n in self.texts]
         digest, wrapped, xattrs = [None if n < 0 else self._read_bytes(blob, offsets, n) for n in self.datas]
         return MBFile._make([*numbers, path or "", target, digest, wrapped, xattrs])
+
+    def glance(self, blob: bytes) -> tuple[int, bool]:
+        """Size and whether there is a key. Raises _Unknown when the rest is not as expected."""
+        count, table = self._table(blob)
+        number = self.numbers[0]
+        if number >= count:
+            raise _Unknown
+        if self.trailer[0] == 2:
+            place = table + 2 * number
+            at = blob[place] << 8 | blob[place + 1]
+        else:
+            at = blob[table + number]
+        marker = blob[at]
+        if marker == 0x12:
+            size = int.from_bytes(blob[at + 1 : at + 5], "big")
+        elif marker == 0x11:
+            size = blob[at + 1] << 8 | blob[at + 2]
+        elif marker == 0x10:
+            size = blob[at + 1]
+        elif marker == 0x13:
+            size = int.from_bytes(blob[at + 1 : at + 9], "big", signed=True)
+        else:
+            raise _Unknown
+        return size, self.datas[1] >= 0
+
+    def _table(self, blob: bytes) -> tuple[int, int]:
+        """How many objects there are, and where their offsets stand."""
+        offset_size, ref_size, count, top, table = _TRAILER.unpack_from(blob, len(blob) - 32)
+        if (offset_size, ref_size, top) != self.trailer or not blob.startswith(self.head, table):
+            raise _Unknown
+        return count, table
 
     def _place(self, blob: bytes, offsets: tuple[int, ...] | bytes, number: int) -> int:
         """The offset of the object that a reference (a UID of one byte) leads to."""

@@ -4,10 +4,10 @@ import hashlib
 import re
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.mbfile import MBFile, decode
+from ibackup.manifest.mbfile import MBFile, decode, glance
 
 FILE_ID = re.compile(r"[0-9a-f]{40}")
 
@@ -21,17 +21,29 @@ class Kind(IntEnum):
 
 
 class Row(NamedTuple):
-    """One row, its id checked; the record stays packed until it is asked for."""
+    """One row; the record stays packed until it is asked for.
+
+    Attributes:
+        file_id: 40 hex digits.
+        true_id: what it should be, by domain and path.
+    """
 
     file_id: str
     domain: str
     relative_path: str
     kind: Kind
     packed: bytes | MBFile
+    true_id: str
 
     def record(self) -> MBFile:
         """The file's record. Raises FormatError when it is damaged."""
         return self.packed if isinstance(self.packed, MBFile) else decode(self.packed)
+
+    def glance(self) -> tuple[int, bool]:
+        """Its record's size, and whether that has a file key. Raises FormatError."""
+        if isinstance(self.packed, MBFile):
+            return self.packed.size, self.packed.encryption_key is not None
+        return glance(self.packed)
 
 
 class BadRow(NamedTuple):
@@ -61,6 +73,12 @@ class Rows(Protocol):
 
     def flaws(self) -> Iterator[str]:
         """What is wrong with the manifest as a whole."""
+
+    def another(self) -> Self | None:
+        """The same manifest once more, for another thread; None when that would not help. Raises FormatError."""
+
+    def interrupt(self) -> None:
+        """Have what another thread is doing with this end soon."""
 
     def close(self) -> None:
         """Let go of files and memory."""

@@ -18,7 +18,7 @@ from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
 from ibackup.manifest.plan import Plan
-from ibackup.manifest.rows import BadRow, Rows, blob_path
+from ibackup.manifest.rows import BadRow, Kind, Rows, blob_path
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.tree import Tree
 
@@ -80,28 +80,37 @@ def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterat
     except (FormatError, KeyRefused) as error:
         yield checks.manifest_damaged(backup, error)
         return
-    flaws = list(checks.check_soundness(backup, rows))
-    yield from flaws
     plan = Plan(backup, Level.QUICK, Summary(Level.QUICK), encrypted=backup.is_encrypted)
-    with Confined(backup.path) as confined:
+    broken = None
+    with checks.Soundness(backup, rows) as soundness, Confined(backup.path) as confined:
         reader = Reader(confined, threading.Event())
         try:
-            for row in rows.rows():
-                if isinstance(row, BadRow):
-                    yield checks.bad_row(row)
-                    continue
-                item = None
-                if checks.is_file(row):
-                    size = sizes(blob_path(row.file_id, flat=rows.flat))
-                    item = None if size is None else Item(row.file_id, "file", size, 0)
-                for step in plan.row(row, item):
-                    if isinstance(step, Finding):
-                        yield step
-                    else:
-                        yield from judge(step, reader.examine(step))
+            yield from _check_rows(rows, plan, sizes, reader)
         except FormatError as error:
-            if not flaws:
-                yield checks.manifest_damaged(backup, error)
+            broken = checks.manifest_damaged(backup, error)
+        finding = soundness.finding() or broken
+    if finding is not None:
+        yield finding
+
+
+def _check_rows(
+    rows: Rows, plan: Plan, sizes: Callable[[str], int | None], reader: Reader
+) -> Iterator[Finding]:
+    for row in rows.rows():
+        if isinstance(row, BadRow):
+            yield checks.bad_row(row)
+            continue
+        item = None
+        if row.kind is Kind.FILE:
+            size = sizes(blob_path(row.file_id, flat=rows.flat))
+            item = None if size is None else Item(row.file_id, "file", size, 0)
+        if plan.settles(row, item):
+            continue
+        for step in plan.row(row, item):
+            if isinstance(step, Finding):
+                yield step
+            else:
+                yield from judge(step, reader.examine(step))
 
 
 def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding]:
@@ -167,7 +176,7 @@ class Verification:
         self._unreadable = frozenset(path.rpartition("/")[2] for path in unreadable)
         self._observer = observer
         self._locked = locked
-        self._sound = True
+        self._broken: Finding | None = None
         self._total: tuple[int, int] | None = None
         self._told = 0.0
         self._findings = self._run()
@@ -189,7 +198,14 @@ class Verification:
         yield from checks.check_plists(self._backup)
         yield from self._check_seal()
         rows = None if self._locked else (yield from self._open_manifest())
-        yield from self._check_files(rows)
+        if rows is None:
+            yield from self._check_files(None)
+        else:
+            with checks.Soundness(self._backup, rows) as soundness:
+                yield from self._check_files(rows)
+                finding = soundness.finding() or self._broken
+            if finding is not None:
+                yield finding
         if self._level is Level.DEEP:
             yield from self._check_keys()
             if rows is not None and self._has_plist():
@@ -211,9 +227,6 @@ class Verification:
                 yield checks.manifest_damaged(self._backup, error)
             return None
         self.summary.manifest_checked = True
-        for finding in checks.check_soundness(self._backup, rows):
-            self._sound = False
-            yield finding
         return rows
 
     def _check_files(self, rows: Rows | None) -> Iterator[Finding]:
@@ -225,7 +238,6 @@ class Verification:
             seal=self._seal if isinstance(self._seal, Seal) else None,
             unreadable=self._unreadable,
             encrypted=rows is not None and self._is_encrypted(),
-            sound=self._sound,
         )
         with Confined(self._backup.path) as confined, Readers(self._backup.path, worker_count()) as readers:
             tree = Tree(confined, flat=self._backup.flat)
@@ -239,6 +251,8 @@ class Verification:
                 self._count(job, outcome)
                 yield from judge(job, outcome, deep=deep)
                 self._tell()
+        if plan.broken is not None:
+            self._broken = checks.manifest_damaged(self._backup, plan.broken)
 
     def _has_plist(self) -> bool:
         try:
