@@ -1,0 +1,135 @@
+"""``ibackup diff``: what changed from one snapshot to another."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import click
+
+from ibackup.cli.common import App, ibackup_command
+from ibackup.cli.file_text import BadRows, Lines, clean, name_text, table
+from ibackup.cli.output import printable, size_text
+from ibackup.cli.passwords import PasswordSources, password_options
+from ibackup.cli.snapshots import open_unlocked, resolve
+from ibackup.errors import ExitCode
+from ibackup.events import Caution
+from ibackup.explore.apps import Apps, Owner
+from ibackup.explore.comparison import Change, Difference, compare
+from ibackup.manifest.backup import Backup
+
+_SIGNS: dict[Change, str] = {"added": "+", "removed": "-", "changed": "~", "grown": ">"}
+_ORDER: tuple[Change, ...] = ("added", "removed", "changed", "grown")
+
+
+@dataclass
+class _AppChanges:
+    owner: Owner
+    counts: "Counter[Change]" = field(default_factory=Counter)
+    growth: int = 0
+
+    def add(self, difference: Difference) -> None:
+        self.counts[difference.change] += 1
+        self.growth += difference.growth
+
+
+@ibackup_command("diff")
+@click.argument("a")
+@click.argument("b")
+@click.option("--long", "-l", "long", is_flag=True, help="Name each file, not the apps alone")
+@password_options
+def command(
+    app: App, a: str, b: str, long: bool, password_file: str | None, password_command: str | None
+) -> int:
+    """Compare two snapshots, or any two backup folders: what changed from A to B, by app.
+
+    A file has changed when its size, its time or its checksum has. With --long each file is named: + added,
+    - removed, > grown, ~ changed otherwise. A and B are ids from `ibackup list`, unique beginnings of them, latest, or
+    paths.
+    """
+    sources = PasswordSources(app, password_file, password_command)
+    one, other = resolve(app, a), resolve(app, b)
+    with open_unlocked(app, one, sources) as before, open_unlocked(app, other, sources) as after:
+        if before.udid.replace("-", "").lower() != after.udid.replace("-", "").lower():
+            app.reporter(Caution("These are backups of two different phones."))
+        bad = BadRows(app)
+        found = _compare(app, before, after, bad, long=long)
+    counts: Counter[Change] = Counter()
+    for each in found:
+        counts.update(each.counts)
+    growth = sum(each.growth for each in found)
+    payload: dict[str, object] = {
+        "before": {"snapshot": one.snapshot.id if one.snapshot else None, "path": one.path},
+        "after": {"snapshot": other.snapshot.id if other.snapshot else None, "path": other.path},
+        **{change: counts[change] for change in _ORDER},
+        "growth_bytes": growth,
+        "findings": bad.count,
+    }
+    text = "\n".join(filter(None, [_text(found, counts, growth), bad.text()]))
+    return app.result(payload, text, ExitCode.DAMAGE if bad.count else ExitCode.OK)
+
+
+def _compare(app: App, before: Backup, after: Backup, bad: BadRows, *, long: bool) -> list[_AppChanges]:
+    """The changes by app, those with most bytes first; each file is told on the way."""
+    apps = _both(Apps.of(before), Apps.of(after))
+    lines = Lines(app)
+    found: dict[str, _AppChanges] = {}
+    for difference in compare(before, after, bad):
+        owner = apps.owner(difference.domain)
+        found.setdefault(owner.key, _AppChanges(owner)).add(difference)
+        if app.settings.json:
+            app.reporter.emit(_event(difference))
+        elif long:
+            lines.add(_line(difference))
+    lines.flush()
+    ordered = sorted(
+        found.values(), key=lambda each: (-abs(each.growth), -each.counts.total(), each.owner.key)
+    )
+    for each in ordered:
+        app.reporter.emit(
+            {"event": "app", "id": clean(each.owner.key), "name": clean(each.owner.name)}
+            | {change: each.counts[change] for change in _ORDER}
+            | {"growth_bytes": each.growth}
+        )
+    return ordered
+
+
+def _both(before: Apps, after: Apps) -> Apps:
+    return Apps({**before.names, **after.names}, before.installed | after.installed)
+
+
+def _event(difference: Difference) -> dict[str, object]:
+    return {
+        "event": "difference",
+        "change": difference.change,
+        "file_id": difference.file_id,
+        "domain": clean(difference.domain),
+        "path": clean(difference.path),
+        "size_before": difference.before,
+        "size_after": difference.after,
+        "what": list(difference.what),
+    }
+
+
+def _line(difference: Difference) -> str:
+    sizes = f"{_signed(difference.growth)}"
+    name = name_text(difference.domain, difference.path)
+    return f"{_SIGNS[difference.change]} {sizes:>12}  {name}"
+
+
+def _signed(size: int) -> str:
+    return f"{'-' if size < 0 else '+'}{size_text(abs(size))}"
+
+
+def _text(found: list[_AppChanges], counts: "Counter[Change]", growth: int) -> str:
+    if not found:
+        return "Nothing changed."
+    rows = [("size", *_ORDER, "")]
+    rows += [
+        (
+            _signed(each.growth),
+            *(f"{each.counts[change]:,}" if each.counts[change] else "" for change in _ORDER),
+            printable(each.owner.name),
+        )
+        for each in found
+    ]
+    rows.append((_signed(growth), *(f"{counts[change]:,}" for change in _ORDER), "all together"))
+    return "\n".join(line.rstrip() for line in table(rows, 5))

@@ -1,0 +1,150 @@
+"""How files of a backup are shown: their names come from a phone and must not steer the terminal."""
+
+import stat
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from ibackup.cli.common import App
+from ibackup.cli.output import printable, rfc3339, size_text, time_text
+from ibackup.cli.snapshots import Target
+from ibackup.manifest.backup import Entry
+from ibackup.manifest.rows import BadRow, Kind
+
+_BATCH = 500  # lines written at a time
+_SHOWN = 20
+
+
+def name_text(domain: str, path: str) -> str:
+    """A file's name for people."""
+    name = f"{domain}/{path}"
+    return name if name.isprintable() else printable(name)
+
+
+def clean(text: str) -> str:
+    """A text for JSON: bytes that are not UTF-8 are escaped."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def moment(seconds: int) -> datetime | None:
+    """A time of the phone's; None when it is one that nobody can have meant."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def file_event(entry: Entry) -> dict[str, object]:
+    """The ``file`` event."""
+    record = entry.record
+    modified, born = moment(record.modified), moment(record.born) if record.born else None
+    event: dict[str, object] = {
+        "event": "file",
+        "file_id": entry.file_id,
+        "domain": clean(entry.domain),
+        "path": clean(entry.relative_path),
+        "kind": entry.kind.name.lower(),
+        "size": record.size,
+        "mode": f"{stat.S_IMODE(record.mode):04o}",
+        "modified": modified and rfc3339(modified),
+        "born": born and rfc3339(born),
+    }
+    if entry.kind is Kind.LINK:
+        event["target"] = clean(record.target or "")
+    return event
+
+
+def long_line(entry: Entry) -> str:
+    """Mode, size, time, fileID and name."""
+    record = entry.record
+    when = moment(record.modified)
+    name = name_text(entry.domain, entry.relative_path)
+    if entry.kind is Kind.LINK:
+        name += f" -> {printable(record.target or '')}"
+    shown = time_text(when) if when else "?"
+    return f"{stat.filemode(record.mode)} {record.size:>15,} {shown:>16} {entry.file_id} {name}"
+
+
+class Lines:
+    """Lines of an answer, written as they come, many at a time."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Add one."""
+        self._lines.append(line)
+        if len(self._lines) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._lines:
+            self._app.reporter.answer("\n".join(self._lines))
+            self._lines.clear()
+
+
+class BadRows:
+    """Rows that cannot be used: counted, told with --json, the first few named."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.count = 0
+        self._first: list[BadRow] = []
+
+    def __call__(self, row: BadRow) -> None:
+        """Take note of one."""
+        self.count += 1
+        if len(self._first) < _SHOWN:
+            self._first.append(row)
+        self._app.reporter.emit(
+            {
+                "event": "finding",
+                "kind": "record",
+                "file_id": clean(row.file_id),
+                "domain": clean(row.domain),
+                "path": clean(row.relative_path),
+                "message": row.flaw,
+            }
+        )
+
+    def text(self) -> str:
+        """What to say of them; nothing when there are none."""
+        if not self.count:
+            return ""
+        said = [f"  {name_text(row.domain, row.relative_path)}: {row.flaw}" for row in self._first]
+        if self.count > len(said):
+            said.append(f"  and {self.count - len(said):,} more")
+        return "\n".join(
+            [
+                f"Damage: {self.count:,} entries of the backup's list cannot be read; `ibackup verify` tells more.",
+                *said,
+            ]
+        )
+
+
+def target_members(target: Target) -> dict[str, object]:
+    """Which backup was looked at, for a result."""
+    return {"snapshot": target.snapshot.id if target.snapshot else None, "path": target.path}
+
+
+def totals(counts: Mapping[Kind, int], size: int) -> str:
+    """``1,234 files, 5.6 GB``, and links where there are any."""
+    said = [f"{counts[Kind.FILE]:,} file{'' if counts[Kind.FILE] == 1 else 's'}", size_text(size)]
+    if counts[Kind.LINK]:
+        said.append(f"{counts[Kind.LINK]:,} links")
+    return ", ".join(said)
+
+
+def table(rows: Iterable[tuple[str, ...]], right: int) -> list[str]:
+    """Rows in columns, the first ``right`` of them flush right."""
+    cells = list(rows)
+    if not cells:
+        return []
+    widths = [max(len(row[column]) for row in cells) for column in range(right)]
+    return [
+        "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), *row[right:]])
+        for row in cells
+    ]
