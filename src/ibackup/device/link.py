@@ -41,7 +41,7 @@ after which it gives up at once and says why; with less it could not even ask fo
 
 _LEAST_ROOM = 64 << 10  # with less than this a fresh buffer is better than small reads
 _TICK_S = 0.25
-_FAREWELL_S = 2.0
+_FAREWELL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

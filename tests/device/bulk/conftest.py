@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.scripted import UDID, Device, DictLedger, playing
 
 from ibackup.device import requests
 from ibackup.device.files import WorkingFiles
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.events import Event
+from support.scripted import UDID, Device, DictLedger, playing
 
 
 def _descriptors() -> int:
@@ -38,7 +38,7 @@ class Lab:
     barriers: list[str] = field(default_factory=list)
     free: int = 123_456_789_012
 
-    def working(self, **options: object) -> WorkingFiles:
+    def working(self) -> WorkingFiles:
         return WorkingFiles(
             self.root,
             self.staging,
@@ -47,7 +47,6 @@ class Lab:
             free_space=lambda: self.free,
             barrier=self.barriers.append,
             observer=self.told.append,
-            **options,  # type: ignore[arg-type]
         )
 
     def play(self, script: Callable[[Device], None], *, patience: Patience | None = None) -> None:
