@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-
 from ibackup.events import Observer, ignore
 from ibackup.manifest import seal
 from ibackup.manifest.backup import Backup

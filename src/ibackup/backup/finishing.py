@@ -11,7 +11,6 @@ from ibackup.manifest.backup import Backup
 from ibackup.manifest.findings import Finding
 from ibackup.manifest.verify import check_manifest
 from ibackup.store import Draft, LeftOver, PhoneFolder, Snapshot, WorkingCopy
-from ibackup.store.run import Run
 
 _NAMED = 5  # files named in an error; verify lists them all
 
@@ -59,10 +58,10 @@ def finish_left_over(
 
 
 def _draft(working: WorkingCopy) -> Draft:
-    run: Run = working.run
-    if run.draft is None:
+    draft = working.run.draft
+    if draft is None:
         raise DamageFound("The record of this run is incomplete.", hint="Run `ibackup now` again.")
-    return run.draft
+    return draft
 
 
 def _unlock(backup: Backup, udid: str, password: PasswordSource, observe: Observer) -> bool:

@@ -4,10 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-
 
 import click
 
@@ -80,7 +78,7 @@ class _Story:
         if not self._app.settings.json:
             click.echo(click.style("$ ibackup " + " ".join(words), fg="cyan"))
             sys.stdout.flush()
-        command: Sequence[str] = [sys.executable, "-m", "ibackup", *words]
+        command = [sys.executable, "-m", "ibackup", *words]
         output = subprocess.DEVNULL if self._app.settings.json else None
         try:
             code = subprocess.run(

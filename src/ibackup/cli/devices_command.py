@@ -34,8 +34,8 @@ def command(app: App) -> int:
     if not phones:
         raise NoPhone(
             "No phone is connected." if not app.udid else f"The phone {app.udid} is not connected.",
-            hint="Plug it in with a cable that carries data, unlock it, and look at its screen. A phone that was locked for "
-            "an hour gives no data until it is unlocked once.",
+            hint="Plug it in with a cable that carries data, unlock it, and look at its screen. A phone that was "
+            "locked for an hour gives no data until it is unlocked once.",
         )
     for phone in phones:
         app.reporter.emit({"event": "device", **_json(phone)})

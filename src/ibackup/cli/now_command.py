@@ -108,8 +108,8 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
     else:
         lines = [
             wrap(
-                f"Backed up: {size}. The phone has checked it and it is sealed. With the password of its backups ibackup "
-                "would check it against the phone's own list of files, too (--password-file)."
+                f"Backed up: {size}. The phone has checked it and it is sealed. With the password of its backups "
+                "ibackup would check it against the phone's own list of files, too (--password-file)."
             )
         ]
     lines.append(f"It is in {result.path}")
@@ -128,8 +128,8 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
         lines.append(
             wrap(
                 "This backup is not encrypted: Health data, saved passwords and call history are not in it either, and "
-                "anyone who has the disk can read it. Encryption can wait until tomorrow; it is switched on once, on the "
-                "phone's backup settings in Finder, iTunes or Apple Devices."
+                "anyone who has the disk can read it. Encryption can wait until tomorrow; it is switched on "
+                "once, in Finder, iTunes or Apple Devices: Encrypt local backup."
             )
         )
     lines.append(

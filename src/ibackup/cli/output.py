@@ -174,12 +174,16 @@ class LineReporter:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
+        self._phase = ""
 
     def __call__(self, event: Event) -> None:
         """Print what matters; with ``quiet`` only what somebody must do or know."""
         match event:
             case PhaseStarted(_, text) if text and not self._quiet:
-                self._say(text)
+                # A phase that a prompt interrupted is not told again.
+                if text != self._phase:
+                    self._say(text)
+                self._phase = text
             case Prompt(_, text, _):
                 self._say(text)
             case Caution(text, hint):

@@ -8,6 +8,7 @@ from ibackup.cli.snapshots import resolve
 from ibackup.errors import UsageError
 
 _SHOWN = 20
+_CHECKED = {"manifest": "against the phone's list of files", "phone": "by the phone alone"}
 
 
 @ibackup_command("show")
@@ -68,10 +69,12 @@ def command(app: App, snapshot: str | None) -> int:
         f"  made       {time_text(meta.started)}, in {duration_text((meta.finished - meta.started).total_seconds())}",
         f"  holds      {size_text(meta.bytes)} in {meta.files:,} files, {'' if meta.encrypted else 'not '}encrypted",
         f"  received   {size_text(meta.received_bytes)}; {kind}",
-        f"  checked    {'against its list of files' if meta.checked == 'manifest' else 'by the phone alone'}, then sealed",
+        f"  checked    {_CHECKED[meta.checked]}, then sealed",
     ]
-    for proof in sorted(proofs.last, key=lambda proof: proof.when):
-        lines.append(f"  verified   {time_text(proof.when)}, level {proof.level}: {proof.result}")
+    lines += [
+        f"  verified   {time_text(proof.when)}, level {proof.level}: {proof.result}"
+        for proof in sorted(proofs.last, key=lambda proof: proof.when)
+    ]
     if not proofs.last:
         lines.append("  verified   not since it was made: `ibackup verify` does")
     if proofs.pinned:

@@ -57,7 +57,7 @@ _WORDS = {
     is_flag=False,
     flag_value="",
     default=None,
-    help="For a FOLDER made elsewhere: if it is good, write its checksums beside it (or to FILE), so that later damage is found",
+    help="For a FOLDER made elsewhere: when it is good, write its checksums beside it (or to FILE)",
 )
 @password_options
 def command(
@@ -101,7 +101,7 @@ def command(
                 raise
             failures.append(error)
     app.stop_progress()
-    sealed = _seal(app, targets[0], verdicts, seal_file) if seal_file is not None else ""
+    sealed = _seal(targets[0], verdicts, seal_file) if seal_file is not None else ""
     code = ExitCode.OK
     if not all(verdict.good for verdict in verdicts):
         code = ExitCode.DAMAGE
@@ -125,7 +125,7 @@ def _targets(app: App, what: str | None) -> list[Target]:
     return [Target(snapshot.backup_path, snapshot, snapshot.udid) for snapshot in newest]
 
 
-def _seal(app: App, target: Target, verdicts: "list[Verdict]", file: str) -> str:
+def _seal(target: Target, verdicts: "list[Verdict]", file: str) -> str:
     from ibackup.proving import make_seal, seal_beside
 
     path = os.path.abspath(file) if file else seal_beside(target.path)
@@ -250,8 +250,13 @@ def _advice(verdict: "Verdict") -> list[str]:
     if not verdict.snapshot:
         return [
             wrap(
-                "What to do: take a new backup now, to another disk if this one may be failing, and keep this one until then."
+                "What to do: take a new backup now, to another disk if this one may be failing, and keep this one "
+                "until then."
             )
         ]
-    text = "What to do: run `ibackup now`; the phone sends the damaged files again. This disk may be failing: look at it, and keep a second copy."
-    return [wrap(text)]
+    return [
+        wrap(
+            "What to do: run `ibackup now`; the phone sends the damaged files again. This disk may be failing: look at "
+            "it, and keep a second copy."
+        )
+    ]
