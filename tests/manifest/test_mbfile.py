@@ -77,6 +77,7 @@ def test_every_real_record_reads_as_plistlib_reads_it(real: list[bytes]) -> None
         wanted = by_plistlib(blob)
         assert decode(blob) == wanted
         assert mbfile.decode_reference(blob) == wanted
+        assert mbfile.glance(blob) == (wanted.size, wanted.encryption_key is not None)
 
 
 def test_real_extended_attributes(real: list[bytes]) -> None:
@@ -142,6 +143,7 @@ def records(draw: st.DrawFn) -> bytes:
 def test_made_records_read_as_plistlib_reads_them(blob: bytes) -> None:
     assert decode(blob) == by_plistlib(blob)
     assert decode(blob) == by_plistlib(blob)  # the second time its beginning is known
+    assert mbfile.glance(blob) == (decode(blob).size, decode(blob).encryption_key is not None)
 
 
 @given(records(), st.data())
@@ -152,6 +154,7 @@ def test_damaged_records_read_as_plistlib_reads_them_or_are_refused(blob: bytes,
         damaged[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     damaged = damaged[: len(damaged) - data.draw(st.sampled_from([0, 0, 0, 1, 40]))]
     try:
+        size, _ = mbfile.glance(bytes(damaged))
         got = decode(bytes(damaged))
     except NotABackup:
         return
@@ -160,6 +163,7 @@ def test_damaged_records_read_as_plistlib_reads_them_or_are_refused(blob: bytes,
     except Exception:  # noqa: BLE001 - the reference chokes on what the fast way has no need to look at
         return
     assert got == wanted
+    assert size == wanted.size
 
 
 def test_many_beginnings_do_not_pile_up() -> None:
