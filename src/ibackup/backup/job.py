@@ -17,7 +17,8 @@ from ibackup.backup.awake import awake
 from ibackup.backup.types import Request, Result
 from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
-from ibackup.errors import IbackupError, PhoneBusy
+from ibackup.device.usbmux import Listener
+from ibackup.errors import ConnectionLost, IbackupError, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
 
@@ -162,12 +163,25 @@ class _Run:
             ) as files:
                 previous = _read(os.path.join(working.root, "Info.plist"))
                 files.write_own("Info.plist", collect(self._phone, previous, observer=self._observe))
-                return BackupSession(self._phone, files, self._observe).run(full=working.base is None)
+                with self._phone.listen() as events:
+                    session = BackupSession(
+                        self._phone, files, self._observe, watch=lambda: self._notice_unplugging(events)
+                    )
+                    return session.run(full=working.base is None)
         except BaseException:
             # Whatever ended it, a full disk and Ctrl-C included: what arrived is kept for the next run.
             with contextlib.suppress(IbackupError, OSError):
                 working.suspend()
             raise
+
+    def _notice_unplugging(self, events: Listener) -> None:
+        """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""
+        event = events.next(0)
+        if event is not None and self._phone.is_unplugged(event):
+            raise ConnectionLost(
+                f"The {self._noun} was disconnected.",
+                hint="Connect it and run the command again: what has arrived is kept, and it goes on from there.",
+            )
 
     def _draft(self, working: WorkingCopy, outcome: Outcome) -> Draft:
         facts = self._phone.facts
