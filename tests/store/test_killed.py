@@ -21,7 +21,17 @@ from store.lab import AFTER, SMALL, UDID, backup, photograph, run, verify
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 
 _CALLS = frozenset(
-    ["open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod", "os.utime", "os.scandir"]
+    [
+        "open",
+        "os.rename",
+        "os.remove",
+        "os.mkdir",
+        "os.rmdir",
+        "os.link",
+        "os.chmod",
+        "os.utime",
+        "os.scandir",
+    ]
 )
 
 
@@ -79,7 +89,10 @@ def _write_down_what_is_synced(target: Path) -> None:
 
 
 def cut_the_power(folder: PhoneFolder, synced: Path) -> None:
-    """Empty every file of a working copy that was not known to be on the disk: the worst a power cut may do."""
+    """Fill every file of a working copy that was not known to be on the disk with zeros, its size and time kept.
+
+    That is the worst a power cut may do: the name and all that is told of the file are there, its data is not.
+    """
     safe = {int(line) for line in synced.read_text().split()} if synced.exists() else set()
     for left in folder.left_overs():
         for top, _, names in os.walk(os.path.join(left.path, UDID)):
@@ -88,7 +101,8 @@ def cut_the_power(folder: PhoneFolder, synced: Path) -> None:
                 found = os.lstat(path)
                 if found.st_nlink == 1 and found.st_ino not in safe:
                     os.chmod(path, 0o600)
-                    os.truncate(path, 0)
+                    Path(path).write_bytes(bytes(found.st_size))
+                    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ibackup.store import durable
 from ibackup.store.trouble import disk_error
 
 MAX_FOLDERS = 65_536
-BATCH = 16_384
+BATCH = 32_768
 
 _FILES = (
     "CREATE TABLE files (folder INTEGER, name TEXT, size INTEGER, mtime REAL, sha256 BLOB, origin INTEGER,"
@@ -36,6 +36,14 @@ _PUT = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)"
 _MOVE = "UPDATE OR REPLACE files SET folder = ?, name = ? WHERE folder = ? AND name = ?"
 _REMOVE = "DELETE FROM files WHERE folder = ? AND name = ?"
 _PAGE = 2048
+
+# What SQLite says when the disk is at fault and not the database.
+_DISK_TROUBLE = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
 
 _Key = tuple[int, str]
 _Value = tuple[int, float, bytes, int]
@@ -104,18 +112,17 @@ class Ledger:
         self._folders = {"": _Folder(0, 0.0)}
         self._next_number = 1
         # Our own lock guards the working copy, so SQLite need not try locks that a share may not have.
-        location = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        unguarded = "?vfs=unix-none" if os.name == "posix" else ""
+        location = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + unguarded
         self._db = sqlite3.connect(
-            f"{location}?nolock=1",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=32,
+            location, uri=True, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         try:
             self._prepare()
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._db.close()
+            if _code(error) in _DISK_TROUBLE:
+                raise self._trouble(error) from error
             raise LedgerUnsound(str(error)) from error
         except BaseException:
             self._db.close()
@@ -136,7 +143,8 @@ class Ledger:
         # Exclusive, so that the write-ahead log needs no shared memory, which network shares do not have.
         run("PRAGMA locking_mode = EXCLUSIVE")
         run("PRAGMA synchronous = NORMAL")
-        run("PRAGMA page_size = 16384")
+        run("PRAGMA page_size = 8192")
+        # A log that is only valid up to its last whole entry: neither a kill nor a power cut tears the database.
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA cache_size = -4096")
         run("PRAGMA temp_store = FILE")
@@ -441,9 +449,16 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            kind = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}.get(
-                code, errno.EIO
-            )
-            what = "The working copy's ledger could not be written."
-            raise disk_error(what, OSError(kind, str(error), self.path)) from error
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: Exception) -> IbackupError:
+        kind = _DISK_TROUBLE.get(_code(error), errno.EIO)
+        return disk_error(
+            "The working copy's ledger could not be written.", OSError(kind, str(error), self.path)
+        )
+
+
+def _code(error: Exception) -> int:
+    """SQLite's own code for an error, without its details; 0 for another error."""
+    code: object = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF if isinstance(code, int) else 0

@@ -195,7 +195,7 @@ class SnapshotMeta(Draft):
             raise IbackupError(
                 "This snapshot was made by a newer ibackup.",
                 why=f"Its record has schema {schema}; this version knows {SCHEMA}.",
-                hint="Use the newer version: `ibackup --version` tells which one this is; its README says how to install a newer`.",
+                hint="Use that newer version for it; `ibackup --version` tells which one this is.",
             )
         draft = Draft.from_record(record)
         if not is_udid(draft.udid):
