@@ -4,6 +4,7 @@ import io
 import os
 import plistlib
 import random
+import shutil
 import sqlite3
 import stat
 import sys
@@ -20,7 +21,7 @@ from ibackup.manifest import backup as backup_module
 from ibackup.manifest import database
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.rows import BadRow, Kind
-from support.minted import Mint, Spec
+from support.minted import Mint, Spec, default_specs
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
 PASSWORD = "pässwort 1"
@@ -67,9 +68,18 @@ def test_every_form_of_backup_reads(
                     entry.open()
 
 
+def with_live_files(mint: Mint) -> list[Spec]:
+    """Among others, files whose records claim another size, as those of databases in use do."""
+    live = [
+        Spec("HomeDomain", f"live{size}.db", bytes(range(256)) * 16, size=size)
+        for size in (0, 4000, 4112, 50_000)
+    ]
+    return default_specs(mint.tmp) + live
+
+
 def test_what_iphone_backup_decrypt_reads_we_read(mint: Mint, tmp_path: Path) -> None:
     iphone_backup_decrypt = pytest.importorskip("iphone_backup_decrypt")
-    made = mint(PASSWORD)
+    made = mint(PASSWORD, specs=with_live_files(mint))
     peer = iphone_backup_decrypt.EncryptedBackup(backup_directory=str(made.folder), passphrase=PASSWORD)
     peer.save_manifest_file(str(tmp_path / "peer.db"))
     db = sqlite3.connect(f"file:{tmp_path / 'peer.db'}?immutable=1", uri=True)
@@ -89,7 +99,7 @@ def test_what_iphone_backup_decrypt_reads_we_read(mint: Mint, tmp_path: Path) ->
 @pytest.mark.parametrize("password", [None, PASSWORD])
 def test_what_pyiosbackup_reads_we_read(mint: Mint, password: str | None) -> None:
     pyiosbackup = pytest.importorskip("pyiosbackup")
-    made = mint(password)
+    made = mint(password, specs=with_live_files(mint))
     peer = pyiosbackup.Backup.from_path(made.folder, password or "")
     theirs = {(e.domain, e.relative_path): e.read_bytes() for e in peer.iter_files()}
     with opened(made.folder, password) as found:
@@ -165,18 +175,31 @@ def test_large_and_small_manifests(
     monkeypatch.setattr(backup_module, "MEMORY_LIMIT", limit)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
+    modes: list[int] = []
+    remove = shutil.rmtree
+
+    def seen(folder: str, ignore_errors: bool = False) -> None:
+        modes.extend(stat.S_IMODE(path.stat().st_mode) for path in [Path(folder), *Path(folder).iterdir()])
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", seen)
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     made = mint(password)
     untouched(made.root)
     with opened(made.folder, password) as found:
         assert len(list(found.entries())) == len(made.specs)
-        left = list(scratch.rglob("*.db"))
-        assert bool(left) == (password is not None and limit == 0)
+        assert list(found.rows.flaws()) == []
+        other = found.rows.another()
+        assert (other is None) == (limit > 0)
+        if other is not None:
+            assert len(list(other.rows())) == len(made.specs)
+            other.close()
         if sys.platform != "win32":
-            for path in left:
-                assert stat.S_IMODE(path.stat().st_mode) == 0o600
-                assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            assert list(scratch.iterdir()) == []  # a crash would leave nothing
     assert list(scratch.iterdir()) == []
+    in_file = password is not None and limit == 0
+    if sys.platform != "win32":
+        assert modes == ([0o700, 0o600] if in_file else [])
 
 
 def test_a_manifest_without_its_padding_block(mint: Mint) -> None:

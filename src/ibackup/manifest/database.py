@@ -46,6 +46,7 @@ class ManifestDb:
         self._connection = connection
         self._uri = uri
         self._folder = folder
+        self._spare: ManifestDb | None = None
         self._decode_blob: BlobDecoder | None = None
         try:
             self._harden()
@@ -90,7 +91,9 @@ class ManifestDb:
                 whole = target.tell() - target.tell() % page
                 target.truncate(whole)
             uri = f"file:{quote(path.replace(os.sep, '/'))}?mode=ro&immutable=1"
-            return cls(_connect(uri), uri=uri, folder=folder)
+            database = cls(_connect(uri), uri=uri, folder=folder)
+            database._hide()
+            return database
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, sqlite3.Error):
@@ -117,7 +120,18 @@ class ManifestDb:
     def close(self) -> None:
         """Let go of the database and of a temporary file."""
         self._connection.close()
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
         if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _hide(self) -> None:
+        """Take the temporary file's name away where open files outlive their names: a crash then leaves nothing."""
+        if os.name == "posix" and self._folder is not None:
+            self._spare = self.another()
+            self._uri = None
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
@@ -152,8 +166,9 @@ class ManifestDb:
         query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
         try:
             with closing(self._connection.execute(query, cells_of)) as cursor:
-                for cells in cursor:
-                    row = self._row(*cells)
+                make = self._row
+                for file_id, domain, path, flags, blob in cursor:
+                    row = make(file_id, domain, path, flags, blob)
                     if row is not None:
                         yield row
         except sqlite3.Error as error:
@@ -170,12 +185,15 @@ class ManifestDb:
         except sqlite3.Error as error:
             yield str(error)
 
-    def another(self) -> Self | None:
+    def another(self) -> "ManifestDb | None":
         """The same database once more, for another thread; None when it is in memory. Raises FormatError."""
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            return spare
         if self._uri is None:
             return None
         try:
-            return type(self)(_connect(self._uri), uri=self._uri)
+            return ManifestDb(_connect(self._uri), uri=self._uri)
         except sqlite3.Error as error:
             raise _damaged(error) from None
 
@@ -231,7 +249,7 @@ class ManifestDb:
     def _row(
         self, file_id: object, domain: object, path: object, flags: object, blob: object
     ) -> Row | BadRow | None:
-        if not (isinstance(file_id, bytes) and isinstance(domain, bytes) and isinstance(path, bytes)):
+        if not (type(file_id) is bytes and type(domain) is bytes and type(path) is bytes):
             if domain is None and path is None and isinstance(flags, int) and flags & _PLACEHOLDER:
                 return None  # iOS 10.0 leaves placeholders behind
             return BadRow(

@@ -6,7 +6,6 @@ Facts about the format: docs/format.md, "Manifest.mbdb".
 import stat
 import struct
 from collections.abc import Iterator
-from typing import Self
 
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.mbfile import MBFile
@@ -58,7 +57,7 @@ class ManifestMbdb:
         except FormatError as error:
             yield error.flaw
 
-    def another(self) -> Self | None:
+    def another(self) -> "ManifestMbdb | None":
         """None: there is nothing to gain from another thread."""
         return None
 

@@ -228,7 +228,7 @@ class _Shape:
         count, table = self._table(blob)
         number = self.numbers[0]
         if number >= count:
-            raise _Unknown
+            raise _Unknown  # what follows the offsets is not one of them
         if self.trailer[0] == 2:
             place = table + 2 * number
             at = blob[place] << 8 | blob[place + 1]

@@ -15,7 +15,7 @@ from ibackup.manifest.flaws import FormatError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_OBJECTS = 4_000_000
+MAX_OBJECTS = 1_000_000
 
 _UNREADABLE = (
     plistlib.InvalidFileException,

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.mbfile import MBFile, decode, glance
@@ -74,7 +74,7 @@ class Rows(Protocol):
     def flaws(self) -> Iterator[str]:
         """What is wrong with the manifest as a whole."""
 
-    def another(self) -> Self | None:
+    def another(self) -> "Rows | None":
         """The same manifest once more, for another thread; None when that would not help. Raises FormatError."""
 
     def interrupt(self) -> None:
