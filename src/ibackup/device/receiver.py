@@ -146,7 +146,6 @@ class Receiver:
         self.disk_error: OSError | None = None
         self.pulse: Callable[[], None] = _nothing
         self._crash: BaseException | None = None
-        self._abandoned = False
         # Filled by the receiving thread.
         self._file: Arrival | None = None
         self._views: list[memoryview] = []
@@ -162,15 +161,13 @@ class Receiver:
         self._thread.start()
 
     def close(self) -> None:
-        """End the writing thread; what is not in place yet is dropped. Safe to call again."""
-        self._abandoned = True
+        """Store what has come whole, drop what has not, end the writing thread. Safe to call again."""
+        self._submit(None)
         self._jobs.put(None)
         self._thread.join()
-        left = [*self._held, *(file for file, _, _ in self._batch), *([self._file] if self._file else [])]
-        for file in left:
+        for file in [*self._held, *([self._file] if self._file else [])]:
             self._drop(file)
         self._held.clear()
-        self._batch.clear()
         self._file = None
 
     # -- the receiving thread -------------------------------------------------------------------------------
@@ -286,7 +283,7 @@ class Receiver:
         for file, views, ended in batch:
             if file.failed:
                 continue
-            if self.disk_error is not None or self._crash is not None or self._abandoned or ended is False:
+            if self.disk_error is not None or self._crash is not None or ended is False:
                 self._drop(file)
                 continue
             try:
