@@ -34,14 +34,17 @@ def _cbc(key: bytes) -> Cipher[modes.CBC]:
 
 
 def encrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[Buffer]:
-    """The ciphertext of a file, chunk by chunk; memory stays at one chunk."""
-    context: Context = _cbc(key).encryptor()
+    """The ciphertext of a file, chunk by chunk; a chunk is only valid until the next one is asked for."""
+    context = _cbc(key).encryptor()
     length = 0
+    out = bytearray()
     for chunk in chunks:
         length += len(chunk)
-        done = context.update(chunk)
+        if len(out) < len(chunk) + BLOCK:
+            out = bytearray(len(chunk) + BLOCK)
+        done = context.update_into(chunk, out)
         if done:
-            yield done
+            yield memoryview(out)[:done]
     padding = BLOCK - length % BLOCK
     yield context.update(bytes([padding]) * padding) + context.finalize()
 

@@ -4,6 +4,7 @@ import plistlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -54,6 +55,7 @@ class Host:
         override: answers of its own, (code, text, value), by short name.
         room: what it says is free.
         xml: answers as pymobiledevice3 does: XML, negative numbers as unsigned 64-bit ones.
+        phone_s: seconds of computing that the last conversation cost the phone.
         trailers: for each uploaded file that did not end well, its code and text.
     """
 
@@ -68,6 +70,7 @@ class Host:
     major: int | None = 400
     room: int = 1 << 40
     xml: bool = False
+    phone_s: float = 0.0
 
     # --- conversations
 
@@ -125,6 +128,7 @@ class Host:
                 failures.append(error)
             finally:
                 stream.drop()
+                self.phone_s = time.thread_time()
 
         thread = threading.Thread(target=run)
         thread.start()

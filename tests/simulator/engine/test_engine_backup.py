@@ -14,6 +14,7 @@ from iphone_backup_decrypt import EncryptedBackup
 from pyiosbackup import Backup as TheirBackup
 
 from ibackup.simulator.records import archived
+from ibackup.simulator.spec import DomainSpec
 
 if TYPE_CHECKING:
     from .conftest import Host
@@ -327,3 +328,19 @@ def test_a_big_file_passes_in_chunks(make: Make, tmp_path: Path) -> None:
     host = make(big_file_size=9_000_000, backup_password="x", chunk_size=20_000)
     assert host.backup() == OK
     assert_equal_to_phone(host, tmp_path, "x")
+
+
+@pytest.mark.slow
+def test_many_small_files(make: Make) -> None:
+    """The time per file does not grow with their number: no step of the engine is quadratic."""
+
+    def seconds(count: int) -> float:
+        host = make(domains=(DomainSpec(name="HomeDomain", count=count, max_size=64),), batch_size=128)
+        assert host.backup() == OK
+        full = host.phone_s
+        host.phone.files.change(changed=5)
+        assert host.backup() == OK
+        return full + host.phone_s
+
+    small, large = seconds(1500), seconds(12_000)
+    assert large < 12 * small
