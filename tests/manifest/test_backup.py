@@ -316,10 +316,10 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
 
 
 def test_macos_is_told_about_full_disk_access() -> None:
-    error = backup_module._unreadable("/x", PermissionError(1, "Operation not permitted"), "darwin")
+    error = backup_module.folder_error("/x", PermissionError(1, "Operation not permitted"), "darwin")
     assert "Full Disk Access" in error.hint
     assert error.exit_code == 21
-    assert "Full Disk Access" not in backup_module._unreadable("/x", PermissionError(13, ""), "linux").hint
+    assert "Full Disk Access" not in backup_module.folder_error("/x", PermissionError(13, ""), "linux").hint
 
 
 @pytest.mark.parametrize("name", ["Manifest.plist", "Status.plist", "Info.plist"])

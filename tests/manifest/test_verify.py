@@ -1,5 +1,6 @@
 """Verification: one flaw at a time, and exactly the finding that it should give."""
 
+import errno
 import hashlib
 import os
 import plistlib
@@ -8,13 +9,14 @@ import sqlite3
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
+from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
@@ -632,6 +634,24 @@ def test_a_folder_that_became_a_link(mint: Mint, tmp_path: Path) -> None:
     for level in LEVELS:
         found = {(f.kind, f.path or f.file) for f in run(made, level, sealed=True)[0]}
         assert found == {(K.MISSING, PHOTO[1]), (K.NOT_A_FILE, folder.name)}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_folder_that_cannot_be_listed(mint: Mint, monkeypatch: pytest.MonkeyPatch, level: Level) -> None:
+    """A bad sector cannot be made here, so its error is."""
+    made = mint()
+    bad = made.blob(*PHOTO).parent.name
+    items = Confined.items
+
+    def listing(self: Confined, parts: tuple[str, ...]) -> Iterator[Item]:
+        if parts == (bad,):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return items(self, parts)
+
+    monkeypatch.setattr(Confined, "items", listing)
+    findings, summary = run(made, level)
+    assert kinds(findings) == [("unreadable", True, bad)]
+    assert summary.rows == len(made.specs)
 
 
 def test_progress_is_told(mint: Mint) -> None:

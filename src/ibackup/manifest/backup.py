@@ -319,7 +319,7 @@ class Backup:
         except PathRefused:
             raise FormatError(name, "it is a link, which no phone makes") from None
         except PermissionError as error:
-            raise _unreadable(self.path, error) from None
+            raise folder_error(self.path, error) from None
         except OSError as error:
             raise FormatError(name, error.strerror or "the computer cannot read it") from None
 
@@ -368,7 +368,7 @@ def _find(folder: str) -> str:
             inside = sorted(entry.path for entry in listing if entry.is_dir())
         found = [path for path in inside if _looks_like_one(path)]
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise folder_error(folder, error) from None
     if len(found) == 1:
         return found[0]
     if found:
@@ -394,10 +394,10 @@ def _opened(path: str) -> Confined:
     try:
         return Confined(path)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise folder_error(path, error) from None
 
 
-def _unreadable(path: str, error: OSError, platform: str = sys.platform) -> NotABackup:
+def folder_error(path: str, error: OSError, platform: str = sys.platform) -> NotABackup:
     """The error for a folder that cannot be read, with the way out where there is one."""
     if isinstance(error, FileNotFoundError):
         return NotABackup(f"There is no folder {path}.", hint="Check the path; is the disk connected?")

@@ -63,9 +63,16 @@ class Plan:
             sealed: set[str] = set()
             if self._seal is not None:
                 sealed = flat_seal.get(prefix, set()) if self._flat else set(self._seal.ids(prefix))
-            yield from self._bucket(prefix, tree.bucket(prefix), ordered, sealed)
+            disk = tree.bucket(prefix)
+            if prefix in tree.unlisted:
+                # What is in there nobody can say; not that it is missing.
+                self._summary.rows += 0 if ordered is None else sum(1 for _ in ordered.take(prefix))
+                continue
+            yield from self._bucket(prefix, disk, ordered, sealed)
         self.broken = None if ordered is None else ordered.broken
         yield from self._others(tree)
+        for folder, flaw in sorted(tree.unlisted.items()):
+            yield Finding(K.UNREADABLE, file=folder, expected="a readable folder", found=flaw)
 
     def _bucket(
         self, prefix: str, disk: Bucket, ordered: "_Ordered | None", sealed: set[str]

@@ -19,12 +19,14 @@ class Tree:
     Attributes:
         flat: whether blobs lie side by side at the top, as up to iOS 9.
         others: everything that is no blob, by its path; complete when all buckets were asked for.
+        unlisted: folders that the computer cannot list, with its reason.
     """
 
     def __init__(self, confined: Confined, *, flat: bool) -> None:
         self._confined = confined
         self.flat = flat
         self.others: dict[str, Item] = {}
+        self.unlisted: dict[str, str] = {}
         self._flat: dict[str, Bucket] = {}
         self._folders: dict[str, Item] = {}
         for item in confined.items(()):
@@ -67,6 +69,8 @@ class Tree:
             yield from self._confined.items(parts)
         except (FileNotFoundError, PathRefused, NotADirectoryError):
             return  # it went away or became a link since it was listed: its files count as missing
+        except OSError as error:
+            self.unlisted["/".join(parts)] = error.strerror or str(error)
 
     def _other(self, parts: Parts, item: Item) -> None:
         """Note an item that is no blob; of a folder, what is in it."""

@@ -12,7 +12,7 @@ from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded, PasswordWrong
 from ibackup.events import Observer, PhaseStarted, Progress, ignore
 from ibackup.manifest import appdata, checks
-from ibackup.manifest.backup import MANIFEST, Backup
+from ibackup.manifest.backup import MANIFEST, Backup, folder_error
 from ibackup.manifest.examine import Job, Outcome, Reader, Readers, worker_count
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
@@ -240,7 +240,10 @@ class Verification:
             encrypted=rows is not None and self._is_encrypted(),
         )
         with Confined(self._backup.path) as confined, Readers(self._backup.path, worker_count()) as readers:
-            tree = Tree(confined, flat=self._backup.flat)
+            try:
+                tree = Tree(confined, flat=self._backup.flat)
+            except OSError as error:
+                raise folder_error(self._backup.path, error) from None
             if self._level is not Level.QUICK:
                 self._total = tree.measure()
             for result in readers.run(plan.steps(tree, rows)):
