@@ -255,10 +255,15 @@ class Confined:
             else:
                 os.unlink(os.path.join(staging, staged.name))
 
-    def make_dir(self, parts: Parts) -> None:
-        """Make a folder and its parents, mode 0700; one that exists is left as it is."""
+    def make_dir(self, parts: Parts, *, known: int = 0) -> None:
+        """Make a folder and its parents, mode 0700; one that exists is left as it is.
+
+        Args:
+            parts: the folder.
+            known: how many of its parents the caller has made already.
+        """
         self._writable()
-        for depth in range(1, len(parts) + 1):
+        for depth in range(known + 1, len(parts) + 1):
             with self._refusing_links(parts[:depth]):
                 name, at = self._at(parts[:depth])
                 try:

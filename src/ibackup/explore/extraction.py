@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from ibackup.confined import Parts, PathRefused, parse
+from ibackup.confined import Parts, PathRefused
 from ibackup.errors import IbackupError
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
 from ibackup.explore.names import RENAMED_LIST, STAGING, Namer, Renamed, Rules
@@ -124,15 +124,15 @@ def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
     """Files, their bytes, and the room they need."""
     files = size = 0
     room = _SPARE
-    for entry in wanted.selection.entries(backup, bad=lambda _row: None):
-        try:
-            if entry.kind is Kind.FILE:
-                length = max(0, entry.size)
-                files += 1
-                size += length
-                room += -(-length // _BLOCK) * _BLOCK
-        except FormatError:
-            continue  # told of when its turn comes
+    for row in wanted.selection.rows(backup):
+        if row.kind is Kind.FILE:
+            try:
+                length = max(0, row.glance()[0])
+            except FormatError:
+                continue  # told of when its turn comes
+            files += 1
+            size += length
+            room += -(-length // _BLOCK) * _BLOCK
     return files, size, room
 
 
@@ -218,7 +218,7 @@ class _Extraction:
             else:
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
-                    blob = parse(entry.blob_path)
+                    blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
                     yield Job(entry.file_id, domain, path, blob, record, parts, self._times(entry))
 
     def _times(self, entry: Entry) -> Times:
@@ -235,7 +235,7 @@ class _Extraction:
         if parts in self._made:
             return True
         try:
-            own.target.make_dir(parts)
+            own.target.make_dir(parts, known=self._known_depth(parts))
         except OSError as error:
             raise_if_full(error)
             text = f"its folder cannot be made: {error.strerror or error}"
@@ -246,6 +246,13 @@ class _Extraction:
             return True
         self._trouble(_of_entry(entry, "refused", text))
         return False
+
+    def _known_depth(self, parts: Parts) -> int:
+        """How many of the folders on the way are made already."""
+        depth = len(parts) - 1
+        while depth and parts[:depth] not in self._made:
+            depth -= 1
+        return depth
 
     def _link(self, own: Writer, entry: Entry) -> None:
         target = entry.record.target

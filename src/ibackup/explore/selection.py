@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ibackup.explore.apps import domains_of_app
 from ibackup.manifest.backup import Backup, BadRowHandler, Entry
+from ibackup.manifest.rows import Row
 
 _WILD = frozenset("*?[")
 
@@ -93,14 +94,27 @@ class Selection:
 
     def entries(self, backup: Backup, bad: BadRowHandler | None = None) -> Iterator[Entry]:
         """The files, folders and links that are meant. Raises as ``Backup.entries``."""
-        chosen = _Chosen(self)
+        takes = _Chosen(self).takes
+        for domain in self._asked():
+            for entry in backup.entries(domain, bad=bad):
+                if takes(entry.domain, entry.relative_path):
+                    yield entry
+
+    def rows(self, backup: Backup) -> Iterator[Row]:
+        """The same as rows of the manifest, for those who only count; bad ones are left out."""
+        takes = _Chosen(self).takes
+        for domain in self._asked():
+            for row in backup.rows.rows(domain):
+                if isinstance(row, Row) and takes(row.domain, row.relative_path):
+                    yield row
+
+    def _asked(self) -> list[str] | list[None]:
+        """The domains to ask the manifest for; None is all of it.
+
+        It has an index on domains: a small one among a million rows is found at once.
+        """
         exact = {rule.domain: None for rule in self.rules}
-        if exact and not any(is_pattern(domain) for domain in exact):
-            # the manifest has an index on domains; a small one among a million rows is found at once
-            for domain in exact:
-                yield from filter(chosen.takes, backup.entries(domain, bad=bad))
-        else:
-            yield from filter(chosen.takes, backup.entries(bad=bad))
+        return list(exact) if exact and not any(map(is_pattern, exact)) else [None]
 
 
 class _Chosen:
@@ -111,14 +125,13 @@ class _Chosen:
         self._like = [compiled(pattern) for pattern in selection.like]
         self._domains: dict[str, list[re.Pattern[str]] | None] = {}
 
-    def takes(self, entry: Entry) -> bool:
-        """Whether an entry is meant."""
-        path = entry.relative_path
+    def takes(self, domain: str, path: str) -> bool:
+        """Whether a file is meant."""
         if self._rules:
             try:
-                patterns = self._domains[entry.domain]
+                patterns = self._domains[domain]
             except KeyError:
-                patterns = self._domains[entry.domain] = self._of_domain(entry.domain)
+                patterns = self._domains[domain] = self._of_domain(domain)
             if patterns is not None and not any(pattern.match(path) for pattern in patterns):
                 return False
         return not self._like or any(pattern.match(path) for pattern in self._like)
