@@ -157,13 +157,13 @@ def each_moment(
 def test_killed_now_and_then(
     ready: Callable[[int], PhoneFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert each_moment(ready, tmp_path, 17, power=False, monkeypatch=monkeypatch) > 5
+    assert each_moment(ready, tmp_path, 53, power=False, monkeypatch=monkeypatch) > 3
 
 
 def test_the_power_fails_now_and_then(
     ready: Callable[[int], PhoneFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert each_moment(ready, tmp_path, 19, power=True, monkeypatch=monkeypatch) > 5
+    assert each_moment(ready, tmp_path, 47, power=True, monkeypatch=monkeypatch) > 3
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_killed_twice(ready: Callable[[int], PhoneFolder], tmp_path: Path) -> No
     """A run that goes on with a broken one is killed too, again and again, each time a little later."""
     folder = ready(1)
     before = photograph(folder.snapshots()[0].path)
-    for number in range(5, 400, 23):
+    for number in range(5, 400, 61):
         if not killed_at(number, lambda: run(folder), tmp_path / "synced"):
             break
         check(folder, before)

@@ -78,7 +78,7 @@ _steps = st.lists(
 
 
 @given(steps=_steps)
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_knows_what_a_dictionary_knows(
     steps: list[tuple[str, str, int | str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -17,7 +17,6 @@ from ibackup.store.store import Store
 from store.lab import UDID, Listener, backup
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to mount")
-not_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
 
@@ -83,7 +82,7 @@ def test_a_store_of_a_newer_version(tmp_path: Path, known: KnownStores) -> None:
     (tmp_path / "store.json").write_text('{"schema": 2, "id": "x"}')
     with pytest.raises(IbackupError, match="made by a newer ibackup") as told:
         Store.open(tmp_path, known=known)
-    assert told.value.exit_code == 1
+    assert told.value.exit_code == 16
 
 
 @pytest.mark.parametrize(
@@ -95,6 +94,17 @@ def test_a_damaged_store_json(tmp_path: Path, known: KnownStores, text: str) -> 
         Store.open(tmp_path, known=known)
     Store.open(tmp_path, new_store=True, known=known)
     Store.open(tmp_path, known=known)
+
+
+def test_it_remembers_that_copies_were_agreed_to(tmp_path: Path, known: KnownStores) -> None:
+    store = Store.open(tmp_path, known=known)
+    assert not store.copies
+    store.remember_copies(True)
+    again = Store.open(tmp_path, known=known)
+    assert again.copies
+    assert again.id == store.id
+    again.remember_copies(False)
+    assert not Store.open(tmp_path, known=known).copies
 
 
 def test_a_file_is_no_store(tmp_path: Path, known: KnownStores) -> None:
@@ -124,11 +134,21 @@ def test_a_store_inside_a_snapshot_or_a_backup_or_a_store(
         Store.open(link, known=known)
 
 
-@not_root
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="becomes another user")
 def test_a_folder_that_may_not_be_written(tmp_path: Path, known: KnownStores) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(IbackupError, match="could not be made"):
-        Store.open(tmp_path / "store", known=known)
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)  # root may write anywhere
+            Store.open(tmp_path / "store", known=known)
+        except IbackupError as told:
+            code = int(told.exit_code) if "may not write" in told.message else 98
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="tmpfs")
