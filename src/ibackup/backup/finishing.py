@@ -5,34 +5,56 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ibackup.backup.types import PasswordSource
-from ibackup.errors import DamageFound, PasswordNeeded, PasswordWrong
-from ibackup.events import Caution, Observer, PhaseStarted
+from ibackup.errors import DamageFound, NotABackup, PasswordNeeded, PasswordWrong
+from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.findings import Finding
 from ibackup.manifest.verify import check_manifest
-from ibackup.store import Draft, LeftOver, PhoneFolder, Snapshot, WorkingCopy
+from ibackup.store import Draft, PhoneFolder, Snapshot, WorkingCopy
+from ibackup.store.ledger import Origin
+from ibackup.store.recovery import finish_left_overs
 
+_MANIFESTS = ("Manifest.db", "Manifest.mbdb")  # the second on phones before iOS 10
 _NAMED = 5  # files named in an error; verify lists them all
+
+
+class Incomplete(DamageFound):
+    """The phone is not through with it, whatever it said; it can go on from there."""
 
 
 def check(working: WorkingCopy, password: PasswordSource, observe: Observer) -> None:
     """Compare the files with the phone's own list of them, where it can be read, and write down the outcome.
 
     Raises:
-        DamageFound: the phone called the backup finished and it is not, or a file is missing or has another size.
+        DamageFound: the phone called the backup finished, and a file is missing or is not as its list says. The
+            working copy is set aside, since the phone would take what is there for good.
+        Incomplete: Status.plist does not say finished. The working copy is kept for the next run.
     """
-    draft = _draft(working)
+    try:
+        draft = examined(working, password, observe)
+    except Incomplete:
+        working.advance("receiving")
+        raise
+    except DamageFound:
+        working.set_aside()
+        raise
+    working.advance("verified", draft=draft)
+
+
+def examined(working: WorkingCopy, password: PasswordSource, observe: Observer) -> Draft:
+    """The comparison itself; what is known of the snapshot to be, with its outcome. See ``check``."""
     observe(PhaseStarted("check", "Checking every file against the phone's list."))
-    with Backup.open(working.root, known=True) as backup:
+    draft = _draft(working)
+    with _opened(working) as backup:
         status = backup.status
         if not status.is_finished:
-            raise _refused(working, "The phone said that it was done, but Status.plist says otherwise.")
-        encrypted = backup.is_encrypted
-        draft = replace(draft, encrypted=encrypted, data_from=status.date or draft.finished)
+            raise _refused(Incomplete, "Status.plist does not say that the backup is finished.")
+        _look_for_manifest(working)
+        draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
         if _unlock(backup, draft.udid, password, observe):
             _compare(working, backup, draft)
             draft = replace(draft, checked="manifest")
-    working.advance("verified", draft=draft)
+    return draft
 
 
 def close(working: WorkingCopy, observe: Observer) -> Snapshot:
@@ -45,16 +67,32 @@ def close(working: WorkingCopy, observe: Observer) -> Snapshot:
     return working.commit()
 
 
-def finish_left_over(
-    folder: PhoneFolder, left: LeftOver, password: PasswordSource, observe: Observer
-) -> Snapshot | None:
-    """Finish a run that broke after the phone was done; None when only the phone can say whether all is there."""
-    with WorkingCopy.adopt(folder, left, observer=observe) as working:
-        if not working.run.reached("device_done"):
-            return None
-        if not working.run.reached("verified"):
-            check(working, password, observe)
-        return close(working, observe)
+def finish(folder: PhoneFolder, password: PasswordSource, observe: Observer) -> None:
+    """Close what runs left that broke after the phone was done. Needs no phone; the lock must be held."""
+    if not any(left.kind in {"complete", "unfinished"} for left in folder.left_overs()):
+        return
+    observe(Note("Finishing a backup that was interrupted after the phone was done."))
+    for snapshot in finish_left_overs(
+        folder, lambda working: examined(working, password, observe), observer=observe
+    ):
+        observe(Note(f"It is now snapshot {snapshot.id}."))
+
+
+def _look_for_manifest(working: WorkingCopy) -> None:
+    """Even while it is locked the list of files has to be there, and it has to be this backup's own."""
+    origins = {line.path: line.origin for line in working.ledger.lines_in("")}
+    found = next((origins[name] for name in _MANIFESTS if name in origins), None)
+    if found is None:
+        raise _refused(DamageFound, "Manifest.db, the list of its files, is missing.")
+    if found is Origin.CARRIED:
+        raise _refused(DamageFound, "Manifest.db, the list of its files, is that of the backup before.")
+
+
+def _opened(working: WorkingCopy) -> Backup:
+    try:
+        return Backup.open(working.root, known=True)
+    except NotABackup as error:
+        raise _refused(DamageFound, error.message) from error
 
 
 def _draft(working: WorkingCopy) -> Draft:
@@ -96,7 +134,7 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> None:
     )
     found = list(itertools.islice(damage, _NAMED + 1))
     if found:
-        raise _refused(working, _named(found))
+        raise _refused(DamageFound, _named(found))
 
 
 def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
@@ -113,12 +151,10 @@ def _named(findings: list[Finding]) -> str:
     return f"Files that the phone's list names are not there as it says: {names}{more}."
 
 
-def _refused(working: WorkingCopy, why: str) -> DamageFound:
-    # Back to the phone's turn: the next run shows it what is here, and the phone sends what is missing.
-    working.advance("receiving")
-    return DamageFound(
+def _refused(kind: type[DamageFound], why: str) -> DamageFound:
+    return kind(
         "The phone said that the backup is complete, but it is not.",
         why=why,
-        hint="It was not made a snapshot; earlier ones are untouched. Run `ibackup now` again: the phone is asked for "
-        "what is missing.",
+        hint="It was not made a snapshot; earlier ones are untouched. Run `ibackup now` again: the phone sends what is "
+        "missing. If it stays, restart the phone.",
     )

@@ -5,7 +5,6 @@ only when the phone is done the check, the seal, durability and the final name. 
 copy stays for the next one, and no finished snapshot was touched.
 """
 
-import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ibackup.device.usbmux import Listener
 from ibackup.errors import ConnectionLost, IbackupError, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
+from ibackup.store.trouble import telling
 
 # What a phone answers when it cannot go on from what it finds in the working copy: a snapshot of its own in the way,
 # files here that it could not read or write, a backup that it calls corrupt.
@@ -35,6 +35,8 @@ def back_up(request: Request, observe: Observer) -> Result:
         IbackupError: it did not come to a snapshot; what was received is kept for the next run.
     """
     began, started = time.monotonic(), datetime.now(UTC)
+    if request.copies is not None:
+        request.store.remember_copies(request.copies)
     finish_left_overs(request, observe)
     observe(PhaseStarted("find", "Looking for the phone."))
     with (
@@ -53,15 +55,20 @@ def back_up(request: Request, observe: Observer) -> Result:
 
 
 def finish_left_overs(request: Request, observe: Observer) -> None:
-    """Finish what runs left that broke after the phone was done; no phone is needed for that."""
+    """Finish what runs left that broke after the phone was done; no phone is needed for that.
+
+    What is wrong with one phone's folder does not keep another phone from being backed up.
+    """
     for folder in request.store.phones():
-        with contextlib.suppress(PhoneBusy), folder.lock():  # a run under way looks after its own
-            for left in folder.left_overs():
-                if left.kind == "complete" or left.kind == "unfinished":
-                    observe(Note("Finishing a backup that was interrupted after the phone was done."))
-                    snapshot = finishing.finish_left_over(folder, left, request.password, observe)
-                    if snapshot is not None:
-                        observe(Note(f"It is now snapshot {snapshot.id}."))
+        try:
+            with folder.lock():
+                finishing.finish(folder, request.password, observe)
+        except PhoneBusy:
+            continue  # a run under way looks after its own
+        except IbackupError as error:
+            observe(
+                Caution(f"A backup that was interrupted could not be finished. {error.message}", error.hint)
+            )
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,23 @@ class _Run:
             resumed = working.reconciled.kept_bytes
             try:
                 outcome = self._receive(working)
-            except IbackupError as error:
-                if error.error_code not in _NOT_FROM_HERE or not self._can_start_over(working, error):
+                working.advance("device_done", draft=self._draft(working, outcome))
+            except BaseException as error:
+                self._keep(working)
+                if not isinstance(error, IbackupError) or not self._can_start_over(working, error):
                     raise
                 working = self._start_over(working, error)
             else:
-                working.advance("device_done", draft=self._draft(working, outcome))
                 return _Made(working, outcome, resumed)
+
+    def _keep(self, working: WorkingCopy) -> None:
+        """Whatever ended it, a full disk and Ctrl-C included: what arrived is kept for the next run."""
+        try:
+            working.checkpoint()
+        except (IbackupError, OSError):
+            pass  # the first error is the one to tell; what is not certain is sent again
+        finally:
+            working.close()
 
     # -- where to start from --------------------------------------------------------------------------------
 
@@ -104,7 +121,9 @@ class _Run:
         for left in self._folder.left_overs():
             if left.kind != "resumable":
                 continue
-            if taken is not None or self._request.full:
+            # A full backup that broke is gone on with by the next one.
+            fits = not self._request.full or (left.run is not None and not left.run.base)
+            if taken is not None or not fits:
                 self._folder.set_aside(left.path)
                 continue
             taken = WorkingCopy.adopt(self._folder, left, observer=self._observe)
@@ -120,14 +139,29 @@ class _Run:
         return taken
 
     def _clone(self) -> WorkingCopy:
-        base = None if self._request.full else self._folder.base()
+        base = None if self._request.full else self._base()
         if base is not None:
             self._observe(PhaseStarted("prepare", f"Starting from the backup {base.id}."))
         return WorkingCopy.create(
-            self._folder, base, copies=self._request.copies or False, observer=self._observe
+            self._folder, base, copies=self._request.store.copies, observer=self._observe
         )
 
+    def _base(self) -> Snapshot | None:
+        """The snapshot to start from; newer ones that cannot serve are told of."""
+        base = self._folder.base()
+        unusable = [each.id for each in self._folder.entries() if base is None or each.id > base.id]
+        if unusable:
+            self._observe(
+                Caution(
+                    f"Damaged, and not built upon: {', '.join(unusable)}.",
+                    "`ibackup verify` says what is wrong; the phone sends again what is missing.",
+                )
+            )
+        return base
+
     def _can_start_over(self, working: WorkingCopy, error: IbackupError) -> bool:
+        if error.error_code not in _NOT_FROM_HERE:
+            return False
         was_resumed = working.run.resumed > 0
         return was_resumed or (error.error_code == _CORRUPT and working.base is not None)
 
@@ -147,12 +181,14 @@ class _Run:
     # -- the session ----------------------------------------------------------------------------------------
 
     def _receive(self, working: WorkingCopy) -> Outcome:
-        free = free_bytes(working.path)
-        expected = room.estimate(self._phone.facts, working.base, working.reconciled.kept_bytes)
+        kept = working.reconciled.kept_bytes
+        with telling("The store could not be written."):
+            free = free_bytes(working.path)
+        expected = room.estimate(self._phone.facts, working.base, kept)
         room.tell(expected, self._request.store.path, free, self._observe)
         working.advance("receiving")
-        try:
-            with WorkingFiles(
+        with (
+            WorkingFiles(
                 working.root,
                 working.staging,
                 self._phone.udid,
@@ -160,19 +196,18 @@ class _Run:
                 free_space=lambda: free_bytes(working.path),
                 barrier=working.barrier,
                 observer=self._observe,
-            ) as files:
-                previous = _read(os.path.join(working.root, "Info.plist"))
-                files.write_own("Info.plist", collect(self._phone, previous, observer=self._observe))
-                with self._phone.listen() as events:
-                    session = BackupSession(
-                        self._phone, files, self._observe, watch=lambda: self._notice_unplugging(events)
-                    )
-                    return session.run(full=working.base is None)
-        except BaseException:
-            # Whatever ended it, a full disk and Ctrl-C included: what arrived is kept for the next run.
-            with contextlib.suppress(IbackupError, OSError):
-                working.suspend()
-            raise
+            ) as files,
+            self._phone.listen() as events,
+        ):
+            previous = _read(os.path.join(working.root, "Info.plist"))
+            info = collect(self._phone, previous, observer=self._observe)
+            with telling("Info.plist could not be written."):
+                files.write_own("Info.plist", info)
+            session = BackupSession(
+                self._phone, files, self._observe, watch=lambda: self._notice_unplugging(events)
+            )
+            # One that goes on is never asked to start over, whatever the first attempt was.
+            return session.run(full=working.base is None and not working.run.resumed)
 
     def _notice_unplugging(self, events: Listener) -> None:
         """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""

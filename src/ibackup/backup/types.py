@@ -20,7 +20,8 @@ class Request:
         password: asked once, after the phone is known; without one an encrypted backup is checked by the phone alone.
         udid: which phone; None takes the only one that is connected.
         full: have the phone send everything again.
-        copies: copy the previous snapshot where the disk has no links; None is what the store remembers.
+        copies: copy the previous snapshot where the disk has no links; remembered for the store. None: what it
+            remembers.
         wait: seconds to wait for a phone that is not connected.
         patience: seconds to wait for somebody at the phone (unlock, Trust).
     """

@@ -9,7 +9,7 @@ from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.output import duration_text, printable, rfc3339, size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
-from ibackup.errors import ExitCode, NoRoom
+from ibackup.errors import ExitCode
 
 if TYPE_CHECKING:
     from ibackup.backup import Result
@@ -53,6 +53,7 @@ def command(
     whatever happens to this one. Only what is new is transferred.
     """
     from ibackup.backup import Request, back_up
+    from ibackup.store.clone import NoLinks
 
     sources = PasswordSources(app, password_file, password_command, ask=False)
     request = Request(
@@ -66,8 +67,8 @@ def command(
     )
     try:
         result = back_up(request, app.reporter)
-    except NoRoom as error:
-        if copies is None and getattr(error, "copies_would_help", False) and _asks(app):
+    except NoLinks as error:
+        if copies is None and _asks(app):
             app.stop_progress()
             click.echo(wrap(error.message), err=True)
             if click.confirm("Copy it (and remember that for this store)?", err=True):

@@ -33,6 +33,11 @@ _PROBE_FILES = 16
 _CHANGED = "is not what it was when its snapshot was closed"
 _USUAL = re.compile(r"[0-9a-f]{2}/[0-9a-f]{40}")
 
+
+class NoLinks(NoRoom):
+    """The file system shares no files between snapshots; copies of full size were not allowed."""
+
+
 LINKERS: tuple[Linker, ...] = (Reflink(), HardLink())
 
 
@@ -75,7 +80,8 @@ def clone(
 
     Raises:
         DamageFound: the seal of ``base`` is not what it was closed with.
-        NoRoom: the file system has neither reflinks nor hard links and ``copies`` was not given.
+        NoLinks: the file system has neither reflinks nor hard links and ``copies`` was not given.
+        NoRoom: there is no room for a copy.
         OSError: anything else that the file system says.
     """
     base.verify_seal_file()
@@ -165,9 +171,9 @@ class _Clone:
             return True
         return tried == 0
 
-    def _no_links(self) -> NoRoom:
+    def _no_links(self) -> NoLinks:
         needed, free = self._base.meta.bytes, space.free_bytes(self._target.path)
-        return NoRoom(
+        return NoLinks(
             "This file system can share no files between snapshots: it has neither reflinks nor hard links.",
             why=f"A second snapshot would take its full size: about {needed:,} bytes; {free:,} are free.",
             hint="Give --copies to have every snapshot take its full size, or move the store to a disk formatted "

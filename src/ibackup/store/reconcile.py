@@ -7,11 +7,13 @@ there, and the phone would take it for sent.
 
 import os
 import stat
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ibackup.confined import name_flaw
 from ibackup.events import Caution, Observer, Progress, ignore
+from ibackup.store.clone import MTIME_SLACK_S
 from ibackup.store.ledger import Ledger, LedgerUnsound, Line, Origin
 from ibackup.store.linkers import place
 from ibackup.store.snapshot import Snapshot, hash_file
@@ -46,6 +48,7 @@ def reconcile(
     base: Snapshot | None,
     *,
     rebooted: bool,
+    damaged: AbstractSet[str] = frozenset(),
     observer: Observer = ignore,
 ) -> tuple[Ledger, Reconciled]:
     """Replace the ledger at ``ledger_path`` by one that is in step with the files below ``root``.
@@ -56,6 +59,7 @@ def reconcile(
         base: the snapshot that the working copy was cloned from.
         rebooted: whether the computer was started anew since; then only files that are known to have been on
             the disk are kept.
+        damaged: paths of the base that were found to be damaged since.
         observer: told of what is removed, and how far the work is.
 
     Raises:
@@ -64,7 +68,7 @@ def reconcile(
     old = _old_ledger(ledger_path)
     fresh_path = f"{ledger_path}.new"
     fresh = Ledger.create(fresh_path)
-    job = _Job(root, old, fresh, base, observer, rebooted=rebooted)
+    job = _Job(root, old, fresh, base, observer, rebooted=rebooted, damaged=damaged)
     try:
         job.run()
         fresh.make_durable()
@@ -106,6 +110,7 @@ class _Job:
         observer: Observer,
         *,
         rebooted: bool,
+        damaged: AbstractSet[str],
     ) -> None:
         self.result = Reconciled()
         self._root = root
@@ -114,6 +119,7 @@ class _Job:
         self._base = base
         self._base_seal: Seal | None = None
         self._rebooted = rebooted
+        self._damaged = damaged
         self._observer = observer
         self._seen = 0
 
@@ -145,6 +151,8 @@ class _Job:
             line = next((line for line in known if self._holds(line, found.stat)), None)
             if line is None:
                 line = self._from_base(found) or self._read(tree, found)
+            if line is not None and line.origin is Origin.CARRIED and found.path in self._damaged:
+                line = None
         if line is None:
             self._remove(tree, found)
             return
@@ -162,18 +170,25 @@ class _Job:
     def _from_base(self, found: Found) -> Line | None:
         """The file as the base has it, if it is the same file or was carried over with its size and time."""
         sha256 = self._base_sum(found.path)
-        if self._base is None or sha256 is None:
+        theirs = self._of_base(found) if sha256 is not None else None
+        if self._base is None or sha256 is None or theirs is None:
             return None
-        try:
-            theirs = os.lstat(os.path.join(self._base.backup_path, *found.path.split("/")))
-        except OSError:
-            return None  # gone or unreadable there: nothing to compare with
         mine = found.stat
-        same_file = (mine.st_ino, mine.st_dev) == (theirs.st_ino, theirs.st_dev) and mine.st_ino != 0
+        if mine.st_mtime > self._base.meta.finished.timestamp() + MTIME_SLACK_S:
+            return None  # changed since the base was closed: read it
         same_looks = (mine.st_size, mine.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
-        if same_file or (same_looks and not self._rebooted):
+        if _same_file(mine, theirs) or (same_looks and not self._rebooted):
             return Line(found.path, mine.st_size, mine.st_mtime, sha256, Origin.CARRIED)
         return None
+
+    def _of_base(self, found: Found) -> os.stat_result | None:
+        """What the base has under this name; None when that is gone or out of reach."""
+        if self._base is None:
+            return None
+        try:
+            return os.lstat(os.path.join(self._base.backup_path, *found.path.split("/")))
+        except OSError:
+            return None
 
     def _base_sum(self, path: str) -> bytes | None:
         if self._base is None:
@@ -194,6 +209,9 @@ class _Job:
         self.result.read_files += 1
         if sha256 is None or (self._rebooted and sha256 != base_sum and not at_top):
             return None
+        theirs = self._of_base(found) if sha256 != base_sum else None
+        if theirs is not None and _same_file(found.stat, theirs):
+            return None  # a link to a file of the base that was damaged since
         origin = Origin.CARRIED if sha256 == base_sum else Origin.NEW
         return Line(found.path, found.stat.st_size, found.stat.st_mtime, sha256, origin)
 
@@ -204,6 +222,11 @@ class _Job:
         if len(self.result.removed) == 1:
             self._observer(
                 Caution(
+                    f"{found.path!a} is damaged in the snapshot that the broken run began from; it is sent again.",
+                    "Run `ibackup verify` to see what else is.",
+                )
+                if found.path in self._damaged or self._base_sum(found.path) is not None
+                else Caution(
                     "Files that may have been lost when the computer went down are sent again by the phone."
                 )
                 if self._rebooted
@@ -211,3 +234,7 @@ class _Job:
                     f"{found.path!a} in the broken run is nothing that a backup has; it was removed."
                 )
             )
+
+
+def _same_file(mine: os.stat_result, theirs: os.stat_result) -> bool:
+    return mine.st_ino != 0 and (mine.st_ino, mine.st_dev) == (theirs.st_ino, theirs.st_dev)

@@ -5,9 +5,10 @@ import os
 import secrets
 import stat
 import uuid
+from collections.abc import Iterator
 from typing import Self
 
-from ibackup.errors import DamageFound, IbackupError, ProtocolBroken, StoreMissing, UsageError
+from ibackup.errors import DamageFound, ProtocolBroken, StoreMissing, UsageError
 from ibackup.events import Caution, Observer, ignore
 from ibackup.store import durable
 from ibackup.store.known import KnownStores
@@ -51,11 +52,12 @@ class Store:
             observer: told when others can read the folder.
 
         Raises:
-            StoreMissing: there is none, or the one that was used there before is not mounted.
+            StoreMissing: there is none, the one that was used there before is not mounted, or it was made by a newer
+                version.
             UsageError: the path is a file, or lies inside a backup, a snapshot or another store.
             DamageFound: ``store.json`` is damaged.
             NoRoom: the disk is full.
-            IbackupError: it cannot be written, or a newer version made it.
+            IbackupError: it cannot be written.
         """
         full = os.path.realpath(path)
         known = KnownStores() if known is None else known
@@ -73,6 +75,20 @@ class Store:
             _probe(full, observer)
         known.remember(full, store_id)
         return cls(full, store_id)
+
+    @property
+    def copies(self) -> bool:
+        """Whether snapshots may be copied here, at their full size, where the file system has no links."""
+        with _reading(self.path):
+            record = Record.read(os.path.join(self.path, STORE_NAME))
+            return "copies" in record and record.flag("copies")
+
+    def remember_copies(self, wanted: bool) -> None:
+        """Remember whether they may."""
+        if self.copies != wanted:
+            members = {"schema": SCHEMA, "id": self.id, "copies": wanted}
+            with telling(f"The store {self.path!r} cannot be written."):
+                durable.write_file(os.path.join(self.path, STORE_NAME), Record(members).render())
 
     def phones(self) -> list[PhoneFolder]:
         """The phones that have a folder here, in order of UDID."""
@@ -155,19 +171,24 @@ def _refuse_bad_place(path: str) -> None:
         folder, last = os.path.dirname(folder), folder
 
 
-def _read(path: str) -> str:
-    file = os.path.join(path, STORE_NAME)
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[None]:
     with telling(f"The store {path!r} could not be read."):
         try:
-            record = Record.read(file)
-            schema, store_id = record.number("schema"), record.text("id")
+            yield
         except RecordFlaw as flaw:
             raise DamageFound(
-                f"{file!r} is damaged: it {flaw}.",
+                f"{os.path.join(path, STORE_NAME)!r} is damaged: it {flaw}.",
                 hint="The snapshots are not affected. Run the command again with --new-store to write it anew.",
             ) from None
+
+
+def _read(path: str) -> str:
+    with _reading(path):
+        record = Record.read(os.path.join(path, STORE_NAME))
+        schema, store_id = record.number("schema"), record.text("id")
     if schema > SCHEMA:
-        raise IbackupError(
+        raise StoreMissing(
             f"The store {path!r} was made by a newer ibackup.",
             why=f"It has schema {schema}; this version knows {SCHEMA}.",
             hint="Use the newer version (`pip install --upgrade ibackup`), or another --store.",

@@ -165,7 +165,14 @@ class WorkingCopy:
         closing.empty_folder(os.path.join(path, STAGING_NAME))
         root = os.path.join(path, folder.udid)
         durable.make_dir(root)
-        ledger, found = reconcile(root, ledger_path, base, rebooted=not run.same_boot, observer=observer)
+        ledger, found = reconcile(
+            root,
+            ledger_path,
+            base,
+            rebooted=not run.same_boot,
+            damaged=folder.proofs(base.id).damaged if base else frozenset(),
+            observer=observer,
+        )
         made = cls(folder, path, replace(run, barrier=""), ledger, base, observer)
         made.reconciled = found
         return made
