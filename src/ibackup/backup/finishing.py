@@ -1,6 +1,5 @@
 """From the phone's last word to the snapshot: check, seal, make durable, give it its name. Needs no phone."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,13 +7,14 @@ from ibackup.backup.types import PasswordSource
 from ibackup.errors import DamageFound, NotABackup, PasswordNeeded, PasswordWrong
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.manifest.backup import Backup
-from ibackup.manifest.findings import Finding
+from ibackup.manifest.findings import Finding, FindingKind
 from ibackup.manifest.verify import check_manifest
-from ibackup.store import Draft, PhoneFolder, Snapshot, WorkingCopy
+from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy
 from ibackup.store.ledger import Origin
 from ibackup.store.recovery import finish_left_overs
 
 _MANIFESTS = ("Manifest.db", "Manifest.mbdb")  # the second on phones before iOS 10
+_MOST_ODD = 1000  # files with another size than the list says; with more of them the list is not theirs
 _NAMED = 5  # files named in an error; verify lists them all
 
 
@@ -52,8 +52,7 @@ def examined(working: WorkingCopy, password: PasswordSource, observe: Observer) 
         _look_for_manifest(working)
         draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
         if _unlock(backup, draft.udid, password, observe):
-            _compare(working, backup, draft)
-            draft = replace(draft, checked="manifest")
+            draft = _compare(working, backup, draft)
     return draft
 
 
@@ -125,16 +124,33 @@ def _unlock(backup: Backup, udid: str, password: PasswordSource, observe: Observ
     return True
 
 
-def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> None:
+def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
+    """Hold every row against what is stored.
+
+    A file whose stored size nothing vouches for (it grew or shrank while the phone read it, and is neither encrypted
+    nor a database) is what the phone sent, and the only copy there will be: it is kept and named, like one that the
+    phone could not read. A missing file is damage.
+    """
     excused = {file.path.rpartition("/")[2] for file in draft.unreadable}
-    damage = (
-        finding
-        for finding in check_manifest(backup, _sizes(working))
-        if finding.is_damage and finding.file_id not in excused
-    )
-    found = list(itertools.islice(damage, _NAMED + 1))
-    if found:
-        raise _refused(DamageFound, _named(found))
+    odd: list[Unreadable] = []
+    damage: list[Finding] = []
+    for finding in check_manifest(backup, _sizes(working)):
+        if not finding.is_damage or finding.file_id in excused:
+            continue
+        if finding.kind is FindingKind.SIZE_DIFFERS and finding.domain:
+            text = (
+                f"changed while it was read: {finding.found} stored, {finding.expected} by the phone's list"
+            )
+            odd.append(Unreadable(f"{finding.domain}/{finding.path}", finding.file, 0, text))
+        else:
+            damage.append(finding)
+        if len(damage) > _NAMED or len(odd) > _MOST_ODD:
+            break
+    if damage or len(odd) > _MOST_ODD:
+        raise _refused(
+            DamageFound, _named(damage) if damage else "Most files have another size than the list says."
+        )
+    return replace(draft, checked="manifest", unreadable=(*draft.unreadable, *odd))
 
 
 def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
