@@ -129,7 +129,7 @@ def file(
 
 
 @contextlib.contextmanager
-def playing(script: Callable[[Device], None]) -> Iterator[socket.socket]:
+def playing(script: Callable[[Device], object]) -> Iterator[socket.socket]:
     """A socket to a phone that plays a script; what goes wrong in the script fails the test."""
     ours, theirs = socket.socketpair()
     failures: list[BaseException] = []

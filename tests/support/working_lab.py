@@ -56,7 +56,7 @@ class Lab:
 
     @contextmanager
     def serving(
-        self, script: Callable[[Device], None], patience: Patience | None = None, *, checked: bool = True
+        self, script: Callable[[Device], object], patience: Patience | None = None, *, checked: bool = True
     ) -> Iterator[Callable[[], None]]:
         """Yields what answers the script's requests until it says goodbye; the disk is as told afterwards."""
         with playing(script) as sock, DeviceLink(sock, patience=patience) as link, self.working() as files:
@@ -71,7 +71,7 @@ class Lab:
         if checked:
             self.check()
 
-    def ask(self, script: Callable[[Device], None]) -> None:
+    def ask(self, script: Callable[[Device], object]) -> None:
         """Answer a script that only asks."""
 
         def whole(device: Device) -> None:
