@@ -166,6 +166,18 @@ def test_a_damaged_file_is_named_without_seal_and_digest(mint: Mint, flaw: str, 
         assert kinds(run(made, level)[0]) == [(kind.value, True, PHOTO[1])]
 
 
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["plain", "enc"])
+def test_a_phone_that_lied_is_found_by_a_deep_check(mint: Mint, password: str | None) -> None:
+    """The seal vouches for what came; a restore compares with the phone's own checksum and would refuse the file."""
+    made = mint(password)
+    flip(made.blob(*PLIST))
+    made.seal()
+    assert run(made, Level.FULL, sealed=True)[0] == []
+    findings, _ = run(made, Level.DEEP, sealed=True)
+    assert kinds(findings) == [("content-changed", True, PLIST[1])]
+    assert findings[0].expected.startswith("SHA-1 ")
+
+
 @pytest.mark.parametrize("sealed", [True, False])
 def test_two_files_swapped(mint: Mint, sealed: bool) -> None:
     first, second = ("HomeDomain", "a"), ("HomeDomain", "b")

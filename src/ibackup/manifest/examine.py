@@ -57,6 +57,7 @@ class Outcome:
     Attributes:
         size: bytes read, or there.
         digest: SHA-256 where the job has one to compare with, else SHA-1, else None.
+        sha1: SHA-1 where the job has both.
         ends_well: whether its end is one of a whole file: right padding, or all the pages that an SQLite database
             says it has; None when nothing tells.
         flaw: why it could not be read, empty when it could.
@@ -66,6 +67,7 @@ class Outcome:
 
     size: int = 0
     digest: bytes | None = None
+    sha1: bytes | None = None
     ends_well: bool | None = None
     flaw: str = ""
     missing: bool = False
@@ -111,9 +113,11 @@ class Reader:
         size = os.fstat(source.fileno()).st_size
         if not job.whole and not known:
             return Outcome(size, ends_well=self._end(source, size, job.key))
-        hasher: _Hash | None = None
-        if known:
-            hasher = hashlib.sha256() if job.sha256 is not None else hashlib.sha1(usedforsecurity=False)
+        hashers: list[_Hash] = []
+        if job.sha256 is not None:
+            hashers.append(hashlib.sha256())
+        if job.sha1 is not None:
+            hashers.append(hashlib.sha1(usedforsecurity=False))
         decryptor = (
             crypto.cbc_decryptor(job.key) if job.key is not None and size % crypto.BLOCK == 0 else None
         )
@@ -123,7 +127,7 @@ class Reader:
                 return Outcome(size, flaw="stopped")
             view = self._buffer[:got]
             head = head or bytes(view[:_SQLITE_HEADER])
-            if hasher is not None:
+            for hasher in hashers:
                 hasher.update(view)
             if decryptor is not None:
                 for start in range(0, got - got % crypto.BLOCK, _SLICE):
@@ -133,7 +137,8 @@ class Reader:
             size += got
         return Outcome(
             size,
-            hasher.digest() if hasher is not None else None,
+            hashers[0].digest() if hashers else None,
+            hashers[1].digest() if len(hashers) > 1 else None,
             _ends_well(size, job.key is not None, tail, head),
         )
 

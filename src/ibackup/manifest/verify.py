@@ -139,6 +139,9 @@ def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding
     elif good is False and wanted is not None and outcome.digest is not None:
         name = "SHA-256" if job.sha256 else "SHA-1"
         yield finding(K.CONTENT_CHANGED, f"{name} {wanted.hex()}", f"{name} {outcome.digest.hex()}")
+    elif outcome.sha1 is not None and job.sha1 is not None and outcome.sha1 != job.sha1:
+        by = "by the phone's list; a restore refuses it"
+        yield finding(K.CONTENT_CHANGED, f"SHA-1 {job.sha1.hex()} {by}", f"SHA-1 {outcome.sha1.hex()}")
     elif deep and job.key is not None and outcome.ends_well is False:
         yield finding(K.PADDING_WRONG, "padding that fits", "it does not decrypt to a whole file")
 
