@@ -1,9 +1,13 @@
 """A store on the real file system, and a stand-in for the session that writes the way the session does."""
 
+import ctypes
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -209,3 +213,33 @@ def run(folder: PhoneFolder, observer: Observer = ignore) -> Snapshot:
         snapshot = close(working)
     folder.clear_up(after_success=True)
     return snapshot
+
+
+def alone_on_a_disk(disk: str, size: str, job: Callable[[], None]) -> bool:
+    """Run a job in a process that alone sees a small disk (tmpfs) mounted; False where that is not to be had.
+
+    The mount goes away with the process, whatever happens to it.
+    """
+    new_mounts, failed = 0x00020000, 77
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            if ctypes.CDLL(None).unshare(new_mounts) != 0:
+                os._exit(failed)
+            for command in (
+                ["mount", "--make-rprivate", "/"],
+                ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk],
+            ):
+                if subprocess.run(command, check=False, capture_output=True).returncode:
+                    os._exit(failed)
+            job()
+            code = 0
+        except BaseException:  # noqa: BLE001 - the parent is told by the exit code
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in {0, failed}, "see the traceback on standard error"
+    return code == 0
