@@ -235,7 +235,9 @@ class _Run:
             received_bytes=outcome.received_bytes,
             tool=f"ibackup {__version__}",
             unreadable=tuple(
-                Unreadable(file.device_path, file.path, file.code, file.text, file.expected)
+                Unreadable(
+                    file.device_path, file.path.removeprefix("Snapshot/"), file.code, file.text, file.expected
+                )
                 for file in outcome.unreadable
             ),
         )

@@ -14,6 +14,7 @@ from ibackup.store.run import RUN_NAME, Run, is_run_id
 from ibackup.store.snapshot import META_NAME, SEAL_NAME, BrokenSnapshot, Snapshot
 from ibackup.store.trouble import telling
 
+_SMALL_GAP = timedelta(seconds=30)
 _WORKING = "working-"
 _SET_ASIDE = "working-broken-"
 _DISCARDED = "discarded-"
@@ -176,7 +177,9 @@ class PhoneFolder:
         wanted = times.as_id(started)
         if wanted > newest_id:
             return wanted, sequence, False
-        return times.as_id(times.from_id(newest_id) + timedelta(seconds=1)), sequence, True
+        newest = times.from_id(newest_id)
+        # Ids have whole seconds, so that runs which follow each other closely may get ahead of the clock.
+        return times.as_id(newest + timedelta(seconds=1)), sequence, newest - started > _SMALL_GAP
 
     # -- proofs ---------------------------------------------------------------------------------------------
 
