@@ -95,7 +95,7 @@ class FileSink(Protocol):
         """A file starts: where it came from on the phone, where to store it. May refuse by raising."""
 
     def data(self, view: memoryview) -> None:
-        """The next bytes of the file, a view into the buffer that is parsed."""
+        """The next bytes of the file, a view into the buffer that is parsed; a file of one piece comes as one."""
 
     def end(self, code: int, text: str) -> None:
         """The file is over; ``code`` is 0 when it is complete, else the negated status of what failed."""
@@ -104,7 +104,9 @@ class FileSink(Protocol):
 class FileParser:
     """Takes the files out of the bytes that follow an UploadFiles message.
 
-    ``parse`` is called whenever there are more bytes; names and heads are taken only whole, data as it comes.
+    ``parse`` is called whenever there are more bytes; names and heads are taken only whole, data as it comes. The
+    data of a file is closed up within the buffer, over the heads between its chunks: moving it there costs far
+    less than hashing and writing it in pieces.
 
     Attributes:
         done: the end of the list was seen.
@@ -114,13 +116,14 @@ class FileParser:
         received: bytes of data so far.
     """
 
-    __slots__ = ("_code", "_left", "_sink", "_text", "done", "in_file", "need", "received")
+    __slots__ = ("_code", "_first", "_last", "_left", "_sink", "_text", "done", "in_file", "need", "received")
 
     def __init__(self, sink: FileSink) -> None:
         self._sink = sink
         self._left = 0  # bytes of the present chunk still to come
         self._code = CODE_DATA  # of the present chunk
         self._text = bytearray()
+        self._first = self._last = 0  # where the data closed up so far begins and ends
         self.done = False
         self.in_file = False
         self.need = LENGTH.size
@@ -129,11 +132,17 @@ class FileParser:
     def parse(self, view: memoryview, start: int, end: int) -> int:
         """Parse ``view[start:end]``; returns where it stopped, the rest must come again at the next call.
 
+        What was taken is overwritten.
+
         Raises:
             ProtocolBroken: a length that is not allowed, or a name that is no text.
         """
+        stop = self._parse(view, start, end)
+        self._flush(view)
+        return stop
+
+    def _parse(self, view: memoryview, start: int, end: int) -> int:
         unpack_head = CHUNK_HEAD.unpack_from
-        data = self._sink.data
         while True:
             if self._left:
                 if start == end:
@@ -146,7 +155,7 @@ class FileParser:
             elif end - start < CHUNK_HEAD.size:
                 if end - start >= LENGTH.size and not LENGTH.unpack_from(view, start)[0]:
                     start += LENGTH.size
-                    self._end(1, "The file ended without a status.")
+                    self._end(view, 1, "The file ended without a status.")
                     continue
                 self.need = LENGTH.size if end - start < LENGTH.size else CHUNK_HEAD.size
                 return start
@@ -157,27 +166,42 @@ class FileParser:
                     stop = start + LENGTH.size + length
                     if length > MAX_FRAME:
                         raise _too_long(length)
-                    if length > 1:
-                        data(view[start + CHUNK_HEAD.size : stop])
-                        self.received += length - 1
+                    self._data(view, start + CHUNK_HEAD.size, stop)
                     start = stop
                 else:
-                    start = self._head(length, code, start)
+                    start = self._head(view, length, code, start)
         # Something always follows a chunk, if only the four bytes that say that the list is over.
         self.need = self._left + LENGTH.size
         return start
 
-    def _head(self, length: int, code: int, start: int) -> int:
+    def _data(self, view: memoryview, start: int, stop: int) -> None:
+        """Close up the data at hand."""
+        last = self._last
+        if not last:
+            self._first = start
+            self._last = stop
+        else:
+            self._last = last + stop - start
+            view[last : self._last] = view[start:stop]
+
+    def _flush(self, view: memoryview) -> None:
+        """Hand on the data that was closed up."""
+        if self._last > self._first:
+            self.received += self._last - self._first
+            self._sink.data(view[self._first : self._last])
+        self._first = self._last = 0
+
+    def _head(self, view: memoryview, length: int, code: int, start: int) -> int:
         """Take the head of a chunk that is not wholly here, or is not data."""
         if not length:
-            self._end(1, "The file ended without a status.")
+            self._end(view, 1, "The file ended without a status.")
             return start + LENGTH.size
         if length > MAX_FRAME:
             raise _too_long(length)
         self._code = code
         self._left = length - 1
         if not self._left and code != CODE_DATA:
-            self._end(code, "")
+            self._end(view, code, "")
         return start + CHUNK_HEAD.size
 
     def _take(self, view: memoryview, start: int, end: int) -> int:
@@ -185,15 +209,15 @@ class FileParser:
         stop = min(end, start + self._left)
         self._left -= stop - start
         if self._code == CODE_DATA:
-            self._sink.data(view[start:stop])
-            self.received += stop - start
+            self._data(view, start, stop)
         else:
             self._text += view[start : min(stop, start + MAX_TEXT - len(self._text))]
             if not self._left:
-                self._end(self._code, self._text.decode("utf-8", "replace"))
+                self._end(view, self._code, self._text.decode("utf-8", "replace"))
         return stop
 
-    def _end(self, code: int, text: str) -> None:
+    def _end(self, view: memoryview, code: int, text: str) -> None:
+        self._flush(view)
         self.in_file = False
         self._text.clear()
         self._sink.end(code, text)
