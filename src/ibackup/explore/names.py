@@ -132,14 +132,13 @@ class Namer:
         """The place of a folder; the same each time."""
         if self._is_long(domain, path):
             return self._long(domain, path, file_id)
-        return self._folder(domain, path)
+        return self._folder(domain, path) if path else self._root(domain)
 
     def file(self, domain: str, path: str, file_id: str) -> Parts:
         """A place for a file or link."""
         if self._is_long(domain, path):
             return self._long(domain, path, file_id)
-        folder, _, name = path.rpartition("/")
-        parent = self._folder(domain, folder)
+        parent, name = self._parent(domain, path)
         return (*parent, self._place(parent, name, domain, path))
 
     def _is_long(self, domain: str, path: str) -> bool:
@@ -152,19 +151,25 @@ class Namer:
             )
         return length > self._rules.path_limit or (len(path) >= _MAX_DEPTH and path.count("/") >= _MAX_DEPTH)
 
+    def _root(self, domain: str) -> Parts:
+        known = self._folders.get(domain)
+        if known is None:
+            known = self._folders[domain] = (self._place((), domain, domain, ""),)
+        return known
+
+    def _parent(self, domain: str, path: str) -> tuple[Parts, str]:
+        """The place of the folder that a path is in, and the path's last name."""
+        above, slash, name = path.rpartition("/")
+        return (self._folder(domain, above) if slash else self._root(domain)), name
+
     def _folder(self, domain: str, path: str) -> Parts:
+        """The place of a folder below a domain; an empty path is a folder without a name."""
         key = f"{domain}\0{path}"
         known = self._folders.get(key)
-        if known is not None:
-            return known
-        if path:
-            above, _, name = path.rpartition("/")
-            parent = self._folder(domain, above)
-            parts = (*parent, self._place(parent, name, domain, path))
-        else:
-            parts = (self._place((), domain, domain, ""),)
-        self._folders[key] = parts
-        return parts
+        if known is None:
+            parent, name = self._parent(domain, path)
+            known = self._folders[key] = (*parent, self._place(parent, name, domain, path))
+        return known
 
     def _long(self, domain: str, path: str, file_id: str) -> Parts:
         """A place for what lies too deep or has too long a path: one folder, the name made unique by the id."""
@@ -172,7 +177,7 @@ class Namer:
         known = self._folders.get(key)
         if known is not None:
             return known
-        parent = self._folder(LONG_PATHS, "")
+        parent = self._root(LONG_PATHS)
         name = f"{file_id[:8]} {path[-self._rules.name_limit :].rpartition('/')[2]}"
         limit = self._rules.path_limit - len(LONG_PATHS) - 1
         place = self._unique(parent, self._shortened(self._fit(name)[0], min(limit, self._rules.name_limit)))

@@ -1,5 +1,6 @@
 """The times of files that are taken out."""
 
+import math
 import os
 import sys
 from typing import NamedTuple
@@ -19,7 +20,9 @@ class Times(NamedTuple):
 
 def as_ns(seconds: float) -> int:
     """Nanoseconds, within what every file system can hold."""
-    return int(min(max(seconds, _EARLIEST), _LATEST) * _SECOND)
+    seconds = min(max(seconds, _EARLIEST), _LATEST)
+    whole = math.floor(seconds)
+    return whole * _SECOND + round((seconds - whole) * _SECOND)  # a float has too few digits for all of it
 
 
 def set_times(target: int | str, times: Times) -> None:
