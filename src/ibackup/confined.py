@@ -135,6 +135,25 @@ def _kind(mode: int) -> Kind:
     return "directory" if stat.S_ISDIR(mode) else "other"
 
 
+class _RefusingLinks:
+    """Turns what the system says of a link on the way to a path into a refusal of that path."""
+
+    # A class, since contextlib's generators take longer than some of the system calls inside.
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            raise PathRefused("/".join(self._parts), "goes through a link") from None
+
+
 class Confined:
     """A folder that names from outside are resolved below.
 
@@ -190,7 +209,7 @@ class Confined:
             OSError: something else is there, or it cannot be read.
         """
         # Non-blocking, so that a named pipe in a hostile folder cannot hang us before it is looked at.
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             name, at = self._at(parts)
             fd = os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY, **at)
         mode = os.fstat(fd).st_mode
@@ -202,14 +221,14 @@ class Confined:
 
     def item(self, parts: Parts) -> Item:
         """What stands at a path, links not followed. Raises FileNotFoundError when nothing does."""
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             name, at = self._at(parts)
             found = os.stat(name, follow_symlinks=False, **at)
         return Item(parts[-1], _kind(found.st_mode), found.st_size, found.st_mtime)
 
     def items(self, parts: Parts) -> Iterator[Item]:
         """What a folder holds, in no order; ``()`` is the root. Raises FileNotFoundError when there is none."""
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             folder: int | str = self._dir(parts) if _POSIX_AT else self._checked_path(parts)
             listing = os.scandir(folder)
         with listing as entries:
@@ -239,7 +258,7 @@ class Confined:
     def publish(self, staged: Staged, parts: Parts) -> None:
         """Rename a staged file to its place, over a file or link that is there; its descriptor may be closed."""
         staging = self._writable()
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             name, at = self._at(parts)
             if self._staging_fd >= 0:
                 os.rename(staged.name, name, src_dir_fd=self._staging_fd, dst_dir_fd=at["dir_fd"])
@@ -264,7 +283,7 @@ class Confined:
         """
         self._writable()
         for depth in range(known + 1, len(parts) + 1):
-            with self._refusing_links(parts[:depth]):
+            with _RefusingLinks(parts[:depth]):
                 name, at = self._at(parts[:depth])
                 try:
                     os.mkdir(name, 0o700, **at)
@@ -278,14 +297,14 @@ class Confined:
     def make_link(self, target: str, parts: Parts) -> None:
         """Make a symbolic link; nothing here ever follows it. Raises FileExistsError when something is there."""
         self._writable()
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             name, at = self._at(parts)
             os.symlink(target, name, dir_fd=at.get("dir_fd"))
 
     def set_times(self, parts: Parts, modified_ns: int) -> None:
         """Set when a folder or file was last changed, nanoseconds since 1970; a link is refused."""
         self._writable()
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             name, at = self._at(parts)
             if stat.S_ISLNK(os.stat(name, follow_symlinks=False, **at).st_mode):
                 raise PathRefused("/".join(parts), "goes through a link")
@@ -295,11 +314,18 @@ class Confined:
     def rename(self, source: Parts, target: Parts) -> None:
         """Move a file or folder; what stood at the target is replaced, a folder with all it holds."""
         self._writable()
-        with self._refusing_links(source):
+        with _RefusingLinks(source):
             old, old_at = self._at(source)
             moved_dir = stat.S_ISDIR(os.stat(old, follow_symlinks=False, **old_at).st_mode)
-        with self._refusing_links(target):
+        with _RefusingLinks(target):
             new, new_at = self._at(target)
+            if _POSIX_AT and not moved_dir:
+                try:
+                    os.rename(old, new, src_dir_fd=old_at["dir_fd"], dst_dir_fd=new_at["dir_fd"])
+                except IsADirectoryError:
+                    pass  # the rare case, below
+                else:
+                    return
             if moved_dir or self._is_dir(target):
                 if target[: len(source)] == source or source[: len(target)] == target:
                     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join(target))
@@ -315,7 +341,7 @@ class Confined:
     def remove(self, parts: Parts) -> bool:
         """Remove a file, a link itself, or a folder with all it holds; False when nothing was there."""
         self._writable()
-        with self._refusing_links(parts):
+        with _RefusingLinks(parts):
             try:
                 name, at = self._at(parts)
                 is_dir = stat.S_ISDIR(os.stat(name, follow_symlinks=False, **at).st_mode)
@@ -342,15 +368,6 @@ class Confined:
             return self.item(parts).kind == "directory"
         except FileNotFoundError:
             return False
-
-    @contextlib.contextmanager
-    def _refusing_links(self, parts: Parts) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise PathRefused("/".join(parts), "goes through a link") from None
-            raise
 
     def _at(self, parts: Parts) -> tuple[str, dict[str, int]]:
         """The name and the ``dir_fd`` argument by which an os call reaches a path."""
