@@ -44,16 +44,24 @@ def check(working: WorkingCopy, password: PasswordSource, observe: Observer) -> 
 def examined(working: WorkingCopy, password: PasswordSource, observe: Observer) -> Draft:
     """The comparison itself; what is known of the snapshot to be, with its outcome. See ``check``."""
     observe(PhaseStarted("check", "Checking every file against the phone's list."))
+    try:
+        with Backup.open(working.root, known=True) as backup:
+            return _compared(working, backup, password, observe)
+    except NotABackup as error:
+        raise _refused(DamageFound, error.message) from error
+
+
+def _compared(working: WorkingCopy, backup: Backup, password: PasswordSource, observe: Observer) -> Draft:
     draft = _draft(working)
-    with _opened(working) as backup:
-        status = backup.status
-        if not status.is_finished:
-            raise _refused(Incomplete, "Status.plist does not say that the backup is finished.")
-        _look_for_manifest(working)
-        draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
-        if _unlock(backup, draft.udid, password, observe):
-            draft = _compare(working, backup, draft)
-    return draft
+    status = backup.status
+    if not status.is_finished:
+        raise _refused(Incomplete, "Status.plist does not say that the backup is finished.")
+    _look_for_manifest(working)
+    draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
+    if not _unlock(backup, draft.udid, password, observe):
+        return draft
+    _compare(working, backup, draft)
+    return replace(draft, checked="manifest")
 
 
 def close(working: WorkingCopy, observe: Observer) -> Snapshot:
@@ -85,13 +93,6 @@ def _look_for_manifest(working: WorkingCopy) -> None:
         raise _refused(DamageFound, "Manifest.db, the list of its files, is missing.")
     if found is Origin.CARRIED:
         raise _refused(DamageFound, "Manifest.db, the list of its files, is that of the backup before.")
-
-
-def _opened(working: WorkingCopy) -> Backup:
-    try:
-        return Backup.open(working.root, known=True)
-    except NotABackup as error:
-        raise _refused(DamageFound, error.message) from error
 
 
 def _draft(working: WorkingCopy) -> Draft:
