@@ -75,7 +75,7 @@ def test_what_is_told(lab: Lab) -> None:
 def test_encrypted_with_and_without_its_password(make_lab: MakeLab) -> None:
     lab = make_lab(replace(SMALL, backup_password=PASSWORD))
     asked: list[str] = []
-    first = lab.now(lambda udid: asked.append(udid))
+    first = lab.now(asked.append)
     assert (first.encrypted, first.checked, asked) == (True, "phone", [lab.phone.udid])
     assert lab.told.cautions == []
     assert_is_the_phone(first.path, lab.phone, PASSWORD)
