@@ -1,4 +1,4 @@
-"""``config.toml``: where the store is, and the phones' names.
+"""``config.toml``: where the store is, and the phones' names. Relative paths in it start at its own folder.
 
 store = "/mnt/disk/ibackup"
 
@@ -19,6 +19,7 @@ from ibackup.errors import UsageError
 
 _KEYS = {"store", "phones"}
 _PHONE_KEYS = {"name", "udid", "password_file", "password_command"}
+_TABLE = re.compile(r"\s*\[\[\s*[\"']?phones[\"']?\s*\]\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class Config:
         return None
 
 
+_UDID = re.compile(r"[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40}")
+
+
+def is_udid(text: str) -> bool:
+    """Whether this is a phone's UDID, of the newer form (its dash may be missing) or the older one."""
+    return _UDID.fullmatch(text) is not None
+
+
 def same_udid(one: str, other: str) -> bool:
     """Whether two spellings name the same phone: case and the dash do not count."""
     return one.replace("-", "").lower() == other.replace("-", "").lower()
@@ -71,11 +80,16 @@ def load(path: str | None) -> Config:
         data = tomllib.loads(text)
     except FileNotFoundError:
         if path:
-            raise UsageError(f"The config file {file} is not there.") from None
+            raise UsageError(
+                f"The config file {file} is not there.", hint="Name another with --config."
+            ) from None
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"The config file {file} cannot be read: {reason}.") from None
+        raise UsageError(
+            f"The config file {file} cannot be read: {reason}.",
+            hint="Mend it, or name another with --config.",
+        ) from None
     return _Checker(file, text).config(data)
 
 
@@ -83,46 +97,67 @@ class _Checker:
     def __init__(self, file: Path, text: str) -> None:
         self._file = file
         self._lines = text.splitlines()
+        self._heads = [number for number, line in enumerate(self._lines) if _TABLE.match(line)]
 
     def config(self, data: dict[str, object]) -> Config:
-        self._known(data, _KEYS)
+        self._known(data, _KEYS, 0)
         tables = data.get("phones", [])
         if not isinstance(tables, list):
             raise self._wrong("phones", "is written as [[phones]] tables")
-        return Config(
-            path=self._file,
-            store=self._text(data, "store"),
-            phones=tuple(self._phone(table) for table in tables),
-        )
+        phones: list[PhoneConfig] = []
+        for index, table in enumerate(tables):
+            start = self._heads[index] if index < len(self._heads) else 0
+            phone = self._phone(table, start)
+            for other in phones:
+                if other.name.casefold() == phone.name.casefold():
+                    raise self._wrong("name", f"{phone.name!r} stands for two phones", start)
+                if same_udid(other.udid, phone.udid):
+                    raise self._wrong("udid", f"{phone.udid} has two names", start)
+            phones.append(phone)
+        return Config(path=self._file, store=self._path(data, "store", 0), phones=tuple(phones))
 
-    def _phone(self, table: object) -> PhoneConfig:
+    def _phone(self, table: object, start: int) -> PhoneConfig:
         if not isinstance(table, dict):
-            raise self._wrong("phones", "is written as [[phones]] tables")
-        self._known(table, _PHONE_KEYS)
-        name, udid = self._text(table, "name"), self._text(table, "udid")
+            raise self._wrong("phones", "is written as [[phones]] tables", start)
+        self._known(table, _PHONE_KEYS, start)
+        name, udid = self._text(table, "name", start), self._text(table, "udid", start)
         if not name or not udid:
-            raise self._wrong("phones", "needs a name and a udid in each table")
+            raise self._wrong("phones", "needs a name and a udid in each table", start)
+        if not is_udid(udid):
+            raise self._wrong("udid", f"{udid!r} is not a UDID (`ibackup devices` shows it)", start)
         return PhoneConfig(
-            name, udid, self._text(table, "password_file"), self._text(table, "password_command")
+            name,
+            udid,
+            self._path(table, "password_file", start),
+            self._text(table, "password_command", start),
         )
 
-    def _known(self, table: dict[str, object], known: set[str]) -> None:
+    def _known(self, table: dict[str, object], known: set[str], start: int) -> None:
         for key in table:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                raise self._wrong(key, f"is not known{f'; did you mean {near[0]}?' if near else ''}")
+                raise self._wrong(key, f"is not known{f'; did you mean {near[0]}?' if near else ''}", start)
 
-    def _text(self, table: dict[str, object], key: str) -> str | None:
+    def _path(self, table: dict[str, object], key: str, start: int) -> str | None:
+        text = self._text(table, key, start)
+        if text is None or text.startswith("~"):
+            return text
+        return os.path.join(self._file.absolute().parent, text)
+
+    def _text(self, table: dict[str, object], key: str, start: int) -> str | None:
         value = table.get(key)
-        if value is None or isinstance(value, str):
+        if value is None or (isinstance(value, str) and value):
             return value
-        raise self._wrong(key, 'takes a text in "quotes"')
+        raise self._wrong(key, "is empty" if value == "" else 'takes a text in "quotes"', start)
 
-    def _wrong(self, key: str, flaw: str) -> UsageError:
-        pattern = re.compile(rf"^\s*(\[\[)?\"?{re.escape(key)}\b")
-        line = next((number for number, text in enumerate(self._lines, 1) if pattern.match(text)), 1)
+    def _wrong(self, key: str, flaw: str, start: int = 0) -> UsageError:
+        """The error about a key that stands in the table which begins at that line, counted from 0."""
+        pattern = re.compile(rf"""^\s*(\[+\s*)?["']?{re.escape(key)}\b""")
+        lines = enumerate(self._lines[start:], start + 1)
+        line = next((number for number, text in lines if pattern.match(text)), start + 1)
+        sentence = f"{self._file}, line {line}: {key} {flaw}"
         return UsageError(
-            f"{self._file}, line {line}: {key} {flaw}.",
+            sentence if sentence.endswith("?") else f"{sentence}.",
             hint=f"Known keys: {', '.join(sorted(_KEYS))}; per phone: {', '.join(sorted(_PHONE_KEYS))}.",
         )
 

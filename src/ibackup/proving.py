@@ -4,15 +4,18 @@ The manifest library finds; this adds what only the store knows: the seal, what 
 record of proofs, and the other snapshots, one of which may still have the file.
 """
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
-from ibackup.events import Observer, ignore
+from ibackup.errors import DamageFound, IbackupError
+from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
 from ibackup.manifest import seal
-from ibackup.manifest.backup import Backup
+from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, Backup
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal, SealLine
@@ -21,14 +24,21 @@ from ibackup.store import PhoneFolder, Proof, Snapshot
 from ibackup.store.snapshot import hash_file
 
 _LOOKED_FOR = 200  # damaged files that are looked for in other snapshots; each look reads the file
-_APP = ("AppDomain-", "AppDomainGroup-", "AppDomainPlugin-")
+_KEPT = 2000  # findings kept for the text, and how many of a group; the counts are of all
+_KEPT_OF_A_GROUP = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Findings of one kind in one part of the phone, so that ten thousand of them stay readable."""
+    """Findings of one kind in one domain of the phone, so that ten thousand of them stay readable.
 
-    part: str
+    Attributes:
+        domain: empty when the manifest does not tell, or when it is about the backup itself.
+        file: for the latter the file that it is about, if it is about one.
+    """
+
+    domain: str
+    file: str
     kind: str
     damage: bool
     count: int
@@ -41,16 +51,20 @@ class Verdict:
     Attributes:
         path: the folder in Apple's format.
         snapshot: the snapshot's id, empty for a folder made elsewhere.
-        summary: what was looked at.
+        summary: what was looked at of the phone's files.
+        files: stored files, the backup's own plists and manifest among them.
+        bytes: of all these.
         sealed: whether there is a seal to compare with.
-        findings: the first ones, damage before notes; all were handed on as they came.
-        groups: all of them, counted.
+        findings: the first ones of each group, damage before notes; all were handed on as they came.
+        groups: all of them, counted, the largest first and damage before notes.
         intact_in: where a damaged file is still whole: its path below the backup folder to a snapshot's id.
     """
 
     path: str
     snapshot: str
     summary: Summary
+    files: int
+    bytes: int
     sealed: bool
     findings: list[Finding] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -62,14 +76,12 @@ class Verdict:
         return self.summary.good
 
 
-_KEPT = 2000  # findings kept for the text; the counts are of all
-
-
 def prove(
     path: str,
     level: Level,
     *,
     snapshot: Snapshot | None = None,
+    seal_file: str | None = None,
     password: Callable[[str], str | None] = lambda _udid: None,
     on_finding: Callable[[Finding], None] = lambda _finding: None,
     observer: Observer = ignore,
@@ -80,6 +92,7 @@ def prove(
         path: the folder in Apple's format.
         level: how far to go.
         snapshot: the snapshot that it belongs to, or None for a folder made elsewhere.
+        seal_file: the seal of a folder made elsewhere; by default the one beside it, where there is one.
         password: asked for the password of an encrypted backup, by the phone's UDID.
         on_finding: takes each finding as it comes.
         observer: is told of the progress.
@@ -87,10 +100,16 @@ def prove(
     Raises:
         PasswordNeeded: nothing could be checked without it, or (PasswordWrong) it does not open this backup.
         NotABackup: there is nothing that could be checked.
+        DamageFound: the snapshot's whole backup is gone.
     """
+    if snapshot is not None and not os.path.isdir(path):
+        raise DamageFound(
+            f"Snapshot {snapshot.id} is damaged: its backup folder {path!r} is missing.",
+            hint="Run `ibackup now` for a new one; other snapshots: `ibackup list`.",
+        )
     with Backup.open(path, known=snapshot is not None) as backup:
         _unlock(backup, password)
-        sealed = _seal_of(path, snapshot)
+        sealed = _seal_of(path, snapshot, seal_file)
         verification = verify(
             backup,
             level,
@@ -99,16 +118,54 @@ def prove(
             unreadable=[file.path for file in snapshot.meta.unreadable] if snapshot else (),
             observer=observer,
         )
-        verdict = Verdict(path, snapshot.id if snapshot else "", verification.summary, sealed is not None)
-        damaged = _collect(verification, verdict, on_finding)
-    if snapshot is not None:
-        folder = PhoneFolder.of(snapshot)
-        now = datetime.now(UTC).replace(microsecond=0)
-        folder.add_proof(
-            snapshot.id, Proof(level.value, now, "good" if verdict.good else "damaged", tuple(damaged))
-        )
+        findings, groups, damaged = _collect(verification, on_finding)
+    summary = verification.summary
+    own_files, own_bytes = _own_files(path)
+    verdict = Verdict(
+        path,
+        snapshot.id if snapshot else "",
+        summary,
+        summary.files + own_files,
+        summary.bytes + own_bytes,
+        sealed is not None,
+        findings,
+        groups,
+    )
+    folder = _phone_folder(snapshot)
+    if snapshot is not None and folder is not None:
+        _write_down(folder, snapshot, verdict, damaged, observer)
         verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
     return verdict
+
+
+def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:
+    """The phone's folder in the store; None for a snapshot that was copied to some other place."""
+    if snapshot is None:
+        return None
+    folder = PhoneFolder.of(snapshot)
+    return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
+
+
+def _write_down(
+    folder: PhoneFolder, snapshot: Snapshot, verdict: Verdict, damaged: list[str], observer: Observer
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    result: Literal["good", "damaged"] = "good" if verdict.good else "damaged"
+    try:
+        folder.add_proof(snapshot.id, Proof(verdict.summary.level.value, now, result, tuple(damaged)))
+    except IbackupError as error:
+        # A store that is read-only, a second copy for one, can be proven all the same.
+        observer(Caution(f"The outcome could not be written down in the store. {error.why}".rstrip()))
+
+
+def _own_files(path: str) -> tuple[int, int]:
+    """Number and bytes of the files of a backup that are none of the phone's."""
+    files = size = 0
+    for name in (*PLISTS, DATABASE, LEGACY_DATABASE):
+        with contextlib.suppress(OSError):  # its absence is the verification's to tell
+            size += os.lstat(os.path.join(path, name)).st_size
+            files += 1
+    return files, size
 
 
 def _unlock(backup: Backup, password: Callable[[str], str | None]) -> None:
@@ -122,34 +179,35 @@ def _unlock(backup: Backup, password: Callable[[str], str | None]) -> None:
             backup.unlock(given)
 
 
-def _collect(found: Iterable[Finding], verdict: Verdict, on_finding: Callable[[Finding], None]) -> list[str]:
-    counts: Counter[tuple[bool, str, str]] = Counter()
+def _collect(
+    found: Iterable[Finding], on_finding: Callable[[Finding], None]
+) -> tuple[list[Finding], list[Group], list[str]]:
+    """The first findings of each group, the groups, and the stored files that are damaged."""
+    counts: Counter[tuple[bool, str, str, str]] = Counter()
     damaged: set[str] = set()
+    kept: list[Finding] = []
     for finding in found:
         on_finding(finding)
-        counts[not finding.is_damage, part_of(finding), finding.kind.value] += 1
+        # Files of the phone are counted by their domain, the backup's own files one by one.
+        about = "" if finding.domain or finding.file_id else finding.file
+        key = (not finding.is_damage, finding.domain, about, finding.kind.value)
+        counts[key] += 1
         if finding.is_damage and finding.file:
             damaged.add(finding.file)
-        if len(verdict.findings) < _KEPT:
-            verdict.findings.append(finding)
-    verdict.findings.sort(key=lambda finding: not finding.is_damage)
-    verdict.groups = [
-        Group(part, kind, not note, count)
-        for (note, part, kind), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))
+        if counts[key] <= _KEPT_OF_A_GROUP and len(kept) < _KEPT:
+            kept.append(finding)
+    kept.sort(key=lambda finding: not finding.is_damage)
+    groups = [
+        Group(domain, about, kind, not note, count)
+        for (note, domain, about, kind), count in sorted(
+            counts.items(), key=lambda item: (item[0][0], -item[1], item[0])
+        )
     ]
-    return sorted(damaged)
+    return kept, groups, sorted(damaged)
 
 
-def part_of(finding: Finding) -> str:
-    """The app or the part of the phone that a finding is about, in a word: its bundle id or its domain."""
-    for prefix in _APP:
-        if finding.domain.startswith(prefix):
-            return finding.domain.removeprefix(prefix)
-    return finding.domain or finding.file or "the backup itself"
-
-
-def _seal_of(path: str, snapshot: Snapshot | None) -> Seal | SealDamaged | None:
-    file = snapshot.seal_path if snapshot else seal_beside(path)
+def _seal_of(path: str, snapshot: Snapshot | None, seal_file: str | None) -> Seal | SealDamaged | None:
+    file = snapshot.seal_path if snapshot else seal_file or seal_beside(path)
     try:
         return Seal.read(file)
     except SealDamaged as error:
@@ -187,8 +245,13 @@ def _look_elsewhere(folder: PhoneFolder, damaged_one: Snapshot, files: list[str]
     return found
 
 
-def make_seal(path: str, target: str) -> int:
+def make_seal(path: str, target: str, observer: Observer = ignore) -> int:
     """Write a seal for a folder made elsewhere, so that later damage is found; gives the number of files.
+
+    Args:
+        path: the folder in Apple's format; nothing is written into it.
+        target: the seal to be.
+        observer: is told of the progress.
 
     Raises:
         FileExistsError: there is one already; it must not be replaced unseen.
@@ -196,25 +259,24 @@ def make_seal(path: str, target: str) -> int:
     """
     whole = os.path.abspath(path)
     top = os.path.basename(whole)
+    observer(PhaseStarted("seal", "Writing down the checksum of every file."))
+    sizes = {file: os.lstat(os.path.join(whole, *file.split("/"))).st_size for file in _files(whole)}
+    total, done, counted = sum(sizes.values()), 0, 0
 
     def lines() -> Iterable[SealLine]:
-        for file in sorted(_files(whole)):
+        nonlocal counted, done
+        for file in sorted(sizes):
             digest = hash_file(os.path.join(whole, *file.split("/")))
-            if digest is not None:
-                yield SealLine(f"{top}/{file}", digest.hex())
-
-    counted = 0
-
-    def counting() -> Iterable[SealLine]:
-        nonlocal counted
-        for line in lines():
-            counted += 1
-            yield line
+            if digest is None:
+                continue
+            yield SealLine(f"{top}/{file}", digest.hex())
+            counted, done = counted + 1, done + sizes[file]
+            observer(Progress("seal", None, done, total, counted, len(sizes)))
 
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with open(fd, "wb") as out:
-            seal.write(out, counting())
+            seal.write(out, lines())
     except BaseException:
         os.unlink(target)
         raise

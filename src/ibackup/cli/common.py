@@ -1,5 +1,6 @@
 """What every command has: the common options, the reporter, the store and the phone that are meant."""
 
+import difflib
 import logging
 import re
 import sys
@@ -11,13 +12,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ibackup import config as config_file
-from ibackup.cli.output import SCHEMA, JsonReporter, LineReporter, Reporter, TerminalReporter
-from ibackup.errors import ExitCode, IbackupError
+from ibackup.cli import completing
+from ibackup.cli.output import SCHEMA, is_terminal, printable
+from ibackup.cli.reporters import JsonReporter, LineReporter, Reporter
+from ibackup.errors import ExitCode, IbackupError, UsageError
 
 if TYPE_CHECKING:
     from ibackup.store import Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_log = logging.getLogger("ibackup")
+
+EXIT_CODES = """\b
+Exit codes: 0 done and proven, 1 unexpected failure, 2 wrong usage,
+3 the phone could not read some files, 4 damage found, 10 no phone,
+11 somebody is needed at the phone, 12 the phone refused,
+13 connection lost, 14 not enough room, 15 phone in use by another run,
+16 store not there, 20 password missing or wrong, 21 not a backup,
+30 stale, 31 iCloud Backup blocked, 130 interrupted."""
 
 
 @dataclass
@@ -40,22 +52,20 @@ class App:
 
     settings: Settings = field(default_factory=Settings)
     command: str = ""
-    _reporter: Reporter | None = None
-    _log: logging.Handler | None = None
+    _handlers: list[logging.Handler] | None = None
 
-    @property
+    @cached_property
     def reporter(self) -> Reporter:
         """The one reporter of this run."""
-        if self._reporter is None:
-            self._reporter = self._make_reporter()
-        return self._reporter
+        from ibackup.cli.logs import EventLog
 
-    def _make_reporter(self) -> Reporter:
         if self.settings.json:
-            return JsonReporter()
-        if self.settings.quiet or not sys.stderr.isatty():
-            return LineReporter(quiet=self.settings.quiet)
-        return TerminalReporter()
+            return JsonReporter(EventLog())
+        if self.settings.quiet or not is_terminal(sys.stderr):
+            return LineReporter(EventLog(), quiet=self.settings.quiet)
+        from ibackup.cli.terminal import TerminalReporter
+
+        return TerminalReporter(EventLog())
 
     @cached_property
     def config(self) -> config_file.Config:
@@ -64,54 +74,113 @@ class App:
 
     @property
     def udid(self) -> str | None:
-        """The phone asked for by ``--phone``: a configured name becomes its UDID."""
+        """The phone asked for by ``--phone``: a configured name becomes its UDID.
+
+        Raises:
+            UsageError: it is neither a name in the config nor a UDID.
+        """
         asked = self.settings.phone
         if asked is None:
             return None
         known = self.config.phone(asked)
-        return known.udid if known else asked
+        if known is not None:
+            return known.udid
+        if config_file.is_udid(asked):
+            return asked
+        names = [phone.name for phone in self.config.phones]
+        near = difflib.get_close_matches(asked, names, n=1)
+        raise UsageError(
+            f"There is no phone named {asked!r}.",
+            why=f"Did you mean {near[0]!r}?"
+            if near
+            else "Names stand in the config file; it has no such name.",
+            hint=(f"Names in the config: {', '.join(names)}. " if names else "")
+            + "A UDID works too; `ibackup devices` and `ibackup list` show them.",
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody sits at a terminal and may be asked something."""
+        return not self.settings.json and sys.stdin.isatty() and is_terminal(sys.stderr)
 
     def open_store(self, *, create: bool = False, new_store: bool = False) -> "Store":
         """Open the store that is meant."""
         from ibackup.store import Store
 
         path = config_file.store_path(self.settings.store, self.config)
-        return Store.open(path, create=create, new_store=new_store)
+        _log.debug("config %s, store %s", self.config.path or "none", path)
+        return Store.open(path, create=create, new_store=new_store, observer=self.reporter)
 
     def start(self, command: str) -> None:
         """Note which command runs, and begin the log where one is asked for."""
         self.command = command
-        if self._log is None and (self.settings.log_file or self.settings.verbose):
+        settings = self.settings
+        if self._handlers is None and (settings.log_file or settings.verbose):
             from ibackup.cli.logs import start_log
 
-            self._log = start_log(
-                self.settings.log_file, verbose=self.settings.verbose, redact=not self.settings.no_redact
+            self._handlers = start_log(
+                settings.log_file,
+                say=self.reporter.say if settings.verbose else None,
+                redact=not settings.no_redact,
             )
+            _log.info("%s", f"ibackup {command}")
 
-    def log_error(self, error: IbackupError) -> None:
-        """Put how a run failed into the log."""
-        logging.getLogger("ibackup").error("exit %d: %s", error.exit_code, error.message)
+    def result(
+        self,
+        payload: Mapping[str, object],
+        text: str,
+        code: ExitCode = ExitCode.OK,
+        *,
+        message: str = "",
+        hint: str = "",
+        skippable: bool = False,
+    ) -> int:
+        """End a command: its answer for people, or the result event, and the exit code.
 
-    def result(self, payload: Mapping[str, object], text: str, code: ExitCode = ExitCode.OK) -> int:
-        """End a command: its answer for people, or the result event, and the exit code."""
+        Args:
+            payload: the members of the result beside those that every result has.
+            text: for people, on standard output.
+            code: how it ended.
+            message: what went wrong, when something did.
+            hint: what to do about it.
+            skippable: the text only says that all is well, which ``--quiet`` does not want to hear.
+        """
         self.stop_progress()
-        head = {"event": "result", "schema": SCHEMA, "command": self.command, "exit_code": int(code)}
+        head: dict[str, object] = {
+            "event": "result",
+            "schema": SCHEMA,
+            "command": self.command,
+            "exit_code": int(code),
+        }
+        if code:
+            head |= {"error_code": None, "message": message, "hint": hint}
+        _log.info("exit %d %s", code, message)
         self.reporter.emit(head | dict(payload))
-        if text:
+        if text and not (skippable and self.settings.quiet and code is ExitCode.OK):
             self.reporter.answer(text)
         return int(code)
 
+    def failed(self, error: IbackupError) -> None:
+        """Leave the terminal for an error's text, and put it into the log."""
+        self.stop_progress()
+        _log.error("exit %d: %s %s", error.exit_code, error.message, error.hint)
+
     def stop_progress(self) -> None:
         """Leave the terminal as it was."""
-        if self._reporter is not None:
-            self._reporter.close()
+        if "reporter" in self.__dict__:
+            self.reporter.close()
 
     def close(self) -> None:
         """End the run."""
         self.stop_progress()
-        if self._log is not None:
-            logging.getLogger("ibackup").removeHandler(self._log)
-            self._log.close()
+        if self._handlers is not None:
+            from ibackup.cli.logs import end_log
+
+            end_log(self._handlers)
+            self._handlers = None
+
+
+# -- options ------------------------------------------------------------------------------------------------
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -125,11 +194,25 @@ def _option(*names: str, help: str, **attributes: Any) -> Callable[[_Command], _
 
 
 _COMMON = [
-    _option("--store", metavar="FOLDER", help="Where the backups are [~/ibackup; $IBACKUP_STORE]"),
-    _option("--phone", "--udid", "phone", metavar="NAME|UDID", help="Which phone"),
-    _option("--config", metavar="FILE", help="The config file"),
-    _option("--log-file", metavar="FILE", help="Also write what happens to FILE"),
-    _option("--no-redact", is_flag=True, help="Keep UDID, serial and phone number in logs"),
+    _option(
+        "--store",
+        metavar="FOLDER",
+        help="Where the backups are [~/ibackup; $IBACKUP_STORE]",
+        shell_complete=completing.folders,
+    ),
+    _option(
+        "--phone",
+        "--udid",
+        "phone",
+        metavar="NAME|UDID",
+        help="Which phone: its name in the config, or its UDID",
+        shell_complete=completing.phones,
+    ),
+    _option("--config", metavar="FILE", help="The config file", shell_complete=completing.files),
+    _option(
+        "--log-file", metavar="FILE", help="Also write what happens to FILE", shell_complete=completing.files
+    ),
+    _option("--no-redact", is_flag=True, help="Keep UDID, name, serial and phone number in logs"),
     _option("--json", is_flag=True, help="One JSON object a line on standard output"),
     _option("-v", "--verbose", is_flag=True, help="Say more"),
     _option("-q", "--quiet", is_flag=True, help="Say only what somebody must know"),
@@ -143,27 +226,67 @@ def common_options(function: _Command) -> _Command:
     return function
 
 
-def ibackup_command(name: str, **attributes: Any) -> Callable[[Callable[..., int]], click.Command]:
+class IbackupCommand(click.Command):
+    """Shows a command's own options apart from those that every command has."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two sections."""
+        own: list[tuple[str, str]] = []
+        common: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                (common if getattr(param, "callback", None) is _keep else own).append(record)
+        for title, records in (("Options", own), ("Options of every command", common)):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def ibackup_command(
+    name: str, *, epilog: str = "", **attributes: Any
+) -> Callable[[Callable[..., int]], click.Command]:
     """A command of ours: the common options, the App as first argument, an exit code returned."""
 
     def wrap(function: Callable[..., int]) -> click.Command:
         def body(*args: Any, **kwargs: Any) -> int:
             context = click.get_current_context()
             app = context.ensure_object(App)
-            app.start(context.command_path.partition(" ")[2])
+            app.start(_command_name(context))
             return function(app, *args, **kwargs)
 
         body.__name__ = function.__name__
         body.__doc__ = function.__doc__
         # Options declared below the decorator belong to the body that click calls.
         body.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-        made: click.Command = click.command(name, context_settings=settings, **attributes)(
-            common_options(body)
-        )
+        made: click.Command = click.command(
+            name,
+            cls=IbackupCommand,
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+            epilog=f"{epilog}\n\n{EXIT_CODES}".strip(),
+            **attributes,
+        )(common_options(body))
+        completing.complete_snapshots(made)
         return made
 
     return wrap
+
+
+def _command_name(context: click.Context) -> str:
+    return context.command_path.partition(" ")[2]
+
+
+def usage_error(error: click.ClickException, app: App) -> UsageError:
+    """What click says about a command line, as one of our errors; notes the command that was meant."""
+    context = getattr(error, "ctx", None)
+    path = "ibackup"
+    if isinstance(context, click.Context):
+        path = context.command_path
+        app.command = _command_name(context)
+    message = printable(error.format_message())
+    return UsageError(
+        message if message.endswith((".", "?", ")")) else f"{message}.",
+        hint=f"`{path} --help` lists what there is.",
+    )
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -180,7 +303,7 @@ class Duration(click.ParamType[float]):
             return float(value)
         if value == "0":
             return 0.0
-        match = re.fullmatch(r"(\d{1,6})([smhdw])", str(value))
+        match = re.fullmatch(r"([0-9]{1,6})([smhdw])", str(value))
         if not match:
             self.fail(f"{value!r} is not a duration; write 30s, 90m, 36h, 7d or 8w.", param, ctx)
         return float(int(match[1]) * _SECONDS[match[2]])

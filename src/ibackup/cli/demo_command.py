@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ibackup.cli.common import App, ibackup_command
-from ibackup.cli.output import wrap
+from ibackup.cli.output import styled, wrap
 from ibackup.errors import ExitCode, IbackupError
 
 _SECONDS = 300  # far more than any step takes; a demo must not hang
@@ -38,8 +38,9 @@ class _Story:
     def __init__(self, app: App, folder: Path) -> None:
         self._app = app
         self._store = folder / "store"
+        self._config = folder / "config.toml"  # the user's own must not play a part
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("IBACKUP_")},
             "IBACKUP_STORE": str(self._store),
             "IBACKUP_PASSWORD": "demo",
             "IBACKUP_STATE_DIR": str(folder / "state"),
@@ -51,6 +52,8 @@ class _Story:
         """Run the story; raises IbackupError at the first step that goes otherwise than it should."""
         from ibackup.simulator import VirtualPhone, demo_spec, serve
 
+        self._config.parent.mkdir(parents=True, exist_ok=True)
+        self._config.touch()
         phone = VirtualPhone(demo_spec())
         with serve(phone) as server:
             self._environment |= dict(server.environment)
@@ -72,13 +75,13 @@ class _Story:
 
     def _say(self, text: str) -> None:
         if not self._app.settings.json:
-            click.echo("\n" + click.style(wrap(text), bold=True))
+            click.echo("\n" + styled(wrap(text), bold=True))
 
     def _run(self, *words: str, expect: ExitCode = ExitCode.OK) -> None:
         if not self._app.settings.json:
-            click.echo(click.style("$ ibackup " + " ".join(words), fg="cyan"))
+            click.echo(styled("$ ibackup " + " ".join(words), fg="cyan"))
             sys.stdout.flush()
-        command = [sys.executable, "-m", "ibackup", *words]
+        command = [sys.executable, "-m", "ibackup", "--config", str(self._config), *words]
         output = subprocess.DEVNULL if self._app.settings.json else None
         try:
             code = subprocess.run(

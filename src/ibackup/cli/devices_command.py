@@ -1,21 +1,25 @@
 """``ibackup devices``: what is connected, and whether it can be backed up."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App, ibackup_command
 from ibackup.cli.output import printable, rfc3339, size_text, time_text, wrap
+from ibackup.errors import IbackupError, NoPhone
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ibackup.device import FoundPhone
+    from ibackup.store import Snapshot
 
-_TRUST = {
+_STATE = {
     "trusted": "ready",
-    "untrusted": "does not trust this computer yet: unlock it, run `ibackup now`, tap Trust",
-    "locked": "locked: unlock it",
+    "untrusted": "does not trust this computer yet: unlock the {noun}, run `ibackup now` and tap Trust",
+    "locked": "locked: unlock the {noun}, it can be backed up then",
     "unreachable": "does not answer",
 }
+_CONNECTIONS = {"USB": "by cable", "Network": "over the network"}
 
 
 @ibackup_command("devices")
@@ -26,7 +30,6 @@ def command(app: App) -> int:
     """
     from ibackup.config import same_udid
     from ibackup.device import find
-    from ibackup.errors import NoPhone
 
     phones = find(observer=app.reporter)
     if app.udid:
@@ -37,13 +40,26 @@ def command(app: App) -> int:
             hint="Plug it in with a cable that carries data, unlock it, and look at its screen. A phone that was "
             "locked for an hour gives no data until it is unlocked once.",
         )
-    for phone in phones:
-        app.reporter.emit({"event": "device", **_json(phone)})
-    text = "\n\n".join(_text(phone) for phone in phones)
-    return app.result({"devices": [_json(phone) for phone in phones]}, text)
+    made = _snapshots(app)
+    rows = [_json(phone, made.get(phone.udid)) for phone in phones]
+    for row in rows:
+        app.reporter.emit({"event": "device", **row})
+    text = "\n\n".join(_text(phone, made.get(phone.udid)) for phone in phones)
+    return app.result({"devices": rows}, text)
 
 
-def _json(phone: "FoundPhone") -> dict[str, object]:
+def _snapshots(app: App) -> "dict[str, Snapshot]":
+    """The newest snapshot of each phone in the store; none where there is no store yet."""
+    found: dict[str, Snapshot] = {}
+    with contextlib.suppress(IbackupError):
+        for folder in app.open_store().phones():
+            newest = folder.newest()
+            if newest is not None:
+                found[newest.udid] = newest
+    return found
+
+
+def _json(phone: "FoundPhone", newest: "Snapshot | None") -> dict[str, object]:
     facts = phone.facts
     return {
         "udid": phone.udid,
@@ -65,6 +81,7 @@ def _json(phone: "FoundPhone") -> dict[str, object]:
         "icloud_backup": facts.cloud_backup_enabled,
         "last_local_backup": _moment(facts.last_local_backup),
         "last_icloud_backup": _moment(facts.last_cloud_backup),
+        "newest_snapshot": newest.id if newest else None,
     }
 
 
@@ -72,23 +89,36 @@ def _moment(moment: "datetime | None") -> str | None:
     return rfc3339(moment) if moment else None
 
 
-def _text(phone: "FoundPhone") -> str:
+def _text(phone: "FoundPhone", newest: "Snapshot | None") -> str:
     facts = phone.facts
     model = facts.product_name or facts.product_type or facts.noun
-    head = f"{printable(facts.name or facts.noun)}: {model}, iOS {facts.ios_version or '?'}"
-    lines = [head, f"  UDID        {phone.udid}", f"  connected   {' and '.join(phone.connections)}"]
-    lines.append(wrap(f"  state       {_TRUST[phone.trust]}").replace("\n", "\n              "))
+    system = f", iOS {facts.ios_version}" if facts.ios_version else ""
+    lines = [
+        f"{printable(facts.name or facts.noun)}: {printable(model)}{system}",
+        _line("UDID", phone.udid),
+        _line("connected", " and ".join(_CONNECTIONS.get(each, each) for each in phone.connections)),
+        _line("state", _STATE[phone.trust].format(noun=facts.noun)),
+    ]
     if phone.problem:
-        lines.append(wrap(phone.problem.message, "              "))
+        lines.append(_line("", printable(f"{phone.problem.message} {phone.problem.hint}")))
     if facts.used_bytes is not None and facts.capacity_bytes:
-        lines.append(f"  storage     {size_text(facts.used_bytes)} of {size_text(facts.capacity_bytes)} used")
+        lines.append(
+            _line("storage", f"{size_text(facts.used_bytes)} of {size_text(facts.capacity_bytes)} used")
+        )
     if facts.battery_percent is not None:
-        lines.append(f"  battery     {facts.battery_percent} %{', charging' if facts.charging else ''}")
+        lines.append(_line("battery", f"{facts.battery_percent} %{', charging' if facts.charging else ''}"))
     if facts.will_encrypt is not None:
-        lines.append(f"  backups     {'encrypted' if facts.will_encrypt else 'not encrypted'}")
-    for name, moment in (("computer", facts.last_local_backup), ("iCloud", facts.last_cloud_backup)):
-        if moment is not None:
-            lines.append(
-                f"  last backup {time_text(moment)} to {'this or another computer' if name == 'computer' else name}"
-            )
+        lines.append(_line("backups", "encrypted" if facts.will_encrypt else "not encrypted"))
+    if newest is not None:
+        lines.append(_line("last backup", f"{time_text(newest.meta.started)} to this store ({newest.id})"))
+    if facts.last_local_backup is not None:
+        lines.append(
+            _line("", f"{time_text(facts.last_local_backup)} to a computer, by the {facts.noun}'s memory")
+        )
+    if facts.last_cloud_backup is not None:
+        lines.append(_line("iCloud", f"last backup {time_text(facts.last_cloud_backup)}"))
     return "\n".join(lines)
+
+
+def _line(name: str, text: str) -> str:
+    return wrap(text, f"  {name:<12}", " " * 14)

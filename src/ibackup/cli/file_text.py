@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from ibackup.cli.common import App
-from ibackup.cli.output import printable, rfc3339, size_text, time_text
+from ibackup.cli.output import printable, size_text, time_text
 from ibackup.cli.snapshots import Target
 from ibackup.manifest.backup import Entry
 from ibackup.manifest.rows import BadRow, Kind
@@ -35,10 +35,15 @@ def moment(seconds: int) -> datetime | None:
         return None
 
 
+def _stamp(seconds: int) -> str | None:
+    when = moment(seconds)
+    # what rfc3339() gives, in a tenth of its time: a large phone has a million files
+    return when and when.isoformat()[:19] + "Z"
+
+
 def file_event(entry: Entry) -> dict[str, object]:
     """The ``file`` event."""
     record = entry.record
-    modified, born = moment(record.modified), moment(record.born) if record.born else None
     event: dict[str, object] = {
         "event": "file",
         "file_id": entry.file_id,
@@ -47,8 +52,8 @@ def file_event(entry: Entry) -> dict[str, object]:
         "kind": entry.kind.name.lower(),
         "size": record.size,
         "mode": f"{stat.S_IMODE(record.mode):04o}",
-        "modified": modified and rfc3339(modified),
-        "born": born and rfc3339(born),
+        "modified": _stamp(record.modified),
+        "born": _stamp(record.born) if record.born else None,
     }
     if entry.kind is Kind.LINK:
         event["target"] = clean(record.target or "")

@@ -1,9 +1,10 @@
 """``ibackup list``: the snapshots in the store."""
 
+import os
 from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App, ibackup_command
-from ibackup.cli.output import printable, rfc3339, size_text, time_text, wrap
+from ibackup.cli.output import printable, rfc3339, size_text, styled, time_text, whole, wrap
 
 if TYPE_CHECKING:
     from ibackup.store import BrokenSnapshot, PhoneFolder, Proofs, Snapshot
@@ -13,17 +14,19 @@ if TYPE_CHECKING:
 def command(app: App) -> int:
     """List the snapshots in the store, by phone, the newest last.
 
-    The proof is what `ibackup verify` found since, and when.
+    "proven" tells when `ibackup verify` found a snapshot good, and at which level. `ibackup show SNAPSHOT` tells
+    more.
     """
     from ibackup.store import Snapshot
 
     store = app.open_store()
     phones = [store.phone(app.udid)] if app.udid else store.phones()
     rows: list[dict[str, object]] = []
+    unfinished: list[dict[str, object]] = []
     blocks: list[str] = []
     for phone in phones:
-        entries = phone.entries()
-        if not entries and not phone.left_overs():
+        entries, runs = phone.entries(), _runs(phone)
+        if not entries and not runs:
             continue
         newest = next((entry for entry in reversed(entries) if isinstance(entry, Snapshot)), None)
         lines = [_phone_line(phone, newest)]
@@ -33,10 +36,11 @@ def command(app: App) -> int:
             rows.append(row)
             lines.append(line)
             app.reporter.emit({"event": "snapshot", **row})
-        lines += _left_overs(phone)
+        unfinished += [row for row, _ in runs]
+        lines += [line for _, line in runs]
         blocks.append("\n".join(lines))
-    text = "\n\n".join(blocks) or wrap(f"No snapshots in {store.path} yet. Make one with `ibackup now`.")
-    return app.result({"store": str(store.path), "snapshots": rows}, text)
+    text = "\n\n".join(blocks) or wrap(f"No snapshots in '{store.path}' yet. Make one with `ibackup now`.")
+    return app.result({"store": str(store.path), "snapshots": rows, "unfinished": unfinished}, text)
 
 
 def _phone_line(phone: "PhoneFolder", newest: "Snapshot | None") -> str:
@@ -55,7 +59,7 @@ def _entry(
     row: dict[str, object] = {"snapshot": entry.id, "path": str(entry.path), "udid": phone.udid}
     if not isinstance(entry, Snapshot):
         row |= {"state": "damaged", "message": entry.error.message}
-        return row, wrap(f"  {entry.id}  DAMAGED: {entry.error.message}").replace("\n", "\n  ")
+        return row, _damaged(wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}", "  ", "    "))
     meta = entry.meta
     state = "damaged" if proofs.known_damaged else "good"
     row |= {
@@ -77,17 +81,38 @@ def _entry(
     }
     notes = ["encrypted" if meta.encrypted else "not encrypted"]
     if proofs.known_damaged:
-        notes.append("DAMAGED, see `ibackup show`")
+        notes.append("DAMAGED: `ibackup show` has more")
     elif proof:
-        notes.append(f"proven {time_text(proof.when)} ({proof.level})")
+        notes.append(f"proven {time_text(proof.when).partition(' ')[0]} ({proof.level})")
     if proofs.pinned:
         notes.append("pinned")
-    head = f"  {entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>8}"
-    return row, f"{head}  {', '.join(notes)}"
+    head = whole(f"{entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>8}  ")
+    return row, _damaged(wrap(f"{head}{', '.join(notes)}", "  ", "    "))
 
 
-def _left_overs(phone: "PhoneFolder") -> list[str]:
+def _damaged(line: str) -> str:
+    return line.replace("DAMAGED", styled("DAMAGED", fg="red", bold=True), 1)
+
+
+def _runs(phone: "PhoneFolder") -> list[tuple[dict[str, object], str]]:
+    """The run under way, or else what broken ones have left."""
     holder = phone.holder()
     if holder is not None and not holder.is_dead:
-        return [f"  A backup is under way, by process {holder.pid} on {printable(holder.host)}."]
-    return [wrap(f"  Left over from a broken run: {left.plan}") for left in phone.left_overs()]
+        row = {
+            "udid": phone.udid,
+            "state": "running",
+            "host": holder.host,
+            "pid": holder.pid,
+            "started": rfc3339(holder.started),
+        }
+        since = f"since {time_text(holder.started)}, by process {holder.pid} on {printable(holder.host)}"
+        return [(row, wrap(f"A backup is under way {since}.", "  ", "    "))]
+    return [
+        (
+            {"udid": phone.udid, "state": left.kind, "path": left.path, "plan": left.plan},
+            wrap(
+                f"{os.path.basename(left.path)}  left over from a run that broke. {left.plan}", "  ", "    "
+            ),
+        )
+        for left in phone.left_overs()
+    ]

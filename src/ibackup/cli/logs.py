@@ -1,74 +1,140 @@
 """The log: ``--log-file FILE`` and ``-v``, with what identifies a phone or its owner taken out.
 
-Secrets never reach a logger at all; this filter is for identities, and the second line of defence.
+Secrets never reach a logger at all; this is for identities, and the second line of defence.
 """
 
 import logging
 import os
+import platform
 import re
-import sys
 import time
+from collections.abc import Callable
 
+from ibackup import __version__, identities
+from ibackup.cli.output import printable_lines
+from ibackup.errors import UsageError
+from ibackup.events import Caution, Event, Note, PhaseStarted, Progress, Prompt, PromptDone
+
+_log = logging.getLogger("ibackup")
+_events = logging.getLogger("ibackup.events")  # what the screen shows anyway
+_PROGRESS_EVERY_S = 30.0
 _PATTERNS = [
     # UDIDs: 8-16 since 2018, 40 hex before; also below a folder name.
-    (re.compile(r"\b[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{16}\b"), "<udid>"),
-    (re.compile(r"\b[0-9a-fA-F]{40}\b"), "<id>"),
+    (re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{16}(?![0-9A-Fa-f])"), "<udid>"),
+    (re.compile(r"(?<![0-9A-Fa-f])[0-9a-fA-F]{40}(?![0-9A-Fa-f])"), "<id>"),
     # Phone numbers, IMEI, ICCID.
     (re.compile(r"\+\d[\d ()-]{6,}\d"), "<number>"),
-    (re.compile(r"\b\d{14,20}\b"), "<number>"),
+    (re.compile(r"(?<!\d)\d{14,20}(?!\d)"), "<number>"),
 ]
-_known: set[str] = set()
-
-
-def redact_value(value: str | None) -> None:
-    """Have one value (a serial number, a device name) taken out of every later line."""
-    if value and len(value) >= 4:
-        _known.add(value)
 
 
 def redacted(text: str) -> str:
     """The text without what identifies a phone or its owner."""
-    for value in sorted(_known, key=len, reverse=True):
-        text = text.replace(value, "<redacted>")
+    for value in identities.noted():
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "<redacted>", text)
     for pattern, name in _PATTERNS:
         text = pattern.sub(name, text)
     return text
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, *, redact: bool) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+    """One line a record, but for tracebacks; times in UTC."""
+
+    def __init__(self, *, redact: bool, times: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s" if times else "%(message)s")
         self._redact = redact
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = printable_lines(super().format(record))
         return redacted(text) if self._redact else text
 
 
-def start_log(file: str | None, *, verbose: bool, redact: bool) -> logging.Handler:
-    """Begin to log; the file is made for its owner alone.
+class _Screen(logging.Handler):
+    """For ``-v``: what the screen does not show anyway."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self._say = say
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.name != _events.name and record.levelno == logging.DEBUG
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(self.format(record))
+
+
+def start_log(file: str | None, *, say: Callable[[str], None] | None, redact: bool) -> list[logging.Handler]:
+    """Begin to log; whoever gets the handlers hands them to ``end_log``.
+
+    Args:
+        file: appended to; made for its owner alone.
+        say: prints a line on the screen, for ``-v``.
+        redact: take out what identifies a phone or its owner.
 
     Raises:
         UsageError: the file cannot be written.
     """
-    from ibackup.errors import UsageError
-
-    handler: logging.Handler
+    handlers: list[logging.Handler] = []
     if file:
         try:
             path = os.path.expanduser(file)
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-            handler = logging.FileHandler(path, encoding="utf-8")
+            handlers.append(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
-            raise UsageError(f"The log file {file} cannot be written: {error.strerror}.") from None
-    else:
-        handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(redact=redact))
-    logger = logging.getLogger("ibackup")
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
-    return handler
+            raise UsageError(
+                f"The log file {file!r} cannot be written: {error.strerror}.",
+                hint="Name another with --log-file.",
+            ) from None
+        handlers[0].setLevel(logging.DEBUG if say else logging.INFO)
+        handlers[0].setFormatter(_Formatter(redact=redact, times=True))
+    if say:
+        screen = _Screen(say)
+        screen.setFormatter(_Formatter(redact=redact, times=False))
+        handlers.append(screen)
+    _log.setLevel(logging.DEBUG)
+    _log.propagate = False
+    for handler in handlers:
+        _log.addHandler(handler)
+    _log.debug("ibackup %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
+    return handlers
+
+
+def end_log(handlers: list[logging.Handler]) -> None:
+    """Write what is left and close the file."""
+    for handler in handlers:
+        _log.removeHandler(handler)
+        handler.close()
+    _log.setLevel(logging.NOTSET)
+
+
+class EventLog:
+    """Puts a job's events into the log; its progress seldom."""
+
+    def __init__(self) -> None:
+        self._told = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        """Log one event."""
+        match event:
+            case PhaseStarted(phase, text):
+                _events.info("%s: %s", phase, text)
+            case Progress() if _events.isEnabledFor(logging.DEBUG):
+                now = time.monotonic()
+                if now - self._told >= _PROGRESS_EVERY_S:
+                    self._told = now
+                    _events.debug(
+                        "%s: %s %%, %d bytes, %d files", event.phase, event.percent, event.bytes, event.files
+                    )
+            case Prompt(kind, text, _):
+                _events.info("asked at the phone (%s): %s", kind, text)
+            case PromptDone(kind):
+                _events.info("done at the phone (%s)", kind)
+            case Caution(text, hint):
+                _events.warning("%s %s", text, hint)
+            case Note(text):
+                _events.info("%s", text)
+            case _:
+                pass

@@ -1,7 +1,9 @@
 """``ibackup``: finds the command, runs it, and turns whatever happens into one exit code."""
 
 import contextlib
+import difflib
 import importlib
+import io
 import logging
 import os
 import signal
@@ -13,7 +15,7 @@ from typing import NoReturn
 import click
 
 from ibackup import __version__
-from ibackup.cli.common import App, common_options
+from ibackup.cli.common import EXIT_CODES, App, common_options, usage_error
 from ibackup.cli.output import SCHEMA, print_error, print_json
 from ibackup.errors import ExitCode, IbackupError, Interrupted, UsageError
 
@@ -32,15 +34,7 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = """\b
-Exit codes: 0 done and proven, 1 unexpected failure, 2 wrong usage,
-3 the phone could not read some files, 4 damage found, 10 no phone,
-11 somebody is needed at the phone, 12 the phone refused,
-13 connection lost, 14 not enough room, 15 phone in use by another run,
-16 store not there, 20 password missing or wrong, 21 not a backup,
-30 stale, 31 iCloud Backup blocked, 130 interrupted.
-
-Most people need: ibackup now, then ibackup verify."""
+EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
 
 
 class LazyGroup(click.Group):
@@ -59,6 +53,18 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may be meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            raise UsageError(
+                f"There is no command {args[0]!r}.{f' Did you mean `ibackup {near[0]}`?' if near else ''}",
+                hint="`ibackup --help` lists what there is.",
+            )
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without loading them."""
@@ -92,12 +98,15 @@ def run(args: Sequence[str]) -> int:
             return int(code) if isinstance(code, int) else 0
         except click.exceptions.Exit as stop:
             return stop.exit_code
+        except click.exceptions.NoArgsIsHelpError as error:
+            if as_json:
+                raise usage_error(click.UsageError("Missing command.", error.ctx), app) from None
+            click.echo(error.format_message(), err=True)
+            return ExitCode.USAGE
         except click.ClickException as error:
-            raise _as_usage_error(error) from None
+            raise usage_error(error, app) from None
         except (KeyboardInterrupt, click.Abort):
-            raise Interrupted(
-                "Interrupted.", hint="Nothing finished was touched; the next `ibackup now` goes on from here."
-            ) from None
+            raise Interrupted("Interrupted.", hint=_AFTER.get(app.command, "Nothing was changed.")) from None
     except IbackupError as error:
         return _fail(app, error, as_json=as_json)
     except BrokenPipeError:
@@ -111,8 +120,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
-    app.stop_progress()
-    app.log_error(error)
+    app.failed(error)
     if as_json:
         print_json(
             {
@@ -130,17 +138,9 @@ def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
     return int(error.exit_code)
 
 
-def _as_usage_error(error: click.ClickException) -> UsageError:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if isinstance(context, click.Context) else "ibackup"
-    return UsageError(error.format_message(), hint=f"`{path} --help` lists what there is.")
-
-
 def _unexpected(app: App, error: Exception) -> IbackupError:
-    if app.settings.verbose:
-        import traceback
-
-        traceback.print_exception(error)
+    app.stop_progress()
+    logging.getLogger("ibackup").debug("What went wrong, in full:", exc_info=error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
         return IbackupError(
@@ -152,6 +152,13 @@ def _unexpected(app: App, error: Exception) -> IbackupError:
         hint="This is a fault in ibackup. Finished snapshots are untouched. Please report it with the output of "
         "the same command and -v.",
     )
+
+
+_AFTER = {
+    "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
+    "there.",
+    "extract": "What was taken out so far stays where it is.",
+}
 
 
 def _before_double_dash(args: Sequence[str]) -> Sequence[str]:
@@ -169,6 +176,10 @@ def main() -> NoReturn:
         # A program started under nohup keeps ignoring the hang-up.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An old terminal without some letter gets its number, not an error.
+            stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     if sys.stdout is not None:
         with contextlib.suppress(BrokenPipeError):

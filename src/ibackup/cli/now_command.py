@@ -7,15 +7,17 @@ import click
 
 from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
-from ibackup.cli.output import duration_text, printable, rfc3339, size_text, wrap
+from ibackup.cli.output import count_text, duration_text, printable, rfc3339, size_text, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.errors import ExitCode
 
 if TYPE_CHECKING:
     from ibackup.backup import Result
+    from ibackup.errors import IbackupError
     from ibackup.store import Unreadable
 
-NOT_IN_IT = "photos and files that are only in iCloud, the apps themselves (they are downloaded again), Apple Pay cards"
+_NEVER = "photos and files that are only in iCloud, the apps themselves (they are downloaded again), Apple Pay cards"
+_UNENCRYPTED = "saved passwords, Health data and call history (the backup is not encrypted), "
 _SHOWN = 20  # unreadable files named on screen; all of them are in snapshot.json and the JSON result
 
 
@@ -68,18 +70,25 @@ def command(
     try:
         result = back_up(request, app.reporter)
     except NoLinks as error:
-        if copies is None and _asks(app):
-            app.stop_progress()
-            click.echo(wrap(error.message), err=True)
-            if click.confirm("Copy it (and remember that for this store)?", err=True):
-                result = back_up(request.with_copies(), app.reporter)
-            else:
-                raise
-        else:
+        if copies is not None or not app.asks or not _agrees(app, error):
             raise
+        result = back_up(request.with_copies(), app.reporter)
     unexpected = [file for file in result.unreadable if not file.expected]
-    code = ExitCode.UNREADABLE_FILES if unexpected else ExitCode.OK
-    return app.result(_payload(result), _text(result, unexpected), code)
+    if not unexpected:
+        return app.result(_payload(result), _text(result, unexpected), skippable=True)
+    return app.result(
+        _payload(result),
+        _text(result, unexpected),
+        ExitCode.UNREADABLE_FILES,
+        message=f"The phone could not read {count_text(len(unexpected), 'file')}; the rest is backed up.",
+        hint="Restart the phone and back up again.",
+    )
+
+
+def _agrees(app: App, error: "IbackupError") -> bool:
+    app.stop_progress()
+    click.echo(wrap(error.message), err=True)
+    return click.confirm("Copy it (and remember that for this store)?", err=True)
 
 
 def _payload(result: "Result") -> dict[str, object]:
@@ -103,34 +112,27 @@ def _payload(result: "Result") -> dict[str, object]:
 
 
 def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
-    size = f"{size_text(result.bytes)}, {result.files:,} files, in {duration_text(result.duration_s)}"
-    if result.checked == "manifest":
-        lines = [wrap(f"Backed up and checked: {size}.")]
-    else:
-        lines = [
+    done = "Backed up and checked" if result.checked == "manifest" else "Backed up"
+    but = f", all but {count_text(len(unexpected), 'file')}" if unexpected else ""
+    size = f"{size_text(result.bytes)}, {count_text(result.files, 'file')}"
+    lines = [wrap(f"{done}{but}: {size}, in {whole(result.path)}.")]
+    came = f"{size_text(result.received_bytes)} were transferred"
+    rest = "" if result.full and not result.resumed_bytes else "; the rest was here already"
+    lines.append(wrap(f"It took {duration_text(result.duration_s)}; {came}{rest}."))
+    if result.checked == "phone":
+        lines.append(
             wrap(
-                f"Backed up: {size}. The phone has checked it and it is sealed. With the password of its backups "
-                "ibackup would check it against the phone's own list of files, too (--password-file)."
+                "The phone has checked it, and it is sealed. With the password of its backups (--password-file) "
+                "ibackup compares it with the phone's list of files, too."
             )
-        ]
-    lines.append(f"It is in {result.path}")
-    if unexpected:
-        lines.append(wrap(f"The phone could not read {len(unexpected):,} files; they are not in it:"))
-        lines += [
-            wrap(f"{printable(each.device_path or each.path)}: {printable(each.text)}", "  ")
-            for each in unexpected[:_SHOWN]
-        ]
-        if len(unexpected) > _SHOWN:
-            lines.append(
-                f"  … and {len(unexpected) - _SHOWN:,} more: `ibackup show {result.snapshot} --json`"
-            )
-    lines.append(wrap(f"Not in it: {NOT_IN_IT}."))
+        )
+    lines += _unread(result.snapshot, unexpected)
+    lines.append(wrap(f"Not in it: {'' if result.encrypted else _UNENCRYPTED}{_NEVER}."))
     if not result.encrypted:
         lines.append(
             wrap(
-                "This backup is not encrypted: Health data, saved passwords and call history are not in it either, and "
-                "anyone who has the disk can read it. Encryption can wait until tomorrow; it is switched on "
-                "once, in Finder, iTunes or Apple Devices: Encrypt local backup."
+                "Anyone who has this disk can read the backup. Encryption can wait until tomorrow; it is switched on "
+                f"once, for all backups to come: {_how_to_encrypt()}."
             )
         )
     lines.append(
@@ -139,5 +141,21 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
     return "\n".join(lines)
 
 
-def _asks(app: App) -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty() and not app.settings.json
+def _unread(snapshot: str, files: "list[Unreadable]") -> list[str]:
+    if not files:
+        return []
+    lines = ["The phone could not read these files; they are not in the backup:"]
+    lines += [
+        wrap(f"{whole(printable(each.device_path or each.path))}: {printable(each.text)}", "  ", "    ")
+        for each in files[:_SHOWN]
+    ]
+    if len(files) > _SHOWN:
+        lines.append(wrap(f"… and {len(files) - _SHOWN:,} more: `ibackup show {snapshot} --json`", "  "))
+    return lines
+
+
+def _how_to_encrypt() -> str:
+    if sys.platform in ("darwin", "win32"):
+        program = "Finder" if sys.platform == "darwin" else "Apple Devices"
+        return f'in {program}, "Encrypt local backup"'
+    return "`idevicebackup2 --interactive encryption on FOLDER`, with any empty folder"

@@ -1,66 +1,136 @@
-"""What a user sees: a progress bar on a terminal, one line a phase elsewhere, JSON when asked."""
+"""Text for people and objects for programs: widths, units, times, JSON lines, errors."""
 
 import json
+import os
+import re
 import shutil
 import sys
 import textwrap
-import time
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TextIO
 
 import click
 
 from ibackup.errors import IbackupError
-from ibackup.events import Caution, Event, Note, PhaseStarted, Progress, Prompt, PromptDone
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 SCHEMA = 1
-_SILENT_PHASES = {"scan", "finish", "passcode"}
-_MIN_GAP = 0.5  # seconds between two progress events: at most twice a second
+_WIDEST = 80
+_GLUE = "\0"  # stands for a space at which no line may end
+# Commands in backticks and paths in quotes are for copying: they stay on one line.
+_WHOLE = re.compile(r"""`[^`\n]+`|'(?:[/~]|[A-Za-z]:\\)[^'\n]*'|"(?:[/~]|[A-Za-z]:\\)[^"\n]*\"""")
+_JOINER = "\N{ZERO WIDTH JOINER}"  # holds emoji together, in many a phone's name
+
+
+# -- the terminal -------------------------------------------------------------------------------------------
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at this stream on a terminal that can redraw a line."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns(stream: TextIO | None) -> int:
+    """Columns of the terminal behind a stream, 80 when there is none; ``$COLUMNS`` counts."""
+    try:
+        return os.get_terminal_size(stream.fileno() if stream else -1).columns or _WIDEST
+    except (OSError, ValueError):
+        return shutil.get_terminal_size((_WIDEST, 24)).columns
 
 
 def width() -> int:
     """Columns to write in: the terminal's, at most 80; 80 when there is none."""
-    return min(80, shutil.get_terminal_size((80, 24)).columns)
+    stream = sys.stdout if is_terminal(sys.stdout) else sys.stderr
+    return max(20, min(_WIDEST, columns(stream)))
 
 
-def wrap(text: str, indent: str = "") -> str:
-    """Text broken at the terminal's width, paths and commands left whole."""
+def styled(text: str, *, bold: bool = False, fg: str | None = None) -> str:
+    """Text that stands out, where colours are wanted; they never carry a meaning alone.
+
+    ``click.echo`` takes them out again where the output is no terminal.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return click.style(text, bold=bold or None, fg=fg)
+
+
+def wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
+    """Text broken at the terminal's width, quoted paths and commands left whole.
+
+    Args:
+        text: one or more lines.
+        indent: begins each line.
+        hanging: begins each line after the first, where that differs.
+    """
     return "\n".join(
         textwrap.fill(
-            line,
+            _WHOLE.sub(lambda found: whole(found[0]), line),
             width(),
             initial_indent=indent,
-            subsequent_indent=indent,
+            subsequent_indent=indent if hanging is None else hanging,
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ).replace(_GLUE, " ")
         for line in text.splitlines()
     )
 
 
+def whole(text: str) -> str:
+    """Text that ``wrap`` does not break, a path for one."""
+    return text.replace(" ", _GLUE)
+
+
+def printable(text: str) -> str:
+    """Text from a phone or a folder, with control characters made visible: it must not steer the terminal."""
+    return "".join(char if char.isprintable() or char == _JOINER else _visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    return " " if unicodedata.category(char) == "Zs" else ascii(char)[1:-1]
+
+
+def printable_lines(text: str) -> str:
+    """Like ``printable``, but our own line breaks stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+# -- figures ------------------------------------------------------------------------------------------------
+
+
 def size_text(count: int) -> str:
     """Bytes for people, in the decimal units that phones and disks are sold by: ``61 GB``."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{count} bytes" if unit == "bytes" else f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:,.3g} TB"
+    if count < 1000:
+        return f"{count} bytes"
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:,.0f} {unit}" if value >= 99.95 else f"{value:.3g} {unit}"
 
 
 def duration_text(seconds: float) -> str:
     """A duration for people: ``45 s``, ``3 min``, ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(whole / 60)
+    rounded = round(seconds)
+    if rounded < 90:
+        return f"{rounded} s"
+    minutes = round(rounded / 60)
     if minutes < 90:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def clock_text(seconds: float) -> str:
+    """Time that passes: ``0:07``, ``12:30``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """``1 file``, ``2,345 files``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def time_text(moment: datetime) -> str:
@@ -73,14 +143,21 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def printable(text: str) -> str:
-    """Text from a phone or a folder, with control characters made visible: it must not steer the terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+# -- printing -----------------------------------------------------------------------------------------------
 
 
 def print_json(payload: Mapping[str, object]) -> None:
-    """One JSON object, one line, on standard output, at once."""
-    sys.stdout.write(json.dumps(payload, ensure_ascii=False, default=_plain) + "\n")
+    """One JSON object, one line, in UTF-8 whatever the system's encoding, on standard output, at once."""
+    try:
+        data = json.dumps(payload, ensure_ascii=False, default=_plain).encode()
+    except UnicodeEncodeError:  # a file name that is no text
+        data = json.dumps(payload, default=_plain).encode()
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # replaced by a program that uses ibackup
+        sys.stdout.write(data.decode() + "\n")
+    else:
+        buffer.write(data + b"\n")
     sys.stdout.flush()
 
 
@@ -92,228 +169,7 @@ def _plain(value: object) -> object:
 
 def print_error(error: IbackupError) -> None:
     """What happened, why, and what to do next, on standard error."""
-    mark = click.style("ibackup:", fg="red", bold=True)
     body = wrap("ibackup: " + printable_lines(error.message)).removeprefix("ibackup:")
-    click.echo(mark + body, err=True)
+    click.echo(styled("ibackup:", fg="red", bold=True) + body, err=True)
     if error.hint:
         click.echo(wrap(printable_lines(error.hint), "  "), err=True)
-
-
-def printable_lines(text: str) -> str:
-    """Like ``printable``, but our own line breaks stay."""
-    return "\n".join(printable(line) for line in text.splitlines())
-
-
-class Reporter(Protocol):
-    """Takes a job's events as they come, and its answer at the end."""
-
-    def __call__(self, event: Event) -> None:
-        """Take one event."""
-
-    def answer(self, text: str) -> None:
-        """Print the command's answer for people, on standard output; nothing with --json."""
-
-    def emit(self, payload: Mapping[str, object]) -> None:
-        """Print one JSON object; nothing without --json."""
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-
-
-class JsonReporter:
-    """One JSON object a line on standard output, nothing else there."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, event: Event) -> None:
-        """Translate an event; progress at most twice a second."""
-        match event:
-            case PhaseStarted(phase, text):
-                self._last = 0.0
-                print_json({"event": "phase", "phase": phase, "message": text})
-            case Progress():
-                now = time.monotonic()
-                if now - self._last >= _MIN_GAP:
-                    self._last = now
-                    print_json(
-                        {
-                            "event": "progress",
-                            "phase": event.phase,
-                            "percent": event.percent,
-                            "bytes": event.bytes,
-                            "total_bytes": event.total_bytes,
-                            "files": event.files,
-                            "total_files": event.total_files,
-                        }
-                    )
-            case Prompt(kind, text, seconds):
-                print_json(
-                    {"event": "prompt", "kind": kind, "message": text, "seconds": seconds, "done": False}
-                )
-            case PromptDone(kind):
-                print_json({"event": "prompt", "kind": kind, "done": True})
-            case Caution(text, hint):
-                print_json({"event": "warning", "message": text, "hint": hint})
-            case Note(text):
-                print_json({"event": "note", "message": text})
-
-    def answer(self, text: str) -> None:
-        """The answer for people is not for here."""
-
-    def emit(self, payload: Mapping[str, object]) -> None:
-        """Print one object."""
-        print_json(payload)
-
-    def close(self) -> None:
-        """Nothing to leave."""
-
-
-class LineReporter:
-    """One line a phase on standard error: for a log file, a pipe, cron."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._phase = ""
-
-    def __call__(self, event: Event) -> None:
-        """Print what matters; with ``quiet`` only what somebody must do or know."""
-        match event:
-            case PhaseStarted(_, text) if text and not self._quiet:
-                # A phase that a prompt interrupted is not told again.
-                if text != self._phase:
-                    self._say(text)
-                self._phase = text
-            case Prompt(_, text, _):
-                self._say(text)
-            case Caution(text, hint):
-                self._say(f"Warning: {text} {hint}".rstrip())
-            case Note(text) if not self._quiet:
-                self._say(text)
-            case _:
-                pass
-
-    def _say(self, text: str) -> None:
-        click.echo(wrap(printable_lines(text)), err=True)
-
-    def answer(self, text: str) -> None:
-        """Print the answer."""
-        click.echo(text)
-
-    def emit(self, payload: Mapping[str, object]) -> None:
-        """JSON was not asked for."""
-
-    def close(self) -> None:
-        """Nothing to leave."""
-
-
-class TerminalReporter(LineReporter):
-    """A progress bar on standard error, with notes and warnings above it.
-
-    While the phone is silent (it looks through its files, or waits for its passcode) the time that has passed is
-    shown instead, so that nobody thinks it hangs.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar: tqdm[NoReturn] | None = None
-        self._ticker: _Ticker | None = None
-
-    def __call__(self, event: Event) -> None:
-        """Move the bar or print above it."""
-        match event:
-            case PhaseStarted(phase, text):
-                self.close()
-                if phase in _SILENT_PHASES:
-                    self._ticker = _Ticker(text)
-                elif text:
-                    self._say(text)
-            case Progress():
-                self._advance(event)
-            case _:
-                self._above(event)
-
-    def _above(self, event: Event) -> None:
-        if self._ticker is not None:
-            self._ticker.clear()
-        if self._bar is not None:
-            self._bar.clear()
-        super().__call__(event)
-        if self._bar is not None:
-            self._bar.refresh()
-
-    def _advance(self, event: Progress) -> None:
-        if self._ticker is not None:
-            self._ticker.stop()
-            self._ticker = None
-        if self._bar is None:
-            self._bar = _new_bar(event)
-        bar = self._bar
-        if event.percent is not None:
-            bar.total, bar.n = 100, min(100.0, event.percent)
-        else:
-            bar.total, bar.n = event.total_bytes, event.bytes
-        bar.set_postfix_str(f"{size_text(event.bytes)}, {event.files:,} files", refresh=False)
-        bar.update(0)
-
-    def close(self) -> None:
-        """Take the bar or the clock away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-        if self._ticker is not None:
-            self._ticker.stop()
-            self._ticker = None
-
-
-def _new_bar(event: Progress) -> "tqdm[NoReturn]":
-    from tqdm import tqdm
-
-    by_percent = event.percent is not None
-    layout = (
-        "{percentage:3.0f}% |{bar}| {postfix}, {elapsed}, left {remaining}"
-        if by_percent or event.total_bytes
-        else "{postfix}, {elapsed}"
-    )
-    return tqdm(
-        total=100 if by_percent else event.total_bytes,
-        file=sys.stderr,
-        bar_format=layout.replace(", {elapsed}", " {elapsed}"),
-        ncols=width() - 1,
-        leave=False,
-        mininterval=0.2,
-        smoothing=0.05,
-    )
-
-
-class _Ticker:
-    """A line that shows how long a silent phase has lasted."""
-
-    def __init__(self, text: str) -> None:
-        import threading
-
-        self._text = text
-        self._begun = time.monotonic()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            passed = int(time.monotonic() - self._begun)
-            line = f"{self._text} {passed // 60}:{passed % 60:02d}"
-            sys.stderr.write("\r\x1b[K" + line[: width() - 1])
-            sys.stderr.flush()
-            if self._end.wait(1.0):
-                return
-
-    def clear(self) -> None:
-        """Take the line away until its next second."""
-        sys.stderr.write("\r\x1b[K")
-
-    def stop(self) -> None:
-        """End it and leave the line with what it said."""
-        self._end.set()
-        self._thread.join()
-        sys.stderr.write("\n")
-        sys.stderr.flush()

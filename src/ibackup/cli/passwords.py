@@ -1,10 +1,10 @@
 """Where the password of encrypted backups comes from; never from the command line itself."""
 
+import logging
 import os
 import shlex
 import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import click
 
 from ibackup.cli.common import App
+from ibackup.cli.completing import files
 from ibackup.config import PhoneConfig
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Caution
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_log = logging.getLogger("ibackup")
 _LIMIT = 4096  # bytes; no password is longer, and /dev/zero is no password file
 _COMMAND_SECONDS = 120
 
@@ -24,11 +26,14 @@ _COMMAND_SECONDS = 120
 def password_options(function: _Command) -> _Command:
     """Add ``--password-file`` and ``--password-command``."""
     function = click.option(
-        "--password-command", metavar="COMMAND", help="Run COMMAND; its first line is the password"
+        "--password-command", metavar="COMMAND", help="Run COMMAND; the first line it prints is the password"
     )(function)
-    return click.option("--password-file", metavar="FILE", help="The first line of FILE is the password")(
-        function
-    )
+    return click.option(
+        "--password-file",
+        metavar="FILE",
+        help="The first line of FILE is the password of the backups",
+        shell_complete=files,
+    )(function)
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,24 @@ class PasswordSources:
             PasswordNeeded: a source was named and gives nothing.
         """
         phone = self.app.config.phone(udid) if udid else None
-        for source in (
-            self._option,
-            lambda: self._configured(phone),
-            self._environment,
-            lambda: self._keychain(udid),
-            self._credentials,
-        ):
+        sources: dict[str, Callable[[], str | None]] = {
+            "an option": self._option,
+            "the config file": lambda: self._configured(phone),
+            "the environment": self._environment,
+            "the keychain": lambda: self._keychain(udid),
+            "the credentials folder": self._credentials,
+        }
+        for name, source in sources.items():
             password = source()
             if password is not None:
+                _log.debug("the backup password comes from %s", name)
                 return password
-        if self.ask and not self.app.settings.json and sys.stdin.isatty():
-            return str(click.prompt("Password of the encrypted backup", hide_input=True, err=True))
-        return None
+        return self._prompt() if self.ask and self.app.asks else None
+
+    def _prompt(self) -> str | None:
+        self.app.stop_progress()
+        text = "Password of the encrypted backup (Return: go on without)"
+        return str(click.prompt(text, default="", show_default=False, hide_input=True, err=True)) or None
 
     def _option(self) -> str | None:
         if self.file:
@@ -83,7 +93,7 @@ class PasswordSources:
     def _environment(self) -> str | None:
         if file := os.environ.get("IBACKUP_PASSWORD_FILE"):
             return self._from_file(file)
-        return os.environ.get("IBACKUP_PASSWORD")
+        return os.environ.get("IBACKUP_PASSWORD") or None
 
     def _keychain(self, udid: str | None) -> str | None:
         if udid is None:
@@ -147,7 +157,7 @@ def _from_command(command: str) -> str:
 def _first_line(data: bytes, source: str) -> str:
     line = data.split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        password = line.decode()
+        password = line.decode("utf-8-sig")  # Windows' editors put a mark before the text
     except UnicodeDecodeError:
         raise PasswordNeeded(f"{source} gives something that is not UTF-8 text.") from None
     if not password:

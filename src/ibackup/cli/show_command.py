@@ -1,9 +1,21 @@
 """``ibackup show``: one snapshot."""
 
+import shlex
+
 import click
 
 from ibackup.cli.common import App, ibackup_command
-from ibackup.cli.output import duration_text, printable, rfc3339, size_text, time_text, wrap
+from ibackup.cli.output import (
+    count_text,
+    duration_text,
+    printable,
+    rfc3339,
+    size_text,
+    styled,
+    time_text,
+    whole,
+    wrap,
+)
 from ibackup.cli.snapshots import resolve
 from ibackup.errors import UsageError
 
@@ -12,7 +24,7 @@ _CHECKED = {"manifest": "against the phone's list of files", "phone": "by the ph
 
 
 @ibackup_command("show")
-@click.argument("snapshot", required=False)
+@click.argument("snapshot", required=False, metavar="[SNAPSHOT]")
 def command(app: App, snapshot: str | None) -> int:
     """Show one SNAPSHOT: what it holds, where it is, and what proves it.
 
@@ -23,8 +35,8 @@ def command(app: App, snapshot: str | None) -> int:
     target = resolve(app, snapshot)
     if target.snapshot is None:
         raise UsageError(
-            f"{target.path} is no snapshot of ibackup's.",
-            hint=f"`ibackup verify {target.path}` looks into it.",
+            f"'{target.path}' is no snapshot of ibackup's.",
+            hint=f"`ibackup verify {shlex.quote(target.path)}` looks into it.",
         )
     found, meta = target.snapshot, target.snapshot.meta
     proofs = PhoneFolder.of(found).proofs(found.id)
@@ -62,32 +74,37 @@ def command(app: App, snapshot: str | None) -> int:
         if meta.full
         else f"{meta.carried_files:,} files carried from the one before"
     )
+    encrypted = "encrypted" if meta.encrypted else "not encrypted"
     lines = [
         f"{printable(meta.device_name)}, {printable(meta.product_type)}, iOS {printable(meta.ios_version)}",
         f"  snapshot   {found.id}",
         f"  folder     {found.path}",
         f"  made       {time_text(meta.started)}, in {duration_text((meta.finished - meta.started).total_seconds())}",
-        f"  holds      {size_text(meta.bytes)} in {meta.files:,} files, {'' if meta.encrypted else 'not '}encrypted",
+        f"  holds      {size_text(meta.bytes)} in {count_text(meta.files, 'file')}, {encrypted}",
         f"  received   {size_text(meta.received_bytes)}; {kind}",
         f"  checked    {_CHECKED[meta.checked]}, then sealed",
     ]
     lines += [
-        f"  verified   {time_text(proof.when)}, level {proof.level}: {proof.result}"
+        f"  verified   {time_text(proof.when)}, level {proof.level}: {_result(proof.result)}"
         for proof in sorted(proofs.last, key=lambda proof: proof.when)
     ]
     if not proofs.last:
         lines.append("  verified   not since it was made: `ibackup verify` does")
     if proofs.pinned:
         lines.append(f"  pinned     {printable(proofs.pin_note) or 'yes'}")
-    lines += _listed(
-        "the phone could not read", [printable(file.device_path or file.path) for file in meta.unreadable]
-    )
-    lines += _listed("DAMAGED", [printable(path) for path in damaged])
+    lines += _listed("the phone could not read", [file.device_path or file.path for file in meta.unreadable])
+    lines += _listed(f"{_result('damaged')} files, by their names in the backup", damaged)
+    if proofs.known_damaged:
+        lines.append("  `ibackup verify` says what they are, and what to do.")
     return app.result(payload, "\n".join(lines))
+
+
+def _result(result: str) -> str:
+    return styled("DAMAGED", fg="red", bold=True) if result == "damaged" else result
 
 
 def _listed(title: str, names: list[str]) -> list[str]:
     if not names:
         return []
     more = [f"    … and {len(names) - _SHOWN:,} more (--json lists all)"] if len(names) > _SHOWN else []
-    return [f"  {title}:", *(wrap(name, "    ") for name in names[:_SHOWN]), *more]
+    return [f"  {title}:", *(wrap(whole(printable(name)), "    ") for name in names[:_SHOWN]), *more]

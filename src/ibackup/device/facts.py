@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ibackup import identities
 from ibackup.device import values
 from ibackup.device.values import NOTHING, Values
 
@@ -97,7 +98,7 @@ def read(
     if free is None:
         free = values.count(disk, "AmountDataAvailable")
     percent = values.count(battery, "BatteryCurrentCapacity")
-    return PhoneFacts(
+    found = PhoneFacts(
         udid=udid,
         name=values.shown(basics, "DeviceName"),
         device_class=values.shown(basics, "DeviceClass"),
@@ -126,3 +127,7 @@ def read(
         last_local_backup=values.apple_time(backup, "LastiTunesBackupDate"),
         last_cloud_backup=values.apple_time(backup, "LastCloudBackupDate"),
     )
+    identities.note(
+        found.name, found.serial, found.imei, found.imei2, found.meid, found.iccid, found.phone_number
+    )
+    return found

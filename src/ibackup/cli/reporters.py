@@ -1,0 +1,136 @@
+"""What becomes of a job's events: JSON lines for programs, one line a phase for log files."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import click
+
+from ibackup.cli.output import print_json, printable_lines, styled, wrap
+from ibackup.events import Caution, Event, Note, PhaseStarted, Progress, Prompt, PromptDone
+
+_MIN_GAP = 0.5  # seconds between two progress events: at most twice a second
+
+
+class Reporter(Protocol):
+    """Takes a job's events as they come, and its answer at the end."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+
+    def answer(self, text: str) -> None:
+        """Print the command's answer for people, on standard output; nothing with --json."""
+
+    def emit(self, payload: Mapping[str, object]) -> None:
+        """Print one JSON object; nothing without --json."""
+
+    def say(self, text: str) -> None:
+        """Print a line on standard error, whatever else is going on there."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was; it may be used again."""
+
+
+EventLog = Callable[[Event], None]
+
+
+class JsonReporter:
+    """One JSON object a line on standard output, nothing else there."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._told = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        """Translate an event; progress at most twice a second."""
+        self._log(event)
+        if isinstance(event, Progress):
+            now = time.monotonic()
+            if now - self._told < _MIN_GAP:
+                return
+            self._told = now
+        print_json(_members(event))
+
+    def answer(self, text: str) -> None:
+        """The answer for people is not for here."""
+
+    def emit(self, payload: Mapping[str, object]) -> None:
+        """Print one object."""
+        print_json(payload)
+
+    def say(self, text: str) -> None:
+        """Print a line for people, beside the JSON."""
+        click.echo(text, err=True)
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+def _members(event: Event) -> dict[str, object]:
+    match event:
+        case PhaseStarted(phase, text):
+            return {"event": "phase", "phase": phase, "message": text}
+        case Progress():
+            return {
+                "event": "progress",
+                "phase": event.phase,
+                "percent": event.percent,
+                "bytes": event.bytes,
+                "total_bytes": event.total_bytes,
+                "files": event.files,
+                "total_files": event.total_files,
+            }
+        case Prompt(kind, text, seconds):
+            return {"event": "prompt", "kind": kind, "message": text, "seconds": seconds, "done": False}
+        case PromptDone(kind):
+            return {"event": "prompt", "kind": kind, "done": True}
+        case Caution(text, hint):
+            return {"event": "warning", "message": text, "hint": hint}
+        case Note(text):
+            return {"event": "note", "message": text}
+
+
+class LineReporter:
+    """One line a phase on standard error: for a log file, a pipe, cron."""
+
+    def __init__(self, log: EventLog, *, quiet: bool = False) -> None:
+        self._log = log
+        self._quiet = quiet
+        self._phase = ""
+
+    def __call__(self, event: Event) -> None:
+        """Print what matters; with ``quiet`` only what somebody must do or know."""
+        self._log(event)
+        match event:
+            case PhaseStarted(_, text):
+                # A phase that a prompt interrupted is not told again.
+                if text and text != self._phase and not self._quiet:
+                    self._tell(text)
+                self._phase = text or self._phase
+            case Prompt(_, text, _):
+                self._tell(text, bold=True)
+            case Caution(text, hint):
+                self._tell(f"Warning: {text} {hint}".rstrip())
+            case Note(text):
+                if not self._quiet:
+                    self._tell(text)
+            case _:
+                pass
+
+    def _tell(self, text: str, *, bold: bool = False) -> None:
+        lines = wrap(printable_lines(text))
+        self.say(styled(lines, bold=True) if bold else lines)
+
+    def answer(self, text: str) -> None:
+        """Print the answer."""
+        click.echo(text)
+
+    def emit(self, payload: Mapping[str, object]) -> None:
+        """JSON was not asked for."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        click.echo(text, err=True)
+
+    def close(self) -> None:
+        """Nothing to leave."""
