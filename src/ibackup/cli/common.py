@@ -15,7 +15,7 @@ from ibackup import config as config_file
 from ibackup.cli import completing
 from ibackup.cli.output import SCHEMA, is_terminal, printable
 from ibackup.cli.reporters import JsonReporter, LineReporter, Reporter
-from ibackup.errors import ExitCode, IbackupError, UsageError
+from ibackup.errors import ExitCode, IbackupError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from ibackup.store import Store
@@ -30,6 +30,8 @@ Exit codes: 0 done and proven, 1 unexpected failure, 2 wrong usage,
 13 connection lost, 14 not enough room, 15 phone in use by another run,
 16 store not there, 20 password missing or wrong, 21 not a backup,
 30 stale, 31 iCloud Backup blocked, 130 interrupted."""
+
+COMMON_TITLE = "Options of every command"
 
 
 @dataclass
@@ -90,12 +92,11 @@ class App:
         names = [phone.name for phone in self.config.phones]
         near = difflib.get_close_matches(asked, names, n=1)
         raise UsageError(
-            f"There is no phone named {asked!r}.",
-            why=f"Did you mean {near[0]!r}?"
-            if near
-            else "Names stand in the config file; it has no such name.",
-            hint=(f"Names in the config: {', '.join(names)}. " if names else "")
-            + "A UDID works too; `ibackup devices` and `ibackup list` show them.",
+            f"There is no phone named {asked!r}.{f' Did you mean {near[0]!r}?' if near else ''}",
+            hint=(
+                f"Names in the config file: {', '.join(names)}. " if names else "The config file names none. "
+            )
+            + "A UDID does, too: `ibackup devices` and `ibackup list` show them.",
         )
 
     @property
@@ -226,7 +227,7 @@ def common_options(function: _Command) -> _Command:
     return function
 
 
-class IbackupCommand(click.Command):
+class _Sections(click.Command):
     """Shows a command's own options apart from those that every command has."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -234,12 +235,40 @@ class IbackupCommand(click.Command):
         own: list[tuple[str, str]] = []
         common: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
-                (common if getattr(param, "callback", None) is _keep else own).append(record)
-        for title, records in (("Options", own), ("Options of every command", common)):
+                (common if param.callback is _keep else own).append(record)
+        for title, records in (("Options", own), (COMMON_TITLE, common)):
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+class IbackupCommand(_Sections):
+    """A command of ours."""
+
+
+class IbackupGroup(_Sections, click.Group):
+    """A command of ours that has commands of its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+def ibackup_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
+    """A group of commands that takes the common options, too."""
+
+    def wrap(function: Callable[[], None]) -> click.Group:
+        made: click.Group = click.group(name, cls=IbackupGroup, context_settings=_CONTEXT, epilog=EXIT_CODES)(
+            common_options(function)
+        )
+        return made
+
+    return wrap
 
 
 def ibackup_command(
@@ -252,7 +281,11 @@ def ibackup_command(
             context = click.get_current_context()
             app = context.ensure_object(App)
             app.start(_command_name(context))
-            return function(app, *args, **kwargs)
+            try:
+                return function(app, *args, **kwargs)
+            except (KeyboardInterrupt, click.Abort):
+                # Before click sees it, who would print an empty line into the last line of the terminal.
+                raise interrupted(app.command) from None
 
         body.__name__ = function.__name__
         body.__doc__ = function.__doc__
@@ -261,7 +294,7 @@ def ibackup_command(
         made: click.Command = click.command(
             name,
             cls=IbackupCommand,
-            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+            context_settings=_CONTEXT,
             epilog=f"{epilog}\n\n{EXIT_CODES}".strip(),
             **attributes,
         )(common_options(body))
@@ -287,6 +320,18 @@ def usage_error(error: click.ClickException, app: App) -> UsageError:
         message if message.endswith((".", "?", ")")) else f"{message}.",
         hint=f"`{path} --help` lists what there is.",
     )
+
+
+_AFTER = {
+    "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
+    "there.",
+    "extract": "What was taken out so far stays where it is.",
+}
+
+
+def interrupted(command: str) -> Interrupted:
+    """The error for Ctrl-C, and what is left behind."""
+    return Interrupted("Interrupted.", hint=_AFTER.get(command, "Nothing was changed."))
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ibackup.cli.common import App, ibackup_command
+from ibackup.cli.completing import folders
 from ibackup.cli.output import styled, wrap
 from ibackup.errors import ExitCode, IbackupError
 
@@ -17,7 +18,12 @@ _SECONDS = 300  # far more than any step takes; a demo must not hang
 
 
 @ibackup_command("demo")
-@click.option("--keep", metavar="FOLDER", help="Leave the store in FOLDER, to look at it afterwards")
+@click.option(
+    "--keep",
+    metavar="FOLDER",
+    help="Leave the store in FOLDER, to look at it afterwards",
+    shell_complete=folders,
+)
 def command(app: App, keep: str | None) -> int:
     """Try it all without a phone: two backups, a proof, and damage found.
 

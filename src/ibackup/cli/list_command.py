@@ -86,7 +86,7 @@ def _entry(
         notes.append(f"proven {time_text(proof.when).partition(' ')[0]} ({proof.level})")
     if proofs.pinned:
         notes.append("pinned")
-    head = whole(f"{entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>8}  ")
+    head = whole(f"{entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>7}  ")
     return row, _damaged(wrap(f"{head}{', '.join(notes)}", "  ", "    "))
 
 

@@ -15,9 +15,9 @@ from typing import NoReturn
 import click
 
 from ibackup import __version__
-from ibackup.cli.common import EXIT_CODES, App, common_options, usage_error
+from ibackup.cli.common import EXIT_CODES, App, common_options, interrupted, usage_error
 from ibackup.cli.output import SCHEMA, print_error, print_json
-from ibackup.errors import ExitCode, IbackupError, Interrupted, UsageError
+from ibackup.errors import ExitCode, IbackupError, UsageError
 
 # name: (module, one line of help); in the order in which --help shows them, what most people need first.
 COMMANDS = {
@@ -106,7 +106,7 @@ def run(args: Sequence[str]) -> int:
         except click.ClickException as error:
             raise usage_error(error, app) from None
         except (KeyboardInterrupt, click.Abort):
-            raise Interrupted("Interrupted.", hint=_AFTER.get(app.command, "Nothing was changed.")) from None
+            raise interrupted(app.command) from None
     except IbackupError as error:
         return _fail(app, error, as_json=as_json)
     except BrokenPipeError:
@@ -152,13 +152,6 @@ def _unexpected(app: App, error: Exception) -> IbackupError:
         hint="This is a fault in ibackup. Finished snapshots are untouched. Please report it with the output of "
         "the same command and -v.",
     )
-
-
-_AFTER = {
-    "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
-    "there.",
-    "extract": "What was taken out so far stays where it is.",
-}
 
 
 def _before_double_dash(args: Sequence[str]) -> Sequence[str]:

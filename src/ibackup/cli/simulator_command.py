@@ -4,19 +4,22 @@ import threading
 
 import click
 
-from ibackup.cli.common import App, ibackup_command
+from ibackup.cli.common import App, ibackup_command, ibackup_group
+from ibackup.cli.completing import files
 from ibackup.cli.output import wrap
 from ibackup.errors import UsageError
 
 
-@click.group("simulator", context_settings={"help_option_names": ["-h", "--help"]})
+@ibackup_group("simulator")
 def command() -> None:
     """The virtual iPhone: real bytes of usbmuxd, lockdownd and MobileBackup2, without a phone."""
 
 
 @ibackup_command("run")
-@click.option("--spec", metavar="FILE", help="What the phone is and holds (TOML) [a demo phone]")
-@click.option("--socket", "socket_path", metavar="PATH", help="Listen on a Unix socket")
+@click.option(
+    "--spec", metavar="FILE", help="What the phone is and holds (TOML) [a demo phone]", shell_complete=files
+)
+@click.option("--socket", "socket_path", metavar="PATH", help="Listen on a Unix socket", shell_complete=files)
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Listen on 127.0.0.1:N [a free one]")
 def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -> int:
     """Run a virtual iPhone until Ctrl-C.

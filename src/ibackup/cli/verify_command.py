@@ -1,6 +1,7 @@
 """``ibackup verify``: is this backup good?"""
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,11 @@ class _Checks:
 
 def _targets(checks: _Checks, what: str | None) -> list[Target]:
     app = checks.app
+    if what is not None and os.path.isfile(os.path.join(what, "store.json")):
+        raise UsageError(
+            f"'{what}' is a whole store.",
+            hint=f"`ibackup verify --store {shlex.quote(what)}` verifies the newest snapshot of each phone in it.",
+        )
     if what not in (None, LATEST):
         return [resolve(app, what)]
     store = app.open_store()

@@ -140,7 +140,7 @@ REFUSALS: tuple[Refusal, ...] = (
         NoRoom,
         "There is not enough room on this computer for the backup.",
         "",
-        "Free some room, delete snapshots with `ibackup prune`, or put the store on a larger disk with --store.",
+        "Free some room, remove the folders of old snapshots, or put the store on a larger disk with --store.",
     ),
     Refusal(
         106,
@@ -262,7 +262,7 @@ def _password(row: Refusal, context: RefusalContext) -> Refusal:
             PhoneRefused,
             "A profile on the {noun} allows encrypted backups only.",
             "No backup password is set yet.",
-            "Set one: `ibackup encryption on`.",
+            "Set one, in Finder or Apple Devices or with `idevicebackup2 encryption on`.",
         )
     if not context.password_given and context.job != "backup":
         return Refusal(

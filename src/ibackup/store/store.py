@@ -191,7 +191,7 @@ def _read(path: str) -> str:
         raise StoreMissing(
             f"The store {path!r} was made by a newer ibackup.",
             why=f"It has schema {schema}; this version knows {SCHEMA}.",
-            hint="Use the newer version (`pip install --upgrade ibackup`), or another --store.",
+            hint="Use the newer version, or another --store; `ibackup --version` tells which one this is.",
         )
     return store_id
 
@@ -244,6 +244,6 @@ def _probe(path: str, observer: Observer) -> None:
         observer(
             Caution(
                 "Others on this computer may be able to read the store: its file system does not keep modes.",
-                "Turn on backup encryption (`ibackup encryption on`), or mount it so that only you can read it.",
+                "Have the phone encrypt its backups, or mount it so that only you can read it.",
             )
         )
