@@ -219,3 +219,23 @@ def test_files_of_a_broken_run_in_the_staging_folder_do_no_harm(tmp_path: Path) 
         box.discard(staged)
         box.discard(staged)
     assert (inside / "a").read_bytes() == b"new"
+
+
+@pytest.mark.usefixtures("both")
+def test_a_moved_folder_is_not_written_to_under_its_old_name(room: tuple[Confined, Path, Path]) -> None:
+    box, inside, _ = room
+    for folder in ("a/deep", "b", "c", "empty"):
+        box.make_dir(parse(folder))
+    put(box, "a/deep/one", b"1")
+    put(box, "b/two", b"2")
+    put(box, "c/three", b"3")
+    box.rename(parse("a"), parse("moved"))
+    box.make_dir(parse("a/deep"))
+    put(box, "a/deep/one", b"new")
+    box.rename(parse("b"), parse("empty"))
+    put(box, "empty/four", b"4")
+    box.rename(parse("c/three"), parse("empty/two"))
+    found = {
+        path.relative_to(inside).as_posix(): path.read_bytes() for path in inside.rglob("*") if path.is_file()
+    }
+    assert found == {"a/deep/one": b"new", "moved/deep/one": b"1", "empty/two": b"3", "empty/four": b"4"}

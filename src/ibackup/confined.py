@@ -18,9 +18,8 @@ import stat
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from ibackup.errors import ProtocolBroken
 
@@ -37,6 +36,9 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _REPARSE_POINT = 0x400
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
+# What rename says where a folder is moved or replaced and it takes more than a rename.
+_FOLDER_IN_THE_WAY = frozenset([errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EINVAL])
 
 # Characters that mean something to some file system; refused on every system, so that a store can move.
 _FORBIDDEN = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32))) | {"\x7f"}
@@ -111,8 +113,7 @@ def name_flaw(name: str) -> str:
 Kind = Literal["file", "directory", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What stands at a path: ``size`` in bytes, ``mtime`` in seconds since 1970."""
 
     name: str
@@ -121,8 +122,7 @@ class Item:
     mtime: float
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """A new file that has no place yet; ``fd`` is open for writing and belongs to the caller."""
 
     fd: int
@@ -175,6 +175,7 @@ class Confined:
         self._staging = None if staging is None else os.fspath(staging)
         self._max_open = max_open
         self._dirs: OrderedDict[Parts, int] = OrderedDict()
+        self._deepest = 0  # of the folders that descriptors were ever kept of
         self._counter = 0
         self._root_fd = self._staging_fd = -1
         if _POSIX_AT:
@@ -248,22 +249,22 @@ class Confined:
         while True:
             self._counter += 1
             name = f"{self._counter:x}.new"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
-            # A staging folder taken over from a broken run may hold that run's last files.
-            with contextlib.suppress(FileExistsError):
+            try:
                 if self._staging_fd >= 0:
-                    return Staged(os.open(name, flags, 0o600, dir_fd=self._staging_fd), name)
-                return Staged(os.open(os.path.join(staging, name), flags, 0o600), name)
+                    return Staged(os.open(name, _CREATE, 0o600, dir_fd=self._staging_fd), name)
+                return Staged(os.open(os.path.join(staging, name), _CREATE, 0o600), name)
+            except FileExistsError:
+                continue  # a staging folder taken over from a broken run may hold that run's last files
 
     def publish(self, staged: Staged, parts: Parts) -> None:
         """Rename a staged file to its place, over a file or link that is there; its descriptor may be closed."""
         staging = self._writable()
         with _RefusingLinks(parts):
-            name, at = self._at(parts)
             if self._staging_fd >= 0:
-                os.rename(staged.name, name, src_dir_fd=self._staging_fd, dst_dir_fd=at["dir_fd"])
+                folder = self._dir(parts[:-1])
+                os.rename(staged.name, parts[-1], src_dir_fd=self._staging_fd, dst_dir_fd=folder)
             else:
-                _replace(os.path.join(staging, staged.name), name)
+                _replace(os.path.join(staging, staged.name), self._at(parts)[0])
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged file that will not be published."""
@@ -314,18 +315,13 @@ class Confined:
     def rename(self, source: Parts, target: Parts) -> None:
         """Move a file or folder; what stood at the target is replaced, a folder with all it holds."""
         self._writable()
+        if _POSIX_AT and self._rename_file(source, target):
+            return
         with _RefusingLinks(source):
             old, old_at = self._at(source)
             moved_dir = stat.S_ISDIR(os.stat(old, follow_symlinks=False, **old_at).st_mode)
         with _RefusingLinks(target):
             new, new_at = self._at(target)
-            if _POSIX_AT and not moved_dir:
-                try:
-                    os.rename(old, new, src_dir_fd=old_at["dir_fd"], dst_dir_fd=new_at["dir_fd"])
-                except IsADirectoryError:
-                    pass  # the rare case, below
-                else:
-                    return
             if moved_dir or self._is_dir(target):
                 if target[: len(source)] == source or source[: len(target)] == target:
                     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join(target))
@@ -337,6 +333,24 @@ class Confined:
             os.rename(old, new, src_dir_fd=old_at["dir_fd"], dst_dir_fd=new_at["dir_fd"])
         else:
             _replace(old, new)
+
+    def _rename_file(self, source: Parts, target: Parts) -> bool:
+        """Move what is almost always a file, in one call and without a look; False when it takes more than that.
+
+        A folder may move this way too, or replace an empty one, as long as no descriptor of it is kept.
+        """
+        if len(source) < self._deepest or source in self._dirs or target in self._dirs:
+            return False
+        with _RefusingLinks(source):
+            old_at = self._dir(source[:-1])
+        with _RefusingLinks(target):
+            try:
+                os.rename(source[-1], target[-1], src_dir_fd=old_at, dst_dir_fd=self._dir(target[:-1]))
+            except OSError as error:
+                if error.errno in _FOLDER_IN_THE_WAY:
+                    return False
+                raise
+        return True
 
     def remove(self, parts: Parts) -> bool:
         """Remove a file, a link itself, or a folder with all it holds; False when nothing was there."""
@@ -392,6 +406,7 @@ class Confined:
                 raise PathRefused("/".join(parts), "goes through a link") from None
             raise
         self._dirs[parts] = fd
+        self._deepest = max(self._deepest, len(parts))
         if len(self._dirs) > self._max_open:
             _, oldest = self._dirs.popitem(last=False)
             os.close(oldest)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibackup.errors import NotABackup
+from ibackup.manifest import bplist as bplist_module
 from ibackup.manifest import plists
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
@@ -46,6 +47,25 @@ def test_damaged_binary_is_refused_or_read_but_never_crashes(value: object, data
         plists.load(bytes(raw), max_objects=10_000)
     except NotABackup:
         pass
+
+
+plain = st.recursive(
+    st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(st.characters(codec="ascii")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii")), inner),
+    max_leaves=30,
+)
+
+
+@given(plain, st.data())
+def test_the_short_way_reads_as_plistlib_does_or_leaves_it(value: object, data: st.DataObject) -> None:
+    raw = bytearray(plistlib.dumps([value, {"a": value}], fmt=plistlib.FMT_BINARY))
+    assert bplist_module.simple(bytes(raw), max_objects=10_000, max_depth=64) == [value, {"a": value}]
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(8, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    found = bplist_module.simple(bytes(raw), max_objects=10_000, max_depth=64)
+    if found is not None:
+        assert bplist_module.check(bytes(raw), max_objects=10_000, max_depth=64) == ""
+        assert repr(found) == repr(plistlib.loads(bytes(raw), fmt=plistlib.FMT_BINARY))
 
 
 def bplist(objects: list[bytes], top: int = 0, ref_size: int = 1, count: int | None = None) -> bytes:

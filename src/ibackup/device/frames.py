@@ -224,31 +224,32 @@ class FileParser:
 
     def _begin(self, view: memoryview, start: int, end: int) -> int:
         """Take the two names of the next file, or the end of the list; nothing when they are not all here."""
-        (length,) = LENGTH.unpack_from(view, start) if end - start >= LENGTH.size else (None,)
-        if length == 0:
-            self.done = True
-            self.need = 0
-            return start + LENGTH.size
+        unpack = LENGTH.unpack_from
         at = start
-        names: list[bytes] = []
+        names: list[memoryview] = []
         for _ in range(2):
             self.need = at + LENGTH.size - start
             if start + self.need > end:
                 return start
-            (length,) = LENGTH.unpack_from(view, at)
+            (length,) = unpack(view, at)
             if not 0 < length <= MAX_PATH:
+                if not length and not names:
+                    self.done = True
+                    self.need = 0
+                    return start + LENGTH.size
                 raise broken(f"The phone sent a path of {length:,} bytes.", f"1 to {MAX_PATH:,} are allowed.")
-            at += LENGTH.size + length
-            self.need = at - start
+            first = at + LENGTH.size
+            at = first + length
             if at > end:
+                self.need = at - start
                 return start
-            names.append(bytes(view[at - length : at]))
+            names.append(view[first:at])
         try:
-            path = names[1].decode()
+            path = str(names[1], "utf-8")
         except UnicodeDecodeError:
-            raise broken(f"The phone sent a path that is not text: {shown(repr(names[1]))}.") from None
+            raise broken(f"The phone sent a path that is not text: {shown(repr(bytes(names[1])))}.") from None
         self.in_file = True
-        self._sink.begin(names[0].decode("utf-8", "replace"), path)
+        self._sink.begin(str(names[0], "utf-8", "replace"), path)
         return at
 
 

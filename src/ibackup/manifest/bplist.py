@@ -4,12 +4,14 @@ A few hundred bytes can claim four billion objects, nest a thousand lists, hold 
 of lists so often that walking the result takes for ever. ``check`` finds all of that in one pass.
 """
 
+import struct
 from dataclasses import dataclass
 
 HEAD = b"bplist00"
 TRAILER_BYTES = 32
 _ARRAY, _SET, _DICT = 0xA0, 0xC0, 0xD0
 _CONTAINERS = (_ARRAY, _SET, _DICT)
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}  # struct's
 _WIDTH = {0x40: 1, 0x50: 1, 0x60: 2}  # bytes a unit of data, ASCII and UTF-16
 
 
@@ -51,6 +53,8 @@ class Trailer:
         """Where each object starts."""
         size = self.offset_size
         end = self.table + self.objects * size
+        if size in _CODES:
+            return list(struct.unpack_from(f">{self.objects}{_CODES[size]}", data, self.table))
         return [int.from_bytes(data[at : at + size], "big") for at in range(self.table, end, size)]
 
 
@@ -63,19 +67,88 @@ def check(data: bytes, *, max_objects: int, max_depth: int) -> str:
         max_depth: containers within containers allowed.
     """
     try:
-        trailer = Trailer.parse(data)
-        if trailer.objects > max_objects:
-            return f"it says it has {trailer.objects:,} objects; the limit is {max_objects:,}"
+        trailer, offsets = _offsets(data, max_objects)
         containers: dict[int, list[int]] = {}
-        for number, offset in enumerate(trailer.offsets(data)):
-            if not len(HEAD) <= offset < trailer.table:
-                return "an object lies outside of it"
+        for number, offset in enumerate(offsets):
             refs = _refs(data, offset, trailer)
             if refs:
                 containers[number] = refs
         return _walk(containers, trailer.top, max_objects, max_depth)
     except Malformed as flaw:
         return str(flaw)
+
+
+def simple(data: bytes, *, max_objects: int, max_depth: int) -> object | None:
+    """What a binary plist holds if it is made of lists, dictionaries, short texts and whole numbers alone.
+
+    Several times as fast as a check and plistlib after it: nearly all that a phone sends is of this kind, and with
+    a hundred thousand files that counts.
+
+    Args:
+        data: the whole plist.
+        max_objects: objects allowed, as for ``check``.
+        max_depth: containers within containers allowed.
+
+    Returns:
+        The same as plistlib; None when something else is in it, or something is wrong with it.
+    """
+    try:
+        trailer, offsets = _offsets(data, max_objects)
+        containers: dict[int, list[int]] = {}
+        values: list[object] = []
+        for offset in offsets:
+            marker = data[offset]
+            kind, count = marker & 0xF0, marker & 0x0F
+            if kind == 0x50:
+                start = offset + 1
+                if count == 0x0F:
+                    count, start = length(data, offset)
+                if start + count > trailer.table:
+                    return None
+                values.append(data[start : start + count].decode("ascii"))
+            elif kind in (_ARRAY, _DICT):
+                containers[len(values)] = _refs(data, offset, trailer)
+                values.append([] if kind == _ARRAY else {})
+            elif kind == 0x10 and count <= 3 and offset + 1 + (1 << count) <= trailer.table:
+                end = offset + 1 + (1 << count)
+                values.append(int.from_bytes(data[offset + 1 : end], "big", signed=count == 3))
+            elif kind == 0x20 and (count == 2 or count == 3) and offset + 1 + (1 << count) <= trailer.table:
+                values.append(struct.unpack_from(">f" if count == 2 else ">d", data, offset + 1)[0])
+            else:
+                return None
+    except (Malformed, IndexError, UnicodeDecodeError):
+        return None
+    if _walk(
+        {number: refs for number, refs in containers.items() if refs}, trailer.top, max_objects, max_depth
+    ):
+        return None
+    return values[trailer.top] if _fill(values, containers) else None
+
+
+def _fill(values: list[object], containers: dict[int, list[int]]) -> bool:
+    """Put into the lists and dictionaries what they refer to; False for a key that is no text."""
+    for number, refs in containers.items():
+        container = values[number]
+        if isinstance(container, list):
+            container += [values[ref] for ref in refs]
+        elif isinstance(container, dict):
+            half = len(refs) // 2
+            keys = [values[ref] for ref in refs[:half]]
+            if not all(type(key) is str for key in keys):
+                return False
+            container.update(zip(keys, [values[ref] for ref in refs[half:]], strict=True))
+    return True
+
+
+def _offsets(data: bytes, max_objects: int) -> tuple[Trailer, list[int]]:
+    """Where each object starts, all of them within the data. Raises Malformed."""
+    trailer = Trailer.parse(data)
+    if trailer.objects > max_objects:
+        raise Malformed(f"it says it has {trailer.objects:,} objects; the limit is {max_objects:,}")
+    offsets = trailer.offsets(data)
+    if not (len(HEAD) <= min(offsets) and max(offsets) < trailer.table):
+        raise Malformed("an object lies outside of it")
+    return trailer, offsets
 
 
 def _refs(data: bytes, offset: int, trailer: Trailer) -> list[int]:

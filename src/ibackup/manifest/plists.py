@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Self
 from xml.parsers.expat import ExpatError
 
-from ibackup.manifest.bplist import check
+from ibackup.manifest.bplist import check, simple
 from ibackup.manifest.flaws import FormatError
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -57,6 +57,9 @@ def load(
         raise FormatError(part, f"it has {len(data):,} bytes; the limit is {limit:,}")
     binary = data.startswith(b"bplist00")
     if binary:
+        simply = simple(data, max_objects=max_objects, max_depth=max_depth)
+        if simply is not None:
+            return simply
         flaw = check(data, max_objects=max_objects, max_depth=max_depth)
         if flaw:
             raise FormatError(part, flaw)

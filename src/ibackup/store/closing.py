@@ -85,7 +85,7 @@ def compare_and_freeze(root: str, ledger: Ledger) -> bool:
 
 def _compare(folder: str, held: list[Found], ledger: Ledger) -> Iterator[str]:
     prefix = f"{folder}/" if folder else ""
-    expected = {line.path[len(prefix) :]: line.size for line in ledger.lines_in(folder)}
+    expected = ledger.sizes_in(folder)
     for found in held:
         if stat.S_ISDIR(found.stat.st_mode):
             continue

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from ibackup.confined import Item
 from ibackup.errors import IbackupError
@@ -35,6 +35,10 @@ _FOLDERS = "CREATE TABLE folders (number INTEGER PRIMARY KEY, path TEXT, mtime R
 _PUT = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)"
 _MOVE = "UPDATE OR REPLACE files SET folder = ?, name = ? WHERE folder = ? AND name = ?"
 _REMOVE = "DELETE FROM files WHERE folder = ? AND name = ?"
+_SIZE = "SELECT size, mtime FROM files WHERE folder = ? AND name = ?"
+_LIST = (
+    "SELECT name, size, mtime, sha256, origin FROM files WHERE folder = ? AND name > ? ORDER BY name LIMIT ?"
+)
 _PAGE = 2048
 
 # What SQLite says when the disk is at fault and not the database.
@@ -69,12 +73,14 @@ class Origin(IntEnum):
     SYNCED = 2  # of this run, and durable
 
 
+_ORIGINS = tuple(Origin)
+
+
 class LedgerUnsound(Exception):
     """The database is not one that this class made, or is damaged; it has to be made anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A file as the ledger knows it; ``mtime`` in seconds since 1970, ``sha256`` 32 bytes."""
 
     path: str
@@ -107,7 +113,8 @@ class Ledger:
     def __init__(self, path: str) -> None:
         self.path = path
         self._puts = 0
-        self._moves: list[tuple[int, str, int, str]] = []
+        self._moves: dict[_Key, _Key] = {}  # source to target
+        self._targets: set[_Key] = set()
         self._removals: list[_Key] = []
         self._folders = {"": _Folder(0, 0.0)}
         self._next_number = 1
@@ -146,7 +153,7 @@ class Ledger:
         run("PRAGMA page_size = 8192")
         # A log that is only valid up to its last whole entry: neither a kill nor a power cut tears the database.
         run("PRAGMA journal_mode = WAL")
-        run("PRAGMA cache_size = -4096")
+        run("PRAGMA cache_size = -16384")
         run("PRAGMA temp_store = FILE")
         found = run(
             "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex%' ORDER BY name"
@@ -186,6 +193,7 @@ class Ledger:
         self._db.close()
         self._puts = 0
         self._moves.clear()
+        self._targets.clear()
         self._removals.clear()
 
     # -- what the session tells -----------------------------------------------------------------------------
@@ -225,7 +233,14 @@ class Ledger:
         old_folder, _, old_name = source.rpartition("/")
         out_of = self._folders.get(old_folder)
         if out_of is not None:
-            self._moves.append((into.number, name, out_of.number, old_name))
+            self._move((out_of.number, old_name), (into.number, name))
+
+    def _move(self, source: _Key, target: _Key) -> None:
+        # Moves that have nothing to do with each other may be written in any order.
+        if {source, target} & self._targets or source in self._moves or target in self._moves:
+            self.flush()
+        self._moves[source] = target
+        self._targets.add(target)
 
     def _moved_folder(self, source: str, target: str) -> None:
         self.flush()
@@ -305,10 +320,10 @@ class Ledger:
             return Item(name, "file", *folder.puts[name][:2])
         if self._moves or self._removals:
             self.flush()
-        with self._telling():
-            row = self._db.execute(
-                "SELECT size, mtime FROM files WHERE folder = ? AND name = ?", (folder.number, name)
-            ).fetchone()
+        try:
+            row = self._db.execute(_SIZE, (folder.number, name)).fetchone()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
         return Item(name, "file", *row) if row else None
 
     def line(self, path: str) -> Line | None:
@@ -330,27 +345,30 @@ class Ledger:
         if folder in self._folders:
             for name in sorted(self._folders[folder].children):
                 yield Item(name, "directory", 0, self._folders[prefix + name].mtime)
-            for line in self.lines_in(folder):
-                yield Item(line.path[len(prefix) :], "file", line.size, line.mtime)
+            for name, size, mtime, _, _ in self._rows(folder):
+                yield Item(name, "file", size, mtime)
+
+    def sizes_in(self, folder: str) -> dict[str, int]:
+        """The sizes of the files directly in a folder, by name."""
+        return {name: size for name, size, _, _, _ in self._rows(folder)}
 
     def lines_in(self, folder: str) -> Iterator[Line]:
         """The files directly in a folder, in order of their names."""
+        prefix = f"{folder}/" if folder else ""
+        for name, size, mtime, sha256, origin in self._rows(folder):
+            yield Line(prefix + name, size, mtime, sha256, _ORIGINS[origin])
+
+    def _rows(self, folder: str) -> Iterator[tuple[str, int, float, bytes, int]]:
         known = self._folders.get(folder)
         if known is None:
             return
-        prefix = f"{folder}/" if folder else ""
         last = ""
         while True:
             # In pages, so that no statement stays open while the ledger changes.
             self.flush()
             with self._telling():
-                rows = self._db.execute(
-                    "SELECT name, size, mtime, sha256, origin FROM files WHERE folder = ? AND name > ?"
-                    " ORDER BY name LIMIT ?",
-                    (known.number, last, _PAGE),
-                ).fetchall()
-            for name, size, mtime, sha256, origin in rows:
-                yield Line(prefix + name, size, mtime, sha256, Origin(origin))
+                rows = self._db.execute(_LIST, (known.number, last, _PAGE)).fetchall()
+            yield from rows
             if len(rows) < _PAGE:
                 return
             last = rows[-1][0]
@@ -405,11 +423,14 @@ class Ledger:
                     db.executemany(_PUT, [(number, name, *puts[name]) for name in sorted(puts)])
                     puts.clear()
             elif self._moves:
-                db.executemany(_MOVE, self._moves)
+                # In order of names as well; what is moved mostly keeps its own.
+                moves = sorted(self._moves.items())
+                db.executemany(_MOVE, [(*target, *source) for source, target in moves])
             else:
                 db.executemany(_REMOVE, self._removals)
         self._puts = 0
         self._moves.clear()
+        self._targets.clear()
         self._removals.clear()
 
     def make_durable(self) -> None:

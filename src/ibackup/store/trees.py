@@ -5,9 +5,8 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from ibackup import confined
 from ibackup.confined import PathRefused
@@ -102,8 +101,7 @@ def _close(folder: Folder) -> None:
         os.close(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a walk came by: a name in the folder ``folder`` (``""`` is the root) and its lstat."""
 
     folder: str
