@@ -10,19 +10,21 @@ from collections.abc import Callable
 from socket import socket
 from typing import Any
 
-from pymobiledevice3.exceptions import (
-    ConnectionTerminatedError,
-    IncorrectModeError,
-    InvalidConnectionError,
-    InvalidHostIDError,
-    ProtocolError,
-)
-from pymobiledevice3.lockdown import LockdownClient
-from pymobiledevice3.service_connection import ServiceConnection, build_plist
-
 from ibackup.device import values
+from ibackup.device.deferred import deferred
 from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.values import Values
+
+with deferred("questionary", "requests"):
+    from pymobiledevice3.exceptions import (
+        ConnectionTerminatedError,
+        IncorrectModeError,
+        InvalidConnectionError,
+        InvalidHostIDError,
+        ProtocolError,
+    )
+    from pymobiledevice3.lockdown import LockdownClient
+    from pymobiledevice3.service_connection import ServiceConnection, build_plist
 
 LOCKDOWN_PORT = 62078
 
