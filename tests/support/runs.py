@@ -99,7 +99,7 @@ class Lab:
         """One run; ``told`` of it is kept."""
         self.told = told or Told()
         source = password if callable(password) else (lambda _udid: password)
-        request = Request(store=self.store, password=source, patience=0, **how)  # type: ignore[arg-type]
+        request = Request(store=self.store, password=source, **({"patience": 0} | how))  # type: ignore[arg-type]
         return back_up(request, self.told)
 
     def fails(self, kind: type[E], **how: object) -> E:

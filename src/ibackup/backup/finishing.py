@@ -60,8 +60,7 @@ def _compared(working: WorkingCopy, backup: Backup, password: PasswordSource, ob
     draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
     if not _unlock(backup, draft.udid, password, observe):
         return draft
-    _compare(working, backup, draft)
-    return replace(draft, checked="manifest")
+    return _compare(working, backup, draft)
 
 
 def close(working: WorkingCopy, observe: Observer) -> Snapshot:
@@ -130,7 +129,8 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
 
     A file whose stored size nothing vouches for (it grew or shrank while the phone read it, and is neither encrypted
     nor a database) is what the phone sent, and the only copy there will be: it is kept and named, like one that the
-    phone could not read. A missing file is damage.
+    phone could not read. A missing file is damage, and so is one that the phone did not send and that the backup
+    before had otherwise.
     """
     excused = {file.path.rpartition("/")[2] for file in draft.unreadable}
     odd: list[Unreadable] = []
@@ -138,7 +138,11 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
     for finding in check_manifest(backup, _sizes(working)):
         if not finding.is_damage or finding.file_id in excused:
             continue
-        if finding.kind is FindingKind.SIZE_DIFFERS and finding.domain:
+        if (
+            finding.kind is FindingKind.SIZE_DIFFERS
+            and finding.domain
+            and not _is_stale(working, finding.file)
+        ):
             text = (
                 f"changed while it was read: {finding.found} stored, {finding.expected} by the phone's list"
             )
@@ -152,6 +156,17 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
             DamageFound, _named(damage) if damage else "Most files have another size than the list says."
         )
     return replace(draft, checked="manifest", unreadable=(*draft.unreadable, *odd))
+
+
+def _is_stale(working: WorkingCopy, path: str) -> bool:
+    """Whether a file is that of the backup before, and was not odd there already."""
+    base = working.base
+    if base is not None and any(file.path == path for file in base.meta.unreadable):
+        return False
+    folder = path.rpartition("/")[0]
+    return any(
+        line.path == path and line.origin is Origin.CARRIED for line in working.ledger.lines_in(folder)
+    )
 
 
 def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:

@@ -5,6 +5,7 @@ only when the phone is done the check, the seal, durability and the final name. 
 copy stays for the next one, and no finished snapshot was touched.
 """
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -106,12 +107,10 @@ class _Run:
 
     def _keep(self, working: WorkingCopy) -> None:
         """Whatever ended it, a full disk and Ctrl-C included: what arrived is kept for the next run."""
-        try:
-            working.checkpoint()
-        except (IbackupError, OSError):
-            pass  # the first error is the one to tell; what is not certain is sent again
-        finally:
-            working.close()
+        for step in (working.checkpoint, working.close):
+            # The first error is the one to tell; what is not certain is sent again.
+            with contextlib.suppress(IbackupError, OSError):
+                step()
 
     # -- where to start from --------------------------------------------------------------------------------
 

@@ -1,0 +1,196 @@
+"""A phone that refuses: each code has its meaning, nothing finished is touched, and a worse start is tried."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ibackup.device.refusals import REFUSALS
+from ibackup.errors import (
+    ConnectionLost,
+    ExitCode,
+    IbackupError,
+    NoPhone,
+    NoRoom,
+    PersonNeeded,
+    PhoneBusy,
+    PhoneRefused,
+    UsageError,
+)
+from ibackup.simulator import Passcode, Trust, VirtualPhone, serve
+from ibackup.simulator.faults import (
+    BACKUP_SERVICE,
+    DropInPhase,
+    ErrorCodeAt,
+    StartServiceError,
+    StartSessionError,
+    SyncLockHeld,
+)
+from ibackup.simulator.faults import NoRoom as NoRoomFault
+from support.runs import SMALL, Lab, assert_is_the_phone, photograph
+
+MakeLab = Callable[..., Lab]
+
+_EXITS = {105: 14, 106: 14, 202: 130, 207: 20, 208: 11, 212: 11}
+
+
+@pytest.mark.parametrize("code", [*sorted({row.code for row in REFUSALS}), 999_999])
+def test_every_code(backed_up: Lab, code: int) -> None:
+    before = photograph(backed_up.folder.snapshots_path)
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=code, text="The reason\x07 of the phone"))
+    with pytest.raises(IbackupError) as told:
+        backed_up.now()
+    error = told.value
+    assert (error.error_code, error.exit_code) == (code, _EXITS.get(code, 12))
+    assert f"MBErrorDomain {code}" in error.what
+    assert error.hint
+    if error.exit_code == ExitCode.PHONE_REFUSED:
+        assert "The reason" in error.why
+    assert "\x07" not in str(error)
+    assert photograph(backed_up.folder.snapshots_path) == before
+
+
+def break_off(lab: Lab) -> None:
+    """Leave a broken run behind."""
+    lab.phone.change(added=6)
+    lab.phone.set_faults(DropInPhase(phase="uploading", after=2))
+    lab.fails(ConnectionLost)
+
+
+@pytest.mark.parametrize("code", [3, 104, 205])
+def test_a_broken_run_that_the_phone_does_not_go_on_with(backed_up: Lab, code: int) -> None:
+    break_off(backed_up)
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=code, times=1))
+    result = backed_up.now()
+    assert (result.full, result.resumed_bytes) == (False, 0)
+    assert any("does not go on from what is here" in caution for caution in backed_up.told.cautions)
+    assert_is_the_phone(result.path, backed_up.phone)
+    assert backed_up.left == [], "what was set aside goes after the success"
+
+
+def test_what_is_set_aside_stays_until_a_success(backed_up: Lab) -> None:
+    break_off(backed_up)
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=3))
+    backed_up.fails(PhoneRefused)
+    assert sorted(left.kind for left in backed_up.left) == ["resumable", "set_aside"]
+    backed_up.phone.set_faults()
+    backed_up.now()
+    assert backed_up.left == []
+
+
+def test_205_of_an_incremental_is_tried_from_scratch(backed_up: Lab) -> None:
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=205, times=1))
+    result = backed_up.now()
+    assert (result.full, result.carried_files) == (True, 0)
+    assert_is_the_phone(result.path, backed_up.phone)
+
+
+def test_205_of_a_resumed_one_goes_all_the_way_down(backed_up: Lab) -> None:
+    """From the broken run to a fresh clone to a full backup, in one command, and then it gives up."""
+    break_off(backed_up)
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=205, times=2))
+    result = backed_up.now()
+    assert (result.full, result.resumed_bytes) == (True, 0)
+    break_off(backed_up)
+    backed_up.phone.set_faults(ErrorCodeAt(where="start", code=205))
+    assert backed_up.fails(PhoneRefused).error_code == 205
+    assert backed_up.phone.journal.details("request").count("Backup") == 3 + 1 + 3 + 1
+
+
+def test_105_with_figures(lab: Lab) -> None:
+    lab.phone.set_faults(NoRoomFault(missing=5 << 30))
+    error = lab.fails(NoRoom)
+    assert error.error_code == 105
+    assert "The backup needs" in error.why
+    assert "5.4 GB are missing" in error.why
+    lab.phone.set_faults()
+    assert_is_the_phone(lab.now().path, lab.phone)
+
+
+def test_a_profile_demands_encryption(make_lab: MakeLab) -> None:
+    lab = make_lab(replace(SMALL, requires_encryption=True))
+    error = lab.fails(PhoneRefused)
+    assert error.error_code == 207
+    assert "allows encrypted backups only" in error.what
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"passcode": Passcode(kind="never", delay_s=0.2)}, "passcode"),
+        ({"passcode": Passcode(kind="cancelled", delay_s=0.1)}, "passcode"),
+        ({"locked": True, "trust": Trust(kind="dialog")}, "locked"),
+        ({"trust": Trust(kind="pending")}, "trust"),
+        ({"trust": Trust(kind="denied")}, "Don't Trust"),
+        ({"setup_done": False}, "set up"),
+    ],
+    ids=["passcode-never", "passcode-cancelled", "locked", "trust-pending", "trust-denied", "setup"],
+)
+def test_somebody_is_needed_at_the_phone(make_lab: MakeLab, how: dict[str, object], words: str) -> None:
+    lab = make_lab(replace(SMALL, device_class="iPad", **how))  # type: ignore[arg-type]
+    with pytest.raises(PersonNeeded) as told:
+        lab.now(patience=5 if "Don't" in words else 0)
+    error = told.value
+    assert error.exit_code == 11
+    assert words in error.message
+    assert "iPad" in error.message + error.hint
+    assert "iPhone" not in error.message + error.hint
+
+
+def test_somebody_comes_in_time(make_lab: MakeLab) -> None:
+    lab = make_lab(
+        replace(
+            SMALL,
+            locked=True,
+            unlock_after_s=0.2,
+            trust=Trust(kind="dialog", delay_s=0.2),
+            passcode=Passcode(kind="answered", delay_s=0.1),
+        )
+    )
+    result = lab.now(patience=10)
+    assert [prompt.kind for prompt in lab.told.prompts] == ["unlock", "trust", "passcode"]
+    assert_is_the_phone(result.path, lab.phone)
+
+
+def test_a_phone_that_forgot_this_computer(lab: Lab) -> None:
+    lab.phone.set_faults(StartSessionError(times=1))
+    assert lab.now().snapshot
+    lab.phone.set_faults(StartServiceError(service=BACKUP_SERVICE, error="ServiceProhibited"))
+    assert "ServiceProhibited" in lab.fails(PhoneRefused).message
+
+
+def test_another_program_has_the_phone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ibackup.device.services import SyncLock
+
+    monkeypatch.setattr(SyncLock.__init__, "__kwdefaults__", {"tries": 50, "pause": 0.01})
+    lab.phone.set_faults(SyncLockHeld(times=3))
+    assert lab.now().snapshot
+    lab.phone.set_faults(SyncLockHeld())
+    error = lab.fails(PhoneBusy)
+    assert error.exit_code == 15
+    assert "Finder" in error.why
+    assert len(lab.phone.journal.events("lock_taken")) == 1
+
+
+def test_another_run_of_ours(lab: Lab) -> None:
+    with lab.folder.lock():
+        error = lab.fails(PhoneBusy)
+    assert "process" in error.message
+    assert lab.phone.journal.details("request") == []
+    assert lab.now().snapshot
+
+
+def test_none_several_and_the_wrong_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = VirtualPhone(replace(SMALL, seed=2, udid="", name="The other"))
+    lab.server.attach(other)
+    error = lab.fails(UsageError)
+    for phone in (lab.phone, other):
+        assert phone.udid in error.message + error.hint
+        assert phone.spec.name in error.message + error.hint
+    dashless = other.udid.replace("-", "").lower()
+    assert lab.now(udid=dashless).udid == other.udid
+    missing = lab.fails(NoPhone, udid="00008101-00000000000000AA")
+    assert lab.phone.udid in missing.message + missing.hint
+    with serve() as empty:
+        monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", empty.address)
+        assert lab.fails(NoPhone).exit_code == 10
