@@ -238,14 +238,28 @@ class PhoneFolder:
                 durable.sync_dir(self.path)
                 return target
 
+    def retire(self, path: str) -> str:
+        """Take the name from a working copy or a snapshot that is to be removed, for good. Gives its new path."""
+        target = os.path.join(self.path, _DISCARDED + os.path.basename(path))
+        with telling(f"{path!r} could not be renamed."):
+            durable.rename_new(path, target)
+            # Its content goes next: after a power cut it must not be found half there under its old name.
+            durable.sync_dir(os.path.dirname(path))
+            durable.sync_dir(self.path)
+        return target
+
+    def reinstate(self, retired: str, path: str) -> None:
+        """Give a retired one, of which nothing was removed yet, its name again."""
+        with telling(f"{path!r} could not be given its name again."):
+            durable.rename_new(retired, path)
+            durable.sync_dir(os.path.dirname(path))
+            durable.sync_dir(self.path)
+
     def discard(self, path: str) -> None:
-        """Remove a working copy. It gets another name first, so that a half removed one is never taken for whole."""
-        with telling("A left-over working copy could not be removed."):
-            name = os.path.basename(path)
-            if not name.startswith(_DISCARDED):
-                target = os.path.join(self.path, _DISCARDED + name)
-                durable.rename_new(path, target)
-                path = target
+        """Remove a working copy or a snapshot. It is retired first, so that no half is ever taken for a whole."""
+        if not os.path.basename(path).startswith(_DISCARDED):
+            path = self.retire(path)
+        with telling(f"{path!r} could not be removed."):
             shutil.rmtree(path)
 
     def clear_up(self, *, after_success: bool = False) -> None:
