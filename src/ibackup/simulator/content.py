@@ -11,6 +11,7 @@ import random
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Self
 
@@ -377,6 +378,15 @@ def _inode(stamp: bytes) -> int:
     return 1000 + int.from_bytes(stamp[9:12], "big")
 
 
-def _xattrs(stamp: bytes) -> bytes:
+@cache
+def _xattrs_form() -> tuple[bytes, bytes]:
+    """What comes before and after the stamp in the extended attributes of a file."""
+    stamp = b"here: the stamp."
     values = {"com.apple.TextEncoding": b"utf-8;134217984", "com.example.stamp": stamp}
-    return plistlib.dumps(values, fmt=plistlib.FMT_BINARY)
+    before, _, after = plistlib.dumps(values, fmt=plistlib.FMT_BINARY).partition(stamp)
+    return before, after
+
+
+def _xattrs(stamp: bytes) -> bytes:
+    before, after = _xattrs_form()
+    return before + stamp + after

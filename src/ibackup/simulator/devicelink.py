@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ibackup.manifest.bplist import simple
 from ibackup.simulator.ciphers import Buffer
+from ibackup.simulator.messages import dump
 from ibackup.simulator.stream import Stream
 
 EMPTY = "___EmptyParameterString___"
 MAX_MESSAGE = 64 << 20
+MAX_OBJECTS, MAX_DEPTH = 4_000_000, 64
+"""Of what is read the short way; plistlib reads the rest."""
 MAX_FRAME = 1 << 30
 MAX_PATH = 4096
 READ_SIZE = 1 << 20
@@ -145,14 +149,17 @@ class DeviceLink:
 
     def send(self, message: Sequence[object]) -> None:
         """Send one message."""
-        data = plistlib.dumps(list(message), fmt=plistlib.FMT_BINARY)
+        data = dump(message) or plistlib.dumps(list(message), fmt=plistlib.FMT_BINARY)
         self._stream.write(struct.pack(">I", len(data)) + data)
 
     def _receive(self) -> list[object]:
         while True:
             length = self._length(MAX_MESSAGE)
             try:
-                message = plistlib.loads(self._stream.read_exact(length))
+                data = self._stream.read_exact(length)
+                message = simple(data, max_objects=MAX_OBJECTS, max_depth=MAX_DEPTH)
+                if message is None:
+                    message = plistlib.loads(data)
             except (ValueError, plistlib.InvalidFileException, RecursionError) as error:
                 raise LinkError(GENERIC, "The message is not a property list") from error
             if not isinstance(message, list) or not message or not isinstance(message[0], str):
