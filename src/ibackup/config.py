@@ -6,6 +6,13 @@ store = "/mnt/disk/ibackup"
 name = "ann"                      # what --phone takes
 udid = "00008101-000A0B0C0D0E0F01"
 password_file = "~/.config/ibackup/ann.password"     # or password_command = "pass show ann"
+
+[prune]                           # applied to a phone's snapshots after each backup that succeeds
+keep_last = 7
+keep_daily = 14
+keep_weekly = 8
+keep_monthly = 12
+keep_within = "30d"
 """
 
 import difflib
@@ -17,8 +24,13 @@ from pathlib import Path
 
 from ibackup.errors import UsageError
 
-_KEYS = {"store", "phones"}
+_KEYS = {"store", "phones", "prune"}
 _PHONE_KEYS = {"name", "udid", "password_file", "password_command"}
+_PRUNE_COUNTS = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
+_PRUNE_KEYS = {*_PRUNE_COUNTS, "keep_within"}
+_PRUNE_TABLE = re.compile(r"\s*\[\s*[\"']?prune[\"']?\s*\]")
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TABLE = re.compile(r"\s*\[\[\s*[\"']?phones[\"']?\s*\]\]")
 
 
@@ -33,12 +45,24 @@ class PhoneConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneConfig:
+    """The ``[prune]`` table: how many snapshots to keep, and all that are at most so many seconds old."""
+
+    keep_last: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_within_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says; all of it optional."""
 
     path: Path | None = None
     store: str | None = None
     phones: tuple[PhoneConfig, ...] = ()
+    prune: PruneConfig | None = None
 
     def phone(self, name_or_udid: str) -> PhoneConfig | None:
         """The phone of that name (any case) or UDID (with or without its dash)."""
@@ -59,6 +83,14 @@ def is_udid(text: str) -> bool:
 def same_udid(one: str, other: str) -> bool:
     """Whether two spellings name the same phone: case and the dash do not count."""
     return one.replace("-", "").lower() == other.replace("-", "").lower()
+
+
+def duration_s(text: str) -> float | None:
+    """Seconds of a duration as in ``30s``, ``90m``, ``36h``, ``7d``, ``8w`` or a bare ``0``; None for another text."""
+    if text == "0":
+        return 0.0
+    match = _DURATION.fullmatch(text)
+    return float(int(match[1]) * _SECONDS[match[2]]) if match else None
 
 
 def default_path() -> Path:
@@ -114,7 +146,31 @@ class _Checker:
                 if same_udid(other.udid, phone.udid):
                     raise self._wrong("udid", f"{phone.udid} has two names", start)
             phones.append(phone)
-        return Config(path=self._file, store=self._path(data, "store", 0), phones=tuple(phones))
+        return Config(
+            path=self._file,
+            store=self._path(data, "store", 0),
+            phones=tuple(phones),
+            prune=self._prune(data["prune"]) if "prune" in data else None,
+        )
+
+    def _prune(self, table: object) -> PruneConfig:
+        start = next((number for number, line in enumerate(self._lines) if _PRUNE_TABLE.match(line)), 0)
+        if not isinstance(table, dict):
+            raise self._wrong("prune", "is written as a [prune] table", start)
+        self._known(table, _PRUNE_KEYS, start)
+        counts: dict[str, int] = {}
+        for key in _PRUNE_COUNTS:
+            value = table.get(key, 0)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise self._wrong(key, "takes a whole number, 0 or more", start)
+            counts[key] = value
+        within = self._text(table, "keep_within", start)
+        seconds = 0.0 if within is None else duration_s(within)
+        if seconds is None:
+            raise self._wrong("keep_within", "takes a duration as in 30d or 8w", start)
+        if not seconds and not any(counts.values()):
+            raise self._wrong("prune", "keeps nothing; give at least one rule more than 0", start)
+        return PruneConfig(**counts, keep_within_s=seconds)
 
     def _phone(self, table: object, start: int) -> PhoneConfig:
         if not isinstance(table, dict):
@@ -158,7 +214,8 @@ class _Checker:
         sentence = f"{self._file}, line {line}: {key} {flaw}"
         return UsageError(
             sentence if sentence.endswith("?") else f"{sentence}.",
-            hint=f"Known keys: {', '.join(sorted(_KEYS))}; per phone: {', '.join(sorted(_PHONE_KEYS))}.",
+            hint=f"Known keys: {', '.join(sorted(_KEYS))}; per phone: {', '.join(sorted(_PHONE_KEYS))}; for prune: "
+            f"{', '.join(sorted(_PRUNE_KEYS))}.",
         )
 
 

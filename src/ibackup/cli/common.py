@@ -2,7 +2,6 @@
 
 import difflib
 import logging
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -325,6 +324,9 @@ def usage_error(error: click.ClickException, app: App) -> UsageError:
 _AFTER = {
     "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
     "there.",
+    "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left of them.",
+    "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
+    "to-finder": "Nothing was put there, and the snapshot was not changed.",
     "extract": "What was taken out so far stays where it is.",
 }
 
@@ -332,9 +334,6 @@ _AFTER = {
 def interrupted(command: str) -> Interrupted:
     """The error for Ctrl-C, and what is left behind."""
     return Interrupted("Interrupted.", hint=_AFTER.get(command, "Nothing was changed."))
-
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Duration(click.ParamType[float]):
@@ -346,12 +345,10 @@ class Duration(click.ParamType[float]):
         """Parse a duration."""
         if isinstance(value, (int, float)):
             return float(value)
-        if value == "0":
-            return 0.0
-        match = re.fullmatch(r"([0-9]{1,6})([smhdw])", str(value))
-        if not match:
+        seconds = config_file.duration_s(str(value))
+        if seconds is None:
             self.fail(f"{value!r} is not a duration; write 30s, 90m, 36h, 7d or 8w.", param, ctx)
-        return float(int(match[1]) * _SECONDS[match[2]])
+        return seconds
 
 
 DURATION = Duration()

@@ -1,6 +1,7 @@
 """``ibackup list``: the snapshots in the store."""
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App, ibackup_command
@@ -8,6 +9,8 @@ from ibackup.cli.output import printable, rfc3339, size_text, styled, time_text,
 
 if TYPE_CHECKING:
     from ibackup.store import BrokenSnapshot, PhoneFolder, Proofs, Snapshot
+
+_IMPORTED_AFTER = timedelta(days=1)  # a backup that is so much younger than its data was not made here
 
 
 @ibackup_command("list")
@@ -61,13 +64,15 @@ def _entry(
         row |= {"state": "damaged", "message": entry.error.message}
         return row, _damaged(wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}", "  ", "    "))
     meta = entry.meta
-    state = "damaged" if proofs.known_damaged else "good"
+    sealed = os.path.isfile(entry.seal_path)
+    state = "damaged" if proofs.known_damaged or not sealed else "good"
     row |= {
         "state": state,
         "device_name": meta.device_name,
         "ios_version": meta.ios_version,
         "started": rfc3339(meta.started),
         "finished": rfc3339(meta.finished),
+        "data_from": rfc3339(meta.data_from),
         "files": meta.files,
         "bytes": meta.bytes,
         "received_bytes": meta.received_bytes,
@@ -75,17 +80,24 @@ def _entry(
         "full": meta.full,
         "checked": meta.checked,
         "pinned": proofs.pinned,
+        "pin_note": proofs.pin_note,
         "proof": {"level": proof.level, "result": proof.result, "when": rfc3339(proof.when)}
         if proof
         else None,
     }
     notes = ["encrypted" if meta.encrypted else "not encrypted"]
-    if proofs.known_damaged:
+    if meta.started - meta.data_from > _IMPORTED_AFTER:
+        notes.append(f"of {time_text(meta.data_from).partition(' ')[0]}")
+    if not sealed:
+        notes.append("DAMAGED: its seal is missing")
+    elif proofs.known_damaged:
         notes.append("DAMAGED: `ibackup show` has more")
     elif proof:
         notes.append(f"proven {time_text(proof.when).partition(' ')[0]} ({proof.level})")
+    else:
+        notes.append("not verified yet")
     if proofs.pinned:
-        notes.append("pinned")
+        notes.append(f"pinned: {printable(proofs.pin_note)}" if proofs.pin_note else "pinned")
     head = whole(f"{entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>7}  ")
     return row, _damaged(wrap(f"{head}{', '.join(notes)}", "  ", "    "))
 

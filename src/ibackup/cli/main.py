@@ -29,6 +29,10 @@ COMMANDS = {
     "files": "Look into a snapshot",
     "extract": "Take files out of a snapshot",
     "diff": "Compare two snapshots",
+    "prune": "Remove old snapshots by rules",
+    "pin": "Have prune leave a snapshot alone",
+    "import": "Adopt a backup that Finder, iTunes or another program made",
+    "to-finder": "Put a snapshot where Finder, iTunes or Apple Devices shows it",
     "demo": "Try it all without a phone, in a minute",
     "simulator": "Run the virtual iPhone for other programs",
     "completion": "Tab completion for bash, zsh or fish",
@@ -48,7 +52,7 @@ class LazyGroup(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ibackup.cli.{cmd_name}_command")
+        module = importlib.import_module(f"ibackup.cli.{cmd_name.replace('-', '_')}_command")
         command = module.command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)

@@ -9,12 +9,12 @@ from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.output import count_text, duration_text, printable, rfc3339, size_text, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
-from ibackup.errors import ExitCode
+from ibackup.errors import ExitCode, IbackupError
+from ibackup.events import Caution, Note
 
 if TYPE_CHECKING:
     from ibackup.backup import Result
-    from ibackup.errors import IbackupError
-    from ibackup.store import Unreadable
+    from ibackup.store import Store, Unreadable
 
 _NEVER = "photos and files that are only in iCloud, the apps themselves (they are downloaded again), Apple Pay cards"
 _UNENCRYPTED = "saved passwords, Health data and call history (the backup is not encrypted), "
@@ -67,6 +67,7 @@ def command(
         patience=patience if patience is not None else common.patience(),
         password=sources.find,
     )
+    _tell_left_overs(app, request.store)
     try:
         result = back_up(request, app.reporter)
     except NoLinks as error:
@@ -74,15 +75,50 @@ def command(
             raise
         result = back_up(request.with_copies(), app.reporter)
     unexpected = [file for file in result.unreadable if not file.expected]
+    pruned, text = _prune(app, request.store, result.udid)
+    payload = _payload(result) | {"pruned": pruned}
+    text = "\n".join(part for part in (_text(result, unexpected), text) if part)
     if not unexpected:
-        return app.result(_payload(result), _text(result, unexpected), skippable=True)
+        return app.result(payload, text, skippable=True)
     return app.result(
-        _payload(result),
-        _text(result, unexpected),
+        payload,
+        text,
         ExitCode.UNREADABLE_FILES,
         message=f"The phone could not read {count_text(len(unexpected), 'file')}; the rest is backed up.",
         hint="Restart the phone and back up again.",
     )
+
+
+def _tell_left_overs(app: App, store: "Store") -> None:
+    """Say what broken runs left that this one will not go on with anyway, and what was never proven."""
+    for folder in store.phones():
+        holder = folder.holder()
+        if (app.udid is not None and folder.udid != app.udid) or (holder is not None and not holder.is_dead):
+            continue
+        for left in folder.left_overs():
+            if left.kind in ("set_aside", "discarded", "unprepared"):
+                app.reporter(Note(f"Left over from a run that broke: {left.path}. {left.plan}"))
+        newest = folder.newest()
+        if newest is not None and folder.proofs(newest.id).latest is None:
+            app.reporter(
+                Note(f"Snapshot {newest.id} has not been verified yet; `ibackup verify {newest.id}` does.")
+            )
+
+
+def _prune(app: App, store: "Store", udid: str) -> tuple[list[dict[str, object]], str]:
+    """Apply the config's rule; the backup is made, whatever comes of this."""
+    if app.config.prune is None:
+        return [], ""
+    from ibackup.cli.prune_command import after_success, removed_rows, removed_text
+
+    try:
+        done = after_success(app.config.prune, store.phone(udid), app.reporter)
+    except IbackupError as error:
+        app.reporter(Caution(f"Old snapshots could not be removed. {error.message}", error.hint))
+        return [], ""
+    if done is None or not done.going:
+        return [], ""
+    return removed_rows(done), wrap(removed_text(done))
 
 
 def _agrees(app: App, error: "IbackupError") -> bool:

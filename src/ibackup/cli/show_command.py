@@ -63,6 +63,7 @@ def command(app: App, snapshot: str | None) -> int:
         "seal": meta.seal,
         "tool": meta.tool,
         "pinned": proofs.pinned,
+        "pin_note": proofs.pin_note,
         "damaged": damaged,
         "proofs": [
             {"level": proof.level, "result": proof.result, "when": rfc3339(proof.when)}
@@ -74,6 +75,7 @@ def command(app: App, snapshot: str | None) -> int:
         if meta.full
         else f"{meta.carried_files:,} files carried from the one before"
     )
+    imported = meta.tool.endswith(" import")
     encrypted = "encrypted" if meta.encrypted else "not encrypted"
     lines = [
         f"{printable(meta.device_name)}, {printable(meta.product_type)}, iOS {printable(meta.ios_version)}",
@@ -81,7 +83,9 @@ def command(app: App, snapshot: str | None) -> int:
         f"  folder     {found.path}",
         f"  made       {time_text(meta.started)}, in {duration_text((meta.finished - meta.started).total_seconds())}",
         f"  holds      {size_text(meta.bytes)} in {count_text(meta.files, 'file')}, {encrypted}",
-        f"  received   {size_text(meta.received_bytes)}; {kind}",
+        f"  received   {size_text(meta.received_bytes)}; {kind}"
+        if not imported
+        else f"  imported   a backup that another program made; its data is of {time_text(meta.data_from)}",
         f"  checked    {_CHECKED[meta.checked]}, then sealed",
     ]
     lines += [

@@ -150,17 +150,22 @@ def _write_pin(folder: PhoneFolder, snapshot: Snapshot, *, pinned: bool, note: s
     return proofs
 
 
-# -- deciding -----------------------------------------------------------------------------------------------
-
-
-def _decide(folder: PhoneFolder, rules: Rules, zone: tzinfo | None) -> dict[str, tuple[Reason, ...]]:
-    """Why each snapshot that can be read stays; the empty tuple for one that goes."""
+def require_rule(rules: Rules) -> None:
+    """Raise UsageError when no rule keeps anything."""
     if not rules.any:
         raise UsageError(
             "Nothing says which snapshots to keep, and nothing is removed by default.",
             hint="Give at least one of --keep-last, --keep-daily, --keep-weekly, --keep-monthly and --keep-within, or "
             "write a [prune] table into the config file.",
         )
+
+
+# -- deciding -----------------------------------------------------------------------------------------------
+
+
+def _decide(folder: PhoneFolder, rules: Rules, zone: tzinfo | None) -> dict[str, tuple[Reason, ...]]:
+    """Why each snapshot that can be read stays; the empty tuple for one that goes."""
+    require_rule(rules)
     bases = {
         left.run.base for left in folder.left_overs() if left.run is not None and left.kind != "set_aside"
     }

@@ -127,7 +127,10 @@ def _newest_of(
 def _within(newest_first: Sequence[Facts], within: timedelta) -> Iterable[Facts]:
     if not within or not newest_first:
         return ()
-    oldest = newest_first[0].data_from - within
+    try:
+        oldest = newest_first[0].data_from - within
+    except OverflowError:  # longer than time itself
+        return newest_first
     return (each for each in newest_first if each.data_from >= oldest)
 
 
