@@ -185,7 +185,7 @@ class TestExtract:
             "extract", minted.folder, "--to", tmp_path / "o", "--messages", "--password-file", password
         )
         assert code == 0
-        assert "Taken out: 1 files" in out
+        assert "Taken out: 1 file," in out
         whole = next(spec.content for spec in minted.specs if spec.path == "Library/SMS/sms.db")
         assert (tmp_path / "o/HomeDomain/Library/SMS/sms.db").read_bytes() == whole
         assert tree_of(minted.root) == before

@@ -33,13 +33,13 @@ _HELP = {
     "whatsapp": "WhatsApp: chats and media",
 }
 _SAID = {
-    "record": "their entry in the backup's list cannot be read",
-    "missing": "they are not in the backup",
-    "unreadable": "they cannot be read",
-    "key": "their key does not open",
-    "short": "part of them is not in the backup; what there is was written",
-    "padding": "their end did not decrypt as it must; they were written, and may be damaged",
-    "refused": "they cannot be written there",
+    "record": "the entry in the backup's list cannot be read",
+    "missing": "not in the backup",
+    "unreadable": "cannot be read",
+    "key": "the key does not open",
+    "short": "only a part is in the backup; it was written",
+    "padding": "the end did not decrypt as it must; written, and perhaps damaged in part",
+    "refused": "cannot be written there",
     "exists": "something else of that name is there (--overwrite replaces files)",
 }
 
@@ -177,11 +177,15 @@ def _end(app: App, target: Target, wanted: Wanted, done: Extracted, heard: _Hear
     return app.result(payload, "\n".join(_text(wanted, done, heard)), code)
 
 
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
 def _text(wanted: Wanted, done: Extracted, heard: _Heard) -> list[str]:
     if not (done.files or done.same or done.troubles or done.links):
         return [wrap("Nothing in this backup is what you asked for. `ibackup files` shows what there is.")]
     lines = [
-        f"Taken out: {done.files:,} files, {size_text(done.bytes)}.",
+        f"Taken out: {_files(done.files)}, {size_text(done.bytes)}.",
         f"They are in {printable(wanted.to)}",
     ]
     if done.same:
@@ -201,7 +205,7 @@ def _text(wanted: Wanted, done: Extracted, heard: _Heard) -> list[str]:
             lines.append(f"All of them are listed in {printable(done.renamed_list)}")
     for kind, count in done.troubles.most_common():
         named = heard.troubles[kind]
-        lines.append(wrap(f"{count:,} files: {_SAID[kind]}:"))
+        lines.append(wrap(f"{_files(count)}: {_SAID[kind]}:"))
         lines += [f"  {name_text(each.domain, each.path)}: {printable(each.text)}" for each in named]
         if count > len(named):
             lines.append(f"  and {count - len(named):,} more; --json names all")
