@@ -213,7 +213,11 @@ class Confined:
         with _RefusingLinks(parts):
             name, at = self._at(parts)
             fd = os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY, **at)
-        mode = os.fstat(fd).st_mode
+        try:
+            mode = os.fstat(fd).st_mode
+        except OSError:
+            os.close(fd)
+            raise
         if not stat.S_ISREG(mode):
             os.close(fd)
             code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
@@ -264,7 +268,7 @@ class Confined:
                 folder = self._dir(parts[:-1])
                 os.rename(staged.name, parts[-1], src_dir_fd=self._staging_fd, dst_dir_fd=folder)
             else:
-                _replace(os.path.join(staging, staged.name), self._at(parts)[0])
+                replace(os.path.join(staging, staged.name), self._at(parts)[0])
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged file that will not be published."""
@@ -294,6 +298,11 @@ class Confined:
                         raise PathRefused("/".join(parts), "goes through a link") from None
                     if not stat.S_ISDIR(mode):
                         raise
+                else:
+                    # A umask that takes the owner's rights away would shut us out of our own folder.
+                    if stat.S_IMODE(os.stat(name, follow_symlinks=False, **at).st_mode) != 0o700:
+                        with contextlib.suppress(OSError):  # a share without modes
+                            os.chmod(name, 0o700, **at)
 
     def make_link(self, target: str, parts: Parts) -> None:
         """Make a symbolic link; nothing here ever follows it. Raises FileExistsError when something is there."""
@@ -332,7 +341,7 @@ class Confined:
         if _POSIX_AT:
             os.rename(old, new, src_dir_fd=old_at["dir_fd"], dst_dir_fd=new_at["dir_fd"])
         else:
-            _replace(old, new)
+            replace(old, new)
 
     def _rename_file(self, source: Parts, target: Parts) -> bool:
         """Move what is almost always a file, in one call and without a look; False when it takes more than that.
@@ -428,7 +437,7 @@ class Confined:
         return path
 
 
-def _replace(source: str, target: str) -> None:
+def replace(source: str, target: str) -> None:
     """``os.replace``, retried on Windows while a virus scanner or an indexer holds the file."""
     import time
 

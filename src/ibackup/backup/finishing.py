@@ -12,6 +12,7 @@ from ibackup.manifest.verify import check_manifest
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy
 from ibackup.store.ledger import Origin
 from ibackup.store.recovery import finish_left_overs
+from ibackup.store.trouble import disk_error, telling
 
 _MANIFESTS = ("Manifest.db", "Manifest.mbdb")  # the second on phones before iOS 10
 _MOST_ODD = 1000  # files with another size than the list says; with more of them the list is not theirs
@@ -44,10 +45,14 @@ def check(working: WorkingCopy, password: PasswordSource, observe: Observer) -> 
 def examined(working: WorkingCopy, password: PasswordSource, observe: Observer) -> Draft:
     """The comparison itself; what is known of the snapshot to be, with its outcome. See ``check``."""
     observe(PhaseStarted("check", "Checking every file against the phone's list."))
+    could_not = "The backup could not be checked."
     try:
-        with Backup.open(working.root, known=True) as backup:
+        with telling(could_not), Backup.open(working.root, known=True) as backup:
             return _compared(working, backup, password, observe)
     except NotABackup as error:
+        if isinstance(error.__cause__, OSError):
+            # The disk is at fault and not the backup, perhaps only this once: all that came stays as it is.
+            raise disk_error(could_not, error.__cause__) from error
         raise _refused(DamageFound, error.message) from error
 
 

@@ -73,6 +73,8 @@ class WorkingFiles(ServedFiles):
         self.is_full: bool | None = None
         self._unknown: dict[str, None] = {}
         self._disk_error: OSError | None = None
+        self._forbidden: OSError | None = None
+        self._not_read: tuple[str, OSError] | None = None
         self._announced = 0
         self._said_more = False
         try:
@@ -121,10 +123,16 @@ class WorkingFiles(ServedFiles):
         """What the phone could not read, in the order in which it said so."""
         return tuple(self._receiver.unreadable.values())
 
-    def check_disk(self) -> None:
-        """Raise NoRoom or IbackupError when the disk refused a write, or a file was not stored for another reason."""
+    def check_disk(self, *, given_up: bool = False) -> None:
+        """Raise NoRoom or IbackupError when the disk refused a write, or a file was not stored for another reason.
+
+        Args:
+            given_up: the phone has, so that anything that was forbidden here is why.
+        """
         lost = next(iter(self._receiver.lost.values()), None)
-        error = self._disk_error or self._receiver.disk_error or lost
+        error = (
+            self._disk_error or self._receiver.disk_error or lost or (self._forbidden if given_up else None)
+        )
         if error is None:
             return
         reason = error.strerror or type(error).__name__
@@ -170,6 +178,22 @@ class WorkingFiles(ServedFiles):
                 self._single(link, lambda: self._copy(source, target, link))
             case _:
                 super().handle(link, request)
+                self._check_read()
+
+    def could_not_read(self, parts: Parts, error: OSError) -> None:
+        """Note it, unless what the phone asked for is not there or no file."""
+        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL}:
+            self._not_read = self._not_read or ("/".join(parts), error)
+
+    def _check_read(self) -> None:
+        """End the run: a phone that cannot have what is here takes it for gone, and builds a backup on that."""
+        if self._not_read is not None:
+            path, error = self._not_read
+            raise IbackupError(
+                f"The phone asked for {shown(path)} of the backup before, and it could not be read.",
+                why=f"The system said: {error.strerror or type(error).__name__}.",
+                hint="Run the command again. If it stays, run `ibackup verify`: what it finds damaged is sent again.",
+            ) from error
 
     def write_own(self, path: str, data: bytes) -> None:
         """Store a file of our own, Info.plist, relative to the ``<UDID>`` folder; durable with the next barrier.
@@ -246,6 +270,8 @@ class WorkingFiles(ServedFiles):
         fatal = error.errno in NO_ROOM_ERRNOS or error.errno in {errno.EIO, errno.EROFS}
         if fatal and self._disk_error is None:
             self._disk_error = error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            self._forbidden = error
         return fatal
 
     # -- the file system ------------------------------------------------------------------------------------

@@ -76,6 +76,9 @@ class ServedFiles:
         except (FileNotFoundError, NotADirectoryError):
             return
 
+    def could_not_read(self, parts: Parts, error: OSError) -> None:
+        """A file that the phone asked for could not be sent; it is told so."""
+
     def _download(self, link: DeviceLink, paths: tuple[str, ...]) -> None:
         """Send files, all that can be sent whatever happens to the others."""
         wanted = [(path, self.paths.parse_inside(path)) for path in paths]
@@ -92,6 +95,7 @@ class ServedFiles:
             except OSError as error:
                 failures[path] = _failure(error)
                 sender.end(-failures[path][0], failures[path][1])
+                self.could_not_read(parts, error)
             else:
                 sender.end()
             link.pulse()

@@ -229,7 +229,7 @@ class Conversation:
         if not code:
             return
         # An error that our own disk caused is named after its cause.
-        self._files.check_disk()
+        self._files.check_disk(given_up=True)
         description = message.get("ErrorDescription")
         facts = self._phone.facts
         raise refusal(

@@ -319,9 +319,9 @@ class Backup:
         except PathRefused:
             raise FormatError(name, "it is a link, which no phone makes") from None
         except PermissionError as error:
-            raise folder_error(self.path, error) from None
+            raise folder_error(self.path, error) from error
         except OSError as error:
-            raise FormatError(name, error.strerror or "the computer cannot read it") from None
+            raise FormatError(name, error.strerror or "the computer cannot read it") from error
 
     def _open_manifest(self) -> Rows:
         if self.flat:
@@ -394,7 +394,7 @@ def _opened(path: str) -> Confined:
     try:
         return Confined(path)
     except OSError as error:
-        raise folder_error(path, error) from None
+        raise folder_error(path, error) from error
 
 
 def folder_error(path: str, error: OSError, platform: str = sys.platform) -> NotABackup:

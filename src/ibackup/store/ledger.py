@@ -141,7 +141,11 @@ class Ledger:
         for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            durable.make_own(fd)
+        finally:
+            os.close(fd)
         return cls(path)
 
     def _prepare(self) -> None:
@@ -459,11 +463,12 @@ class Ledger:
             self._db.execute("BEGIN")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
+                # On a full disk it is COMMIT that fails, and the transaction is still open then.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:

@@ -61,9 +61,11 @@ class Store:
         """
         full = os.path.realpath(path)
         known = KnownStores() if known is None else known
-        _refuse_bad_place(full)
+        with telling(f"The store {full!r} could not be read."):
+            _refuse_bad_place(full)
+            there = _is_there(os.path.join(full, STORE_NAME))
         store_id = None
-        if os.path.lexists(os.path.join(full, STORE_NAME)):
+        if there:
             try:
                 store_id = _read(full)
             except DamageFound:
@@ -152,23 +154,32 @@ def _device_name(phone: PhoneFolder) -> str:
 
 
 def _refuse_bad_place(path: str) -> None:
-    if os.path.lexists(path) and not os.path.isdir(path):
+    if _is_there(path) and not stat.S_ISDIR(os.stat(path).st_mode):
         raise UsageError(f"The store {path!r} is not a folder.", hint="Name a folder with --store.")
     folder, last = path, ""
     while folder != last:
         for name in _MARKS_OF_A_BACKUP:
-            if os.path.lexists(os.path.join(folder, name)):
+            if _is_there(os.path.join(folder, name)):
                 raise UsageError(
                     f"The store cannot be {path!r}: {folder!r} is a backup.",
                     why=f"It holds {name}; a store inside would change it.",
                     hint="Name another folder with --store.",
                 )
-        if folder != path and os.path.lexists(os.path.join(folder, STORE_NAME)):
+        if folder != path and _is_there(os.path.join(folder, STORE_NAME)):
             raise UsageError(
                 f"The store cannot be {path!r}: it lies inside the store {folder!r}.",
                 hint=f"Use --store {folder!r}, or a folder outside of it.",
             )
         folder, last = os.path.dirname(folder), folder
+
+
+def _is_there(path: str) -> bool:
+    """Whether something has this name; unlike ``lexists`` it does not take a failing disk for an empty one."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
