@@ -302,7 +302,7 @@ class Confined:
                     # A umask that takes the owner's rights away would shut us out of our own folder.
                     if stat.S_IMODE(os.stat(name, follow_symlinks=False, **at).st_mode) != 0o700:
                         with contextlib.suppress(OSError):  # a share without modes
-                            os.chmod(name, 0o700, **at)
+                            os.chmod(name, 0o700, dir_fd=at.get("dir_fd"))
 
     def make_link(self, target: str, parts: Parts) -> None:
         """Make a symbolic link; nothing here ever follows it. Raises FileExistsError when something is there."""

@@ -6,15 +6,19 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 
 import pytest
 
+from ibackup.confined import Confined
 from ibackup.errors import DamageFound, IbackupError, NoRoom, ProtocolBroken, StoreMissing, UsageError
 from ibackup.store.known import KnownStores, state_dir
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.snapshot import Snapshot
 from ibackup.store.store import Store
+from ibackup.store.working import WorkingCopy
 from store.lab import UDID, Listener, alone_on_a_disk, backup
 
 
@@ -236,3 +240,43 @@ def test_nothing_is_said_where_modes_hold(tmp_path: Path, known: KnownStores, li
     Store.open(tmp_path / "store", known=known, observer=listener)
     assert listener.events == []
     assert sorted(os.listdir(tmp_path / "store")) == ["store.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="becomes another user")
+@pytest.mark.parametrize("mask", [0o277, 0o777])
+def test_a_umask_that_shuts_out_the_owner(tmp_path: Path, mask: int) -> None:
+    """Everything can be read, written and gone on with by its owner, who is not root here."""
+    _use(tmp_path)  # so that nothing is left to import for a user who may not read Python's own folders
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o777)
+        pid = os.fork()
+        if pid == 0:
+            code = 99
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                os.umask(mask)
+                _use(Path(place))
+                code = 0
+            except BaseException:  # noqa: BLE001 - the parent is told by the exit code
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        for top, folders, files in os.walk(place):
+            for name in [*folders, *files]:
+                mode = stat.S_IMODE(os.stat(os.path.join(top, name)).st_mode)
+                assert mode in ({0o700} if name in folders else {0o400, 0o600}), name
+
+
+def _use(place: Path) -> None:
+    folder = Store.open(place / "store", known=KnownStores(str(place / "state"))).phone(UDID)
+    for _ in range(2):
+        with folder.lock():
+            backup(folder)
+    with folder.lock():
+        WorkingCopy.create(folder, folder.base()).close()
+        (left,) = folder.left_overs()
+        WorkingCopy.adopt(folder, left).close()
+    with Confined(place / "store", place / "state") as below:
+        below.make_dir(("a", "b", "c"))

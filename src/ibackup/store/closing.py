@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from ibackup.confined import replace
 from ibackup.errors import DamageFound, IbackupError
 from ibackup.events import Caution, Observer
 from ibackup.manifest import seal
@@ -131,7 +132,7 @@ def write_seal(working: str, udid: str, ledger: Ledger) -> Sealed:
         target.flush()
         durable.sync_fd(fd)
     _freeze_path(fresh)
-    durable.replace(fresh, seal_path(working))
+    replace(fresh, seal_path(working))
     totals = ledger.totals()
     if not totals.files:
         raise IbackupError(

@@ -9,8 +9,9 @@ import re
 import secrets
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterable
+
+from ibackup.confined import replace
 
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -70,6 +71,13 @@ def set_mode(path: str, mode: int) -> bool:
     return True
 
 
+def make_own(fd: int, mode: int = 0o600) -> None:
+    """Give a file that was just made its mode, whatever the umask took or left."""
+    if hasattr(os, "fchmod") and stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+        with contextlib.suppress(PermissionError):  # a share without modes
+            os.fchmod(fd, mode)
+
+
 def write_file(path: str, data: bytes, *, mode: int = 0o600) -> None:
     """Put a small file in place: written under a fresh name, on the disk, then renamed over what was there."""
     folder, name = os.path.split(path)
@@ -77,9 +85,7 @@ def write_file(path: str, data: bytes, *, mode: int = 0o600) -> None:
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o600)
     try:
         with open(fd, "wb") as target:
-            if hasattr(os, "fchmod") and stat.S_IMODE(os.fstat(fd).st_mode) != mode:
-                with contextlib.suppress(PermissionError):  # a share without modes
-                    os.fchmod(fd, mode)
+            make_own(fd, mode)
             target.write(data)
             target.flush()
             sync_fd(fd)
@@ -89,20 +95,6 @@ def write_file(path: str, data: bytes, *, mode: int = 0o600) -> None:
             os.unlink(fresh)
         raise
     sync_dir(folder)
-
-
-def replace(source: str, target: str) -> None:
-    """``os.replace``, tried again on Windows while a virus scanner or an indexer holds the file."""
-    for pause in (0.01, 0.05, 0.2, 1.0):
-        try:
-            os.replace(source, target)
-        except PermissionError:
-            if sys.platform != "win32":
-                raise
-            time.sleep(pause)
-        else:
-            return
-    os.replace(source, target)
 
 
 def sync_fd(fd: int) -> None:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from ibackup.errors import PhoneBusy
-from ibackup.store import host, times
+from ibackup.store import durable, host, times
 from ibackup.store.records import Record, RecordFlaw
 from ibackup.store.trouble import telling
 
@@ -150,6 +150,7 @@ class PhoneLock:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             self._fd = os.open(self._path, flags, 0o600)
             try:
+                durable.make_own(self._fd)  # another run must be able to open it, too
                 self._take()
             except BaseException:
                 os.close(self._fd)
