@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX sh")
 
-SHELL_FILES = ["scripts/test", "scripts/demo", "scripts/lib/venv.sh"]
+SHELL_FILES = ["scripts/test", "scripts/demo", "scripts/bench", "scripts/lib/venv.sh"]
 
 STAND_IN = """#!/bin/sh
 # A Python that works as far as scripts/lib/venv.sh needs one; each call is noted.

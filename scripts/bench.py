@@ -1,0 +1,120 @@
+"""Race ibackup against the tools people would use instead, on the virtual iPhone, and print tables of ratios.
+
+Each program and the phone run in processes of their own; what counts is the whole process, from its start to its
+end, so that ibackup's time has its clone, check, seal and sync in it. Runs alternate, and medians are shown. Nothing
+in the test suite depends on any of it.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from benching import backups, reading
+from benching.measure import ContenderFailed
+from benching.racing import Line, Scale, Start, hold, remarks, table
+
+QUICK = 20
+
+RACES: dict[str, Start] = {
+    "full": backups.full_mixed,
+    "small": backups.full_small,
+    "incremental": backups.incremental,
+    "verify-full": reading.verify_full,
+    "verify-quick": reading.verify_quick,
+    "extract": reading.extract,
+    "rate": backups.rate,
+    "growth": backups.growth,
+    "memory-file": backups.memory_large_file,
+    "memory-rows": backups.memory_many_rows,
+    "start": reading.start_up,
+}
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("races", nargs="*", metavar="RACE", help=f"which ones [all]: {', '.join(RACES)}")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs of each program [3; 1 with --quick]")
+    parser.add_argument(
+        "--dir", metavar="FOLDER", help="where everything is written [/dev/shm, else temporary]"
+    )
+    parser.add_argument("--quick", action="store_true", help=f"one {QUICK}th of the size, under two minutes")
+    parser.add_argument("--scale", type=int, default=1, metavar="N", help="one N-th of the size")
+    given = parser.parse_args()
+    given.runs = given.runs or (1 if given.quick else 3)
+    if unknown := set(given.races) - set(RACES):
+        parser.error(f"no such race: {', '.join(sorted(unknown))}; there are {', '.join(RACES)}")
+    return given
+
+
+def about_machine() -> Iterator[str]:
+    """What the figures depend on."""
+    yield f"- {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores: {_cpu()}"
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    yield f"- load of the last 1, 5, 15 minutes: {load}"
+    names = ["ibackup", "pymobiledevice3", "cryptography", "iphone_backup_decrypt", "pyiosbackup"]
+    yield f"- Python {platform.python_version()}, {', '.join(f'{name} {_version(name)}' for name in names)}"
+    if (program := shutil.which("idevicebackup2")) is not None:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        yield f"- {done.stdout.strip()}"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as source:
+            return next(line.partition(":")[2].strip() for line in source if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def title(name: str) -> str:
+    """The first line of what a race says of itself."""
+    return (RACES[name].__doc__ or name).splitlines()[0].rstrip(".")
+
+
+def hold_one(start: Start, runs: int, scale: Scale, where: str | None) -> list[Line]:
+    """Set a race up, hold it and print what came of it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ibackup-bench-", dir=where) as folder,
+        start(folder, scale) as race,
+    ):
+        lines = hold(race, runs, folder)
+        print("\n".join([*table(lines), "", *remarks(race, lines)]), flush=True)
+    return lines
+
+
+def main() -> int:
+    """Hold the races; 1 when a contender failed."""
+    given = arguments()
+    scale = Scale(given.scale * (QUICK if given.quick else 1))
+    where = given.dir or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
+    print("\n".join(about_machine()), flush=True)
+    failed = False
+    for name in given.races or RACES:
+        print(f"\n### {title(name)}\n", flush=True)
+        try:
+            lines = hold_one(RACES[name], given.runs, scale, where)
+        except ContenderFailed as error:
+            print(f"It could not be set up: {error}", flush=True)
+            failed = True
+        else:
+            failed = failed or any(line.failed for line in lines)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The races for a phone: full and incremental backups by ibackup, libimobiledevice and pymobiledevice3."""
+
+import contextlib
+import glob
+import os
+import plistlib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from benching.measure import ContenderFailed, run
+from benching.phones import Domain, Phone, serving, spec
+from benching.racing import IBACKUP, OURS, Contender, Race, Scale, fresh, nothing
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+APP = "AppDomain-com.example.app"
+PHOTOS = "CameraRollDomain"
+
+
+def mixed(scale: Scale) -> tuple[Domain, ...]:
+    """1.3 GB in 8,100 files: 0 to 64 KiB, and 100 of 5 to 15 MB."""
+    return (
+        Domain(APP, scale.of(8_000), 0, 64 * KIB),
+        Domain(PHOTOS, scale.of(100), 5_000_000, 15_000_000),
+    )
+
+
+@contextlib.contextmanager
+def full_mixed(folder: str, scale: Scale) -> Iterator[Race]:
+    """Full backup, 1.3 GB in 8,100 files."""
+    with _full(folder, spec(mixed(scale)), 1_300_000_000 // scale.divisor) as race:
+        yield race
+
+
+@contextlib.contextmanager
+def full_small(folder: str, scale: Scale) -> Iterator[Race]:
+    """Full backup, 50,000 files of 0 to 8 KiB."""
+    with _full(folder, spec((Domain(APP, scale.of(50_000), 0, 8 * KIB),))) as race:
+        yield race
+
+
+@contextlib.contextmanager
+def _full(folder: str, description: str, size: int = 0) -> Iterator[Race]:
+    with serving(description, folder) as phone:
+        yield Race(backup_contenders(folder, phone, full=True), phone, size)
+
+
+@contextlib.contextmanager
+def incremental(folder: str, scale: Scale) -> Iterator[Race]:
+    """Incremental backup of 300,000 files, nothing changed."""
+    with serving(spec((Domain(APP, scale.of(300_000), 0, 1 * KIB),)), folder) as phone:
+        for contender in backup_contenders(folder, phone, full=True):
+            contender.prepare()
+            run(contender.command, contender.environment, log=os.path.join(folder, "first.log"))
+        yield Race(backup_contenders(folder, phone, full=False), phone)
+
+
+@contextlib.contextmanager
+def rate(folder: str, scale: Scale) -> Iterator[Race]:
+    """The highest rate: 3 GB in 300 files, from a phone that never waits; "sink" throws all of it away."""
+    domains = (Domain(PHOTOS, scale.of(300), 10_000_000, 10_000_000),)
+    with serving(spec(domains), folder) as phone:
+        ours, *_ = backup_contenders(folder, phone, full=True)
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sink.py")
+        sink = Contender("sink", [sys.executable, program], ours.environment)
+        yield Race([ours, sink], phone, scale.of(300) * 10_000_000)
+
+
+@contextlib.contextmanager
+def growth(folder: str, scale: Scale) -> Iterator[Race]:
+    """Growth: full backups of more and more files of 0 to 8 KiB."""
+    with contextlib.ExitStack() as stack:
+        contenders = []
+        for factor in (1, 2, 4, 8):
+            count = scale.of(12_500 * factor)
+            place = os.path.join(folder, str(factor))
+            os.mkdir(place)
+            phone = stack.enter_context(serving(spec((Domain(APP, count, 0, 8 * KIB),)), place))
+            ours, *_ = backup_contenders(place, phone, full=True)
+            contenders.append(replace(ours, name=f"ibackup, {count:,} files", size=count))
+        yield Race(contenders)
+
+
+@contextlib.contextmanager
+def memory_large_file(folder: str, scale: Scale) -> Iterator[Race]:
+    """Memory: a phone with a file of 6 GiB."""
+    with serving(spec(big_file=6 * GIB // scale.divisor), folder) as phone:
+        yield Race(backup_contenders(folder, phone, full=True)[:1], phone)
+
+
+@contextlib.contextmanager
+def memory_many_rows(folder: str, scale: Scale) -> Iterator[Race]:
+    """Memory: a Manifest.db of 300,000 rows."""
+    with serving(spec((Domain(APP, scale.of(300_000), 0, 200),)), folder) as phone:
+        yield Race(backup_contenders(folder, phone, full=True)[:1], phone)
+
+
+def backup_contenders(folder: str, phone: Phone, *, full: bool) -> list[Contender]:
+    """Whoever is installed, ibackup first, each with a folder of its own that is emptied before a full backup."""
+    ours, debian, python = (os.path.join(folder, name) for name in ("ours", "debian", "python"))
+    store = os.path.join(ours, "store")
+    environment = {**phone.environment, "HOME": os.path.join(folder, "home"), "TMPDIR": folder}
+    os.makedirs(environment["HOME"], exist_ok=True)
+    commands = [(OURS, ours, [*IBACKUP, "--store", store, "now", "--new-store"])]
+    if (program := shutil.which("idevicebackup2")) is not None:
+        more = ["--full"] if full else []
+        commands.append(("idevicebackup2", debian, [program, "backup", *more, debian]))
+    command = [sys.executable, "-m", "pymobiledevice3", "backup2", "backup"]
+    commands.append(("pymobiledevice3", python, [*command, *(["--full"] if full else []), python]))
+    return [
+        Contender(
+            name,
+            command,
+            environment,
+            # An incremental one needs what the first run left there.
+            prepare=fresh(path) if full else nothing,
+            check=_is_there(path),
+        )
+        for name, path, command in commands
+    ]
+
+
+def _is_there(folder: str) -> Callable[[], None]:
+    """Checks that a finished backup is somewhere below a folder."""
+
+    def check() -> None:
+        found = glob.glob(os.path.join(glob.escape(folder), "**", "Status.plist"), recursive=True)
+        states = set()
+        for path in found:
+            with open(path, "rb") as file:
+                states.add(plistlib.load(file)["SnapshotState"])
+        if states != {"finished"}:
+            raise ContenderFailed(f"{folder} holds no finished backup: {states or 'none at all'}")
+
+    return check

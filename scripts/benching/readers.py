@@ -1,0 +1,54 @@
+"""What people would write themselves, or take instead of ibackup, to read a backup; run as a program.
+
+readers.py plistlib FOLDER            every record of Manifest.db through plistlib
+readers.py iphone_backup_decrypt FOLDER PASSWORD TARGET
+readers.py pyiosbackup FOLDER PASSWORD TARGET
+"""
+
+import os
+import plistlib
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+
+
+def with_plistlib(folder: str) -> int:
+    """Parse each record and look whether its file is there, with the size that it says."""
+    wrong = 0
+    path = os.path.join(folder, "Manifest.db")
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as database:
+        for file_id, blob in database.execute("SELECT fileID, file FROM Files WHERE flags = 1"):
+            tree = plistlib.loads(blob)
+            record = tree["$objects"][tree["$top"]["root"].data]
+            wrong += os.stat(os.path.join(folder, file_id[:2], file_id)).st_size != record["Size"]
+    return int(wrong > 0)
+
+
+def with_iphone_backup_decrypt(folder: str, password: str, target: str) -> int:
+    """Decrypt every file into its domain's folder."""
+    from iphone_backup_decrypt import EncryptedBackup
+
+    backup = EncryptedBackup(backup_directory=folder, passphrase=password)
+    count = backup.extract_files(
+        domain_like="%", output_folder=target, preserve_folders=True, domain_subfolders=True
+    )
+    return int(not count)
+
+
+def with_pyiosbackup(folder: str, password: str, target: str) -> int:
+    """Decrypt every file into its domain's folder."""
+    from pyiosbackup import Backup
+
+    Backup.from_path(folder, password).unback(target)
+    return 0
+
+
+READERS: dict[str, Callable[..., int]] = {
+    "plistlib": with_plistlib,
+    "iphone_backup_decrypt": with_iphone_backup_decrypt,
+    "pyiosbackup": with_pyiosbackup,
+}
+
+if __name__ == "__main__":
+    sys.exit(READERS[sys.argv[1]](*sys.argv[2:]))
