@@ -1,0 +1,151 @@
+"""The program is killed, stopped and torn at many moments; what is finished stays, and the next run needs no help."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from subprocess import Popen
+
+import pytest
+
+from ibackup.simulator import DomainSpec, Passcode
+from ibackup.simulator.faults import DropInPhase, SilentAfterBytes
+from support.program import Done, Program
+from support.runs import SMALL, assert_is_the_phone, assert_sealed, photograph
+
+MakeProgram = Callable[..., Program]
+
+# Enough files, sent slowly enough, that every moment can be met.
+SLOW = replace(
+    SMALL,
+    domains=(DomainSpec(name="MediaDomain", count=60, min_size=500, max_size=9_000),),
+    passcode=Passcode(kind="answered", delay_s=0.2),
+    latency_s=0.001,
+)
+
+
+def until(process: Popen[str], words: str) -> None:
+    """Read what the program prints until a line holds these words."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"it ended before {words!r}")
+
+
+def assert_mended(program: Program, before: dict[str, tuple[int, int, bytes]]) -> Done:
+    """Nothing finished was touched, and the next run, told nothing, makes a good snapshot."""
+    folder = program.store / program.phone.udid / "snapshots"
+    assert {name: photograph(folder)[name] for name in before} == before
+    program.phone.set_faults()
+    done = program.now()
+    after = photograph(folder)
+    assert {name: after[name] for name in before} == before
+    assert_is_the_phone(str(done.result["path"]), program.phone)
+    assert_sealed(str(done.result["path"]))
+    assert program.left == []
+    return done
+
+
+KILLED = [(signal.SIGKILL, phase) for phase in ("passcode", "receive", "finish", "check", "seal")]
+STOPPED = [(signal.SIGINT, phase) for phase in ("find", "receive", "seal")]
+
+
+@pytest.mark.parametrize(("number", "phase"), KILLED + STOPPED)
+def test_a_signal_in_each_phase(make_program: MakeProgram, phase: str, number: signal.Signals) -> None:
+    program = make_program(SLOW)
+    process = program.start("now", "--json")
+    until(process, f'"phase": "{phase}"')
+    process.send_signal(number)
+    said = program.finish(process, -9 if number == signal.SIGKILL else 130).out
+    assert '"exit_code": 0' not in said
+    journal = program.phone.journal
+    if journal.events("lock_taken"):
+        assert journal.wait("lock_released", timeout=10)
+    if number == signal.SIGINT and phase in {"receive", "finish"}:
+        assert journal.wait("request", "goodbye ___EmptyParameterString___")
+        assert "com.apple.itunes-mobdev.syncDidFinish" in journal.details("posted")
+    assert_mended(program, {})
+
+
+def test_a_polite_signal_ends_it_as_ctrl_c_does(make_program: MakeProgram) -> None:
+    program = make_program(SLOW)
+    program.now()
+    before = photograph(program.store / program.phone.udid / "snapshots")
+    program.phone.change(added=20)
+    process = program.start("now", "--json")
+    until(process, '"phase": "receive"')
+    process.terminate()
+    done = program.finish(process, 130)
+    assert '"exit_code": 130' in done.out
+    assert '"error_code": null' in done.out
+    assert program.phone.journal.wait("lock_released")
+    assert_mended(program, before)
+
+
+def test_killed_again_and_again(make_program: MakeProgram) -> None:
+    """Killed after ever more of it has passed, on one store: each run starts from what the one before left."""
+    program = make_program(SLOW)
+    program.now()
+    before = photograph(program.store / program.phone.udid / "snapshots")
+    program.phone.change(added=30, changed=10, removed=5)
+    for phase in ("receive", "finish", "scan"):
+        process = program.start("now", "--json")
+        until(process, f'"phase": "{phase}"')
+        process.kill()
+        program.finish(process, -signal.SIGKILL)
+    assert_mended(program, before)
+
+
+def test_a_stopped_run_resumes(make_program: MakeProgram) -> None:
+    program = make_program(replace(SLOW, batch_size=4))
+    program.phone.set_faults(DropInPhase(phase="uploading", after=6))
+    failed = program.now(code=13).result
+    assert "connection" in str(failed["message"])
+    assert "goes on from there" in str(failed["hint"])
+    program.phone.set_faults()
+    done = program.run("now")
+    assert "Going on with a backup that was interrupted" in done.err.replace("\n", " ")
+    assert_is_the_phone(program.snapshots[0], program.phone)
+    resumed = [text for text in program.phone.journal.details("backup") if text.startswith("resume")]
+    assert len(resumed) == 1
+
+
+def test_the_phone_is_not_needed_any_more(make_program: MakeProgram) -> None:
+    program = make_program(SLOW)
+    process = program.start("now", "--json")
+    until(process, '"phase": "seal"')
+    process.kill()
+    program.finish(process, -signal.SIGKILL)
+    program.server.detach(program.phone)
+    done = program.now(code=10)
+    assert "interrupted after the phone was done" in done.out or len(program.snapshots) == 1
+    (snapshot,) = program.snapshots
+    assert_is_the_phone(snapshot, program.phone)
+    assert_sealed(snapshot)
+
+
+def test_a_phone_that_falls_silent_is_left_by_ctrl_c_at_once(make_program: MakeProgram) -> None:
+    program = make_program(SLOW)
+    program.phone.set_faults(SilentAfterBytes(count=120_000, seconds=90))
+    process = program.start("now", "--json")
+    assert program.phone.journal.wait("fault", "SilentAfterBytes", timeout=20)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    program.finish(process, 130)
+    assert time.monotonic() - begun < 15
+    program.phone.set_faults()
+    assert_mended(program, {})
+
+
+def test_a_pulled_cable(make_program: MakeProgram) -> None:
+    program = make_program(replace(SLOW, latency_s=0.01))
+    process = program.start("now", "--json")
+    until(process, '"phase": "receive"')
+    begun = time.monotonic()
+    program.server.detach(program.phone)
+    done = program.finish(process, 13)
+    assert time.monotonic() - begun < 5
+    assert "disconnected" in done.out
+    program.server.attach(program.phone)
+    assert_mended(program, {})
