@@ -194,6 +194,8 @@ class _Run:
                 working.ledger,
                 free_space=lambda: free_bytes(working.path),
                 barrier=working.barrier,
+                settled=working.settled,
+                checkpoint=working.checkpoint,
                 observer=self._observe,
             ) as files,
             self._phone.listen() as events,

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from ibackup.confined import Confined, Item, Parts, PathRefused, Staged, shown
 from ibackup.device import requests
+from ibackup.device.checkpoints import Checkpoints
 from ibackup.device.frames import NO_ROOM_ERRNOS, Status, status_of
 from ibackup.device.ledger import Ledger
 from ibackup.device.link import DeviceLink
@@ -35,6 +36,14 @@ _SLACK_BYTES: Final = 1 << 20
 _SLACK_BYTES_PER_FILE: Final = 64
 
 
+def _nothing() -> None:
+    """The checkpoint of those who do not care."""
+
+
+def _nothing_more(_state: str) -> None:
+    """The same, after a Status.plist."""
+
+
 class WorkingFiles(ServedFiles):
     """Answers every request of a backup; a context manager that ends its thread and closes its descriptors.
 
@@ -47,6 +56,9 @@ class WorkingFiles(ServedFiles):
         barrier: called with the SnapshotState before a Status.plist is put in place that says "moving", "removing"
             or "finished" ("unknown" when it cannot be read); returns when everything before it is durable.
         observer: is told what is odd.
+        settled: called with the SnapshotState after such a Status.plist was put in place; returns when it is durable.
+        checkpoint: called now and then, from either thread but never while the other uses the ledger; makes durable
+            what has come so far.
 
     Attributes:
         state: the SnapshotState that the phone stored last, empty before.
@@ -63,12 +75,17 @@ class WorkingFiles(ServedFiles):
         free_space: Callable[[], int],
         barrier: Callable[[str], None],
         observer: Observer = ignore,
+        settled: Callable[[str], None] = _nothing_more,
+        checkpoint: Callable[[], None] = _nothing,
     ) -> None:
         confined = Confined(root, staging, max_open=_open_folders())
         super().__init__(confined, udid, free_space=free_space)
         self._ledger = ledger
         self._barrier = barrier
         self._observer = observer
+        self._settled = settled
+        self._checkpoints = Checkpoints(checkpoint)
+        self._receiving = False
         self.state = ""
         self.is_full: bool | None = None
         self._unknown: dict[str, None] = {}
@@ -79,7 +96,12 @@ class WorkingFiles(ServedFiles):
         self._said_more = False
         try:
             self._receiver = Receiver(
-                confined, ledger, admit=self._admit, holds=_is_status, settle=self._settle_status
+                confined,
+                ledger,
+                admit=self._admit,
+                holds=_is_status,
+                settle=self._settle_status,
+                checkpoints=self._checkpoints,
             )
         except BaseException:
             confined.close()
@@ -195,6 +217,11 @@ class WorkingFiles(ServedFiles):
                 hint="Run the command again. If it stays, run `ibackup verify`: what it finds damaged is sent again.",
             ) from error
 
+    def pulse(self) -> None:
+        """Call now and then while nothing else of this object runs: also a phone that pauses loses nothing."""
+        if not self._receiving:
+            self._checkpoints.make_if_due()
+
     def write_own(self, path: str, data: bytes) -> None:
         """Store a file of our own, Info.plist, relative to the ``<UDID>`` folder; durable with the next barrier.
 
@@ -213,7 +240,10 @@ class WorkingFiles(ServedFiles):
         receiver.failures.clear()
         receiver.pulse = link.pulse
         self._announced += request.total or 0
+        self._receiving = True
         link.receive_files(receiver)
+        self._receiving = False
+        self._checkpoints.make_if_due()
         allowed = self._announced + _SLACK_BYTES + _SLACK_BYTES_PER_FILE * receiver.files
         if receiver.bytes > allowed and self._announced and not self._said_more:
             self._said_more = True
@@ -239,7 +269,11 @@ class WorkingFiles(ServedFiles):
             self._observer(Caution(f"The phone stored a Status.plist that cannot be read: {error.why}"))
         if state != "uploading":
             self._barrier(state)
+            self._checkpoints.passed()
         self._receiver.publish(file)
+        if state != "uploading":
+            # Or what the phone does next could reach the disk before the word that it was going to.
+            self._settled(state)
         self.state = state
 
     def _each(self, link: DeviceLink, steps: list[tuple[str, Callable[[], None]]]) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ibackup.confined import Confined, Parts, Staged
+from ibackup.device.checkpoints import Checkpoints
 from ibackup.device.frames import broken, status_of
 from ibackup.device.ledger import Ledger
 from ibackup.device.link import BLOCK
@@ -110,6 +111,7 @@ class Receiver:
         admit: checks a path from the phone and takes it apart, or raises.
         holds: whether a file is held back until all others of its list are in place.
         settle: called for each file held back, in the thread that receives; publishes it.
+        checkpoints: told of each file; while a list is received, made by the writing thread.
 
     Attributes:
         last_file: where the last file that began came from on the phone.
@@ -132,12 +134,14 @@ class Receiver:
         admit: Callable[[str], Parts],
         holds: Callable[[Parts], bool],
         settle: Callable[[Arrival], None],
+        checkpoints: Checkpoints,
     ) -> None:
         self._confined = confined
         self._ledger = ledger
         self._admit = admit
         self._holds = holds
         self._settle = settle
+        self._checkpoints = checkpoints
         self.last_file = ""
         self.files = self.bytes = 0
         self.unreadable: dict[str, Unreadable] = {}
@@ -273,6 +277,7 @@ class Receiver:
             batch, block = job
             try:
                 self._apply(batch)
+                self._checkpoints.make_if_due()
             except BaseException as error:  # noqa: BLE001 - raised again in the receiving thread, see _collect
                 self._crash = self._crash or error
             batch.clear()
@@ -336,6 +341,8 @@ class Receiver:
         if staged is None:
             return
         file.mtime = os.fstat(staged.fd).st_mtime
+        if file.held:
+            os.fsync(staged.fd)  # a torn one must not take the place of one that is whole
         file.staged = Staged(-1, staged.name)
         os.close(staged.fd)
         if not file.held:
@@ -355,6 +362,7 @@ class Receiver:
         if self.lost:
             self.lost.pop(file.path, None)
         self._ledger.stored(file.path, file.size, hasher.digest(), file.mtime)
+        self._checkpoints.stored(file.size)
 
     def _make_folders(self, parts: Parts) -> None:
         """The folders of a file, which the phone did not ask for."""

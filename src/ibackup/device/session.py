@@ -273,6 +273,7 @@ class Conversation:
         if self._watch is not None:
             self._watch()
         self._hear()
+        self._files.pulse()
         if self._phase != "prepare":
             self._tell()
 

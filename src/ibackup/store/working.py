@@ -230,6 +230,11 @@ class WorkingCopy:
         with telling("The run's state could not be written down."):
             self.run = replace(self.run, barrier=state).write(self.path)
 
+    def settled(self, _state: str) -> None:
+        """Have the Status.plist that was just stored on the disk, before the phone acts on it."""
+        with telling("The run's state could not be written to the disk."):
+            durable.sync_all(self.root, [os.path.join(self.root, "Status.plist")], [self.root])
+
     def suspend(self) -> None:
         """Leave a run that broke so that nothing it received is lost, whatever happens to the computer next."""
         self.checkpoint()

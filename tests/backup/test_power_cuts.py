@@ -1,0 +1,74 @@
+"""A power cut in the middle of a run: what was made durable before need not come again, the rest is not trusted."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ibackup.backup import job
+from ibackup.device import checkpoints
+from ibackup.device.files import WorkingFiles
+from ibackup.events import Event, Progress
+from ibackup.manifest.plists import StatusPlist
+from ibackup.store import WorkingCopy, durable, host
+from support.runs import Lab, Told, assert_is_the_phone, assert_sealed
+
+
+def test_what_a_checkpoint_covered_is_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything written after the last one is lost, as the worst of disks would lose it."""
+    covered: dict[str, int] = {}
+    whole = WorkingCopy.checkpoint
+
+    def noted(working: WorkingCopy) -> None:
+        whole(working)
+        covered.update({line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path})
+
+    def cut(event: Event) -> bool:
+        return len(covered) > 4 and isinstance(event, Progress) and event.files > len(covered) + 3
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "EVERY_BYTES", 20_000)
+        patch.setattr("ibackup.device.session._PROGRESS_EVERY_S", 0.0)
+        patch.setattr(WorkingCopy, "checkpoint", noted)
+        patch.setattr(job._Run, "_keep", lambda _self, working: working.ledger.abandon())
+        with pytest.raises(KeyboardInterrupt):
+            lab.now(told=Told(stop=cut))
+    (left,) = lab.left
+    lost = 0
+    for path in Path(left.path, lab.phone.udid, "Snapshot").rglob("*"):
+        name = path.relative_to(Path(left.path, lab.phone.udid)).as_posix()
+        if path.is_file() and name not in covered:
+            path.write_bytes(b"")
+            lost += 1
+    assert lost
+    monkeypatch.setattr(host, "boot_id", lambda: "another start")
+    result = lab.now()
+    assert result.resumed_bytes == sum(covered.values()) > 0
+    assert_is_the_phone(result.path, lab.phone)
+    assert_sealed(result.path)
+
+
+def test_status_is_on_the_disk_before_the_phone_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moves must not reach the disk before the word that there will be some."""
+    seen: list[str] = []
+    sync, handle = durable.sync_all, WorkingFiles.handle
+
+    def synced(folder: str, files: Sequence[str], folders: Sequence[str]) -> None:
+        sync(folder, files, folders)
+        for root in (folder, os.path.join(folder, lab.phone.udid)):
+            path = Path(root, "Status.plist")
+            if path.exists():
+                seen.append(f"synced {StatusPlist.parse(path.read_bytes()).snapshot_state}")
+
+    def handled(files: WorkingFiles, *arguments: object) -> None:
+        run: Callable[..., None] = handle
+        run(files, *arguments)
+        if files.state and (not seen or seen[-1] != f"answered {files.state}"):
+            seen.append(f"answered {files.state}")
+
+    monkeypatch.setattr(durable, "sync_all", synced)
+    monkeypatch.setattr(WorkingFiles, "handle", handled)
+    lab.now()
+    for state in ("moving", "finished"):
+        assert seen[seen.index(f"answered {state}") - 1] == f"synced {state}"
