@@ -324,7 +324,7 @@ def usage_error(error: click.ClickException, app: App) -> UsageError:
 _AFTER = {
     "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
     "there.",
-    "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left of them.",
+    "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left.",
     "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
     "to-finder": "Nothing was put there, and the snapshot was not changed.",
     "extract": "What was taken out so far stays where it is.",

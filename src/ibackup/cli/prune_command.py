@@ -96,7 +96,12 @@ def command(
     done = plans
     if not dry_run:
         done = [
-            (folder, carry_out(folder, rules, each, observe=app.reporter) if each.going else each)
+            (
+                folder,
+                carry_out(folder, rules, each, observe=app.reporter)
+                if each.going or folder.left_overs()
+                else each,
+            )
             for folder, each in plans
         ]
     text = "\n\n".join(_text(each, dry_run=dry_run) for _, each in done)
