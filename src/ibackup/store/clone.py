@@ -101,7 +101,11 @@ class _Clone:
         self._ledger = ledger
         self._observer = observer
         self._source = Tree(base.backup_path)
-        self._target = Tree(target, make=True)
+        try:
+            self._target = Tree(target, make=True)
+        except OSError:
+            self._source.close()
+            raise
         self._linker: Linker = Copy()
         self._newest = base.meta.finished.timestamp() + MTIME_SLACK_S
         self._seen_bytes = 0
