@@ -136,9 +136,7 @@ class Calls:
         def call(*args: Any) -> int:
             import ctypes
 
-            path = (
-                self.fds.get(args[0].value) if name == "syncfs" else self.path_of(os.fsdecode(args[1]))
-            )
+            path = self.fds.get(args[0].value) if name == "syncfs" else self.path_of(os.fsdecode(args[1]))
             if path is None:
                 return int(function(*args))
             try:

@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 from harness.calls import CHANGING, WRITING, Call
 
-Way = Literal["full", "broken", "forbidden", "read-only", "short", "full for good", "broken for good", "read-only for good"]
+Way = Literal[
+    "full",
+    "broken",
+    "forbidden",
+    "read-only",
+    "short",
+    "full for good",
+    "broken for good",
+    "read-only for good",
+]
 WAYS: tuple[Way, ...] = (
     "full",
     "broken",
@@ -22,7 +31,13 @@ WAYS: tuple[Way, ...] = (
     "read-only for good",
 )  # fmt: skip
 
-_ERRNO = {"full": errno.ENOSPC, "broken": errno.EIO, "forbidden": errno.EACCES, "read-only": errno.EROFS, "short": 0}
+_ERRNO = {
+    "full": errno.ENOSPC,
+    "broken": errno.EIO,
+    "forbidden": errno.EACCES,
+    "read-only": errno.EROFS,
+    "short": 0,
+}
 _SQLITE = {
     errno.ENOSPC: (sqlite3.SQLITE_FULL, "database or disk is full"),
     errno.EIO: (sqlite3.SQLITE_IOERR, "disk I/O error"),
@@ -83,13 +98,20 @@ class FailingDisk:
 
 
 def _short(call: Call) -> bool:
-    return call.name in {"write", "writev"} and sum(map(len, call.args[1] if call.name == "writev" else [call.args[1]])) > 1
+    return (
+        call.name in {"write", "writev"}
+        and sum(map(len, call.args[1] if call.name == "writev" else [call.args[1]])) > 1
+    )
 
 
 _CAN: dict[str, Callable[[Call], bool]] = {
     "full": lambda call: call.name in WRITING,
     "read-only": lambda call: call.name in CHANGING,
     "broken": lambda _: True,
-    "forbidden": lambda call: call.name in {"open", "create", "sqlite", "scandir", "stat", "lstat"} | CHANGING - {"write", "writev", "fsync", "syncfs"},
+    "forbidden": lambda call: (
+        call.name
+        in {"open", "create", "sqlite", "scandir", "stat", "lstat"}
+        | CHANGING - {"write", "writev", "fsync", "syncfs", "chmod", "fchmod"}
+    ),
     "short": _short,
 }
