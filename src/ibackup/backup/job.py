@@ -18,7 +18,7 @@ from ibackup.backup.types import Request, Result
 from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
 from ibackup.device.usbmux import Listener
-from ibackup.errors import ConnectionLost, IbackupError, PhoneBusy
+from ibackup.errors import IbackupError, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
 from ibackup.store.trouble import telling
@@ -41,6 +41,7 @@ def back_up(request: Request, observe: Observer) -> Result:
     finish_left_overs(request, observe)
     observe(PhaseStarted("find", "Looking for the phone."))
     with (
+        telling("The backup could not be made."),
         awake(),
         open_phone(request.udid, wait=request.wait, patience=request.patience, observer=observe) as phone,
     ):
@@ -205,19 +206,15 @@ class _Run:
             with telling("Info.plist could not be written."):
                 files.write_own("Info.plist", info)
             session = BackupSession(
-                self._phone, files, self._observe, watch=lambda: self._notice_unplugging(events)
+                self._phone, files, self._observe, unplugged=lambda: self._is_unplugged(events)
             )
             # One that goes on is never asked to start over, whatever the first attempt was.
             return session.run(full=working.base is None and not working.run.resumed)
 
-    def _notice_unplugging(self, events: Listener) -> None:
+    def _is_unplugged(self, events: Listener) -> bool:
         """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""
         event = events.next(0)
-        if event is not None and self._phone.is_unplugged(event):
-            raise ConnectionLost(
-                f"The {self._noun} was disconnected.",
-                hint="Connect it and run the command again: what has arrived is kept, and it goes on from there.",
-            )
+        return event is not None and self._phone.is_unplugged(event)
 
     def _draft(self, working: WorkingCopy, outcome: Outcome) -> Draft:
         facts = self._phone.facts

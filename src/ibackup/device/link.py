@@ -41,6 +41,7 @@ after which it gives up at once and says why; with less it could not even ask fo
 
 _LEAST_ROOM = 64 << 10  # with less than this a fresh buffer is better than small reads
 _TICK_S = 0.25
+_PINGS = 4  # so many times as long as for a message is waited for one while the phone says that it is there
 _FAREWELL_S = 1.0
 
 
@@ -55,6 +56,9 @@ class Patience:
         between_files: within a list of files.
         mid_file: within a file.
         send: while it does not take what is sent to it.
+        trickle: of waiting for bytes of files and messages, or for the phone to take some, in which fewer than
+            ``least_bytes`` went either way: a phone that sends a byte a minute is not silent and would never end.
+        least_bytes: see there.
     """
 
     answer: float = 60
@@ -63,6 +67,8 @@ class Patience:
     between_files: float = 5 * 60
     mid_file: float = 60
     send: float = 120
+    trickle: float = 15 * 60
+    least_bytes: int = 1 << 20
 
 
 class BlockSink(FileSink, Protocol):
@@ -116,6 +122,9 @@ class DeviceLink:
         self.version = 0
         self._limit = self.waiting
         self._quiet_since: float | None = None
+        self._metered = False
+        self._waited = 0.0
+        self._moved = 0
         self._block = bytearray(BLOCK)
         self._view = memoryview(self._block)
         self._start = self._end = 0
@@ -158,8 +167,10 @@ class DeviceLink:
 
     def receive(self) -> list[object]:
         """The next message: its name, then its parameters."""
+        began = time.monotonic()
         while True:
             self._limit = self.waiting
+            self._metered = False
             self._fill(LENGTH.size)
             (length,) = LENGTH.unpack_from(self._view, self._start)
             if length > MAX_MESSAGE:
@@ -169,6 +180,7 @@ class DeviceLink:
                 )
             self._start += LENGTH.size
             self._limit = min(self.waiting, self.patience.mid_file)
+            self._metered = True
             try:
                 message = plists.load(self._take(length), part="The message")
             except FormatError as error:
@@ -177,6 +189,10 @@ class DeviceLink:
                 raise broken(f"The {self._noun} sent a message that is not an array with a name.")
             if message[0] != "DLMessagePing":
                 return message
+            if time.monotonic() - began > _PINGS * self.waiting:
+                raise self._stalled(
+                    f"has only said that it is there for {_duration(time.monotonic() - began)}"
+                )
 
     def send(self, message: Sequence[object]) -> None:
         """Send a message."""
@@ -205,6 +221,7 @@ class DeviceLink:
         parser = FileParser(sink)
         patience = self.patience
         self._sink = sink
+        self._metered = True
         try:
             while True:
                 self._start = parser.parse(self._view, self._start, self._end)
@@ -285,12 +302,14 @@ class DeviceLink:
             self._end_seen = error  # what came before it is used first
         if end > self._end:
             self._quiet_since = None
+            self._moved += end - self._end
             self._end = end
 
     def write(self, data: memoryview) -> None:
         """Send all of it."""
         self._limit = self.patience.send
         self._quiet_since = None
+        self._metered = True
         while len(data):
             try:
                 count = self._sock.send(data)
@@ -300,23 +319,48 @@ class DeviceLink:
             except OSError as error:
                 raise self._lost(error) from error
             data = data[count:]
+            self._moved += count
             self._quiet_since = None
 
     def _wait(self, event: int) -> None:
         """Wait a moment for the socket."""
+        now = time.monotonic()
         if self._quiet_since is None:
-            self._quiet_since = time.monotonic()
+            self._quiet_since = now
         self._selector.modify(self._sock, event)
-        if self._selector.select(_TICK_S):
+        ready = self._selector.select(_TICK_S)
+        if self._metered:
+            self._meter(time.monotonic() - now)
+        if ready:
             return
         if time.monotonic() - self._quiet_since > self._limit:
-            raise ConnectionLost(
-                f"The {self._noun} has been silent for {_duration(self._limit)} while {self.activity}.",
-                why=self._last_words(),
-                hint=f"Disconnect the {self._noun}, restart it, connect it again and run the command again: "
-                "what has arrived is kept, and it goes on from there.",
-            )
+            raise self._stalled(f"has been silent for {_duration(self._limit)}")
         self.pulse()
+
+    def _meter(self, waited: float) -> None:
+        """End what would never end by itself."""
+        self._waited += waited
+        if self._waited < self.patience.trickle:
+            return
+        if self._moved < self.patience.least_bytes:
+            raise self._stalled(f"moved {self._moved:,} bytes in {_duration(self._waited)}")
+        self._waited, self._moved = 0.0, 0
+
+    def _stalled(self, what: str) -> ConnectionLost:
+        return ConnectionLost(
+            f"The {self._noun} {what} while {self.activity}.",
+            why=self._last_words(),
+            hint=f"Disconnect the {self._noun}, restart it, connect it again and run the command again: "
+            "what has arrived is kept, and it goes on from there.",
+        )
+
+    def unplugged(self) -> ConnectionLost:
+        """The error for a cable that was pulled; the connection itself would tell only after a while."""
+        return ConnectionLost(
+            f"The {self._noun} was disconnected while {self.activity}.",
+            why=self._last_words(),
+            hint="Connect it and run the command again: what has arrived is kept, and it goes on from there.",
+        )
 
     def _lost(self, error: OSError | bool) -> ConnectionLost:
         said = f" ({error.strerror or type(error).__name__})" if isinstance(error, OSError) else ""

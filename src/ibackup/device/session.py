@@ -81,7 +81,7 @@ class BackupSession:
         files: the working copy, with Info.plist in it.
         observer: is told of phases, progress, and what somebody has to do.
         patience: how long the phone may be silent.
-        watch: called a few times a second; may raise to end the session, as when the phone is unplugged.
+        unplugged: asked a few times a second whether the phone is gone, which ends the session.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class BackupSession:
         observer: Observer,
         *,
         patience: Patience | None = None,
-        watch: Callable[[], None] | None = None,
+        unplugged: Callable[[], bool] | None = None,
     ) -> None:
         self._phone = phone
         self._files = files
         self._observer = observer
         self._patience = patience
-        self._watch = watch
+        self._unplugged = unplugged
 
     def run(self, *, full: bool = False) -> Outcome:
         """Make the backup.
@@ -124,7 +124,9 @@ class BackupSession:
                     phone.start_service(SERVICE, escrow=True), noun=phone.facts.noun, patience=self._patience
                 )
             )
-            talk = Conversation(link, phone, self._files, self._observer, notices=notices, watch=self._watch)
+            talk = Conversation(
+                link, phone, self._files, self._observer, notices=notices, unplugged=self._unplugged
+            )
             try:
                 talk.hello()
                 with SyncLock(phone):
@@ -147,7 +149,7 @@ class Conversation:
         files: the working copy.
         observer: is told of phases and progress.
         notices: what the phone's notification service says, from another thread.
-        watch: see BackupSession.
+        unplugged: see BackupSession.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class Conversation:
         observer: Observer,
         *,
         notices: "queue.SimpleQueue[Notice] | None" = None,
-        watch: Callable[[], None] | None = None,
+        unplugged: Callable[[], bool] | None = None,
     ) -> None:
         self._link = link
         self._phone = phone
@@ -166,7 +168,7 @@ class Conversation:
         self._files = files
         self._observer = observer
         self._notices = notices
-        self._watch = watch
+        self._unplugged = unplugged
         self._phase: Phase = "prepare"
         self._percent: float | None = None
         self._told_at = 0.0
@@ -270,8 +272,8 @@ class Conversation:
         if now - self._told_at < _PROGRESS_EVERY_S:
             return
         self._told_at = now
-        if self._watch is not None:
-            self._watch()
+        if self._unplugged is not None and self._unplugged():
+            raise self._link.unplugged()
         self._hear()
         self._files.pulse()
         if self._phase != "prepare":

@@ -14,7 +14,8 @@ import pytest
 
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.errors import ConnectionLost, ExitCode, ProtocolBroken
-from support.scripted import Device, playing
+from support.scripted import OPTIONS, Device, blob, chunk, name, playing
+from support.working_lab import Lab
 
 IMPATIENT = Patience(answer=0.3, scan=0.3, message=0.3, between_files=0.3, mid_file=0.3, send=0.3)
 
@@ -288,3 +289,86 @@ def test_over_tls(tmp_path: Path, ending: str) -> None:
                 link.receive()
     finally:
         thread.join(10)
+
+
+SLOW = Patience(trickle=0.6, least_bytes=1000)
+
+
+def test_a_byte_now_and_then_is_not_enough_within_a_file(lab: Lab) -> None:
+    def script(device: Device) -> None:
+        device.send("DLMessageUploadFiles", OPTIONS, 1.0, 1)
+        device.raw(name("/var/mobile/slow.jpg") + name(blob(1)))
+        while True:
+            device.raw(chunk(b"x"))
+            time.sleep(0.05)
+
+    with (
+        lab.serving(script, SLOW) as answer,
+        pytest.raises(ConnectionLost, match=r"moved \d+ bytes in 1 seconds while") as caught,
+    ):
+        answer()
+    assert "slow.jpg" in caught.value.why
+    assert "goes on from there" in caught.value.hint
+
+
+def test_a_byte_now_and_then_is_not_enough_within_a_message() -> None:
+    def script(device: Device) -> None:
+        device.raw(struct.pack(">I", 1 << 20))
+        while True:
+            device.raw(b"x")
+            time.sleep(0.05)
+
+    with playing(script) as sock, DeviceLink(sock, patience=SLOW) as link:
+        link.waiting = 60
+        with pytest.raises(ConnectionLost, match=r"moved \d+ bytes"):
+            link.receive()
+
+
+def test_a_phone_that_takes_a_byte_now_and_then() -> None:
+    ours, theirs = socket.socketpair()
+    for sock in (ours, theirs):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.05):
+            theirs.recv(10)
+
+    thread = threading.Thread(target=drip)
+    with theirs, DeviceLink(ours, patience=Patience(trickle=0.6, least_bytes=1 << 20)) as link:
+        thread.start()
+        try:
+            with pytest.raises(ConnectionLost, match=r"moved [\d,]+ bytes"):
+                link.write(memoryview(bytes(4 << 20)))
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_phone_that_only_says_that_it_is_there() -> None:
+    def script(device: Device) -> None:
+        while True:
+            device.send("DLMessagePing", "")
+            time.sleep(0.02)
+
+    with playing(script) as sock, DeviceLink(sock) as link:
+        link.waiting = 0.1
+        with pytest.raises(ConnectionLost, match="only said that it is there"):
+            link.receive()
+
+
+def test_slow_is_not_too_slow(lab: Lab) -> None:
+    """A phone that keeps sending is waited for, however often it pauses."""
+
+    def script(device: Device) -> None:
+        device.send("DLMessageUploadFiles", OPTIONS, 1.0, 1)
+        device.raw(name("/var/mobile/slow.jpg") + name(blob(1)))
+        for _ in range(30):
+            device.raw(chunk(bytes(5000)))
+            time.sleep(0.05)
+        device.raw(chunk(b"", 0) + bytes(4))
+        assert device.status()[0] == 0
+        device.send("DLMessageDisconnect", "done")
+
+    with lab.serving(script, SLOW) as answer:
+        answer()

@@ -1,6 +1,7 @@
 """The conversation about a backup, with a scripted phone: what is said, told and made of each answer."""
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from ibackup.errors import (
     ProtocolBroken,
 )
 from ibackup.events import PhaseStarted, Progress, Prompt, PromptDone
-from support.scripted import OPTIONS, UDID, Device, blob, file, playing, status_plist
+from support.scripted import OPTIONS, UDID, Device, blob, file, name, playing, status_plist
 from support.working_lab import Lab
 
 IMPATIENT = Patience(answer=0.3, scan=0.3, message=0.3, between_files=0.3, mid_file=0.3, send=0.3)
@@ -49,7 +50,7 @@ def converse(
     full: bool = False,
     patience: Patience | None = None,
     notices: "queue.SimpleQueue[Notice] | None" = None,
-    watch: Callable[[], None] | None = None,
+    unplugged: Callable[[], bool] | None = None,
     phone: Phone | None = None,
 ) -> Outcome:
     phone = phone or Phone()
@@ -58,7 +59,7 @@ def converse(
         DeviceLink(sock, noun=phone.facts.noun, patience=patience) as link,
         lab.working() as files,
     ):
-        talk = Conversation(link, phone, files, lab.told.append, notices=notices, watch=watch)  # type: ignore[arg-type]
+        talk = Conversation(link, phone, files, lab.told.append, notices=notices, unplugged=unplugged)  # type: ignore[arg-type]
         talk.hello()
         return talk.back_up(full=full)
 
@@ -274,17 +275,21 @@ def test_silence_names_the_phase(lab: Lab) -> None:
     assert "looked through its files" in caught.value.message
 
 
-def test_whoever_watches_may_end_it(lab: Lab) -> None:
-    def watch() -> None:
-        raise ConnectionLost("The iPad was unplugged.")
+def test_a_pulled_cable_is_told_with_phase_and_last_file(lab: Lab) -> None:
+    gone = threading.Event()
 
     def script(device: Device) -> None:
         device.greet()
         device.receive()
+        device.send("DLMessageUploadFiles", OPTIONS, 1.0, 1)
+        device.raw(file(blob(1), b"x", source="/var/mobile/last.jpg") + name("/var/mobile/next.jpg"))
+        gone.set()
         device.receive()
 
-    with pytest.raises(ConnectionLost, match="unplugged"):
-        converse(lab, script, watch=watch)
+    with pytest.raises(ConnectionLost, match="disconnected while it sent its files") as caught:
+        converse(lab, script, unplugged=gone.is_set)
+    assert caught.value.why == 'The last file was "/var/mobile/last.jpg".'
+    assert "goes on from there" in caught.value.hint
 
 
 def test_progress_is_told_in_measure(lab: Lab, tmp_path: Path) -> None:
