@@ -21,6 +21,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _log = logging.getLogger("ibackup")
 _LIMIT = 4096  # bytes; no password is longer, and /dev/zero is no password file
 _COMMAND_SECONDS = 120
+HOW_TO_GIVE = (
+    "Give the password that was set for encrypted backups: --password-file FILE, --password-command COMMAND or "
+    "IBACKUP_PASSWORD_FILE; on a terminal you are asked for it."
+)
 
 
 def password_options(function: _Command) -> _Command:
@@ -72,6 +76,11 @@ class PasswordSources:
                 _log.debug("the backup password comes from %s", name)
                 return password
         return self._prompt() if self.ask and self.app.asks else None
+
+    @property
+    def named(self) -> bool:
+        """Whether the command line names a source."""
+        return bool(self.file or self.command)
 
     def _prompt(self) -> str | None:
         self.app.stop_progress()

@@ -1,7 +1,7 @@
 """What becomes of a job's events: JSON lines for programs, one line a phase for log files."""
 
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Protocol
 
 import click
@@ -45,7 +45,7 @@ class JsonReporter:
         """Translate an event; progress at most twice a second."""
         self._log(event)
         if isinstance(event, Progress):
-            now = time.monotonic()
+            now = monotonic()
             if now - self._told < _MIN_GAP:
                 return
             self._told = now

@@ -3,9 +3,9 @@
 import contextlib
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import TextIO
 
 from ibackup.cli.output import clock_text, columns, count_text, duration_text, size_text
@@ -21,6 +21,7 @@ _SILENT = {
     "finish": ("Putting it together: ", "; normal, can take some minutes"),
 }
 _RATE_OVER_S = 10.0
+_SHORTEST_BAR = 16  # columns, its percentage included; in a narrower terminal the figures matter more
 _LEFT_AFTER_S = 3.0  # before that, nobody can say how long it will take
 _LEFT_AFTER_PERCENT = 0.5
 
@@ -82,10 +83,10 @@ class TerminalReporter(LineReporter):
 
 def clock(before: str = "", behind: str = "") -> Content:
     """The time that passes from now on, once it is worth a look."""
-    begun = time.monotonic()
+    begun = monotonic()
 
     def draw(_columns: int) -> str:
-        passed = time.monotonic() - begun
+        passed = monotonic() - begun
         return f"  {before}{clock_text(passed)}{behind}" if passed >= 1 else ""
 
     return draw
@@ -97,7 +98,7 @@ class Bar:
     def __init__(self, stream: TextIO) -> None:
         encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
         self._ascii = not encoding.startswith("utf")
-        self._begun = time.monotonic()
+        self._begun = monotonic()
         self._first: float | None = None
         self._event: Progress | None = None
         self._samples: deque[tuple[float, int]] = deque()
@@ -107,20 +108,22 @@ class Bar:
         self._event = event
         if self._first is None:
             self._first = _percent(event)
-        self._samples.append((time.monotonic(), event.bytes))
+        self._samples.append((monotonic(), event.bytes))
 
     def draw(self, width: int) -> str:
         """The line: percentage, bar, bytes, files, rate, time left."""
         event = self._event
         if event is None:
             return ""
-        now = time.monotonic()
+        now = monotonic()
         words = [size_text(event.bytes), count_text(event.files, "file")]
         words += [word for word in (self._rate(now), self._left(now, event)) if word]
         text = ", ".join(words)
         percent = _percent(event)
         if percent is None:
             return f"  {text}"
+        if width < len(text) + _SHORTEST_BAR:
+            return f"{percent:3.0f}%  {text}"
         from tqdm import tqdm
 
         return tqdm.format_meter(
@@ -179,7 +182,7 @@ class LiveLine:
         """Draw this from now on."""
         with self._lock:
             self._content = content
-            if time.monotonic() - self._drawn_at >= _SHORTEST_DRAW_S:
+            if monotonic() - self._drawn_at >= _SHORTEST_DRAW_S:
                 self._draw()
         if self._thread is None:
             self._end.clear()
@@ -201,12 +204,13 @@ class LiveLine:
             self._draw()
 
     def close(self) -> None:
-        """Erase it and end the thread."""
+        """Erase it, and what keys have left there, and end the thread."""
         self.hide()
         if self._thread is not None:
             self._end.set()
             self._thread.join()
             self._thread = None
+            self._put(" " * (columns(self._stream) - 1) + "\r")  # ^C stands there
 
     def _run(self) -> None:
         while not self._end.wait(_REDRAW_S):
@@ -223,8 +227,11 @@ class LiveLine:
             return
         # The rest of a longer line before is blanked, and the cursor left behind the text.
         blank = " " * max(len(self._shown) - len(text), 0)
-        with contextlib.suppress(OSError, ValueError):  # a terminal that has gone is nobody's loss
-            self._stream.write(f"\r{text}{blank}" + ("\b" * len(blank) if text else "\r"))
-            self._stream.flush()
+        self._put(text + blank + ("\b" * len(blank) if text else "\r"))
         self._shown = text
-        self._drawn_at = time.monotonic()
+        self._drawn_at = monotonic()
+
+    def _put(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a terminal that has gone is nobody's loss
+            self._stream.write("\r" + text)
+            self._stream.flush()

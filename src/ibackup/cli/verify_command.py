@@ -10,7 +10,7 @@ import click
 from ibackup.cli.common import App, ibackup_command
 from ibackup.cli.completing import files
 from ibackup.cli.output import wrap
-from ibackup.cli.passwords import PasswordSources, password_options
+from ibackup.cli.passwords import HOW_TO_GIVE, PasswordSources, password_options
 from ibackup.cli.snapshots import LATEST, Target, resolve
 from ibackup.cli.verify_text import failure_text, verdict_text
 from ibackup.errors import DamageFound, ExitCode, IbackupError, NotABackup, PasswordNeeded, UsageError
@@ -109,6 +109,8 @@ class _Checks:
                 observer=self.app.reporter,
             )
         except (PasswordNeeded, DamageFound, NotABackup) as error:
+            if type(error) is PasswordNeeded and not self.sources.named:
+                error.hint = HOW_TO_GIVE
             if alone:
                 raise
             self.fail(target.label, target.path, error)
