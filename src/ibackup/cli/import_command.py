@@ -6,8 +6,9 @@ import click
 
 from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.completing import folders
-from ibackup.cli.output import rfc3339, size_text, time_text, wrap
+from ibackup.cli.output import count_text, rfc3339, size_text, time_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
+from ibackup.errors import ExitCode
 
 
 @ibackup_command("import")
@@ -90,12 +91,13 @@ def command(
                 "--password-file checks it against the list."
             )
         )
-    if meta.unreadable:
-        lines.append(
-            wrap(
-                f"{len(meta.unreadable):,} files changed while the phone read them, and are kept as they came: "
-                f"`ibackup show {done.snapshot.id}` names them."
-            )
-        )
-    lines.append(wrap("Next: `ibackup now` receives only what is new since."))
-    return app.result(payload, "\n".join(lines))
+    if not meta.unreadable:
+        lines.append(wrap("Next: `ibackup now` receives only what is new since."))
+        return app.result(payload, "\n".join(lines), skippable=True)
+    odd = (
+        f"{count_text(len(meta.unreadable), 'file')} had another size than the phone's list says, and no checksum to "
+        "tell why. They probably changed while the phone read them, and are kept as they are."
+    )
+    hint = f"`ibackup show {done.snapshot.id}` names them; `ibackup now` receives what has changed since."
+    lines += [wrap(odd), wrap(hint)]
+    return app.result(payload, "\n".join(lines), ExitCode.UNREADABLE_FILES, message=odd, hint=hint)

@@ -7,6 +7,7 @@ from ibackup.errors import DamageFound
 from ibackup.events import Observer
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.findings import Finding, FindingKind, Level
+from ibackup.manifest.rows import Row
 from ibackup.manifest.verify import check_manifest, verify
 from ibackup.store import Draft, Unreadable, WorkingCopy
 
@@ -40,10 +41,10 @@ def check(working: WorkingCopy, draft: Draft, level: Level, password: Password, 
                 return replace(draft, checked="phone")
             backup.unlock(given)
         if level is Level.QUICK:
-            return _sift(draft, check_manifest(backup, _sizes(working)))
+            return _sift(backup, draft, check_manifest(backup, _sizes(working)))
         verification = verify(backup, level, observer=observe)
         try:
-            return _sift(draft, verification)
+            return _sift(backup, draft, verification)
         finally:
             verification.close()
 
@@ -56,17 +57,19 @@ def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
     return size
 
 
-def _sift(draft: Draft, findings: Iterable[Finding]) -> Draft:
-    """Tell damage from files that changed while the phone read them, which are all there will ever be of them."""
+def _sift(backup: Backup, draft: Draft, findings: Iterable[Finding]) -> Draft:
+    """Tell damage from files that have another size than the list says, with no checksum to deny them.
+
+    Most of these changed while the phone read them, and what is here is all there will ever be of them: they are
+    kept and named.
+    """
     odd: list[Unreadable] = []
     damage: list[Finding] = []
     for finding in findings:
         if not finding.is_damage:
             continue
-        if finding.kind is FindingKind.SIZE_DIFFERS and finding.domain and len(odd) < _MOST_ODD:
-            text = (
-                f"changed while it was read: {finding.found} stored, {finding.expected} by the phone's list"
-            )
+        if len(odd) < _MOST_ODD and _only_its_size(backup, finding):
+            text = f"{finding.found} stored, {finding.expected} by the phone's list; it may have changed while read"
             odd.append(Unreadable(f"{finding.domain}/{finding.path}", finding.file, 0, text))
         else:
             damage.append(finding)
@@ -74,6 +77,13 @@ def _sift(draft: Draft, findings: Iterable[Finding]) -> Draft:
                 break
     refuse_damaged(damage)
     return replace(draft, checked="manifest", unreadable=(*draft.unreadable, *odd))
+
+
+def _only_its_size(backup: Backup, finding: Finding) -> bool:
+    if finding.kind is not FindingKind.SIZE_DIFFERS or not finding.domain:
+        return False
+    row = backup.rows.row(finding.file_id)
+    return isinstance(row, Row) and row.record().digest is None
 
 
 def refuse_damaged(damage: list[Finding]) -> None:
