@@ -11,6 +11,15 @@ from pathlib import Path
 import pytest
 
 from ibackup.simulator import Trust, serve
+from ibackup.simulator.faults import (
+    DropInPhase,
+    ErrorCodeAt,
+    Fault,
+    HostilePath,
+    NoRoom,
+    OmittedFile,
+    UserCancels,
+)
 from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, photograph
 
@@ -85,6 +94,36 @@ def test_locked_and_not_trusted(make_program: MakeProgram) -> None:
     assert "Don't Trust" in failed(
         make_program(replace(SMALL, trust=Trust(kind="denied"))), 11, "--patience", "5s"
     )
+
+
+def test_every_failure_has_its_result(make_program: MakeProgram) -> None:
+    program = make_program(replace(SMALL, batch_size=64))
+    phone = program.phone
+    entry = next(each for each in phone.files.files() if each.size > 100)
+    faults: list[tuple[Fault, int, int | None]] = [
+        (ErrorCodeAt(where="start", code=999, text="Strange"), 12, 999),
+        (HostilePath(place="upload", path="../../../outside"), 12, None),
+        (NoRoom(), 14, 105),
+        (UserCancels(), 130, None),
+        (DropInPhase(phase="uploading"), 13, None),
+        (OmittedFile(domain=entry.domain, path=entry.path), 4, None),
+        (ErrorCodeAt(where="start", code=208), 11, 208),
+        (ErrorCodeAt(where="start", code=207), 20, 207),
+    ]
+    for fault, code, error_code in faults:
+        phone.set_faults(fault)
+        result = program.now(code=code).result
+        assert {"message", "hint", "error_code", "exit_code", "event", "schema", "command"} == set(result)
+        # A cancelled backup may be heard of before its code is.
+        assert result["error_code"] == error_code or (code, result["error_code"]) == (130, 202)
+        assert result["message"]
+        assert result["hint"]
+        assert program.snapshots == []
+    phone.set_faults()
+    assert_is_the_phone(str(program.now().result["path"]), phone)
+    assert program.left == []
+    (program.folder / "empty").mkdir()
+    program.run("verify", "--json", str(program.folder / "empty"), code=21)
 
 
 def test_a_wrong_udid(program: Program) -> None:

@@ -74,6 +74,9 @@ def test_a_marked_password(make_program: MakeProgram, kind: str) -> None:
     for identity in (spec.udid, spec.serial, spec.phone_number, spec.imei, spec.name):
         assert identity not in logged, identity
 
+    if kind != "command":
+        assert_nowhere(program.folder, file)
+        return
     # As when things go wrong: the phone refuses, or another password was meant.
     program.phone.set_faults(ErrorCodeAt(where="end", code=207, text=f"Invalid password {'x' * 9}"))
     assert_silent(program.now(*common, environment=environment, code=20))

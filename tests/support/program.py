@@ -93,6 +93,7 @@ class Program:
         environment: Mapping[str, str | None] | None = None,
         before: Sequence[str] = (),
         stdin: int | IO[str] = subprocess.DEVNULL,
+        stderr: int = subprocess.PIPE,
     ) -> "subprocess.Popen[str]":
         """Start it.
 
@@ -101,13 +102,14 @@ class Program:
             environment: on top of the usual one; None takes a variable away.
             before: a program that starts it, ``setpriv`` for one.
             stdin: its standard input.
+            stderr: where its messages go.
         """
         merged = {**self.environment, **(environment or {})}
         process = subprocess.Popen(
             [*before, sys.executable, "-m", "ibackup", *arguments],
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             encoding="utf-8",
             env={name: value for name, value in merged.items() if value is not None},
@@ -116,6 +118,10 @@ class Program:
         )
         self._running.append(process)
         return process
+
+    def forget(self, process: "subprocess.Popen[str]") -> None:
+        """Somebody else has seen to its end."""
+        self._running.remove(process)
 
     def finish(self, process: "subprocess.Popen[str]", code: int | None = None) -> Done:
         """Wait for its end; no traceback is ever shown."""
