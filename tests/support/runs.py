@@ -96,10 +96,10 @@ class Lab:
     def now(
         self, password: str | PasswordSource | None = None, told: Told | None = None, **how: object
     ) -> Result:
-        """One run; ``told`` of it is kept."""
+        """One run; ``told`` of it is kept. A lost connection ends it unless ``retry`` is given."""
         self.told = told or Told()
         source = password if callable(password) else (lambda _udid: password)
-        request = Request(store=self.store, password=source, **({"patience": 0} | how))  # type: ignore[arg-type]
+        request = Request(store=self.store, password=source, **({"patience": 0, "retry": False} | how))  # type: ignore[arg-type]
         return back_up(request, self.told)
 
     def fails(self, kind: type[E], **how: object) -> E:

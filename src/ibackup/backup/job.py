@@ -8,6 +8,8 @@ copy stays for the next one, and no finished snapshot was touched.
 import contextlib
 import os
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,8 +20,10 @@ from ibackup.backup.types import Request, Result
 from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
 from ibackup.device.usbmux import Listener
-from ibackup.errors import IbackupError, PhoneBusy
+from ibackup.errors import ConnectionLost, IbackupError, NoPhone, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
+from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.plists import StatusPlist
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
 from ibackup.store.trouble import telling
 
@@ -27,6 +31,8 @@ from ibackup.store.trouble import telling
 # files here that it could not read or write, a backup that it calls corrupt.
 _NOT_FROM_HERE = frozenset([3, 104, 205])
 _CORRUPT = 205
+_CHEAP_BYTES = 1 << 30
+_OLDEST_VERSION = (3, 3)  # of Status.plist
 
 
 def back_up(request: Request, observe: Observer) -> Result:
@@ -40,20 +46,31 @@ def back_up(request: Request, observe: Observer) -> Result:
         request.store.remember_copies(request.copies)
     finish_left_overs(request, observe)
     observe(PhaseStarted("find", "Looking for the phone."))
-    with (
-        telling("The backup could not be made."),
-        awake(),
-        open_phone(request.udid, wait=request.wait, patience=request.patience, observer=observe) as phone,
-    ):
+    with telling("The backup could not be made."), awake(), ExitStack() as phones:
+
+        def connect(udid: str | None, wait: float) -> Phone:
+            return phones.enter_context(
+                open_phone(udid, wait=wait, patience=request.patience, observer=observe)
+            )
+
+        phone = connect(request.udid, request.wait)
         folder = request.store.phone(phone.udid, told_by_phone=True)
         with folder.lock() as lock:
-            made = _Run(request, phone, folder, observe).make()
+            made = _Run(request, phone, folder, observe, lambda: connect(phone.udid, 0)).make()
             with made.working as working:
                 finishing.check(working, request.password, observe)
                 lock.check()
                 snapshot = finishing.close(working, observe)
-            folder.clear_up(after_success=True)
+            _clear_up(folder, observe)
     return _result(snapshot, made, started, time.monotonic() - began)
+
+
+def _clear_up(folder: PhoneFolder, observe: Observer) -> None:
+    """Remove what was set aside, now that there is something better."""
+    aside = sum(left.kind == "set_aside" for left in folder.left_overs())
+    folder.clear_up(after_success=True)
+    if aside:
+        observe(Note(f"Removed what {aside} earlier {'runs' if aside > 1 else 'run'} had set aside."))
 
 
 def finish_left_overs(request: Request, observe: Observer) -> None:
@@ -83,12 +100,23 @@ class _Made:
 
 
 class _Run:
-    def __init__(self, request: Request, phone: Phone, folder: PhoneFolder, observe: Observer) -> None:
+    def __init__(
+        self,
+        request: Request,
+        phone: Phone,
+        folder: PhoneFolder,
+        observe: Observer,
+        reconnect: Callable[[], Phone],
+    ) -> None:
         self._request = request
         self._phone = phone
         self._folder = folder
         self._observe = observe
         self._noun = phone.facts.noun
+        self._reconnect = reconnect
+        self._reconnects = 1 if request.retry else 0
+        self._afresh = 1  # attempts from nothing after one from nothing
+        self._received_bytes = 0
 
     def make(self) -> _Made:
         """Have the phone make a backup, from the best start there is; worse ones are tried when it refuses."""
@@ -100,9 +128,10 @@ class _Run:
                 working.advance("device_done", draft=self._draft(working, outcome))
             except BaseException as error:
                 self._keep(working)
-                if not isinstance(error, IbackupError) or not self._can_start_over(working, error):
+                following = self._after(working, error)
+                if following is None:
                     raise
-                working = self._start_over(working, error)
+                working = following
             else:
                 return _Made(working, outcome, resumed)
 
@@ -123,8 +152,16 @@ class _Run:
                 continue
             # A full backup that broke is gone on with by the next one.
             fits = not self._request.full or (left.run is not None and not left.run.base)
-            if taken is not None or not fits:
+            reason = "" if fits else "a full backup was asked for"
+            if taken is not None:
+                reason = "a later one is gone on with"
+            elif _is_outdated(os.path.join(left.path, self._folder.udid)):
+                reason = "it is in a format that phones do not go on with"
+            if reason:
                 self._folder.set_aside(left.path)
+                self._observe(
+                    Note(f"A backup that was interrupted is set aside until the next success: {reason}.")
+                )
                 continue
             taken = WorkingCopy.adopt(self._folder, left, observer=self._observe)
         self._folder.clear_up()
@@ -157,13 +194,54 @@ class _Run:
                     "`ibackup verify` says what is wrong; the phone sends again what is missing.",
                 )
             )
+        if base is not None and _is_outdated(base.backup_path):
+            # It would move the whole folder out of the way, which a phone may not do here.
+            self._observe(
+                Note(
+                    f"The backup {base.id} is in a format that phones do not go on with; a full one is made."
+                )
+            )
+            return None
         return base
+
+    def _after(self, working: WorkingCopy, error: BaseException) -> WorkingCopy | None:
+        """The working copy for another attempt after one that ended so, if another makes sense."""
+        if isinstance(error, ConnectionLost):
+            return self._reconnected(error)
+        if isinstance(error, IbackupError) and self._can_start_over(working, error):
+            return self._start_over(working, error)
+        return None
+
+    def _reconnected(self, error: ConnectionLost) -> WorkingCopy | None:
+        """Once in a run, if the phone is still there: go on over a fresh connection."""
+        if not self._reconnects or not self._phone.is_there():
+            return None
+        self._reconnects -= 1
+        self._observe(
+            Caution(
+                error.message,
+                f"The {self._noun} is still there: it is tried once more over a fresh connection, and goes on from "
+                "what has arrived. The passcode is asked for again.",
+            )
+        )
+        try:
+            self._phone = self._reconnect()
+        except (NoPhone, ConnectionLost):
+            return None  # the first error says more
+        return self._take_over() or self._clone()
 
     def _can_start_over(self, working: WorkingCopy, error: IbackupError) -> bool:
         if error.error_code not in _NOT_FROM_HERE:
             return False
-        was_resumed = working.run.resumed > 0
-        return was_resumed or (error.error_code == _CORRUPT and working.base is not None)
+        if working.run.resumed > 0:
+            return True
+        if error.error_code != _CORRUPT:
+            return False
+        if working.base is not None:
+            return True
+        # Of a first one that has nothing to be corrupt; not when that means to send 200 GB again unasked.
+        self._afresh -= 1
+        return self._afresh >= 0 and self._received_bytes < _CHEAP_BYTES
 
     def _start_over(self, working: WorkingCopy, error: IbackupError) -> WorkingCopy:
         was_resumed = working.run.resumed > 0
@@ -176,6 +254,7 @@ class _Run:
         )
         if was_resumed:
             return self._clone()
+        self._afresh = 0
         return WorkingCopy.create(self._folder, None, observer=self._observe)
 
     # -- the session ----------------------------------------------------------------------------------------
@@ -208,8 +287,11 @@ class _Run:
             session = BackupSession(
                 self._phone, files, self._observe, unplugged=lambda: self._is_unplugged(events)
             )
-            # One that goes on is never asked to start over, whatever the first attempt was.
-            return session.run(full=working.base is None and not working.run.resumed)
+            try:
+                # One that goes on is never asked to start over, whatever the first attempt was.
+                return session.run(full=working.base is None and not working.run.resumed)
+            finally:
+                self._received_bytes = files.received_bytes
 
     def _is_unplugged(self, events: Listener) -> bool:
         """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""
@@ -239,6 +321,16 @@ class _Run:
                 for file in outcome.unreadable
             ),
         )
+
+
+def _is_outdated(root: str) -> bool:
+    """Whether a backup says of itself that it is older than what phones build upon; they judge all else themselves."""
+    try:
+        status = StatusPlist.parse(_read(os.path.join(root, "Status.plist")) or b"")
+        version = tuple(int(part) for part in status.version.split("."))
+    except (OSError, FormatError, ValueError):
+        return False
+    return version < _OLDEST_VERSION
 
 
 def _read(path: str) -> bytes | None:

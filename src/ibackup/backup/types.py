@@ -24,6 +24,8 @@ class Request:
             remembers.
         wait: seconds to wait for a phone that is not connected.
         patience: seconds to wait for somebody at the phone (unlock, Trust).
+        retry: whether a connection that is lost or stalls is made anew once, if the phone is still there; it asks for
+            its passcode again then.
     """
 
     store: Store
@@ -33,6 +35,7 @@ class Request:
     copies: bool | None = None
     wait: float = 0.0
     patience: float = 60.0
+    retry: bool = True
 
     def with_copies(self) -> Self:
         """The same request, on a disk without links."""

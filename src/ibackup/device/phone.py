@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,6 +23,7 @@ from ibackup.events import Caution, Observer, ignore
 
 TrustState = Literal["trusted", "untrusted", "locked", "unreachable"]
 
+NOTICE_SECONDS = 1.0
 _UDID = re.compile(r"[0-9A-Za-z-]{8,64}")
 
 
@@ -118,6 +120,22 @@ class Phone:
     def listen(self) -> usbmux.Listener:
         """Phones that come and go; ``is_unplugged`` tells which one means this phone."""
         return self._mux.listen()
+
+    def is_there(self) -> bool:
+        """Whether this very connection still stands as far as usbmuxd knows; it may need a moment to notice.
+
+        A cable that was pulled and put back makes another connection.
+        """
+        end = time.monotonic() + NOTICE_SECONDS
+        while True:
+            try:
+                if all(device.device_id != self._attached.device_id for device in self._mux.devices()):
+                    return False
+            except IbackupError:
+                return False  # usbmuxd itself is gone
+            if time.monotonic() >= end:
+                return True
+            time.sleep(NOTICE_SECONDS / 4)
 
     def is_unplugged(self, event: Attached | usbmux.Detached) -> bool:
         """Whether an event says that this connection is gone."""
