@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -162,22 +163,48 @@ def _before_double_dash(args: Sequence[str]) -> Sequence[str]:
     return args[: args.index("--")] if "--" in args else args
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+_STUCK_SECONDS = 10.0
+
+
+class _Stop:
+    """The first Ctrl-C ends a run in order, and that order is not broken by further ones.
+
+    Should the end take long (a disk that does not answer), the next one ends the program on the spot. Nothing is
+    lost by that: a run can be cut off anywhere.
+    """
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            raise KeyboardInterrupt
+        if now - self._first > _STUCK_SECONDS:
+            os._exit(ExitCode.INTERRUPTED)
+
+
+def _signals() -> list[signal.Signals]:
+    """Those that end a run; one that is ignored (under nohup, in the background) stays so."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [number for name in names if isinstance(number := getattr(signal, name, None), signal.Signals)]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def main() -> NoReturn:
     """The entry point: terminating signals end a run as politely as Ctrl-C does."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        # A program started under nohup keeps ignoring the hang-up.
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    stopping = _signals()
+    stop = _Stop()
+    for number in stopping:
+        signal.signal(number, stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # An old terminal without some letter gets its number, not an error.
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
+    for number in stopping:
+        signal.signal(number, signal.SIG_IGN)  # all that is left to do is to go
     if sys.stdout is not None:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
