@@ -73,7 +73,7 @@ class PhotoDates:
         try:
             for folder, name, created in _assets(path):
                 dates._add(f"{_ROOT}{folder}/{name}", created + _APPLE_EPOCH)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):  # the latter for what SQLite quotes of it
             return None
         return dates if dates._dates else None
 

@@ -85,7 +85,7 @@ def _integrity(path: str, what: str, entry: Entry) -> Verdict:
             try:
                 connection.execute("PRAGMA trusted_schema = OFF").close()
                 rows = connection.execute(f"PRAGMA {pragma}").fetchall()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 text = str(error)
                 if text.startswith(_LACKING[0]):
                     # The phone's own sort orders do not exist here; the order of indexes is then not checked.

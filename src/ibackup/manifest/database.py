@@ -35,6 +35,10 @@ _KINDS = {kind.value: kind for kind in Kind}
 BlobDecoder = Callable[[bytes], bytes]
 
 
+# Python makes text of what SQLite says, which quotes the database and need not be any.
+_TROUBLE = (sqlite3.Error, UnicodeDecodeError)
+
+
 class ManifestDb:
     """An open ``Manifest.db``; close it when done. An instance is for one thread at a time."""
 
@@ -51,7 +55,7 @@ class ManifestDb:
         try:
             self._harden()
             self._check_schema()
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             self.close()
             raise _damaged(error) from None
         except BaseException:
@@ -64,7 +68,7 @@ class ManifestDb:
         uri = f"file:{quote(os.path.abspath(path).replace(os.sep, '/'))}?mode=ro&immutable=1"
         try:
             return cls(_connect(uri), uri=uri)
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             raise _damaged(error) from None
 
     @classmethod
@@ -96,7 +100,7 @@ class ManifestDb:
             return database
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, _TROUBLE):
                 raise _damaged(error) from None
             raise
 
@@ -112,7 +116,7 @@ class ManifestDb:
         connection = _connect(":memory:")
         try:
             connection.deserialize(data)
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             connection.close()
             raise _damaged(error) from None
         return cls(connection)
@@ -171,7 +175,7 @@ class ManifestDb:
                     row = make(file_id, domain, path, flags, blob)
                     if row is not None:
                         yield row
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             raise _damaged(error) from None
 
     def flaws(self) -> Iterator[str]:
@@ -182,8 +186,8 @@ class ManifestDb:
                     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
                     if text != "ok":
                         yield text
-        except sqlite3.Error as error:
-            yield str(error)
+        except _TROUBLE as error:
+            yield _said(error)
 
     def another(self) -> "ManifestDb | None":
         """The same database once more, for another thread; None when it is in memory. Raises FormatError."""
@@ -194,7 +198,7 @@ class ManifestDb:
             return None
         try:
             return ManifestDb(_connect(self._uri), uri=self._uri)
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             raise _damaged(error) from None
 
     def interrupt(self) -> None:
@@ -205,7 +209,7 @@ class ManifestDb:
         """How many rows there are. Raises FormatError."""
         try:
             found = self._connection.execute("SELECT count(*) FROM Files").fetchone()
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             raise _damaged(error) from None
         return int(found[0])
 
@@ -242,7 +246,7 @@ class ManifestDb:
         query = "SELECT value FROM Properties WHERE key = ?"
         try:
             found = self._connection.execute(query, (key,)).fetchone()
-        except sqlite3.Error:
+        except _TROUBLE:
             return None  # no such table: nothing is kept there
         return found[0] if found and isinstance(found[0], bytes) else None
 
@@ -282,8 +286,14 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
-def _damaged(error: sqlite3.Error) -> FormatError:
-    return FormatError(PART, f"SQLite says: {error}")
+def _damaged(error: Exception) -> FormatError:
+    return FormatError(PART, f"SQLite says: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """What SQLite says of a database, which it may quote: made fit to be shown."""
+    text = str(error) if isinstance(error, sqlite3.Error) else "it holds texts that are none"
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _page_size(head: bytes) -> int:

@@ -22,8 +22,7 @@ _UNREADABLE = (
     ExpatError,
     ValueError,  # covers numbers, dates and UnicodeDecodeError
     TypeError,
-    KeyError,
-    IndexError,
+    LookupError,  # also for an encoding that nobody knows
     AttributeError,  # plistlib's XML reader meets an end tag without its start
     OverflowError,
     RecursionError,
