@@ -311,6 +311,9 @@ class WorkingFiles(ServedFiles):
     # -- the file system ------------------------------------------------------------------------------------
 
     def _move(self, source: Parts, target: Parts) -> None:
+        if source == target:
+            self.confined.item(source)  # raises when it is missing; else it is where it shall be
+            return
         try:
             self.confined.rename(source, target)
         except FileNotFoundError:
