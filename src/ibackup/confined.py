@@ -350,15 +350,17 @@ class Confined:
         """
         if len(source) < self._deepest or source in self._dirs or target in self._dirs:
             return False
-        with _RefusingLinks(source):
+        name = source
+        try:
             old_at = self._dir(source[:-1])
-        with _RefusingLinks(target):
-            try:
-                os.rename(source[-1], target[-1], src_dir_fd=old_at, dst_dir_fd=self._dir(target[:-1]))
-            except OSError as error:
-                if error.errno in _FOLDER_IN_THE_WAY:
-                    return False
-                raise
+            name = target
+            os.rename(source[-1], target[-1], src_dir_fd=old_at, dst_dir_fd=self._dir(target[:-1]))
+        except OSError as error:
+            if error.errno in _FOLDER_IN_THE_WAY:
+                return False
+            if error.errno == errno.ELOOP:
+                raise PathRefused("/".join(name), "goes through a link") from None
+            raise
         return True
 
     def remove(self, parts: Parts) -> bool:
