@@ -23,10 +23,24 @@ PLAIN = [
     "statvfs", "close",
 ]  # fmt: skip
 WRITING = frozenset(
-    "create write writev fsync mkdir rename replace link symlink renameat2 syncfs sqlite fclose".split()
+    [
+        "create",
+        "write",
+        "writev",
+        "fsync",
+        "mkdir",
+        "rename",
+        "replace",
+        "link",
+        "symlink",
+        "renameat2",
+        "syncfs",
+        "sqlite",
+        "fclose",
+    ]
 )
 """The calls that need room on the disk."""
-CHANGING = WRITING | frozenset("rmdir unlink remove chmod fchmod utime ftruncate".split())
+CHANGING = WRITING | frozenset(["rmdir", "unlink", "remove", "chmod", "fchmod", "utime", "ftruncate"])
 """The calls that need a disk that may be written to."""
 
 Real = Callable[..., Any]

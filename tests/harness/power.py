@@ -177,7 +177,7 @@ class Disk:
     def _place(self, path: str) -> tuple[Inode, str]:
         top, _, name = path.rpartition(os.sep)
         folder = self.find(top)
-        assert folder is not None and folder.entries is not None, path
+        assert folder is not None, path
         return folder, name
 
     def _target(self, call: Call) -> str:

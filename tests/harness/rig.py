@@ -6,7 +6,7 @@ import random
 import shutil
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -169,7 +169,8 @@ class Bench(Lab):
         after = self.pictures()
         for name, picture in before.items():
             assert after[name] == picture
-        assert snapshot_id == max(after) and snapshot_id not in before
+        assert snapshot_id not in before
+        assert snapshot_id == max(after)
         self.is_the_phone(snapshot_id)
         check_snapshot(str(self.path / self.phone.udid / "snapshots" / snapshot_id))
         assert self.left == []
@@ -188,7 +189,10 @@ def check_snapshot(path: str, *, modes: bool = True) -> None:
     import hashlib
 
     picture = photograph(path)
-    sums = dict(reversed(line.split("  ", 1)) for line in picture["SHA256SUMS"][2].decode().splitlines())
+    sums: dict[str, str] = {}
+    for line in picture["SHA256SUMS"][2].decode().splitlines():
+        digest, _, name = line.partition("  ")
+        sums[name] = digest
     files = {
         name: hashlib.sha256(content).hexdigest()
         for name, (mode, _, content) in picture.items()
@@ -204,15 +208,15 @@ def check_snapshot(path: str, *, modes: bool = True) -> None:
 @contextmanager
 def impatient(seconds: float = 0.3) -> Iterator[None]:
     """A phone that falls silent is given up soon."""
-    short = link.Patience(*[seconds] * 6)
-    with mock.patch.object(link, "Patience", lambda: short):
+    short = link.Patience(**dict.fromkeys(link.Patience.__dataclass_fields__, seconds))
+    with mock.patch.object(link, "Patience", return_value=short):
         yield
 
 
 @contextmanager
 def another_start(name: str = "another start") -> Iterator[None]:
     """The computer has been started anew."""
-    with mock.patch.object(host, "boot_id", lambda: name):
+    with mock.patch.object(host, "boot_id", return_value=name):
         yield
 
 
@@ -244,8 +248,3 @@ def rig(folder: Path, spec: PhoneSpec = TINY) -> Iterator[Rig]:
         stack.enter_context(mock.patch.dict(os.environ, patch))
         stack.enter_context(few_folders())
         yield Rig(folder, server, spec)
-
-
-def names(messages: Sequence[object]) -> str:
-    """For the message of a failed assertion."""
-    return ", ".join(map(str, messages))

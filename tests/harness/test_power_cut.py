@@ -30,7 +30,7 @@ def no_reflinks(*_: object) -> None:
 def on(disk: Disk, *, syncfs: bool) -> Iterator[None]:
     """Runs inside the block are on this disk."""
     with (
-        mock.patch.object(durable, "file_system", lambda _: "ext4" if syncfs else "none"),
+        mock.patch.object(durable, "file_system", return_value="ext4" if syncfs else "none"),
         mock.patch.object(linkers.Reflink, "carry", no_reflinks),
         seen(disk.folder, disk) as calls,
     ):
