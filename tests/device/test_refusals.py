@@ -108,7 +108,10 @@ def test_105_with_figures() -> None:
     assert context.needed_bytes == 15 * GIB
     error = refusal(105, "", context=context)
     assert type(error) is NoRoom
-    assert error.why == "The backup needs 16.1 GB, 10.7 GB are free: 5.4 GB are missing."
+    assert error.why == (
+        "The backup needs 16.1 GB (16,106,127,360 bytes), 10.7 GB (10,737,418,240 bytes) are free: "
+        "5.4 GB (5,368,709,120 bytes) are missing."
+    )
     assert "--store" in error.hint
 
 

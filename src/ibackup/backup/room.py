@@ -9,6 +9,7 @@ from ibackup.store import Snapshot
 _USB_BYTES_PER_SECOND = 30_000_000
 # A part of what a phone calls used is iOS itself, apps and caches, none of which a backup holds.
 _BACKED_UP_SHARE = 0.7
+_NEW_SHARE = 20  # a twentieth of a backup is new in the next one, if the owner takes photos and videos
 _PHONES_OWN_MARGIN = 128 << 20
 
 
@@ -20,10 +21,12 @@ class Estimate:
         bytes: to be received, None when nothing tells.
         seconds: to receive them over USB 2.
         first: whether everything comes, not only what is new.
+        usual_bytes: what may well be new since the last backup.
     """
 
     bytes: int | None
     first: bool
+    usual_bytes: int = 0
 
     @property
     def seconds(self) -> float | None:
@@ -44,15 +47,15 @@ def estimate(facts: PhoneFacts, base: Snapshot | None, kept_bytes: int) -> Estim
         return Estimate(None, base is None)
     expected = int(used * _BACKED_UP_SHARE)
     here = max(base.meta.bytes if base else 0, kept_bytes)
-    return Estimate(max(expected - here, 0), base is None)
+    usual = max(base.meta.bytes // _NEW_SHARE - kept_bytes, 0) if base else 0
+    return Estimate(max(expected - here, 0), base is None, usual)
 
 
 def tell(found: Estimate, path: str, free: int, observe: Observer) -> None:
     """Say where to, about how much and about how long; warn when the disk looks too small."""
     if found.bytes is None or found.seconds is None:
         observe(Note(f"Backing up to {path}."))
-        return
-    if found.first:
+    elif found.first:
         minutes = max(round(found.seconds / 60), 1)
         observe(
             Note(
@@ -62,10 +65,12 @@ def tell(found: Estimate, path: str, free: int, observe: Observer) -> None:
         )
     else:
         observe(Note(f"Backing up to {path}. Only what is new is transferred, usually in a few minutes."))
-    if found.first and found.bytes + _PHONES_OWN_MARGIN > free:
+    expected = (found.bytes or 0) if found.first else found.usual_bytes
+    if expected + _PHONES_OWN_MARGIN > free:
+        more = f"{'at most about' if found.first else 'some'} {_size(expected)}"
         observe(
             Caution(
-                f"There may not be enough room: {_size(free)} free, at most about {_size(found.bytes)} to come.",
+                f"There may not be enough room: {_size(free)} free, {more} to come.",
                 "The phone knows exactly and says so before it sends anything.",
             )
         )

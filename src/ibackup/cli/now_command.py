@@ -9,7 +9,8 @@ from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.output import count_text, duration_text, printable, rfc3339, size_text, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
-from ibackup.errors import ExitCode, IbackupError
+from ibackup.cli.sparing import with_what_prune_gives
+from ibackup.errors import ExitCode, IbackupError, NoRoom
 from ibackup.events import Caution, Note
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def command(
         if copies is not None or not app.asks or not _agrees(app, error):
             raise
         result = back_up(request.with_copies(), app.reporter)
+    except NoRoom as error:
+        raise with_what_prune_gives(app, request.store, error) from error
     unexpected = [file for file in result.unreadable if not file.expected]
     pruned, text = _prune(app, request.store, result.udid)
     payload = _payload(result) | {"pruned": pruned}

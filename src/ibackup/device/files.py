@@ -102,6 +102,8 @@ class WorkingFiles(ServedFiles):
                 holds=_is_status,
                 settle=self._settle_status,
                 checkpoints=self._checkpoints,
+                free_space=free_space,
+                give_up=self.check_disk,
             )
         except BaseException:
             confined.close()

@@ -35,6 +35,16 @@ MOST_UNREADABLE: Final = 100_000
 _EXPECTED: Final = "backup_manifest.db"
 _MOST_VIEWS: Final = 512  # of one write; Linux takes up to 1024
 _ANSWER_S: Final = 0.25
+LOOK_EVERY: Final = 32 << 20
+"""Bytes received between two looks at the free space."""
+
+SPARED: Final = 64 << 20
+"""Bytes left free for everybody else, and for ending in order. No phone comes near: each wants 128 MiB more than it
+sends before it begins."""
+
+DRAINED: Final = 1 << 30
+"""So many bytes are taken and dropped after the disk failed, so that the phone hears why; then the line is cut."""
+
 _HAS_WRITEV: Final = hasattr(os, "writev")
 
 # What concerns one file only; any other error says that the disk cannot be written any more.
@@ -112,6 +122,8 @@ class Receiver:
         holds: whether a file is held back until all others of its list are in place.
         settle: called for each file held back, in the thread that receives; publishes it.
         checkpoints: told of each file; while a list is received, made by the writing thread.
+        free_space: bytes free; asked by the writing thread.
+        give_up: called in the thread that receives when a phone does not stop sending to a disk that failed; raises.
 
     Attributes:
         last_file: where the last file that began came from on the phone.
@@ -135,6 +147,8 @@ class Receiver:
         holds: Callable[[Parts], bool],
         settle: Callable[[Arrival], None],
         checkpoints: Checkpoints,
+        free_space: Callable[[], int],
+        give_up: Callable[[], None],
     ) -> None:
         self._confined = confined
         self._ledger = ledger
@@ -142,6 +156,10 @@ class Receiver:
         self._holds = holds
         self._settle = settle
         self._checkpoints = checkpoints
+        self._free_space = free_space
+        self._give_up = give_up
+        self._looked_at = 0
+        self._failed_at = 0
         self.last_file = ""
         self.files = self.bytes = 0
         self.unreadable: dict[str, Unreadable] = {}
@@ -213,6 +231,10 @@ class Receiver:
 
     def swap(self, full: bytearray) -> bytearray:
         """Hand over everything; a buffer for what comes next."""
+        if self.disk_error is not None:
+            self._failed_at = self._failed_at or self.bytes
+            if self.bytes - self._failed_at > DRAINED:
+                self._give_up()
         self._submit(full)
         self._collect()
         while not self._free:
@@ -277,12 +299,26 @@ class Receiver:
             batch, block = job
             try:
                 self._apply(batch)
+                self._look_for_room()
                 self._checkpoints.make_if_due()
             except BaseException as error:  # noqa: BLE001 - raised again in the receiving thread, see _collect
                 self._crash = self._crash or error
             batch.clear()
             self._done.put(block)
             del batch, block, job
+
+    def _look_for_room(self) -> None:
+        """Stop in time, whatever the phone had said would come."""
+        if self.bytes - self._looked_at < LOOK_EVERY or self.disk_error is not None:
+            return
+        self._looked_at = self.bytes
+        try:
+            if self._free_space() >= SPARED:
+                return
+        except OSError as error:
+            self.disk_error = error
+        else:
+            self.disk_error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _apply(self, batch: _Batch) -> None:
         for file, views, ended in batch:

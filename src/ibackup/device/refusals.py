@@ -248,9 +248,9 @@ def _no_room(row: Refusal, context: RefusalContext) -> Refusal:
     needed, free = context.needed_bytes, context.free_bytes
     if free is None:
         return row
-    why = f"{size(free)} are free."
+    why = f"{exact(free)} are free."
     if needed is not None and needed > free:
-        why = f"The backup needs {size(needed)}, {size(free)} are free: {size(needed - free)} are missing."
+        why = f"The backup needs {exact(needed)}, {exact(free)} are free: {exact(needed - free)} are missing."
     return Refusal(row.code, row.error, row.what, why, row.hint)
 
 
@@ -286,6 +286,11 @@ def size(count: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def exact(count: int) -> str:
+    """The same with every digit for those who want it: "61.2 GB (61,234,567,890 bytes)"."""
+    return size(count) if count < 1000 else f"{size(count)} ({count:,} bytes)"
 
 
 class PhoneLocked(PersonNeeded):

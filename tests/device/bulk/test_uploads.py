@@ -1,5 +1,6 @@
 """Files that arrive: exact, complete under their final name or not there at all, whatever the phone or the disk do."""
 
+import errno
 import hashlib
 import itertools
 import os
@@ -17,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from ibackup.confined import PathRefused
+from ibackup.device import receiver
 from ibackup.device.link import Patience
 from ibackup.errors import ConnectionLost, IbackupError, NoRoom, ProtocolBroken
-from support.scripted import UDID, Device, blob, chunk, file, name, status_plist
+from support.scripted import OPTIONS, UDID, Device, blob, chunk, file, name, status_plist
 from support.working_lab import Lab, tree
 
 OK: tuple[int, object, object] = (0, "___EmptyParameterString___", {})
@@ -497,3 +499,38 @@ def test_no_file_goes_through_a_link(lab: Lab, tmp_path: Path, place: str) -> No
                 answer()
     assert tree(outside) == before
     assert list(lab.staging.iterdir()) == []
+
+
+def test_the_last_of_the_room_is_left_to_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a phone said would come: a full disk hurts every program, and us when we write down how it ended."""
+    monkeypatch.setattr(receiver, "LOOK_EVERY", 1 << 20)
+    lab.free = receiver.SPARED - 1
+
+    def script(device: Device) -> None:
+        code, text, _ = device.upload(
+            *(file(blob(number), *[bytes(1 << 20)] * 2) for number in range(8)), total=100
+        )
+        assert (code, text) == (-15, os.strerror(errno.ENOSPC))
+        device.send("DLMessageDisconnect", "done")
+
+    with lab.serving(script) as answer:
+        answer()
+    with pytest.raises(NoRoom, match="disk is full"):
+        lab.files.check_disk()
+    assert sum(size for size, _, _ in lab.ledger.files.values()) < 8 << 20
+
+
+def test_a_phone_that_does_not_stop_is_cut_off(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "LOOK_EVERY", 1 << 20)
+    monkeypatch.setattr(receiver, "DRAINED", 8 << 20)
+    lab.free = 0
+
+    def script(device: Device) -> None:
+        device.send("DLMessageUploadFiles", OPTIONS, 1.0, 100)
+        device.raw(name("/var/mobile/endless") + name(blob(1)))
+        while True:
+            device.raw(chunk(bytes(1 << 20)))
+
+    with lab.serving(script) as answer, pytest.raises(NoRoom, match="disk is full"):
+        answer()
+    assert lab.ledger.files == {}
