@@ -93,6 +93,16 @@ def test_the_room_really_comes_back(make: Make) -> None:
     assert done.exact is False or before - blocks() == done.gives_back
 
 
+@pytest.mark.parametrize(
+    ("going", "beside"),
+    [([0], [1]), ([1, 2], [0, 3]), ([0, 2, 4], [1, 3, 5]), ([5], [4]), ([], []), ([0, 1, 2], [3])],
+)
+def test_only_neighbours_are_looked_at_for_clones(make: Make, going: list[int], beside: list[int]) -> None:
+    entries = make(6).entries()
+    leaving = [entries[number] for number in going]
+    assert pruning._beside(entries, leaving) == [entries[number].path for number in beside]  # type: ignore[arg-type]
+
+
 def test_without_a_rule_nothing_goes(make: Make) -> None:
     folder = make(2)
     with pytest.raises(UsageError, match="nothing is removed by default"):

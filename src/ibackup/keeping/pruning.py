@@ -6,6 +6,7 @@ snapshot; what an interrupted removal leaves, the next command that holds the ph
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -13,7 +14,7 @@ from ibackup.errors import UsageError
 from ibackup.events import Observer, PhaseStarted, Progress, ignore
 from ibackup.keeping import room
 from ibackup.keeping.retention import PROVING, Facts, Reason, Rules, decide
-from ibackup.store import PhoneFolder, Proofs, Snapshot
+from ibackup.store import BrokenSnapshot, PhoneFolder, Proofs, Snapshot
 from ibackup.store.trouble import telling
 
 
@@ -81,7 +82,7 @@ def plan(
         if (why := _why(each.id, reasons))
     ]
     leaving = [each for each in entries if isinstance(each, Snapshot) and reasons.get(each.id) == ()]
-    measured = _measure(folder, leaving, [each.path for each in kept], observe)
+    measured = _measure(folder, leaving, _beside(entries, leaving), observe)
     going = [
         Going(each.id, each.path, each.meta.data_from, each.meta.bytes, free)
         for each, free in zip(leaving, measured.bytes, strict=True)
@@ -189,6 +190,15 @@ def _facts(folder: PhoneFolder, snapshot: Snapshot, bases: set[str]) -> Facts:
 
 def _why(snapshot_id: str, reasons: dict[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
     return reasons.get(snapshot_id, ("unreadable",))
+
+
+def _beside(entries: Sequence[Snapshot | BrokenSnapshot], leaving: Sequence[Snapshot]) -> list[str]:
+    """Those that stay right before or after one that goes: whatever it shares with any that stays, these share."""
+    goes = [each in leaving for each in entries]
+    beside = zip(goes, [False, *goes], [*goes[1:], False], strict=False)
+    return [
+        each.path for each, (gone, *sides) in zip(entries, beside, strict=True) if not gone and any(sides)
+    ]
 
 
 def _measure(

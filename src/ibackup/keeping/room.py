@@ -53,7 +53,7 @@ def measure(
 
     Args:
         going: full paths.
-        staying: those that stay; looked at for clones only.
+        staying: of those that stay, any that may share files with them; looked at for clones only.
         clones: whether the file system may share blocks between files, see ``may_share_blocks``.
         tell: called now and then with the number of directory entries looked at.
 
