@@ -2,20 +2,15 @@
 
 import pytest
 
-from ibackup.device.refusals import (
+from ibackup.device.lockdown_refusals import (
     LOCKDOWN_REFUSALS,
-    PURGE_MARGIN,
-    REFUSALS,
-    Job,
     NotTrusted,
     PhoneLocked,
-    RefusalContext,
     TrustDenied,
     TrustPending,
     lockdown_refusal,
-    refusal,
-    size,
 )
+from ibackup.device.refusals import PURGE_MARGIN, REFUSALS, Job, RefusalContext, refusal, size
 from ibackup.errors import (
     ConnectionLost,
     ExitCode,
@@ -79,27 +74,27 @@ def test_every_text_is_whole(code: int, noun: str, job: Job) -> None:
     assert error.exit_code != ExitCode.FAILED
 
 
+EXITS = {105: 14, 106: 14, 202: 130, 207: 20, 208: 11, 212: 11}
+
+
+@pytest.mark.parametrize("code", [*ALL_CODES, 4711, -1])
+def test_exit_codes(code: int) -> None:
+    assert refusal(code, "", context=RefusalContext()).exit_code == EXITS.get(code, 12)
+
+
 @pytest.mark.parametrize(
-    ("code", "exit_code"),
+    ("code", "words"),
     [
-        (1, 12),
-        (3, 12),
-        (104, 12),
-        (105, 14),
-        (106, 14),
-        (202, 130),
-        (203, 12),
-        (205, 12),
-        (207, 20),
-        (208, 11),
-        (211, 12),
-        (212, 11),
-        (4711, 12),
-        (-1, 12),
+        (3, "Restart the iPhone"),
+        (208, "a minute or so"),
+        (211, "Find My"),
+        (205, "ibackup verify"),
+        (25, "iCloud"),
     ],
 )
-def test_exit_codes(code: int, exit_code: int) -> None:
-    assert refusal(code, "", context=RefusalContext()).exit_code == exit_code
+def test_what_to_do(code: int, words: str) -> None:
+    error = refusal(code, "", context=RefusalContext())
+    assert words in f"{error.message} {error.hint}"
 
 
 def test_105_with_figures() -> None:
@@ -150,27 +145,67 @@ def test_the_phones_own_words_are_kept_and_harmless() -> None:
     assert len(error.why) < 600
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("PasswordProtected", PhoneLocked),
-        ("PasscodeRequired", PhoneLocked),
-        ("EscrowLocked", PhoneLocked),
-        ("PairingDialogResponsePending", TrustPending),
-        ("UserDeniedPairing", TrustDenied),
-        ("InvalidHostID", NotTrusted),
-        ("PairingProhibitedOverThisConnection", PersonNeeded),
-        ("MCProtected", PhoneRefused),
-        ("InvalidService", PhoneRefused),
-        ("SessionInactive", ConnectionLost),
-        ("SomethingNew", PhoneRefused),
-    ],
+KINDS: dict[str, type[IbackupError]] = {
+    **dict.fromkeys(["PasswordProtected", "PasscodeRequired", "EscrowLocked"], PhoneLocked),
+    "PairingDialogResponsePending": TrustPending,
+    "UserDeniedPairing": TrustDenied,
+    **dict.fromkeys(["MissingHostID", "InvalidHostID", "MissingPairRecord", "InvalidPairRecord"], NotTrusted),
+    **dict.fromkeys(["SavePairRecordFailed", "PairingProhibitedOverThisConnection"], PersonNeeded),
+    **dict.fromkeys(
+        ["SessionActive", "SessionInactive", "MissingSessionID", "InvalidSessionID", "InvalidConnection"],
+        ConnectionLost,
+    ),
+}
+"""What is no plain refusal."""
+
+NAMES = (
+    "InvalidResponse",
+    "MissingKey",
+    "MissingValue",
+    "GetProhibited",
+    "SetProhibited",
+    "RemoveProhibited",
+    "ImmutableValue",
+    "PasswordProtected",
+    "UserDeniedPairing",
+    "PairingDialogResponsePending",
+    "MissingHostID",
+    "InvalidHostID",
+    "SessionActive",
+    "SessionInactive",
+    "MissingSessionID",
+    "InvalidSessionID",
+    "MissingService",
+    "InvalidService",
+    "ServiceLimit",
+    "MissingPairRecord",
+    "SavePairRecordFailed",
+    "InvalidPairRecord",
+    "InvalidActivationRecord",
+    "MissingActivationRecord",
+    "ServiceProhibited",
+    "EscrowLocked",
+    "PairingProhibitedOverThisConnection",
+    "FMiPProtected",
+    "MCProtected",
+    "MCChallengeRequired",
+    "InvalidConnection",
+    "PasscodeRequired",
 )
-def test_lockdowns_errors(name: str, kind: type[IbackupError]) -> None:
+"""Every error that lockdownd is known to have."""
+
+
+def test_each_of_lockdowns_errors_has_a_row() -> None:
+    assert sorted(row.name for row in LOCKDOWN_REFUSALS) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "SomethingNew"])
+def test_lockdowns_errors(name: str) -> None:
     error = lockdown_refusal(name, noun="iPad", doing="start com.apple.afc")
-    assert type(error) is kind
+    assert type(error) is KINDS.get(name, PhoneRefused)
     assert name in error.what
     assert error.hint
+    assert error.exit_code in {11, 12, 13}
     assert "iPhone" not in f"{error} {error.hint}"
     assert "{" not in f"{error} {error.hint}"
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ibackup.device import pairing, refusals
+from ibackup.device import pairing
 from ibackup.device.pairing import PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Usbmux, parse_address
@@ -99,7 +99,7 @@ def test_the_dialog_nobody_answers(plug_in: Serve, told: list[Event]) -> None:
     with pytest.raises(PersonNeeded) as caught:
         open_phone(address=plug_in(phone).address, patience=0.4, observer=told.append)
     assert caught.value.exit_code == ExitCode.PERSON_NEEDED
-    assert isinstance(caught.value, refusals.TrustPending)
+    assert isinstance(caught.value, lockdown_refusals.TrustPending)
     assert "Tap Trust" in caught.value.hint
     assert "--patience" in caught.value.hint
     assert asked(told) == ["trust?"]
@@ -116,7 +116,7 @@ def test_dont_trust(plug_in: Serve) -> None:
     phone = VirtualPhone(PhoneSpec(trust=Trust(kind="denied", delay_s=0.1)))
     with pytest.raises(PersonNeeded, match="Don't Trust") as caught:
         open_phone(address=plug_in(phone).address, patience=5)
-    assert isinstance(caught.value, refusals.TrustDenied)
+    assert isinstance(caught.value, lockdown_refusals.TrustDenied)
     assert "connect it again" in caught.value.hint
 
 
@@ -159,7 +159,7 @@ def test_a_phone_that_forgets_again_and_again(plug_in: Serve) -> None:
     phone = VirtualPhone(PhoneSpec(faults=(StartSessionError(error="InvalidHostID"),)))
     with pytest.raises(PersonNeeded, match="does not") as caught:
         open_phone(address=plug_in(phone).address, patience=5)
-    assert isinstance(caught.value, refusals.NotTrusted)
+    assert isinstance(caught.value, lockdown_refusals.NotTrusted)
 
 
 @pytest.mark.parametrize(

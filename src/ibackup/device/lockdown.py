@@ -11,7 +11,7 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
-from ibackup.device import refusals, values
+from ibackup.device import lockdown_refusals, values
 from ibackup.device.facts import noun_of
 from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.usbmux import Attached, Usbmux
@@ -80,9 +80,9 @@ class Lockdown:
         """Ask once to be trusted; gives the escrow bag.
 
         Raises:
-            refusals.PhoneLocked: unlock it and ask again.
-            refusals.TrustPending: the dialog is on its screen; ask again with the same record.
-            refusals.TrustDenied: somebody said no.
+            PhoneLocked: unlock it and ask again.
+            TrustPending: the dialog is on its screen; ask again with the same record.
+            TrustDenied: somebody said no.
         """
         return self._run(
             self._open_client().request_pair(record, socket.gethostname()), "trust this computer"
@@ -161,7 +161,7 @@ class Lockdown:
     def _get(self, domain: str, key: str | None) -> object:
         try:
             return self._run(self._open_client().get_value(domain or None, key), "tell a value")
-        except refusals.PhoneLocked:
+        except lockdown_refusals.PhoneLocked:
             raise
         except PhoneRefused as error:
             # Absent and withheld values are no errors: many exist on some models only.
@@ -245,7 +245,7 @@ def translate(error: Exception, noun: str, doing: str) -> IbackupError:
     elif isinstance(error, RefusedPair):
         name = str(error)
     if name is not None:
-        return refusals.lockdown_refusal(name, noun=noun, doing=doing)
+        return lockdown_refusals.lockdown_refusal(name, noun=noun, doing=doing)
     if isinstance(error, theirs.IncorrectModeError):
         return PhoneRefused(
             f"The {noun} is not running normally.",

@@ -13,8 +13,8 @@ from typing import Literal, Self
 from ibackup.device import facts, pairing, usbmux, values
 from ibackup.device.facts import PhoneFacts
 from ibackup.device.lockdown import Lockdown
+from ibackup.device.lockdown_refusals import NotTrusted, PhoneLocked, lockdown_refusal
 from ibackup.device.pairing import HostTls, PairRecord
-from ibackup.device.refusals import NotTrusted, PhoneLocked, lockdown_refusal
 from ibackup.device.usbmux import Attached, ConnectionKind, Usbmux, parse_address
 from ibackup.device.values import Values
 from ibackup.device.waiting import Patience, matching, wait_for_phone

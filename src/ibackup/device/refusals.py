@@ -1,7 +1,7 @@
 """What a phone's error codes mean: what happened, why, and what to do, in words for the person who waits.
 
-Two tables, both data: the MBErrorDomain codes that end a backup, a restore or a change of the backup password,
-and the errors of lockdownd, which guards everything else.
+A table of the MBErrorDomain codes that end a backup, a restore or a change of the backup password;
+``lockdown_refusals`` has the errors of lockdownd, which guards everything else.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from typing import Literal
 
 from ibackup.device import values
 from ibackup.errors import (
-    ConnectionLost,
     IbackupError,
     Interrupted,
     NoRoom,
@@ -69,7 +68,7 @@ class Refusal:
     hint: str = ""
 
 
-_AGAIN = "Restart the {noun}, then try again."
+AGAIN = "Restart the {noun}, then try again."
 _AFRESH = "Try again; if it happens again, make a backup from scratch with --full."
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -78,15 +77,15 @@ REFUSALS: tuple[Refusal, ...] = (
         PhoneRefused,
         "The {noun} could not do the {job}.",
         "It gave no reason, or does not know the request.",
-        _AGAIN,
+        AGAIN,
     ),
-    Refusal(2, PhoneRefused, "Several things went wrong on the {noun} during the {job}.", "", _AGAIN),
+    Refusal(2, PhoneRefused, "Several things went wrong on the {noun} during the {job}.", "", AGAIN),
     Refusal(
         3,
         PhoneRefused,
         "The {noun} found something of an earlier, interrupted {job} in its way.",
         "Usually it still holds a snapshot of its own.",
-        _AGAIN,
+        AGAIN,
     ),
     Refusal(4, PhoneRefused, "The {noun} misses a file that the {job} needs.", "", _AFRESH),
     Refusal(
@@ -96,7 +95,7 @@ REFUSALS: tuple[Refusal, ...] = (
         "An app was writing.",
         "Leave the {noun} alone and try again.",
     ),
-    Refusal(10, PhoneRefused, "The {noun} could not write its own records.", "", _AGAIN),
+    Refusal(10, PhoneRefused, "The {noun} could not write its own records.", "", AGAIN),
     Refusal(11, PhoneRefused, "The {noun} could not read its own records of the last backup.", "", _AFRESH),
     Refusal(12, PhoneRefused, "The {noun} could not read what it needs for the {job}.", "", _AFRESH),
     Refusal(
@@ -111,7 +110,7 @@ REFUSALS: tuple[Refusal, ...] = (
         PhoneRefused,
         "A read or write failed during the {job}.",
         "The {noun} does not say where.",
-        _AGAIN,
+        AGAIN,
     ),
     Refusal(
         101,
@@ -125,7 +124,7 @@ REFUSALS: tuple[Refusal, ...] = (
         PhoneRefused,
         "The {noun} could not write to its own storage.",
         "After a restore it must restart before the next one.",
-        _AGAIN,
+        AGAIN,
     ),
     Refusal(103, PhoneRefused, "The {noun} could not read the backup from this computer.", "", _AFRESH),
     Refusal(
@@ -180,7 +179,7 @@ REFUSALS: tuple[Refusal, ...] = (
         208,
         PersonNeeded,
         "The {noun} was locked, or its passcode was not entered in time.",
-        "Since iOS 16 every backup asks for the passcode on the {noun} itself.",
+        "Since iOS 16 every backup asks for the passcode on the {noun} itself, and waits for it a minute or so.",
         "Unlock the {noun}, start again and enter the passcode on it when it asks.",
     ),
     Refusal(
@@ -228,7 +227,7 @@ def refusal(code: int, description: str, *, context: RefusalContext) -> IbackupE
         return PhoneRefused(
             f"The {context.noun} refused with an error that is not known here (MBErrorDomain {code}).",
             why=f"It said: {said}" if said else "It gave no reason.",
-            hint=_AGAIN.format(noun=context.noun),
+            hint=AGAIN.format(noun=context.noun),
             error_code=code,
         )
     special = _SPECIAL.get(code)
@@ -291,172 +290,3 @@ def size(count: int) -> str:
 def exact(count: int) -> str:
     """The same with every digit for those who want it: "61.2 GB (61,234,567,890 bytes)"."""
     return size(count) if count < 1000 else f"{size(count)} ({count:,} bytes)"
-
-
-class PhoneLocked(PersonNeeded):
-    """The phone must be unlocked first; asking again after that may succeed."""
-
-
-class TrustPending(PersonNeeded):
-    """The Trust dialog is on the phone's screen; asking again after the tap may succeed."""
-
-
-class TrustDenied(PersonNeeded):
-    """Somebody tapped Don't Trust."""
-
-
-class NotTrusted(PersonNeeded):
-    """The phone does not know this computer, or no longer does; pairing again is the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockdownRefusal:
-    """One row: an error of lockdownd, by its name."""
-
-    name: str
-    error: type[IbackupError]
-    what: str
-    why: str = ""
-    hint: str = ""
-
-
-_UNLOCK = "Unlock the {noun} with its passcode and try again."
-_TRUST = "Connect the {noun} with a cable, unlock it, tap Trust and enter its passcode."
-_FORGET = (
-    "To be asked anew: on the {noun}, Settings > General > Transfer or Reset > Reset > Reset Location & Privacy; "
-    "then connect it and tap Trust."
-)
-
-LOCKDOWN_REFUSALS: tuple[LockdownRefusal, ...] = (
-    LockdownRefusal("PasswordProtected", PhoneLocked, "The {noun} is locked.", "", _UNLOCK),
-    LockdownRefusal("PasscodeRequired", PhoneLocked, "The {noun} is locked.", "", _UNLOCK),
-    LockdownRefusal(
-        "EscrowLocked",
-        PhoneLocked,
-        "The {noun} is locked.",
-        "It has not been unlocked since it was switched on.",
-        _UNLOCK,
-    ),
-    LockdownRefusal(
-        "PairingDialogResponsePending",
-        TrustPending,
-        "The {noun} asks whether to trust this computer, and nobody has answered.",
-        "",
-        "Tap Trust on the {noun} and enter its passcode.",
-    ),
-    LockdownRefusal(
-        "UserDeniedPairing",
-        TrustDenied,
-        "Somebody tapped Don't Trust on the {noun}.",
-        "",
-        "Disconnect the {noun}, connect it again and tap Trust.",
-    ),
-    LockdownRefusal("InvalidHostID", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
-    LockdownRefusal("MissingHostID", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
-    LockdownRefusal("MissingPairRecord", NotTrusted, "The {noun} does not trust this computer.", "", _TRUST),
-    LockdownRefusal(
-        "InvalidPairRecord",
-        NotTrusted,
-        "The {noun} does not accept the pairing with this computer.",
-        "",
-        _FORGET,
-    ),
-    LockdownRefusal(
-        "SavePairRecordFailed",
-        PersonNeeded,
-        "The {noun} could not store its trust in this computer.",
-        "",
-        _FORGET,
-    ),
-    LockdownRefusal(
-        "PairingProhibitedOverThisConnection",
-        PersonNeeded,
-        "The {noun} must be connected with a cable to trust this computer.",
-        "It does not do so over the network.",
-        _TRUST,
-    ),
-    LockdownRefusal(
-        "MCProtected",
-        PhoneRefused,
-        "A profile on the {noun} forbids this.",
-        "It is managed by an organisation.",
-        "See Settings > General > VPN & Device Management, or ask those who manage it.",
-    ),
-    LockdownRefusal(
-        "MCChallengeRequired",
-        PhoneRefused,
-        "The {noun} is supervised and trusts only the computers of its organisation.",
-        "",
-        "Ask those who manage it to allow pairing with other computers.",
-    ),
-    LockdownRefusal(
-        "FMiPProtected",
-        PhoneRefused,
-        "Find My on the {noun} forbids this.",
-        "",
-        "Switch it off for now: Settings > your name > Find My > Find My {noun}.",
-    ),
-    LockdownRefusal(
-        "InvalidService",
-        PhoneRefused,
-        "The {noun} does not offer a service that is needed.",
-        "",
-        "Restart the {noun} and try again.",
-    ),
-    LockdownRefusal(
-        "ServiceProhibited",
-        PhoneRefused,
-        "The {noun} does not allow a service that is needed.",
-        "Some are allowed over the cable only.",
-        "Connect the {noun} with a cable and try again.",
-    ),
-    LockdownRefusal(
-        "ServiceLimit",
-        PhoneRefused,
-        "The {noun} has too many services running for computers.",
-        "",
-        "Close Finder, iTunes and other programs that use the {noun}, then try again.",
-    ),
-    LockdownRefusal(
-        "InvalidActivationRecord", PhoneRefused, "The {noun} is not activated.", "", "Finish its setup first."
-    ),
-    LockdownRefusal(
-        "MissingActivationRecord", PhoneRefused, "The {noun} is not activated.", "", "Finish its setup first."
-    ),
-    LockdownRefusal(
-        "InvalidConnection",
-        ConnectionLost,
-        "The {noun} ended the session.",
-        "",
-        "Disconnect the {noun}, connect it again and try again.",
-    ),
-    LockdownRefusal(
-        "SessionInactive",
-        ConnectionLost,
-        "The {noun} ended the session.",
-        "",
-        "Disconnect the {noun}, connect it again and try again.",
-    ),
-)
-
-_BY_NAME: Mapping[str, LockdownRefusal] = {row.name: row for row in LOCKDOWN_REFUSALS}
-
-
-def lockdown_refusal(name: str, *, noun: str = "iPhone", doing: str = "") -> IbackupError:
-    """The error for lockdownd's ``Error`` text, not yet raised.
-
-    Args:
-        name: the text; made safe to print.
-        noun: "iPhone" or "iPad".
-        doing: what was asked ("start com.apple.afc"), told where the error is not known here.
-    """
-    row = _BY_NAME.get(name)
-    shown = values.printable(name)
-    if row is None:
-        return PhoneRefused(
-            f"The {noun} refused ({shown}).",
-            why=f"It was asked to {doing}." if doing else "",
-            hint=_AGAIN.format(noun=noun),
-        )
-    what = f"{row.what.format(noun=noun)[:-1]} ({shown})."
-    return row.error(what, why=row.why.format(noun=noun), hint=row.hint.format(noun=noun))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ibackup.device.refusals import PhoneLocked, TrustPending
+from ibackup.device.lockdown_refusals import PhoneLocked, TrustPending
 from ibackup.device.usbmux import Attached, NoUsbmuxd, Usbmux, plain, start_hint
 from ibackup.errors import ConnectionLost, NoPhone
 from ibackup.events import Note, Observer, Prompt, PromptDone, PromptKind
@@ -64,7 +64,8 @@ class Patience:
     def _too_late(self, error: PhoneLocked | TrustPending) -> PhoneLocked | TrustPending:
         if self.seconds <= 0:
             return error
-        waited = f"That did not change within {self.seconds:.0f} seconds."
+        seconds = "a second" if self.seconds <= 1 else f"{self.seconds:.0f} seconds"
+        waited = f"That did not change within {seconds}."
         return type(error)(
             error.what, why=f"{error.why} {waited}".strip(), hint=f"{error.hint} Wait longer with --patience."
         )
