@@ -208,7 +208,9 @@ def check_snapshot(path: str, *, modes: bool = True) -> None:
 @contextmanager
 def impatient(seconds: float = 0.3) -> Iterator[None]:
     """A phone that falls silent is given up soon."""
-    short = link.Patience(**dict.fromkeys(link.Patience.__dataclass_fields__, seconds))
+    short = link.Patience(
+        answer=seconds, scan=seconds, message=seconds, between_files=seconds, mid_file=seconds, send=seconds
+    )
     with mock.patch.object(link, "Patience", return_value=short):
         yield
 

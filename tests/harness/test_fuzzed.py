@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.rig import LONG
-from support.fuzzing import BREAK, TARGETS, Target, message
+from support.fuzzing import BREAK, TARGETS, UDID, Target, message
 from support.mutating import Fuzzer
 
 EACH = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
@@ -31,11 +31,9 @@ def test_a_few_changes(target: Target) -> None:
         target.attempt(fuzzer.mutated())
 
 
-PATHS = st.one_of(
-    st.sampled_from(["", "/", "..", "Snapshot", "link", "link/secret", "Manifest.db", "Status.plist", "00/" + "00" * 20]),
-    st.text(max_size=12),
-)  # fmt: skip
-OPTIONS = st.one_of(st.dictionaries(st.text(max_size=3), st.integers(-5, 5), max_size=2), st.text(max_size=3))
+PLACES = ["", "/", "..", "Snapshot", "link", "link/secret", "Manifest.db", "Status.plist", "00/" + "00" * 20]
+PATHS = st.one_of(st.sampled_from(PLACES), st.text(max_size=12))
+ODD = ["DLMessageUploadFiles", "DLMessagePurgeDiskSpace", "DLMessageMakeTea"]
 NUMBERS = st.one_of(st.integers(-(1 << 63), (1 << 64) - 1), st.floats(allow_nan=False), st.booleans())
 
 
@@ -44,10 +42,8 @@ def records(draw: st.DrawFn) -> bytes:
     """A message or a file, well formed, about whatever."""
 
     def path() -> str:
-        top = draw(
-            st.sampled_from(["00008101-000A0B0C0D0E0F01/", "00008101-000A0B0C0D0E0F01", "", "../", "other/"])
-        )
-        return top + draw(PATHS).translate({number: None for number in range(32)}).replace("\ufffe", "").replace("\uffff", "")  # fmt: skip
+        top = draw(st.sampled_from([f"{UDID}/", UDID, "../", "other/"]))
+        return top + "".join(char for char in draw(PATHS) if char.isprintable())
 
     kind = draw(st.sampled_from(["upload", "move", "remove", "copy", "make", "list", "download", "odd"]))
     if kind == "upload":
@@ -65,9 +61,7 @@ def records(draw: st.DrawFn) -> bytes:
         "make": lambda: message("DLMessageCreateDirectory", path(), {}),
         "list": lambda: message("DLContentsOfDirectory", path(), {}),
         "download": lambda: message("DLMessageDownloadFiles", [path()], {}, 1.0, draw(st.integers(0, 9))),
-        "odd": lambda: message(
-            draw(st.sampled_from(["DLMessageUploadFiles", "DLMessagePurgeDiskSpace", "X"])), draw(NUMBERS)
-        ),  # fmt: skip
+        "odd": lambda: message(draw(st.sampled_from(ODD)), draw(NUMBERS)),
     }
     return makers[kind]()
 

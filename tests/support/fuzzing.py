@@ -29,11 +29,12 @@ from ibackup.device.files import WorkingFiles
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.pairing import PairRecord
 from ibackup.device.usbmux import Address, Attached, Usbmux
-from ibackup.errors import IbackupError, UsageError
+from ibackup.errors import IbackupError, ProtocolBroken, UsageError
 from ibackup.manifest import legacy, mbfile, plists, seal
 from ibackup.manifest.database import ManifestDb
 from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.keybag import Keybag
+from ibackup.manifest.rows import Row
 from ibackup.store.lock import Holder
 from ibackup.store.proofs import Proofs
 from ibackup.store.records import Record, RecordFlaw
@@ -124,7 +125,7 @@ def _manifest_db(data: bytes) -> None:
     database = ManifestDb.open_plaintext(iter([data]), len(data))
     try:
         for row in database.rows():
-            if hasattr(row, "record"):
+            if isinstance(row, Row):
                 with contextlib.suppress(FormatError):
                     row.record()
         list(database.flaws())
@@ -216,11 +217,11 @@ class _Sink:
 
 def _frames(data: bytes) -> None:
     """Once whole and once in pieces, whose sizes the first byte decides: the same must come of it."""
-    outcomes = []
+    outcomes: list[tuple[object, ...]] = []
     for step in (len(data) or 1, 1 + (data[0] if data else 0)):
         sink = _Sink()
         parser = frames.FileParser(sink)
-        said: object = None
+        said = ""
         start = end = 0
         buffer = memoryview(bytearray(data))  # the parser moves data together in it
         try:
@@ -228,14 +229,14 @@ def _frames(data: bytes) -> None:
                 end = min(len(data), end + step)
                 start = parser.parse(buffer, start, end)
                 assert 0 <= start <= end
-                assert parser.done or parser.need > 0
-        except frames.ProtocolBroken as error:
+                assert parser.need > 0 or parser.done
+        except ProtocolBroken as error:
             said = error.message
         # How much of a file was handed on before the stream broke depends on the pieces.
         outcomes.append((said, parser.done) if said else (said, parser.done, parser.received, sink.told))
     assert outcomes[0] == outcomes[1]
     if outcomes[0][0]:
-        raise frames.ProtocolBroken(str(outcomes[0][0]))
+        raise ProtocolBroken(str(outcomes[0][0]))
 
 
 def wire(data: bytes) -> bytes:
@@ -284,7 +285,7 @@ def _conversation(data: bytes) -> None:
 
 
 def _answer(ours: socket.socket, root: Path, staging: Path, ledger: scripted.DictLedger) -> None:
-    patience = Patience(**dict.fromkeys(Patience.__dataclass_fields__, 0.5))
+    patience = Patience(answer=0.5, scan=0.5, message=0.5, between_files=0.5, mid_file=0.5, send=0.5)
     with (
         WorkingFiles(root, staging, UDID, ledger, free_space=lambda: 10**12, barrier=lambda _: None) as files,
         DeviceLink(ours, patience=patience) as link,
