@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ibackup.device import pairing
+from ibackup.device import lockdown_refusals, pairing
 from ibackup.device.pairing import PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Usbmux, parse_address
