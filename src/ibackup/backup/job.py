@@ -167,12 +167,9 @@ class _Run:
         self._folder.clear_up()
         if taken is not None:
             kept = taken.reconciled
-            self._observe(
-                Note(
-                    f"Going on with a backup that was interrupted: {kept.kept_files:,} files "
-                    f"({kept.kept_bytes / 1e6:,.0f} MB) are here already."
-                )
-            )
+            here = f"{kept.kept_files:,} files ({kept.kept_bytes / 1e6:,.0f} MB) are here already"
+            so_far = here if kept.kept_files else "nothing had been sent yet"
+            self._observe(Note(f"Going on with a backup that was interrupted: {so_far}."))
         return taken
 
     def _clone(self) -> WorkingCopy:

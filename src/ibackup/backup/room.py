@@ -59,7 +59,7 @@ def tell(found: Estimate, path: str, free: int, observe: Observer) -> None:
         minutes = max(round(found.seconds / 60), 1)
         observe(
             Note(
-                f"Backing up to {path}. The first backup brings everything: at most about {_size(found.bytes)}, "
+                f"Backing up to {path}. Everything is sent: at most about {_size(found.bytes)}, "
                 f"about {_minutes(minutes)} over USB. You can go on using the phone."
             )
         )

@@ -59,6 +59,8 @@ def command(
     from ibackup.store.clone import NoLinks
 
     sources = PasswordSources(app, password_file, password_command, ask=False)
+    if password_file:
+        sources.find(None)  # a wrong name is told now, not after hours
     request = Request(
         store=app.open_store(create=True, new_store=new_store),
         udid=app.udid,
