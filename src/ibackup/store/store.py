@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 import stat
 import uuid
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Self
 
 from ibackup.errors import DamageFound, ProtocolBroken, StoreMissing, UsageError
 from ibackup.events import Caution, Observer, ignore
-from ibackup.store import durable
+from ibackup.store import durable, places
 from ibackup.store.known import KnownStores
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records import Record, RecordFlaw
@@ -76,7 +77,29 @@ class Store:
         if create:
             _probe(full, observer)
         known.remember(full, store_id)
-        return cls(full, store_id)
+        store = cls(full, store_id)
+        if create:
+            store._point_out_place(observer)
+        return store
+
+    def _point_out_place(self, observer: Observer) -> None:
+        """Say what is wrong with where the store is; it is used all the same."""
+        service = places.synced_by(self.path)
+        if service:
+            observer(
+                Caution(
+                    f"The store {self.path!r} lies in a folder that {service} keeps in step with other places.",
+                    "It would be uploaded, and files may be changed or taken away behind its back. Move it out of "
+                    "there, or name another folder with --store.",
+                )
+            )
+        if places.read_by_others(self.path, [phone.path for phone in self.phones()]):
+            observer(
+                Caution(
+                    f"Others on this computer can read the store {self.path!r}.",
+                    f"Take that away: chmod -R go= {shlex.quote(self.path)}",
+                )
+            )
 
     @property
     def copies(self) -> bool:
