@@ -67,7 +67,7 @@ def test_what_is_told(lab: Lab) -> None:
     known = [percent for percent in percents if percent is not None]
     assert known == sorted(known)
     assert known[-1] == 100
-    assert any("first backup" in note and str(lab.path) in note for note in lab.told.notes)
+    assert any("Everything is sent" in note and str(lab.path) in note for note in lab.told.notes)
     lab.now()
     assert lab.told.phases[:2] == ["find", "prepare"]
 

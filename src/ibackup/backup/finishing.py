@@ -7,8 +7,8 @@ from ibackup.backup.types import PasswordSource
 from ibackup.errors import DamageFound, NotABackup, PasswordNeeded, PasswordWrong
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.manifest.backup import Backup
-from ibackup.manifest.findings import Finding, FindingKind
-from ibackup.manifest.verify import check_manifest
+from ibackup.manifest.findings import Finding
+from ibackup.manifest.verify import check_manifest, only_its_size
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy
 from ibackup.store.ledger import Origin
 from ibackup.store.recovery import finish_left_overs
@@ -143,11 +143,7 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
     for finding in check_manifest(backup, _sizes(working)):
         if not finding.is_damage or finding.file_id in excused:
             continue
-        if (
-            finding.kind is FindingKind.SIZE_DIFFERS
-            and finding.domain
-            and not _is_stale(working, finding.file)
-        ):
+        if only_its_size(backup, finding) and not _is_stale(working, finding.file):
             text = (
                 f"changed while it was read: {finding.found} stored, {finding.expected} by the phone's list"
             )

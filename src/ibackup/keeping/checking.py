@@ -6,9 +6,8 @@ from dataclasses import replace
 from ibackup.errors import DamageFound
 from ibackup.events import Observer
 from ibackup.manifest.backup import Backup
-from ibackup.manifest.findings import Finding, FindingKind, Level
-from ibackup.manifest.rows import Row
-from ibackup.manifest.verify import check_manifest, verify
+from ibackup.manifest.findings import Finding, Level
+from ibackup.manifest.verify import check_manifest, only_its_size, verify
 from ibackup.store import Draft, Unreadable, WorkingCopy
 
 Password = Callable[[str], str | None]
@@ -68,7 +67,7 @@ def _sift(backup: Backup, draft: Draft, findings: Iterable[Finding]) -> Draft:
     for finding in findings:
         if not finding.is_damage:
             continue
-        if len(odd) < _MOST_ODD and _only_its_size(backup, finding):
+        if len(odd) < _MOST_ODD and only_its_size(backup, finding):
             text = f"{finding.found} stored, {finding.expected} by the phone's list; it may have changed while read"
             odd.append(Unreadable(f"{finding.domain}/{finding.path}", finding.file, 0, text))
         else:
@@ -77,13 +76,6 @@ def _sift(backup: Backup, draft: Draft, findings: Iterable[Finding]) -> Draft:
                 break
     refuse_damaged(damage)
     return replace(draft, checked="manifest", unreadable=(*draft.unreadable, *odd))
-
-
-def _only_its_size(backup: Backup, finding: Finding) -> bool:
-    if finding.kind is not FindingKind.SIZE_DIFFERS or not finding.domain:
-        return False
-    row = backup.rows.row(finding.file_id)
-    return isinstance(row, Row) and row.record().digest is None
 
 
 def refuse_damaged(damage: list[Finding]) -> None:

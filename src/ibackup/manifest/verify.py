@@ -18,7 +18,7 @@ from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
 from ibackup.manifest.plan import Plan
-from ibackup.manifest.rows import BadRow, Kind, Rows, blob_path
+from ibackup.manifest.rows import BadRow, Kind, Row, Rows, blob_path
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.tree import Tree
 
@@ -91,6 +91,17 @@ def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterat
         finding = soundness.finding() or broken
     if finding is not None:
         yield finding
+
+
+def only_its_size(backup: Backup, finding: Finding) -> bool:
+    """Whether a file's size differs from its record and nothing else tells whether it is whole.
+
+    It may have grown or shrunk while the phone read it; then it is what the phone has sent, and all there is.
+    """
+    if finding.kind is not K.SIZE_DIFFERS or not finding.domain:
+        return False
+    row = backup.rows.row(finding.file_id)
+    return isinstance(row, Row) and row.record().digest is None
 
 
 def _check_rows(
