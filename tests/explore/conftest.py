@@ -52,7 +52,7 @@ def take(opened: Callable[[Minted], Backup]) -> Take:
         overwrite: bool = False,
         portable: bool = False,
         photo_dates: bool = False,
-        threads: int | None = None,
+        writers: int | None = None,
     ) -> Taken:
         told: list[Notice] = []
         wanted = Wanted(
@@ -62,7 +62,7 @@ def take(opened: Callable[[Minted], Backup]) -> Take:
             overwrite=overwrite,
             portable=portable,
             photo_dates=photo_dates,
-            threads=threads,
+            writers=writers,
         )
         done = extract(opened(minted), wanted, told.append)
         assert not (to / ".ibackup-part").exists()

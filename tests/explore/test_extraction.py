@@ -386,9 +386,9 @@ class TestTheTarget:
             subprocess.run(["umount", disk], check=True)
 
 
-def test_many_files_by_many_threads(mint: Mint, take: Take, tmp_path: Path) -> None:
+def test_many_files_by_many_processes(mint: Mint, take: Take, tmp_path: Path) -> None:
     specs = [Spec("MediaDomain", f"f{n % 7}/{n}", b"%d" % n * (n % 50)) for n in range(600)]
     minted = mint(PASSWORD, specs=specs)
-    taken = take(minted, tmp_path / "out", threads=4)
+    taken = take(minted, tmp_path / "out", writers=3)
     assert taken.done.files == 600
     assert files_below(tmp_path / "out") == expected(minted)

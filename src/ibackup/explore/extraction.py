@@ -1,32 +1,36 @@
 """Taking files out of a backup: original names, times and folders, below one target folder and nowhere else.
 
-A file that cannot be taken out is told of and the rest goes on. Files are decrypted and written by a few threads;
+A file that cannot be taken out is told of and the rest goes on. Files are decrypted and written by a few processes;
 everything is made in a staging folder within the target and renamed into place, so that no half file ever has a
 name that somebody looks for.
 """
 
-import threading
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from ibackup.confined import Parts, PathRefused
 from ibackup.errors import IbackupError
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
+from ibackup.explore.helper import Helper
 from ibackup.explore.names import RENAMED_LIST, STAGING, Namer, Renamed, Rules
 from ibackup.explore.photos import PhotoDates
-from ibackup.explore.pool import Pool
+from ibackup.explore.pool import AnyWriter, Pool
 from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
 from ibackup.explore.target import RenamedList, Target
 from ibackup.explore.times import Times
-from ibackup.explore.writing import Job, Trouble, Writer, Written, no_room, raise_if_full
+from ibackup.explore.writing import Job, Setup, Trouble, Writer, Written, no_room, raise_if_full
 from ibackup.manifest.backup import Backup, Entry
+from ibackup.manifest.examine import worker_count
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.rows import BadRow, Kind
 
 _BLOCK = 4096  # bytes that files are rounded up to on most disks
 _SPARE = 16 * 1024 * 1024
+_MUCH_BYTES = 256 * 1024 * 1024
+_MUCH_FILES = 4000
 
 Notice = Trouble | Renamed
 Tell = Callable[[Notice], None]
@@ -44,7 +48,7 @@ class Wanted:
         portable: names must be good on every system, Windows too.
         photo_dates: give the files of the camera roll the time they were taken.
         keep_out: folders in which the target must not lie, besides the backup itself.
-        threads: how many write; None for as many as help.
+        writers: how many write; one is a thread, more are processes. None for as many as help.
     """
 
     selection: Selection
@@ -54,7 +58,7 @@ class Wanted:
     portable: bool = False
     photo_dates: bool = False
     keep_out: tuple[str, ...] = ()
-    threads: int | None = None
+    writers: int | None = None
 
 
 @dataclass
@@ -155,6 +159,8 @@ class _Extraction:
         self._observer = observer
         self._total_files, self._total_bytes = total
         self._done_files = 0
+        self._keys = backup.keys if backup.is_encrypted else None
+        self._apart = False
         self._pool: Pool | None = None
         self._result = Extracted()
         self._list = RenamedList(target)
@@ -168,11 +174,13 @@ class _Extraction:
         """Do it all."""
         wanted = self._wanted
         with ExitStack() as stack:
-            own = stack.enter_context(self._writer(threading.Event()))
+            own = stack.enter_context(Writer(self._setup()))
             stack.callback(self._list.close)
             if wanted.photo_dates:
                 self._dates = PhotoDates.read(self._backup, self._target.private_file)
-            pool = self._pool = stack.enter_context(Pool(self._writer, self._written, threads=wanted.threads))
+            count = wanted.writers or (worker_count() if self._is_much() else 1)
+            self._apart = count > 1
+            pool = self._pool = stack.enter_context(Pool(self._writer, self._written, count))
             for job in self._jobs(own):
                 pool.add(job)
             pool.finish()
@@ -194,9 +202,20 @@ class _Extraction:
             )
             return ""
 
-    def _writer(self, stop: threading.Event) -> Writer:
+    def _is_much(self) -> bool:
+        """Whether there is more work than starting processes is."""
+        return self._total_bytes > _MUCH_BYTES or self._total_files > _MUCH_FILES
+
+    def _setup(self) -> Setup:
         staging = self._target.make_staging()
-        return Writer(self._backup, self._target.path, staging, stop, overwrite=self._wanted.overwrite)
+        return Setup(self._backup.path, self._keys, self._target.path, staging, self._wanted.overwrite)
+
+    def _writer(self) -> AnyWriter:
+        # A program made of one file has no interpreter to start.
+        if self._apart and sys.executable and not getattr(sys, "frozen", False):
+            with suppress(OSError):  # a system that lets us start nothing
+                return Helper(self._setup())
+        return Writer(self._setup())
 
     # -- what is to be done ---------------------------------------------------------------------------------
 
@@ -219,7 +238,8 @@ class _Extraction:
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
                     blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
-                    yield Job(entry.file_id, domain, path, blob, record, parts, self._times(entry))
+                    size, key, times = record.size, record.encryption_key, self._times(entry)
+                    yield Job(entry.file_id, domain, path, blob, size, key, parts, times)
 
     def _times(self, entry: Entry) -> Times:
         record = entry.record

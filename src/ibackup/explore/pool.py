@@ -1,21 +1,41 @@
-"""A few threads that write files; reading, decrypting and writing let other threads run meanwhile."""
+"""A few writers at work side by side, each with a thread that hands it its work."""
 
-import os
 import queue
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from ibackup.explore.writing import Job, Stopped, Writer, Written
+from ibackup.explore.writing import Job, Stopped, Written
 
-_MAX_THREADS = 4
-_BATCH_FILES = 32
+_BATCH_FILES = 64
 _TICK = 0.5  # seconds
 _BATCH_BYTES = 4 * 1024 * 1024
 
+
+class AnyWriter(Protocol):
+    """A ``Writer``, or one in another process.
+
+    Attributes:
+        moved: bytes dealt with so far.
+    """
+
+    moved: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write_all(self, jobs: list[Job]) -> list[Written]:
+        """Take out files. Raises Stopped when the run is given up."""
+
+    def stop(self) -> None:
+        """Have the file under way given up; called by another thread."""
+
+
 _Done = tuple[list[Job], list[Written]] | BaseException
-MakeWriter = Callable[[threading.Event], Writer]
 Take = Callable[[list[Job], list[Written]], None]
 
 
@@ -23,21 +43,18 @@ class Pool:
     """Hands jobs to writers, each with its own thread; what they did comes back to the thread that asked.
 
     Args:
-        make_writer: makes a writer that ends when the event it is given is set; called in each thread.
+        make_writer: called in each thread.
         take: is given each batch that is done, by ``add`` and ``finish``; or, twice a second, nothing.
-        threads: None for as many as help.
+        count: of the writers.
     """
 
-    def __init__(
-        self, make_writer: Callable[[threading.Event], Writer], take: Take, *, threads: int | None = None
-    ) -> None:
+    def __init__(self, make_writer: Callable[[], AnyWriter], take: Take, count: int) -> None:
         self._make_writer = make_writer
         self._take = take
-        count = threads or max(1, min(_MAX_THREADS, os.cpu_count() or 1))
         self._jobs: queue.Queue[list[Job] | None] = queue.Queue(maxsize=2 * count)
         self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._writers: list[Writer] = []
+        self._writers: list[AnyWriter] = []
         self._waiting: list[Job] = []
         self._waiting_bytes = 0
         self._under_way = 0
@@ -55,6 +72,8 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        for writer in list(self._writers):
+            writer.stop()
         while True:  # nothing that waits is begun any more
             try:
                 self._jobs.get_nowait()
@@ -73,7 +92,7 @@ class Pool:
     def add(self, job: Job) -> None:
         """Hand over one job. Raises what a writer raised."""
         self._waiting.append(job)
-        self._waiting_bytes += job.record.size
+        self._waiting_bytes += job.size
         if len(self._waiting) >= _BATCH_FILES or self._waiting_bytes >= _BATCH_BYTES:
             self._send()
 
@@ -116,10 +135,10 @@ class Pool:
 
     def _work(self) -> None:
         try:
-            with self._make_writer(self._stop) as writer:
+            with self._make_writer() as writer:
                 self._writers.append(writer)
                 while (batch := self._jobs.get()) is not None and not self._stop.is_set():
-                    self._done.put((batch, [writer.write(job) for job in batch]))
+                    self._done.put((batch, writer.write_all(batch)))
         except Stopped:
             pass  # nobody waits for it
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked

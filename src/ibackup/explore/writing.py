@@ -9,7 +9,6 @@ import errno
 import io
 import os
 import sys
-import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
@@ -17,10 +16,9 @@ from typing import Literal, NamedTuple, Self
 from ibackup.confined import Confined, Parts, PathRefused, Staged
 from ibackup.errors import IbackupError, NoRoom
 from ibackup.explore.times import Times, as_ns, set_times
-from ibackup.manifest.backup import Backup
 from ibackup.manifest.crypto import BLOCK, CHUNK, ZERO_IV, cbc_decryptor, padding, stored_size
 from ibackup.manifest.flaws import FormatError, KeyRefused
-from ibackup.manifest.mbfile import MBFile
+from ibackup.manifest.keybag import ClassKeys
 from ibackup.manifest.plaintext import plaintext_length
 
 TroubleKind = Literal["record", "missing", "unreadable", "key", "short", "padding", "refused", "exists"]
@@ -29,14 +27,33 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _MAX_OPEN = 256  # folders held open by each writer, so that their path is walked once
 
 
+class Setup(NamedTuple):
+    """All that a writer must know; it may go to another process.
+
+    Attributes:
+        source: the backup's folder.
+        keys: None when the backup is not encrypted.
+        target: a folder that exists.
+        staging: a folder of this writer's own on the same file system.
+        overwrite: whether files that are there are replaced.
+    """
+
+    source: str
+    keys: ClassKeys | None
+    target: str
+    staging: str
+    overwrite: bool
+
+
 class Job(NamedTuple):
-    """One file to take out, and its place below the target."""
+    """One file to take out: where it is stored, its size by its record, its key, and its place below the target."""
 
     file_id: str
     domain: str
     path: str
     blob: Parts
-    record: MBFile
+    size: int
+    wrapped_key: bytes | None
     parts: Parts
     times: Times
 
@@ -86,31 +103,22 @@ class Stopped(Exception):
 class Writer:
     """Takes files out of a backup, one after the other; for one thread.
 
-    Args:
-        backup: an unlocked one; only its keys are used, which any number of threads may.
-        root: the target, a folder that exists.
-        staging: a folder of this writer's own on the same file system.
-        stop: when it is set, the file under way is given up.
-        overwrite: whether files that are there are replaced.
-
     Attributes:
         moved: bytes dealt with so far; other threads may look at it.
         target: the target folder.
     """
 
-    def __init__(
-        self, backup: Backup, root: str, staging: str, stop: threading.Event, *, overwrite: bool
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.moved = 0
-        self._backup = backup
-        self._stop = stop
-        self._overwrite = overwrite
+        self._keys = setup.keys
+        self._stopped = False
+        self._overwrite = setup.overwrite
         self._cipher = memoryview(bytearray(CHUNK))
         self._plain = memoryview(bytearray(CHUNK + BLOCK))
-        self._staging = staging
-        self._source = Confined(backup.path, max_open=_MAX_OPEN)
+        self._staging = setup.staging
+        self._source = Confined(setup.source, max_open=_MAX_OPEN)
         try:
-            self.target = Confined(root, staging, max_open=_MAX_OPEN)
+            self.target = Confined(setup.target, setup.staging, max_open=_MAX_OPEN)
         except BaseException:
             self._source.close()
             raise
@@ -124,17 +132,24 @@ class Writer:
         self._source.close()
         self.target.close()
 
-    def write(self, job: Job) -> Written:
-        """Take out one file.
+    def stop(self) -> None:
+        """Have the file under way given up; for other threads."""
+        self._stopped = True
+
+    def write_all(self, jobs: list[Job]) -> list[Written]:
+        """Take out files.
 
         Raises:
             NoRoom: the target is full.
             Stopped: the run is given up.
         """
+        return [self._write_one(job) for job in jobs]
+
+    def _write_one(self, job: Job) -> Written:
         try:
             if self._stands(job):
-                self.moved += job.record.size
-                return Written(job.record.size, new=False, trouble=self._doubt_of_old(job))
+                self.moved += job.size
+                return Written(job.size, new=False, trouble=self._doubt_of_old(job))
             return self._write(job)
         except _Flaw as flaw:
             return Written(0, new=False, trouble=_trouble(job, flaw.kind, flaw.text))
@@ -160,7 +175,7 @@ class Writer:
         if item.kind == "file":
             # FAT keeps every other second only
             same_time = abs(item.mtime - as_ns(job.times.modified) / 1e9) < 2.001
-            if same_time and (item.size == job.record.size or self._is_length(job, item.size)):
+            if same_time and (item.size == job.size or self._is_length(job, item.size)):
                 return True
             if not item.size:
                 return False
@@ -174,7 +189,7 @@ class Writer:
             stored = self._source.item(job.blob).size
         except (OSError, PathRefused):
             return False
-        encrypted = job.record.encryption_key is not None and self._backup.is_encrypted
+        encrypted = job.wrapped_key is not None and self._keys is not None
         return 0 < stored - length <= BLOCK if encrypted else stored == length
 
     def _doubt_of_old(self, job: Job) -> Trouble | None:
@@ -183,8 +198,8 @@ class Writer:
         with _opened(self._source, job) as source:
             stored = os.fstat(source.fileno()).st_size
             if key is None:
-                return _short(job, stored) if stored < job.record.size else None
-            if not stored and not job.record.size:
+                return _short(job, stored) if stored < job.size else None
+            if not stored and not job.size:
                 return None
             blocks = bytearray(2 * BLOCK)
             source.seek(max(0, stored // BLOCK - 2) * BLOCK)
@@ -193,7 +208,7 @@ class Writer:
             tail = (
                 cbc_decryptor(key, iv).update(bytes(blocks[count - BLOCK : count])) if count >= BLOCK else b""
             )
-            return _doubt(job, stored, plaintext_length(stored, job.record.size, lambda: tail), tail)
+            return _doubt(job, stored, plaintext_length(stored, job.size, lambda: tail), tail)
 
     # -- the content ----------------------------------------------------------------------------------------
 
@@ -225,8 +240,10 @@ class Writer:
         self.target.publish(staged, job.parts)
 
     def _key(self, job: Job) -> bytes | None:
+        if self._keys is None or job.wrapped_key is None:
+            return None
         try:
-            return self._backup.file_key(job.record)
+            return self._keys.unwrap(job.wrapped_key)
         except (KeyRefused, FormatError) as error:
             raise _Flaw("key", f"its key cannot be opened: {error.message}") from None
 
@@ -236,12 +253,12 @@ class Writer:
         while count := _read(source, buffer):
             self._put(target, buffer[:count])
             done += count
-        return done, _short(job, done) if done < job.record.size else None
+        return done, _short(job, done) if done < job.size else None
 
     def _decrypt(self, job: Job, source: io.FileIO, key: bytes, target: int) -> tuple[int, Trouble | None]:
         """Decrypt a file to its end, where its padding and its record say how long it is."""
         stored = os.fstat(source.fileno()).st_size
-        size = job.record.size
+        size = job.size
         if not stored and not size:
             return 0, None  # some phones keep nothing for an empty file
         decryptor = cbc_decryptor(key)
@@ -267,7 +284,7 @@ class Writer:
         return length, _doubt(job, stored, length, tail)
 
     def _put(self, target: int, view: memoryview) -> None:
-        if self._stop.is_set():
+        if self._stopped:
             raise Stopped
         self.moved += len(view)
         while view:
@@ -301,7 +318,7 @@ def _read(source: io.FileIO, buffer: memoryview) -> int:
 
 def _doubt(job: Job, stored: int, length: int, tail: bytes) -> Trouble | None:
     """What is wrong with a decrypted file that was written as far as it goes."""
-    size = job.record.size
+    size = job.size
     if stored == stored_size(size, encrypted=True):
         if padding(tail) == stored - size:
             return None
@@ -315,7 +332,7 @@ def _doubt(job: Job, stored: int, length: int, tail: bytes) -> Trouble | None:
 
 
 def _short(job: Job, length: int) -> Trouble:
-    text = f"it has {length:,} bytes of {job.record.size:,}: the rest is not in the backup"
+    text = f"it has {length:,} bytes of {job.size:,}: the rest is not in the backup"
     return _trouble(job, "short", text, written=True)
 
 

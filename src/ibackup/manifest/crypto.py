@@ -19,6 +19,7 @@ KEY_BYTES = 32
 WRAPPED_KEY_BYTES = 40
 ZERO_IV = bytes(BLOCK)
 MAX_ROUNDS = 20_000_000
+_TRIAL_WORTH = 200_000  # rounds; phones ask for 10,000,000
 CHUNK = (
     128 * 1024
 )  # bytes; fits the second-level cache, where AES-NI runs several times faster than on a big buffer
@@ -54,7 +55,9 @@ def derive(
     secret = password.encode("utf-8", "surrogateescape")
     if double_salt is not None:
         _check_rounds(double_rounds)
-        secret = _fastest_sha256_kdf()(secret, double_salt, double_rounds)
+        # Where there is little to do, finding out who does it fastest takes longer.
+        kdf = _fastest_sha256_kdf() if double_rounds > _TRIAL_WORTH else _kdf_hashlib
+        secret = kdf(secret, double_salt, double_rounds)
     _check_rounds(rounds)
     return hashlib.pbkdf2_hmac("sha1", secret, salt, rounds, KEY_BYTES)
 
