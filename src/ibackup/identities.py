@@ -5,7 +5,7 @@ _noted: set[str] = set()
 
 
 def note(*values: str | None) -> None:
-    """Remember names, serial numbers and the like for as long as the program runs; None and generic ones are skipped."""
+    """Remember names, serial numbers and so on while the program runs; None and generic ones are skipped."""
     _noted.update(each for each in values if each and len(each) > 1 and each.lower() not in _GENERIC)
 
 
