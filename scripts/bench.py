@@ -105,7 +105,8 @@ def main() -> int:
     print("\n".join(about_machine()), flush=True)
     failed = False
     for name in given.races or RACES:
-        print(f"\n### {title(name)}\n", flush=True)
+        size = f" (sizes and counts divided by {scale.divisor})" if scale.divisor > 1 else ""
+        print(f"\n### {title(name)}{size}\n", flush=True)
         try:
             lines = hold_one(RACES[name], given.runs, scale, where)
         except ContenderFailed as error:
