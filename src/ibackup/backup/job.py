@@ -6,6 +6,7 @@ copy stays for the next one, and no finished snapshot was touched.
 """
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.plists import StatusPlist
 from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
 from ibackup.store.trouble import telling
+
+_log = logging.getLogger(__name__)
 
 # What a phone answers when it cannot go on from what it finds in the working copy: a snapshot of its own in the way,
 # files here that it could not read or write, a backup that it calls corrupt.
@@ -203,6 +206,9 @@ class _Run:
 
     def _after(self, working: WorkingCopy, error: BaseException) -> WorkingCopy | None:
         """The working copy for another attempt after one that ended so, if another makes sense."""
+        _log.debug(
+            "an attempt ended: %s, error code %s", type(error).__name__, getattr(error, "error_code", None)
+        )
         if isinstance(error, ConnectionLost):
             return self._reconnected(error)
         if isinstance(error, IbackupError) and self._can_start_over(working, error):
@@ -261,6 +267,7 @@ class _Run:
         with telling("The store could not be written."):
             free = free_bytes(working.path)
         expected = room.estimate(self._phone.facts, working.base, kept)
+        _log.debug("%d bytes free, at most about %s expected", free, expected.bytes)
         room.tell(expected, self._request.store.path, free, self._observe)
         working.advance("receiving")
         with (

@@ -7,6 +7,7 @@ a barrier that makes everything before it durable.
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -24,6 +25,8 @@ from ibackup.errors import IbackupError, NoRoom
 from ibackup.events import Caution, Observer, ignore
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.plists import StatusPlist
+
+_log = logging.getLogger(__name__)
 
 STATUS_PLIST: Final = ("Status.plist",)
 SNAPSHOT: Final = ("Snapshot",)
@@ -273,6 +276,7 @@ class WorkingFiles(ServedFiles):
             self._barrier(state)
             self._checkpoints.passed()
         self._receiver.publish(file)
+        _log.debug("Status.plist says %s", ascii(state[:40]))
         if state != "uploading":
             # Or what the phone does next could reach the disk before the word that it was going to.
             self._settled(state)

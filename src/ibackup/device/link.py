@@ -7,6 +7,7 @@ noticed. Nothing is held that the phone has only announced.
 """
 
 import contextlib
+import logging
 import selectors
 import socket
 import ssl
@@ -31,6 +32,8 @@ from ibackup.device.sender import FileSender
 from ibackup.errors import ConnectionLost
 from ibackup.manifest import plists
 from ibackup.manifest.flaws import FormatError
+
+_log = logging.getLogger(__name__)
 
 BLOCK: Final = 512 << 10
 """Bytes of one receive buffer. Small enough that data is still in the processor's cache when it is hashed."""
@@ -160,6 +163,7 @@ class DeviceLink:
         if offer[0] != "DLMessageVersionExchange" or not isinstance(major, int) or not 0 < major < 1 << 31:
             raise broken(f"The {self._noun} began with {_named(offer)} where it should say its version.")
         self.version = min(major, VERSION)
+        _log.debug("DeviceLink %d, the phone's is %d", self.version, major)
         self.send(["DLMessageVersionExchange", "DLVersionsOk", self.version])
         ready = self.receive()
         if ready[0] != "DLMessageDeviceReady":

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import re
 import socket
 import time
@@ -22,6 +23,8 @@ from ibackup.errors import IbackupError, ProtocolBroken, UsageError
 from ibackup.events import Caution, Observer, ignore
 
 TrustState = Literal["trusted", "untrusted", "locked", "unreachable"]
+
+_log = logging.getLogger(__name__)
 
 NOTICE_SECONDS = 1.0
 _UDID = re.compile(r"[0-9A-Za-z-]{8,64}")
@@ -72,6 +75,15 @@ class Phone:
         self.udid = _udid(lockdown.basics, attached)
         self.connection: ConnectionKind = attached.connection
         self.facts = _facts(lockdown, self.udid)
+        _log.debug(
+            "%s with iOS %s over %s; backups encrypted: %s, demanded: %s; passcode: %s",
+            self.facts.product_type,
+            self.facts.ios_version,
+            self.connection,
+            self.facts.will_encrypt,
+            self.facts.requires_encryption,
+            self.facts.passcode_set,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.receiver import Unreadable
 from ibackup.device.refusals import RefusalContext, refusal
+from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications, SyncLock
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
@@ -172,6 +173,7 @@ class Conversation:
         self._phase: Phase = "prepare"
         self._percent: float | None = None
         self._told_at = 0.0
+        self._requests = RequestLog()
         link.pulse = self._pulse
 
     def hello(self) -> None:
@@ -201,15 +203,11 @@ class Conversation:
             message["Options"] = {"ForceFullBackup": True}
         self._send(message)
         self._enter("scan")
+        try:
+            self._follow_until_done()
+        finally:
+            self._requests.end(self._files.received_files, self._files.received_bytes)
         files = self._files
-        while True:
-            request = requests.parse(self._link.receive())
-            if isinstance(request, requests.Process):
-                self._finish(request.message)
-                files.check_disk()
-                break
-            self._follow(request)
-            files.handle(self._link, request)
         self._tell()
         return Outcome(
             full=full if files.is_full is None else files.is_full,
@@ -219,6 +217,18 @@ class Conversation:
             unreadable=files.unreadable,
             unknown=files.unknown,
         )
+
+    def _follow_until_done(self) -> None:
+        files = self._files
+        while True:
+            request = requests.parse(self._link.receive())
+            self._requests.note(request, files.received_files, files.received_bytes)
+            if isinstance(request, requests.Process):
+                self._finish(request.message)
+                files.check_disk()
+                return
+            self._follow(request)
+            files.handle(self._link, request)
 
     def _send(self, message: Mapping[str, object]) -> None:
         self._link.send(["DLMessageProcessMessage", dict(message)])

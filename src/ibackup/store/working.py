@@ -6,7 +6,9 @@ copy that it can go on with or a whole snapshot.
 """
 
 import contextlib
+import logging
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -23,6 +25,8 @@ from ibackup.store.reconcile import Reconciled, reconcile
 from ibackup.store.run import Phase, Run, Sealed, new_run_id
 from ibackup.store.snapshot import Draft, Snapshot
 from ibackup.store.trouble import telling
+
+_log = logging.getLogger(__name__)
 
 LEDGER_NAME = "ledger.sqlite"
 STAGING_NAME = "staging"
@@ -113,6 +117,13 @@ class WorkingCopy:
         durable.sync_all(self.path, self._paths(new), self._folders())
         self.run = self.run.write(self.path)
         durable.sync_dir(self.folder.path)
+        _log.debug(
+            "a new working copy %s, from %s: %d files carried over, %d left out",
+            self.run.run_id,
+            self.run.base or "nothing",
+            self.cloned.files,
+            len(self.cloned.left_out),
+        )
 
     @classmethod
     def _in(cls, folder: PhoneFolder, path: str, run: Run, observer: Observer) -> Self:
@@ -175,6 +186,14 @@ class WorkingCopy:
         )
         made = cls(folder, path, replace(run, barrier=""), ledger, base, observer)
         made.reconciled = found
+        _log.debug(
+            "taken over at %s, the computer started anew since: %s; %d files kept, %d read, %d removed",
+            run.phase,
+            not run.same_boot,
+            found.kept_files,
+            found.read_files,
+            len(found.removed),
+        )
         return made
 
     def __enter__(self) -> Self:
@@ -208,6 +227,7 @@ class WorkingCopy:
             if run.reached("device_done") and run.draft is None:
                 raise IbackupError(f"A run cannot be {phase} without a draft of its snapshot.")
             self.run = run.write(self.path)
+        _log.debug("phase %s is done", phase)
 
     def checkpoint(self) -> None:
         """Make durable all that has arrived, and then the ledger that says so.
@@ -215,10 +235,12 @@ class WorkingCopy:
         After this, not even a power cut makes the phone send it again. Costs one ``syncfs`` on local Linux file
         systems, elsewhere an fsync for each file since the last time.
         """
+        began = time.monotonic()
         with telling("What has arrived could not be written to the disk."):
             durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
             self.ledger.mark_synced()
             self.ledger.make_durable()
+        _log.debug("all that has come is on the disk, after %.1f s", time.monotonic() - began)
 
     def barrier(self, state: str) -> None:
         """The same, before a Status.plist with this SnapshotState (``moving`` or ``finished``) is stored.
@@ -298,6 +320,7 @@ class WorkingCopy:
     def set_aside(self) -> str:
         """Put it out of the way; a later run makes a new one. Gives its new path."""
         self.close()
+        _log.debug("the working copy %s is set aside", self.run.run_id)
         return self.folder.set_aside(self.path)
 
     def discard(self) -> None:

@@ -1,0 +1,162 @@
+"""Every command, with marked secrets: none of them is in what it prints, logs or leaves behind."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import ANN, Cli, Ran
+from ibackup import identities
+from ibackup.cli.main import COMMANDS
+from ibackup.simulator import Passcode, PhoneSpec, VirtualPhone
+from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
+from ibackup.simulator.pairing import escrow_bag
+
+Plug = Callable[..., list[VirtualPhone]]
+SECRET = "Zaunkönig-MARKED-4711"
+MARKED = replace(
+    ANN,
+    seed=77,
+    name="Zoë's own phone",
+    backup_password=SECRET,
+    keybag_rounds=10,
+    passcode=Passcode(kind="answered", delay_s=0.01),
+)
+
+
+def forms(secret: bytes) -> list[bytes]:
+    """How a secret may be written."""
+    base = base64.b64encode(secret)
+    return [
+        secret,
+        secret.hex().encode(),
+        secret.hex().upper().encode(),
+        base,
+        base[:-4],
+        ascii(secret)[2:-1].encode(),
+    ]
+
+
+def secrets(spec: PhoneSpec) -> list[bytes]:
+    """What is to be nowhere at all, in every form."""
+    told = [SECRET.encode(), SECRET.encode("utf-16-le"), escrow_bag(spec)]
+    return [form for secret in told for form in forms(secret)] + [b"PRIVATE KEY"]
+
+
+def whose(spec: PhoneSpec) -> list[str]:
+    """What is to be in no log."""
+    return [spec.udid, spec.udid.replace("-", ""), spec.serial, spec.phone_number, spec.imei, spec.name]
+
+
+@pytest.fixture
+def nobody_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identities, "_noted", set())
+
+
+class Watch:
+    """Runs commands with a log, and looks at all they say."""
+
+    def __init__(self, ibackup: Cli, folder: Path, password: Path) -> None:
+        self._ibackup = ibackup
+        self._log = folder / "log"
+        self._password = password
+        self._store = folder / "store"
+        self.ran: set[str] = set()
+        self.said: list[bytes] = []
+
+    def __call__(self, command: str, *args: str | Path, code: int = 0) -> Ran:
+        self.ran.add(command)
+        common: list[str | Path] = ["-v", "--log-file", self._log, "--store", self._store]
+        done = self._ibackup(command, *args, *common)
+        assert done.code == code, done
+        self.said.append((done.out + done.err).encode())
+        return done
+
+    def unlocked(self, command: str, *args: str | Path, code: int = 0) -> Ran:
+        """One that takes the password."""
+        return self(command, *args, "--password-file", self._password, code=code)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+def files(folder: Path, but: Path) -> Iterator[tuple[Path, bytes]]:
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = Path(top, name)
+            if path != but:
+                yield path, path.read_bytes()
+
+
+@pytest.mark.usefixtures("nobody_is_known")
+def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) -> None:
+    (phone,) = plugged(MARKED)
+    password = tmp_path / "password"
+    password.write_text(SECRET + "\n", encoding="utf-8")
+    password.chmod(0o600)
+    watch = Watch(ibackup, tmp_path, password)
+
+    phone.set_faults(DropInPhase(phase="uploading", after=3))
+    watch.unlocked("now", code=13)
+    phone.set_faults(ErrorCodeAt(where="end", code=207, text="wrong password"))
+    watch.unlocked("now", code=20)
+    phone.set_faults()
+    watch.unlocked("now")
+    phone.change(changed=2)
+    watch.unlocked("now", "--json")
+    watch("devices")
+    watch("list")
+    watch("show")
+    watch.unlocked("verify", "--level", "deep")
+    watch("verify", "--level", "quick")
+    watch.unlocked("files", "latest")
+    watch.unlocked("extract", "latest", "--all", "--to", tmp_path / "out")
+    one, two = sorted((tmp_path / "store" / phone.udid / "snapshots").iterdir())
+    watch.unlocked("diff", one.name, two.name)
+    watch("pin", two.name)
+    watch("to-finder", "latest", "--to", tmp_path / "finder")
+    watch.unlocked("import", next((tmp_path / "finder").iterdir()), "--settled", code=2)
+    watch("prune", "--keep-last", "1", "--yes")
+    watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
+    watch("completion", "bash")
+    watch("demo", "--help")
+    assert watch.ran == set(COMMANDS), "a command that is not here is not looked at"
+
+    unwanted = secrets(MARKED)
+    for said in watch.said:
+        assert [form for form in unwanted if form in said] == []
+    for path, data in files(tmp_path, password):
+        assert [form for form in unwanted if form in data] == [], path
+    assert [each for each in whose(MARKED) if each in watch.log()] == []
+
+
+@pytest.mark.usefixtures("nobody_is_known")
+def test_a_log_tells_what_helps(ibackup: Cli, plugged: Plug, tmp_path: Path) -> None:
+    """Phases, the phone's requests by name and count, and what was decided."""
+    (phone,) = plugged(MARKED)
+    watch = Watch(ibackup, tmp_path, tmp_path / "none")
+    watch("now")
+    phone.change(added=5)
+    phone.set_faults(DropInPhase(phase="uploading", after=2))
+    watch("now", code=13)
+    phone.set_faults()
+    watch("now")
+    log = watch.log()
+    for said in (
+        "INFO receive: Receiving files.",
+        "DEBUG DeviceLink 400",
+        "DEBUG UploadFiles, ",
+        " files, ",
+        "DEBUG CreateDirectory, 514 in a row",
+        "DEBUG Status.plist says 'moving'",
+        "DEBUG the phone's last word: 'Response', error code '0'",
+        "DEBUG a new working copy ",
+        "DEBUG an attempt ended: ConnectionLost",
+        "DEBUG taken over at receiving",
+        "DEBUG phase sealed is done",
+        "backups encrypted: True",
+    ):
+        assert said in log, said
