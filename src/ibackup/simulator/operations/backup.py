@@ -209,7 +209,6 @@ class Backup:
         finally:
             if not finished:
                 writer.suspend()
-        session.memory.snapshot = None
         self._settle(start, uploader, replace(status, backup_state="new"))
         session.memory.discard(writer.path)
 
@@ -331,6 +330,8 @@ class Backup:
         no_database = session.strike(NoManifestDb) is not None
         manifests = MANIFESTS[:1] if no_database else MANIFESTS
         store_status(session, folder, replace(status, snapshot_state="moving"))
+        # Only now: until the computer has that, the upload may have to be taken up again.
+        session.memory.snapshot = None
         session.progress(UPLOAD_SHARE + 1)
         sent = uploader.sent
         move_files(session, folder, (sent[at : at + 20].hex() for at in range(0, len(sent), 20)))
