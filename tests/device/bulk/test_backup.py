@@ -65,7 +65,7 @@ def store(tmp_path: Path) -> Callable[[VirtualPhone], Lab]:
 
 
 def back_up(
-    server: Server, lab: Lab, *, patience: Patience | None = None, watch: Callable[[], None] | None = None
+    server: Server, lab: Lab, *, patience: Patience | None = None, unplugged: Callable[[], bool] | None = None
 ) -> Outcome:
     with (
         open_phone(address=server.address) as phone,
@@ -80,7 +80,7 @@ def back_up(
         ) as files,
     ):
         files.write_own("Info.plist", plistlib.dumps({"Unique Identifier": phone.udid}))
-        session = BackupSession(phone, files, lab.told.append, patience=patience, watch=watch)
+        session = BackupSession(phone, files, lab.told.append, patience=patience, unplugged=unplugged)
         return session.run(full=False)
 
 
@@ -232,12 +232,13 @@ def test_ctrl_c_releases_the_lock(plug_in: Serve, store: Callable[[VirtualPhone]
     phone = VirtualPhone(PhoneSpec(domains=(CAMERA,), scan_s=30))
     lab, server = store(phone), plug_in(phone)
 
-    def interrupt() -> None:
+    def interrupt() -> bool:
         if any(isinstance(event, PhaseStarted) and event.phase == "scan" for event in lab.told):
             raise KeyboardInterrupt
+        return False
 
     with pytest.raises(KeyboardInterrupt):
-        back_up(server, lab, watch=interrupt)
+        back_up(server, lab, unplugged=interrupt)
     assert "lock_released" in [event.kind for event in phone.journal.events()]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ibackup")]
     lab.check()
