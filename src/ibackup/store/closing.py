@@ -84,6 +84,15 @@ def compare_and_freeze(root: str, ledger: Ledger) -> bool:
     return frozen
 
 
+def freeze(root: str) -> None:
+    """Take the write permission away once more: what a power cut undid after it was sealed."""
+    with Tree(root) as tree:
+        for _, held in walk(root):
+            for found in held:
+                if stat.S_ISREG(found.stat.st_mode):
+                    _freeze(tree, found)
+
+
 def _compare(folder: str, held: list[Found], ledger: Ledger) -> Iterator[str]:
     prefix = f"{folder}/" if folder else ""
     expected = ledger.sizes_in(folder)
@@ -130,8 +139,8 @@ def write_seal(working: str, udid: str, ledger: Ledger) -> Sealed:
         lines = (seal.SealLine(f"{udid}/{line.path}", line.sha256.hex()) for line in ledger.lines())
         sha256 = seal.write(target, lines)
         target.flush()
+        _freeze_path(fresh)
         durable.sync_fd(fd)
-    _freeze_path(fresh)
     replace(fresh, seal_path(working))
     totals = ledger.totals()
     if not totals.files:

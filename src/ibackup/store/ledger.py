@@ -170,6 +170,9 @@ class Ledger:
         elif found != [(_FILES,), (_FOLDERS,)]:
             raise LedgerUnsound("it has other tables")
         for number, path, mtime in run("SELECT number, path, mtime FROM folders ORDER BY path"):
+            # A page that a power cut tore may have rows without what they were written with.
+            if not (isinstance(number, int) and isinstance(path, str) and isinstance(mtime, float)):
+                raise LedgerUnsound("a folder is damaged")
             self._folders[path] = _Folder(number, mtime)
             self._next_number = max(self._next_number, number + 1)
             parent, _, name = path.rpartition("/")

@@ -1,0 +1,158 @@
+"""What the harnesses found, each as small as it can be had."""
+
+import errno
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from harness.calls import Call, Hook, seen
+from harness.power import Disk, PowerCut
+from harness.rig import Bench, Rig, another_start, remembering
+from harness.test_power_cut import on
+from harness.wire import Wire, tapped
+from ibackup.errors import DamageFound, IbackupError, NoRoom, StoreMissing, UsageError
+from ibackup.events import PhaseStarted
+from ibackup.store.known import KnownStores
+from ibackup.store.ledger import Ledger, LedgerUnsound
+from ibackup.store.store import Store
+from support.fuzzing import BREAK, TARGETS, UDID, message
+from support.runs import Told
+
+
+def failing(text: str, error: OSError | sqlite3.Error, number: int = 1) -> Hook:
+    """A hook that fails the n-th call that reads so."""
+    left = number
+
+    def hook(call: Call) -> object:
+        nonlocal left
+        left -= text in str(call)
+        if left == 0:
+            left = -1
+            raise error
+        return call.make()
+
+    return hook
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(tmp_path: Path) -> None:
+    """The next statement failed in its own way, and that was told instead of the full disk."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with seen(tmp_path, failing("COMMIT", full, 2)):
+        ledger = Ledger(str(tmp_path / "ledger.sqlite"))
+        with pytest.raises(NoRoom):
+            ledger.made_dir("00")
+        ledger.made_dir("01")
+        ledger.close()
+
+
+def test_a_ledger_with_torn_rows_is_made_anew(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger.sqlite")
+    with Ledger(path) as ledger:
+        ledger.made_dir("00")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE folders SET path = NULL")
+    db.close()
+    with pytest.raises(LedgerUnsound):
+        Ledger(path)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_disk_that_fails_once_while_it_is_checked_does_not_cost_the_backup(phones: Rig, code: int) -> None:
+    """It was called damaged and set aside, so that everything would have come again."""
+    with phones.bench() as bench:
+        hook = failing("open ", OSError(code, "now and then"), 3)
+        told = Told()
+
+        def once_it_is_checked(call: Call) -> object:
+            return hook(call) if "check" in told.phases else call.make()
+
+        with seen(bench.path, once_it_is_checked):
+            error = bench.attempt(told=told)
+        assert isinstance(error, IbackupError), error
+        assert not isinstance(error, DamageFound)
+        assert [left.kind for left in bench.left] == ["unfinished"]
+        with tapped(Wire()) as wire:
+            bench.now()
+        assert wire.uploads == []
+        assert len(bench.snapshots) == 2
+        assert bench.left == []
+
+
+def test_a_status_that_cannot_be_read_ends_the_run(phones: Rig) -> None:
+    """The phone took it for missing, started over, and left in the new snapshot what it had removed."""
+    with phones.bench("one") as bench:
+        before = bench.pictures()
+        told = Told()
+        hook = failing("Status.plist", PermissionError(errno.EACCES, "not now"))
+
+        def once_it_is_asked_for(call: Call) -> object:
+            return hook(call) if "scan" in told.phases else call.make()
+
+        with seen(bench.path, once_it_is_asked_for):
+            error = bench.attempt(told=told)
+        assert isinstance(error, IbackupError)
+        assert "Status.plist" in error.message
+        assert "verify" in error.hint
+        bench.recover(before)
+
+
+def open_store(path: Path, known: KnownStores) -> IbackupError | None:
+    try:
+        Store.open(path, known=known)
+    except IbackupError as error:
+        return error
+    return None
+
+
+def test_a_failing_disk_is_no_missing_store(tmp_path: Path) -> None:
+    known = KnownStores(str(tmp_path / "state"))
+    store = Store.open(tmp_path / "store", known=known)
+    for number in range(1, 9):
+        with seen(tmp_path / "store", failing("stat ", OSError(errno.EIO, "bad"), number)):
+            error = open_store(tmp_path / "store", known)
+        assert error is None or not isinstance(error, StoreMissing | UsageError), error
+    assert Store.open(tmp_path / "store", known=known).id == store.id
+
+
+def test_modes_that_a_power_cut_undid_are_set_again(phones: Rig) -> None:
+    with phones.bench() as bench:
+        bench.path.mkdir()
+        disk = Disk(str(bench.path))
+
+        def before_it_is_synced(event: object) -> bool:
+            if isinstance(event, PhaseStarted) and event.phase == "seal":
+                disk.at = disk.syncs + 4  # after the seal, and the two of run.json that says so
+            return False
+
+        with on(disk, syncfs=True), pytest.raises(PowerCut):
+            bench.now(told=Told(stop=before_it_is_synced))
+        target = bench.path.with_name("after")
+        disk.rebuild(str(target), "names")
+        after = Bench(target, bench.server, remembering(bench.phone))
+        assert [left.run.phase for left in after.left if left.run] == ["sealed"]
+        bench.server.detach(bench.phone)
+        bench.server.attach(after.phone)
+        with another_start():
+            after.recover(after.pictures())
+        after.check({**after.pictures()})
+        bench.server.detach(after.phone)
+
+
+@pytest.mark.parametrize("name", ["Snapshot", "Snapshot/00", "Manifest.db"])
+def test_a_move_to_where_it_is(name: str) -> None:
+    """A folder was forgotten by the ledger."""
+    path = f"{UDID}/{name}"
+    make = message("DLMessageCreateDirectory", f"{UDID}/Snapshot/00", {})
+    put = [
+        message("DLMessageUploadFiles", {}, 1.0, 9),
+        b"n/x",
+        f"n{UDID}/Manifest.db".encode(),
+        b"c\x0cdb",
+        b"c\0",
+        b"e",
+    ]
+    TARGETS["conversation"].attempt(
+        BREAK.join([make, *put, message("DLMessageMoveItems", {path: path}, {}, 1.0)])
+    )
