@@ -129,10 +129,11 @@ class Staged(NamedTuple):
     name: str
 
 
+_KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}
+
+
 def _kind(mode: int) -> Kind:
-    if stat.S_ISREG(mode):
-        return "file"
-    return "directory" if stat.S_ISDIR(mode) else "other"
+    return _KINDS.get(stat.S_IFMT(mode), "other")
 
 
 class _RefusingLinks:
@@ -236,14 +237,12 @@ class Confined:
         with _RefusingLinks(parts):
             folder: int | str = self._dir(parts) if _POSIX_AT else self._checked_path(parts)
             listing = os.scandir(folder)
+        make = Item._make  # a million are made
         with listing as entries:
             for entry in entries:
-                found = (
-                    os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
-                    if isinstance(folder, int)
-                    else entry.stat(follow_symlinks=False)
-                )
-                yield Item(entry.name, _kind(found.st_mode), found.st_size, found.st_mtime)
+                found = entry.stat(follow_symlinks=False)
+                kind = _KINDS.get(stat.S_IFMT(found.st_mode), "other")
+                yield make((entry.name, kind, found.st_size, found.st_mtime))
 
     # -- writing ------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from typing import Self
 from urllib.parse import quote
 
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row
+from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Settles
 
 PART = "Manifest.db"
 MAGIC = b"SQLite format 3\0"
@@ -156,15 +156,15 @@ class ManifestDb:
         else:
             yield from self._query("WHERE domain = CAST(? AS TEXT)", domain)
 
-    def rows_by_id(self) -> Iterator[Row | BadRow]:
-        """All rows in the order of their ids. Raises FormatError."""
-        yield from self._query("ORDER BY fileID")
+    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids, but for those that ``settles`` takes. Raises FormatError."""
+        return self._query("ORDER BY fileID", settles=settles)
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""
         return next(self._query("WHERE fileID = CAST(? AS TEXT)", file_id), None)
 
-    def _query(self, where: str, *values: str) -> Iterator[Row | BadRow]:
+    def _query(self, where: str, *values: str, settles: Settles | None = None) -> Iterator[Row | BadRow]:
         # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
         query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
@@ -172,7 +172,7 @@ class ManifestDb:
             with closing(self._connection.execute(query, cells_of)) as cursor:
                 make = self._row
                 for file_id, domain, path, flags, blob in cursor:
-                    row = make(file_id, domain, path, flags, blob)
+                    row = make(file_id, domain, path, flags, blob, settles)
                     if row is not None:
                         yield row
         except _TROUBLE as error:
@@ -251,7 +251,13 @@ class ManifestDb:
         return found[0] if found and isinstance(found[0], bytes) else None
 
     def _row(
-        self, file_id: object, domain: object, path: object, flags: object, blob: object
+        self,
+        file_id: object,
+        domain: object,
+        path: object,
+        flags: object,
+        blob: object,
+        settles: Settles | None,
     ) -> Row | BadRow | None:
         if not (type(file_id) is bytes and type(domain) is bytes and type(path) is bytes):
             if domain is None and path is None and isinstance(flags, int) and flags & _PLACEHOLDER:
@@ -272,6 +278,8 @@ class ManifestDb:
             return BadRow(name, _safe(domain), _safe(path), "it has no record")
         if self._decode_blob is not None:
             blob = self._decode_blob(blob)
+        if settles is not None and name == true_id and settles(name, kind, blob):
+            return None
         domain_text = domain.decode("utf-8", "surrogateescape")
         return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.mbfile import MBFile
-from ibackup.manifest.rows import BadRow, Kind, Row, file_id_of
+from ibackup.manifest.rows import BadRow, Kind, Row, Settles, file_id_of
 
 PART = "Manifest.mbdb"
 MAGIC = b"mbdb\x05\x00"
@@ -41,7 +41,7 @@ class ManifestMbdb:
             if domain is None or row.domain == domain:
                 yield row
 
-    def rows_by_id(self) -> Iterator[Row | BadRow]:
+    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:  # noqa: ARG002 - none is left out
         """All rows in the order of their ids; they are few enough to sort. Raises FormatError."""
         yield from sorted(self.rows(), key=lambda row: row.file_id)
 

@@ -225,11 +225,13 @@ class _Shape:
 
     def glance(self, blob: bytes) -> tuple[int, bool]:
         """Size and whether there is a key. Raises _Unknown when the rest is not as expected."""
-        count, table = self._table(blob)
+        offset_size, ref_size, count, top, table = _TRAILER.unpack_from(blob, len(blob) - 32)
         number = self.numbers[0]
+        if (offset_size, ref_size, top) != self.trailer or not blob.startswith(self.head, table):
+            raise _Unknown
         if number >= count:
             raise _Unknown  # what follows the offsets is not one of them
-        if self.trailer[0] == 2:
+        if offset_size == 2:
             place = table + 2 * number
             at = blob[place] << 8 | blob[place + 1]
         else:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -46,6 +46,10 @@ class Row(NamedTuple):
         return glance(self.packed)
 
 
+Settles = Callable[[str, Kind, bytes], bool]
+"""Is told a row's fileID, which is right, its kind and its record; says whether nobody needs to see that row."""
+
+
 class BadRow(NamedTuple):
     """A row that cannot be used: texts are made safe to show, ``flaw`` says what is wrong."""
 
@@ -65,8 +69,11 @@ class Rows(Protocol):
     def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
         """All rows, or those of one domain. Raises FormatError when the manifest is damaged."""
 
-    def rows_by_id(self) -> Iterator[Row | BadRow]:
-        """All rows in the order of their ids. Raises FormatError when the manifest is damaged."""
+    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids. Raises FormatError when the manifest is damaged.
+
+        Those that ``settles`` takes may be left out: of a million rows, nearly all need never be made.
+        """
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, or None when there is none of that id. Raises FormatError."""
