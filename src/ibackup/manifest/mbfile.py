@@ -102,13 +102,12 @@ def decode(blob: bytes) -> MBFile:
     Raises:
         FormatError: it is damaged, or is not a record of a file.
     """
-    for cut in _known.cuts:
-        shape = _known.shapes.get(blob[:cut])
-        if shape is not None:
-            try:
-                return shape.read(blob)
-            except (_Unknown, IndexError, UnicodeDecodeError, struct.error):
-                break
+    shape = _known.find(blob)
+    if shape is not None:
+        try:
+            return shape.read(blob)
+        except (_Unknown, IndexError, UnicodeDecodeError, struct.error):
+            pass  # read in full below
     return _decode_slowly(blob)
 
 
@@ -118,13 +117,12 @@ def glance(blob: bytes) -> tuple[int, bool]:
     Raises:
         FormatError: as ``decode``.
     """
-    for cut in _known.cuts:
-        shape = _known.shapes.get(blob[:cut])
-        if shape is not None:
-            try:
-                return shape.glance(blob)
-            except (_Unknown, IndexError, struct.error):
-                break
+    shape = _known.find(blob)
+    if shape is not None:
+        try:
+            return shape.glance(blob)
+        except (_Unknown, IndexError, struct.error):
+            pass  # read in full below
     record = _decode_slowly(blob)
     return record.size, record.encryption_key is not None
 
@@ -190,6 +188,7 @@ def _bytes(fields: Mapping[object, object], key: str, objects: list[object]) -> 
 class _Shape:
     """How the records with one beginning are read; all numbers are object numbers, -1 for a key they lack."""
 
+    beginning: bytes
     trailer: tuple[int, int, int]  # offset size, reference size, top object
     head: bytes  # the offset table's entries for the objects of the beginning
     objects: tuple[int, ...]  # what $objects refers to
@@ -303,20 +302,35 @@ def _data(blob: bytes, at: int, width: int) -> bytes:
     return blob[start:end]
 
 
+_NO_SHAPE = _Shape(b"not a record", (0, 0, 0), b"", (), (), (), ())
+
+
 class _Known:
     """The beginnings met so far, bounded; shared by all threads, as losing one only costs time."""
 
     def __init__(self) -> None:
         self.cuts: tuple[int, ...] = ()
         self.shapes: dict[bytes, _Shape] = {}
+        self.last = _NO_SHAPE
 
-    def learn(self, beginning: bytes, shape: _Shape) -> None:
+    def find(self, blob: bytes) -> _Shape | None:
+        """The shape of a record; most often it is the one before it once more."""
+        if blob.startswith(self.last.beginning):
+            return self.last
+        for cut in self.cuts:
+            shape = self.shapes.get(blob[:cut])
+            if shape is not None:
+                self.last = shape
+                return shape
+        return None
+
+    def learn(self, shape: _Shape) -> None:
         """Remember one more."""
         if len(self.shapes) >= _MAX_SHAPES:
             self.shapes, self.cuts = {}, ()
-        self.shapes[beginning] = shape
-        if len(beginning) not in self.cuts:
-            self.cuts = (*self.cuts, len(beginning))
+        self.shapes[shape.beginning] = shape
+        if len(shape.beginning) not in self.cuts:
+            self.cuts = (*self.cuts, len(shape.beginning))
 
 
 _known = _Known()
@@ -325,16 +339,16 @@ _known = _Known()
 def _decode_slowly(blob: bytes) -> MBFile:
     record = decode_reference(blob)
     try:
-        beginning, shape = _shape(blob)
+        shape = _shape(blob)
         if shape.read(blob) == record:
-            _known.learn(beginning, shape)
+            _known.learn(shape)
     except (_Unknown, bplist.Malformed, IndexError, KeyError, ValueError, struct.error):
         pass  # a shape of its own: it stays readable, only slowly
     return record
 
 
-def _shape(blob: bytes) -> tuple[bytes, _Shape]:
-    """What a record begins with, and how others with that beginning are read.
+def _shape(blob: bytes) -> _Shape:
+    """How records are read that begin as this one does.
 
     Raises _Unknown when something that decides how values are found comes after them, so that an equal beginning
     would promise nothing.
@@ -361,7 +375,8 @@ def _shape(blob: bytes) -> tuple[bytes, _Shape]:
     end = offsets[size] if size < trailer.objects else trailer.table
     if offsets[:size] != sorted(offsets[:size]) or offsets[size - 1] >= end:
         raise _Unknown
-    shape = _Shape(
+    return _Shape(
+        beginning=blob[:end],
         trailer=(trailer.offset_size, trailer.ref_size, trailer.top),
         head=blob[trailer.table : trailer.table + size * trailer.offset_size],
         objects=objects,
@@ -369,7 +384,6 @@ def _shape(blob: bytes) -> tuple[bytes, _Shape]:
         texts=tuple(fields.get(key, -1) for key in _TEXTS),
         datas=tuple(fields.get(key, -1) for key in _BYTES),
     )
-    return blob[:end], shape
 
 
 def _keys(blob: bytes, offsets: list[int], number: int) -> bytes:
