@@ -8,7 +8,7 @@ import pytest
 
 from ibackup.device import link, phone
 from ibackup.errors import ConnectionLost, ExitCode
-from ibackup.events import Caution, Event, Progress
+from ibackup.events import Caution, Event, PhaseStarted
 from ibackup.simulator import Passcode, serve
 from ibackup.simulator.faults import DropAfterBytes, DropInPhase, Fault, SilentAfterBytes
 from support.runs import SMALL, Lab, Told, assert_is_the_phone, assert_sealed
@@ -79,7 +79,7 @@ def test_not_a_third_time(lab: Lab) -> None:
 
 def test_not_when_the_cable_was_pulled(lab: Lab) -> None:
     def pull(event: Event) -> bool:
-        if isinstance(event, Progress) and event.files > 2:
+        if isinstance(event, PhaseStarted) and event.phase == "receive":
             lab.server.detach(lab.phone)
         return False
 
@@ -94,7 +94,7 @@ def test_not_when_it_was_pulled_and_put_back(lab: Lab) -> None:
 
     def pull(event: Event) -> bool:
         nonlocal done
-        if not done and isinstance(event, Progress) and event.files > 2:
+        if not done and isinstance(event, PhaseStarted) and event.phase == "receive":
             done = True
             lab.server.detach(lab.phone)
             lab.server.attach(lab.phone)
