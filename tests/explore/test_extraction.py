@@ -367,8 +367,9 @@ class TestTheTarget:
     @pytest.mark.skipif(
         not sys.platform.startswith("linux") or os.geteuid() != 0, reason="needs root to mount tmpfs"
     )
+    @pytest.mark.parametrize("writers", [1, 2])
     def test_a_disk_that_fills_up(
-        self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path
+        self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path, writers: int
     ) -> None:
         disk = tmp_path / "disk"
         disk.mkdir()
@@ -379,7 +380,7 @@ class TestTheTarget:
             (disk / "mine").write_text("mine")
             specs = [Spec("MediaDomain", f"{n}", os.urandom(100_000)) for n in range(30)]
             with pytest.raises(NoRoom):
-                extract(opened(mint(PASSWORD, specs=specs)), Wanted(Selection(), str(disk)))
+                extract(opened(mint(PASSWORD, specs=specs)), Wanted(Selection(), str(disk), writers=writers))
             assert not (disk / ".ibackup-part").exists()
             assert all(len(path.read_bytes()) == 100_000 for path in (disk / "MediaDomain").iterdir())
         finally:

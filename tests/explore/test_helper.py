@@ -1,0 +1,145 @@
+"""Files taken out by processes of their own: the same as by a thread, and gone when they should be."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from explore.taking import PASSWORD, Take, files_below
+from ibackup.errors import IbackupError
+from ibackup.explore.extraction import Wanted, extract
+from ibackup.explore.selection import Selection
+from ibackup.manifest.backup import Backup
+from support.minted import Mint, Minted, Spec
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def many(count: int = 300) -> list[Spec]:
+    return [Spec("MediaDomain", f"f{n % 7}/{n}", b"%d" % n * (n % 50)) for n in range(count)]
+
+
+def started(monkeypatch: pytest.MonkeyPatch) -> list["subprocess.Popen[bytes]"]:
+    """The processes that helpers start from now on."""
+    found = []
+    real = subprocess.Popen
+
+    def popen(*args: object, **options: object) -> "subprocess.Popen[bytes]":
+        found.append(real(*args, **options))  # type: ignore[call-overload]
+        return found[-1]  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    return found
+
+
+def test_nothing_is_left_running(
+    mint: Mint, take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = started(monkeypatch)
+    assert take(mint(PASSWORD, specs=many()), tmp_path / "out", writers=2).done.files == 300
+    assert len(processes) == 2
+    assert all(process.returncode is not None for process in processes)
+
+
+def test_troubles_come_back(mint: Mint, take: Take, tmp_path: Path) -> None:
+    minted = mint(PASSWORD, specs=many())
+    minted.blob("MediaDomain", "f5/5").unlink()
+    minted.blob("MediaDomain", "f6/6").write_bytes(b"short")
+    taken = take(minted, tmp_path / "out", writers=2)
+    assert taken.kinds() == {"f5/5": "missing", "f6/6": "short"}
+    assert taken.done.files == 299
+
+
+def test_where_no_process_can_be_started_a_thread_does_it(
+    mint: Mint, take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "there is none"))
+    assert take(mint(PASSWORD, specs=many()), tmp_path / "out", writers=2).done.files == 300
+
+
+@needs_posix
+def test_a_process_that_is_killed_is_told(
+    mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = started(monkeypatch)
+    specs = [Spec("MediaDomain", f"{n}", os.urandom(1000)) for n in range(2000)]
+    backup = opened(mint(PASSWORD, specs=specs))
+
+    def kill(_event: object) -> None:
+        if processes:
+            processes[0].kill()
+
+    with pytest.raises(IbackupError, match="ended before its time"):
+        extract(backup, Wanted(Selection(), str(tmp_path / "out"), writers=2), observer=kill)
+    assert all(process.returncode is not None for process in processes)
+    assert not (tmp_path / "out/.ibackup-part").exists()
+    whole = {spec.path: spec.content for spec in specs}
+    there = files_below(tmp_path / "out/MediaDomain")
+    assert there.items() <= whole.items()
+
+
+@needs_posix
+def test_a_process_does_not_outlive_the_one_that_started_it(mint: Mint, tmp_path: Path) -> None:
+    minted = mint(PASSWORD)
+    program = f"""
+import sys, time
+from ibackup.explore.helper import Helper
+from ibackup.explore.writing import Setup
+with Helper(Setup({str(minted.folder)!r}, None, {str(tmp_path)!r}, {str(tmp_path)!r}, False)) as helper:
+    helper.write_all([])
+    print(helper._process.pid, flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    until = time.monotonic() + 10
+    while is_alive(pid):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return not Path("/proc/self").exists()
+    return state != "Z"  # gone, though nobody has asked for it yet
+
+
+@needs_posix
+def test_ctrl_c_ends_all_and_leaves_no_half_file(mint: Mint, tmp_path: Path) -> None:
+    specs = [Spec("MediaDomain", f"{n}", os.urandom(200_000)) for n in range(200)]
+    minted = mint(PASSWORD, specs=specs)
+    program = f"""
+from ibackup.explore.extraction import Wanted, extract
+from ibackup.explore.selection import Selection
+from ibackup.manifest.backup import Backup
+with Backup.open({str(minted.folder)!r}) as backup:
+    backup.unlock({PASSWORD!r})
+    extract(backup, Wanted(Selection(), {str(tmp_path / "out")!r}, writers=2), observer=lambda e: print(e, flush=True))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert said.count(b"KeyboardInterrupt") == 1
+    assert not (tmp_path / "out/.ibackup-part").exists()
+    assert all(len(content) == 200_000 for content in files_below(tmp_path / "out").values())
