@@ -12,7 +12,7 @@ from cli.conftest import ANN, Cli, Ran
 from ibackup import identities
 from ibackup.cli.main import COMMANDS
 from ibackup.simulator import Passcode, PhoneSpec, VirtualPhone
-from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
+from ibackup.simulator.faults import DropAfterBytes, ErrorCodeAt
 from ibackup.simulator.pairing import escrow_bag
 
 Plug = Callable[..., list[VirtualPhone]]
@@ -99,7 +99,7 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     password.chmod(0o600)
     watch = Watch(ibackup, tmp_path, password)
 
-    phone.set_faults(DropInPhase(phase="uploading", after=1))
+    phone.set_faults(DropAfterBytes(count=300))
     watch.unlocked("now", code=13)
     phone.set_faults(ErrorCodeAt(where="end", code=207, text="wrong password"))
     watch.unlocked("now", code=20)
@@ -140,7 +140,7 @@ def test_a_log_tells_what_helps(ibackup: Cli, plugged: Plug, tmp_path: Path) -> 
     watch = Watch(ibackup, tmp_path, tmp_path / "none")
     watch("now")
     phone.change(added=5)
-    phone.set_faults(DropInPhase(phase="uploading", after=1))
+    phone.set_faults(DropAfterBytes(count=300))
     watch("now", code=13)
     phone.set_faults()
     watch("now")
