@@ -7,33 +7,41 @@ from pathlib import Path
 import pytest
 
 from ibackup.backup import job
-from ibackup.device import checkpoints
+from ibackup.device import checkpoints, requests
 from ibackup.device.files import WorkingFiles
-from ibackup.events import Event, Progress
+from ibackup.device.link import DeviceLink
 from ibackup.manifest.plists import StatusPlist
 from ibackup.store import WorkingCopy, durable, host
-from support.runs import Lab, Told, assert_is_the_phone, assert_sealed
+from support.runs import Lab, assert_is_the_phone, assert_sealed
 
 
 def test_what_a_checkpoint_covered_is_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything written after the last one is lost, as the worst of disks would lose it."""
     covered: dict[str, int] = {}
-    whole = WorkingCopy.checkpoint
+    whole, handle = WorkingCopy.checkpoint, WorkingFiles.handle
+    uploads = 0
 
     def noted(working: WorkingCopy) -> None:
-        whole(working)
-        covered.update({line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path})
+        if len(covered) < 5:  # later ones are as if the power had gone before
+            whole(working)
+            covered.update(
+                {line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path}
+            )
 
-    def cut(event: Event) -> bool:
-        return len(covered) > 4 and isinstance(event, Progress) and event.files > len(covered) + 3
+    def handled(files: WorkingFiles, link: DeviceLink, request: requests.Request) -> None:
+        nonlocal uploads
+        handle(files, link, request)
+        uploads += isinstance(request, requests.UploadFiles)
+        if uploads == 6:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "EVERY_BYTES", 20_000)
-        patch.setattr("ibackup.device.session._PROGRESS_EVERY_S", 0.0)
         patch.setattr(WorkingCopy, "checkpoint", noted)
+        patch.setattr(WorkingFiles, "handle", handled)
         patch.setattr(job._Run, "_keep", lambda _self, working: working.ledger.abandon())
         with pytest.raises(KeyboardInterrupt):
-            lab.now(told=Told(stop=cut))
+            lab.now()
     (left,) = lab.left
     lost = 0
     for path in Path(left.path, lab.phone.udid, "Snapshot").rglob("*"):
