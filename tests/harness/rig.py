@@ -159,20 +159,20 @@ class Bench(Lab):
         """A snapshot holds what the phone holds now."""
         assert_is_the_phone(self.path / self.phone.udid / "snapshots" / snapshot_id, self.phone)
 
-    def recover(self, before: dict[str, Picture], told: Told | None = None) -> str:
+    def recover(self, before: dict[str, Picture], told: Told | None = None, *, modes: bool = True) -> str:
         """The next run, without any help: it ends well, holds what the phone has, and leaves nothing behind."""
         made = self.now(told=told)
-        self.check_recovered(before, made.snapshot)
+        self.check_recovered(before, made.snapshot, modes=modes)
         return made.snapshot
 
-    def check_recovered(self, before: dict[str, Picture], snapshot_id: str) -> None:
+    def check_recovered(self, before: dict[str, Picture], snapshot_id: str, *, modes: bool = True) -> None:
         after = self.pictures()
         for name, picture in before.items():
             assert after[name] == picture
         assert snapshot_id not in before
         assert snapshot_id == max(after)
         self.is_the_phone(snapshot_id)
-        check_snapshot(str(self.path / self.phone.udid / "snapshots" / snapshot_id))
+        check_snapshot(str(self.path / self.phone.udid / "snapshots" / snapshot_id), modes=modes)
         assert self.left == []
 
 

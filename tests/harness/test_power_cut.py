@@ -88,7 +88,7 @@ def start_again(
     try:
         after.check(before, modes=modes)
         with another_start(), tapped(Wire()):
-            after.recover(after.pictures())
+            after.recover(after.pictures(), modes=modes)
     finally:
         bench.server.detach(phone)
         shutil.rmtree(target)

@@ -197,6 +197,7 @@ def finish_complete(folder: PhoneFolder, working: str, observer: Observer) -> Sn
     """
     meta = SnapshotMeta.read(os.path.join(working, META_NAME))
     check_totals(working, meta.udid, Sealed(meta.seal, meta.files, meta.bytes, meta.carried_files))
+    freeze(os.path.join(working, meta.udid))
     return rename(folder, working, meta.started, observer)
 
 

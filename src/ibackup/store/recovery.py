@@ -29,8 +29,7 @@ def finish(working: WorkingCopy, check: Check) -> Snapshot:
     if working.run.sealed is not None:
         with telling("What a broken run had sealed could not be read."):
             closing.check_totals(working.path, working.folder.udid, working.run.sealed)
-            if not working.run.reached("synced"):
-                closing.freeze(working.root)
+            closing.freeze(working.root)
     if not working.run.reached("verified"):
         working.advance("verified", draft=check(working))
     if not working.run.reached("sealed"):
