@@ -145,20 +145,19 @@ class ManifestDb:
         if salt is not None:
             self._decode_blob = _old_decoder(password, salt)
 
-    def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
-        """All rows in the database's own order, or those of one domain.
+    def rows(self, domain: str | None = None, *, settles: Settles | None = None) -> Iterator[Row | BadRow]:
+        """All rows in the database's own order, or those of one domain; without those that ``settles`` takes.
 
         Raises:
             FormatError: the database is damaged.
         """
         if domain is None:
-            yield from self._query("")
-        else:
-            yield from self._query("WHERE domain = CAST(? AS TEXT)", domain)
+            return self._query("", settles=settles)
+        return self._query("WHERE domain = CAST(? AS TEXT)", domain, settles=settles)
 
-    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:
-        """All rows in the order of their ids, but for those that ``settles`` takes. Raises FormatError."""
-        return self._query("ORDER BY fileID", settles=settles)
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids. Raises FormatError."""
+        return self._query("ORDER BY fileID")
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""

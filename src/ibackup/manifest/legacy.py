@@ -33,15 +33,15 @@ class ManifestMbdb:
         """Let go of the data."""
         self._data = MAGIC
 
-    def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
-        """All rows, or those of one domain. Raises FormatError when the file is cut or damaged."""
+    def rows(self, domain: str | None = None, *, settles: Settles | None = None) -> Iterator[Row | BadRow]:  # noqa: ARG002
+        """All rows, or those of one domain; none is left out. Raises FormatError when the file is cut or damaged."""
         place = len(MAGIC)
         while place < len(self._data):
             row, place = self._row(place)
             if domain is None or row.domain == domain:
                 yield row
 
-    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:  # noqa: ARG002 - none is left out
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids; they are few enough to sort. Raises FormatError."""
         yield from sorted(self.rows(), key=lambda row: row.file_id)
 

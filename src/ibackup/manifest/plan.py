@@ -9,8 +9,9 @@ from ibackup.manifest.examine import Job
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused
-from ibackup.manifest.mbfile import MBFile, glance
-from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows, Settles, blob_path
+from ibackup.manifest.folderwise import Ordered, Scanned
+from ibackup.manifest.mbfile import MBFile
+from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows, blob_path
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.tree import PREFIXES, Bucket, Tree
 
@@ -18,7 +19,6 @@ Step = Job | Finding
 
 _TOP = frozenset([INFO, STATUS, MANIFEST, DATABASE, LEGACY_DATABASE, "Manifest.mbdx"])
 _DIGEST_BYTES = 20
-_FILE = Kind.FILE
 _NOTHING = "nothing"
 
 
@@ -62,8 +62,13 @@ class Plan:
 
     def steps(self, tree: Tree, rows: Rows | None) -> Iterator[Step]:
         """Everything, folder by folder, the plists and the manifest last."""
-        quick = self._level is Level.QUICK
-        ordered = None if rows is None else _Ordered(rows, self._is_good if quick else None)
+        ordered: Ordered | Scanned | None = None
+        if rows is not None:
+            # A Manifest.mbdb has no index and few rows.
+            scans = self._level is Level.QUICK and not rows.flat
+            ordered = Scanned(rows, self._is_good, encrypted=self._encrypted) if scans else Ordered(rows)
+        for bad in ordered.scan() if ordered is not None else ():
+            yield checks.bad_row(bad)
         flat_seal = _flat_seal(self._seal) if self._seal is not None and self._flat else {}
         for prefix in PREFIXES:
             self._sealed = set()
@@ -71,20 +76,20 @@ class Plan:
                 self._sealed = flat_seal.get(prefix, set()) if self._flat else set(self._seal.ids(prefix))
             self._disk = tree.bucket(prefix)
             self._named = set()
-            if prefix in tree.unlisted:
-                # What is in there nobody can say; not that it is missing.
-                self._summary.rows += 0 if ordered is None else sum(1 for _ in ordered.take(prefix))
-                continue
-            yield from self._bucket(prefix, ordered)
-        self.broken = None if ordered is None else ordered.broken
+            if prefix not in tree.unlisted:
+                yield from self._bucket(prefix, ordered)
+            elif ordered is not None:
+                ordered.skip(prefix)  # what is in there nobody can say; not that it is missing
+        if ordered is not None:
+            self.broken = ordered.broken
+            self._summary.rows += ordered.count
         yield from self._others(tree)
         for folder, flaw in sorted(tree.unlisted.items()):
             yield Finding(K.UNREADABLE, file=folder, expected="a readable folder", found=flaw)
 
-    def _bucket(self, prefix: str, ordered: "_Ordered | None") -> Iterator[Step]:
+    def _bucket(self, prefix: str, ordered: Ordered | Scanned | None) -> Iterator[Step]:
         disk, sealed, named = self._disk, self._sealed, self._named
         for row in ordered.take(prefix) if ordered is not None else ():
-            self._summary.rows += 1
             if isinstance(row, BadRow):
                 yield checks.bad_row(row)
                 continue
@@ -107,46 +112,32 @@ class Plan:
                 K.MISSING, file=path, file_id=file_id, expected="a file, by the seal", found=_NOTHING
             )
 
-    def _is_good(self, file_id: str, kind: Kind, record: bytes) -> bool:
-        """Whether a glance shows that a row is good: nearly all of a million are, so this is kept short."""
+    def _is_good(self, file_id: str, stored: int) -> bool:
+        """Whether a file is there as its row wants it; it is counted then. Asked a million times, so it is short."""
         item = self._disk.get(file_id)
-        if kind is not _FILE and item is not None:
+        if item is None or item.size != stored or item.kind != "file":
             return False
-        if self._seal is not None and item is not None and file_id not in self._sealed:
+        if self._seal is not None and file_id not in self._sealed:
             return False
-        try:
-            size, has_key = glance(record)
-        except FormatError:
-            return False
-        if not self._fits(kind, size, item, padded=has_key and self._encrypted):
-            return False
-        self._summary.rows += 1
-        if item is not None:
-            self._named.add(file_id)
+        self._named.add(file_id)
+        self._count(stored)
         return True
 
     def settles(self, row: Row, item: Item | None) -> bool:
-        """Whether a quick verification needs no more than a glance at a row."""
+        """Whether a quick verification needs no more than a glance at a row; a good file is counted."""
         if self._level is not Level.QUICK or row.true_id != row.file_id:
             return False
         try:
             size, has_key = row.glance()
         except FormatError:
             return False
-        return self._fits(row.kind, size, item, padded=has_key and self._encrypted)
-
-    def _fits(self, kind: Kind, size: int, item: Item | None, *, padded: bool) -> bool:
-        """Whether what lies on disk is what a row asks for; a file that does is counted."""
-        if kind is not _FILE:
+        if row.kind is not Kind.FILE:
             return True
         if item is None or item.kind != "file":
             return False
-        if item.size != (crypto.stored_size(size, encrypted=True) if padded else size):
+        if item.size != (crypto.stored_size(size, encrypted=True) if self._encrypted and has_key else size):
             return False
-        summary = self._summary
-        summary.files += 1
-        summary.bytes += item.size
-        summary.by_size += 1
+        self._count(item.size)
         return True
 
     def row(self, row: Row, item: Item | None) -> Iterator[Step]:
@@ -284,56 +275,3 @@ def _flat_seal(seal: Seal) -> dict[str, set[str]]:
         if FILE_ID.fullmatch(path):
             found.setdefault(path[:2], set()).add(path)
     return found
-
-
-class _Ordered:
-    """The rows of a manifest in the order of their ids, handed out by the ids' first two digits.
-
-    Args:
-        rows: the manifest.
-        is_good: asked of each row that belongs to the digits in question; those it takes are not handed out.
-
-    Attributes:
-        broken: why the rows ended early, None when they did not.
-    """
-
-    def __init__(self, rows: Rows, is_good: Settles | None) -> None:
-        self._rows = rows.rows_by_id(None if is_good is None else self._settles)
-        self._is_good = is_good
-        self._prefix = ""
-        self._held: Row | None = None
-        self._last = ""
-        self.broken: FormatError | None = None
-
-    def take(self, prefix: str) -> Iterator[Row | BadRow]:
-        """The next rows, as long as they belong to ``prefix``; unusable rows come where they stand."""
-        self._prefix = prefix
-        if self._held is not None:
-            if self._held.file_id[:2] != prefix:
-                return
-            yield self._held
-            self._held = None
-        try:
-            for row in self._rows:
-                if isinstance(row, Row):
-                    self._check_order(row.file_id)
-                    if row.file_id[:2] != prefix:
-                        self._held = row
-                        return
-                yield row
-        except FormatError as error:
-            self.broken = error
-            self._rows = iter(())
-
-    def _settles(self, file_id: str, kind: Kind, record: bytes) -> bool:
-        if file_id[:2] != self._prefix or file_id <= self._last or self._is_good is None:
-            return False
-        if not self._is_good(file_id, kind, record):
-            return False
-        self._last = file_id
-        return True
-
-    def _check_order(self, file_id: str) -> None:
-        if file_id <= self._last:
-            raise FormatError("The manifest", f"the row {file_id} is there twice or out of order")
-        self._last = file_id

@@ -66,14 +66,14 @@ class Rows(Protocol):
     def flat(self) -> bool:
         """Whether blobs lie side by side instead of in 256 folders."""
 
-    def rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
-        """All rows, or those of one domain. Raises FormatError when the manifest is damaged."""
-
-    def rows_by_id(self, settles: Settles | None = None) -> Iterator[Row | BadRow]:
-        """All rows in the order of their ids. Raises FormatError when the manifest is damaged.
+    def rows(self, domain: str | None = None, *, settles: Settles | None = None) -> Iterator[Row | BadRow]:
+        """All rows, or those of one domain. Raises FormatError when the manifest is damaged.
 
         Those that ``settles`` takes may be left out: of a million rows, nearly all need never be made.
         """
+
+    def rows_by_id(self) -> Iterator[Row | BadRow]:
+        """All rows in the order of their ids. Raises FormatError when the manifest is damaged."""
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, or None when there is none of that id. Raises FormatError."""
