@@ -241,33 +241,70 @@ def test_what_the_phone_could_not_read_is_a_note(mint: Mint, by: str) -> None:
     assert kinds(run(made, unreadable=[name])[0]) == [("missing", False, PHOTO[1])]
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_a_wrong_file_id(mint: Mint, password: str | None) -> None:
+def test_a_wrong_file_id(mint: Mint, password: str | None, level: Level) -> None:
     made = mint(password)
     made.edit_database(
         lambda db: db.execute("UPDATE Files SET fileID = ? WHERE relativePath = ?", ("ab" * 20, PHOTO[1]))
     )
     blob = made.blob(*PHOTO)
-    assert kinds(run(made)[0]) == [
+    assert kinds(run(made, level)[0]) == [
         ("not-in-manifest", False, f"{blob.parent.name}/{blob.name}"),
         ("wrong-file-id", True, PHOTO[1]),
     ]
 
 
-def test_a_row_that_cannot_be_used(mint: Mint) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_row_that_cannot_be_used(mint: Mint, level: Level) -> None:
     made = mint()
     made.edit_database(lambda db: db.execute("UPDATE Files SET fileID = '../../x' WHERE flags = 4"))
-    findings, _ = run(made)
+    findings, _ = run(made, level)
     assert kinds(findings) == [("row-unusable", True, "Library/link")]
     assert findings[0].file == ""
 
 
-def test_a_record_that_cannot_be_read(mint: Mint) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("password", [None, PASSWORD])
+@pytest.mark.parametrize("kind", [1, 2, 4])
+def test_a_row_that_is_there_twice(mint: Mint, kind: int, password: str | None, level: Level) -> None:
+    """Apple's table forbids it, another one need not."""
+    made = mint(password)
+    made.edit_database(
+        lambda db: db.executescript(
+            "CREATE TABLE Copy AS SELECT * FROM Files; DROP TABLE Files; ALTER TABLE Copy RENAME TO Files;"
+            f"INSERT INTO Files SELECT * FROM Files WHERE flags = {kind} LIMIT 1"
+        )
+    )
+    findings = [finding for finding in run(made, level)[0] if finding.is_damage]
+    assert [finding.kind for finding in findings] == [K.MANIFEST_DAMAGED]
+    assert "is there twice" in findings[0].found
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_rows_are_counted_alike(mint: Mint, level: Level) -> None:
+    made = mint(specs=[*many(50), Spec("HomeDomain", "Library/gone", b"gone")])
+    made.blob("HomeDomain", "Library/gone").unlink()
+    with sqlite3.connect(made.folder / "Manifest.db") as db:
+        count = db.execute("SELECT count(*) FROM Files").fetchone()[0]
+    db.close()
+    assert run(made, level)[1].rows == count
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("size", [-1, -(1 << 63), 1 << 62])
+def test_a_size_that_no_file_has(mint: Mint, size: int, level: Level) -> None:
+    made = mint(specs=[Spec(*PHOTO, content=b"x" * 100, size=size)])
+    assert kinds(run(made, level)[0]) == [("size-differs", True, PHOTO[1])]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_record_that_cannot_be_read(mint: Mint, level: Level) -> None:
     made = mint()
     made.edit_database(
         lambda db: db.execute("UPDATE Files SET file = x'00' WHERE relativePath = ?", PHOTO[1:])
     )
-    assert kinds(run(made)[0]) == [("record-unreadable", True, PHOTO[1])]
+    assert kinds(run(made, level)[0]) == [("record-unreadable", True, PHOTO[1])]
 
 
 @pytest.mark.parametrize("claimed", [299_000, 301_000])
