@@ -2,18 +2,26 @@
 
 import random
 import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.rig import LONG
+from support import fuzzing
 from support.fuzzing import BREAK, TARGETS, UDID, Target, message
 from support.mutating import Fuzzer
 
 EACH = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 
 pytestmark = pytest.mark.timeout(0 if LONG else 120)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left() -> Iterator[None]:
+    yield
+    fuzzing.close()
 
 
 @EACH

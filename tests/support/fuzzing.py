@@ -309,10 +309,20 @@ class _Mux:
         self.said = b""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = Address(host="127.0.0.1", port=self._listener.getsockname()[1])
-        threading.Thread(target=self._serve, name="virtual-mux of the fuzzer", daemon=True).start()
+        self._over = False
+        self._thread = threading.Thread(target=self._serve, name="virtual-mux of the fuzzer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it, its thread too."""
+        self._over = True
+        with contextlib.suppress(OSError):
+            socket.create_connection(self._listener.getsockname(), timeout=2).close()
+        self._thread.join()
+        self._listener.close()
 
     def _serve(self) -> None:
-        while True:
+        while not self._over:
             peer, _ = self._listener.accept()
             with peer, contextlib.suppress(OSError):
                 peer.settimeout(2)
@@ -325,6 +335,13 @@ class _Mux:
 @functools.cache
 def _mux() -> _Mux:
     return _Mux()
+
+
+def close() -> None:
+    """Let go of what the targets share; the tests that come next look for threads that were left."""
+    if _mux.cache_info().currsize:
+        _mux().close()
+        _mux.cache_clear()
 
 
 def mux_message(message: object) -> bytes:
