@@ -156,7 +156,7 @@ def test_idevicenotificationproxy_posts_and_observes(serving: Serving, require_t
     serving(phone)
     program = require_tool("idevicenotificationproxy")
     assert run(program, "post", "org.example.hello").returncode == 0
-    assert phone.journal.details("posted") == ["org.example.hello"]
+    assert phone.journal.wait("posted", "org.example.hello")
     # Its output is read through a terminal: into a pipe it would come when the program ends.
     reading, writing = os.openpty()
     with subprocess.Popen([program, "observe", "org.example.back"], stdout=writing) as observer:
