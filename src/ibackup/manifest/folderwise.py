@@ -92,7 +92,7 @@ class Scanned:
                 if isinstance(row, BadRow):
                     yield row
                 else:
-                    self._put(row.file_id, _NEVER)
+                    self._kept[row.file_id[:2]] += _GLANCE.pack(bytes.fromhex(row.file_id), _NEVER)
         except FormatError as error:
             self.broken = error
 
@@ -128,11 +128,8 @@ class Scanned:
             size = _NEVER
         elif self._encrypted and has_key:
             size = stored_size(size, encrypted=True)
-        self._put(file_id, size)
+        self._kept[file_id[:2]] += _GLANCE.pack(bytes.fromhex(file_id), size)
         return True
-
-    def _put(self, file_id: str, stored: int) -> None:
-        self._kept[file_id[:2]] += _GLANCE.pack(bytes.fromhex(file_id), stored)
 
 
 def _twice(file_id: str) -> FormatError:

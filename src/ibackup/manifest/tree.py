@@ -49,10 +49,11 @@ class Tree:
             return {}
         blobs: Bucket = {}
         for item in self._items((prefix,)):
-            if item.name.startswith(prefix) and FILE_ID.fullmatch(item.name):
-                blobs[item.name] = item
+            name = item.name
+            if name.startswith(prefix) and FILE_ID.fullmatch(name):
+                blobs[name] = item
             else:
-                self._other((prefix, item.name), item)
+                self._other((prefix, name), item)
         return blobs
 
     def measure(self) -> tuple[int, int]:
