@@ -3,7 +3,7 @@
 import queue
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from ibackup.device import requests
 from ibackup.device.facts import PhoneFacts
 from ibackup.device.files import WorkingFiles
-from ibackup.device.frames import broken
+from ibackup.device.greeting import SERVICE, greet, last_word, send
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.receiver import Unreadable
 from ibackup.device.refusals import RefusalContext, refusal
@@ -19,9 +19,6 @@ from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications, SyncLock
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
-
-SERVICE: Final = "com.apple.mobilebackup2"
-PROTOCOL_VERSIONS: Final = (2.0, 2.1)
 
 _PROGRESS_EVERY_S: Final = 0.25
 _ACTIVITIES: Final[dict[Phase, str]] = {
@@ -179,17 +176,8 @@ class Conversation:
     def hello(self) -> None:
         """Agree on versions."""
         self._link.activity = _ACTIVITIES["prepare"]
-        self._link.handshake()
-        self._send({"MessageName": "Hello", "SupportedProtocolVersions": list(PROTOCOL_VERSIONS)})
-        request = requests.parse(self._link.receive())
-        if not isinstance(request, requests.Process):
-            raise broken(f"The {self._noun} answered the greeting with a {type(request).__name__} request.")
-        self._finish(request.message)
-        if request.message.get("ProtocolVersion") not in PROTOCOL_VERSIONS:
-            raise broken(
-                f"The {self._noun} speaks a version of the backup protocol that is not known here.",
-                "Known are 2.0 and 2.1.",
-            )
+        code, description = greet(self._link, self._noun)
+        self._check(code, description)
 
     def back_up(self, *, full: bool) -> Outcome:
         """Ask for a backup and do what the phone says until it is done."""
@@ -201,7 +189,7 @@ class Conversation:
         }
         if full:
             message["Options"] = {"ForceFullBackup": True}
-        self._send(message)
+        send(self._link, message)
         self._enter("scan")
         try:
             self._follow_until_done()
@@ -224,29 +212,22 @@ class Conversation:
             request = requests.parse(self._link.receive())
             self._requests.note(request, files.received_files, files.received_bytes)
             if isinstance(request, requests.Process):
-                self._finish(request.message)
+                self._check(*last_word(request.message, self._noun))
                 files.check_disk()
                 return
             self._follow(request)
             files.handle(self._link, request)
 
-    def _send(self, message: Mapping[str, object]) -> None:
-        self._link.send(["DLMessageProcessMessage", dict(message)])
-
-    def _finish(self, message: Mapping[object, object]) -> None:
+    def _check(self, code: int, description: str) -> None:
         """Take the phone's last word on a request; returns when it is a good one."""
-        name, code = message.get("MessageName"), message.get("ErrorCode")
-        if name != "Response" or not isinstance(code, int):
-            raise broken(f"The {self._noun} sent a {str(name)[:80]!a} message where a Response belongs.")
         if not code:
             return
         # An error that our own disk caused is named after its cause.
         self._files.check_disk(given_up=True)
-        description = message.get("ErrorDescription")
         facts = self._phone.facts
         raise refusal(
             code,
-            description if isinstance(description, str) else "",
+            description,
             context=RefusalContext(
                 noun=self._noun,
                 job="backup",
