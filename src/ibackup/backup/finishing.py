@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from ibackup.backup import custody
 from ibackup.backup.types import PasswordSource
 from ibackup.errors import DamageFound, NotABackup, PasswordNeeded, PasswordWrong
 from ibackup.events import Caution, Note, Observer, PhaseStarted
@@ -15,6 +16,8 @@ from ibackup.store.recovery import finish_left_overs
 from ibackup.store.trouble import disk_error, telling
 
 _MANIFESTS = ("Manifest.db", "Manifest.mbdb")  # the second on phones before iOS 10
+REWRAPPED = "Manifest.plist"
+"""The one file that a change of the password changes in a backup."""
 _MOST_ODD = 1000  # files with another size than the list says; with more of them the list is not theirs
 _NAMED = 5  # files named in an error; verify lists them all
 
@@ -61,8 +64,10 @@ def _compared(working: WorkingCopy, backup: Backup, password: PasswordSource, ob
     status = backup.status
     if not status.is_finished:
         raise _refused(Incomplete, "Status.plist does not say that the backup is finished.")
-    _look_for_manifest(working)
-    draft = replace(draft, encrypted=backup.is_encrypted, data_from=status.date or draft.finished)
+    _look_for_manifest(working, draft)
+    if not draft.rewraps:  # a new password makes no data fresh
+        draft = replace(draft, data_from=status.date or draft.finished)
+    draft = replace(draft, encrypted=backup.is_encrypted)
     if not _unlock(backup, draft.udid, password, observe):
         return draft
     return _compare(working, backup, draft)
@@ -89,8 +94,20 @@ def finish(folder: PhoneFolder, password: PasswordSource, observe: Observer) -> 
         observe(Note(f"It is now snapshot {snapshot.id}."))
 
 
-def _look_for_manifest(working: WorkingCopy) -> None:
-    """Even while it is locked the list of files has to be there, and it has to be this backup's own."""
+def _look_for_manifest(working: WorkingCopy, draft: Draft) -> None:
+    """Even while it is locked the list of files has to be there, and it has to be this backup's own.
+
+    After a change of the password it is that of the backup before, like everything but the keybag.
+    """
+    if draft.rewraps:
+        fresh = [line.path for line in working.ledger.lines() if line.origin is not Origin.CARRIED]
+        if fresh != [REWRAPPED]:
+            raise DamageFound(
+                "What the phone left after the change of its password is not the backup of before.",
+                why="More than its keybag has changed.",
+                hint="It is set aside; earlier snapshots are untouched. Run `ibackup now`.",
+            )
+        return
     origins = {line.path: line.origin for line in working.ledger.lines_in("")}
     found = next((origins[name] for name in _MANIFESTS if name in origins), None)
     if found is None:
@@ -108,25 +125,22 @@ def _draft(working: WorkingCopy) -> Draft:
 
 def _unlock(backup: Backup, udid: str, password: PasswordSource, observe: Observer) -> bool:
     """Whether the list of files can be read. A password that does not fit is a warning now, not on the day of need."""
-    if backup.unlocked:
-        return True
+    given = None
     try:
-        given = password(udid)
-        if given is None:
-            return False
-        backup.unlock(given)
+        given = None if backup.unlocked else password(udid)
+        if given is not None:
+            backup.unlock(given)
     except PasswordWrong:
         observe(
             Caution(
                 "The password that is stored here does not open this backup.",
-                "The backup is kept, checked by the phone alone. Find out which password is right before you need it.",
+                "The backup is kept. Find out which password is right before you need it.",
             )
         )
-        return False
     except PasswordNeeded as error:
         observe(Caution(error.message, error.hint))
-        return False
-    return True
+    custody.settle(backup, udid, given, observe)
+    return backup.unlocked
 
 
 def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ibackup.device.services import SyncLock as SyncLock
     from ibackup.device.session import BackupSession as BackupSession
     from ibackup.device.session import Outcome as Outcome
+    from ibackup.device.settings import SettingsSession as SettingsSession
     from ibackup.device.usbmux import Address as Address
     from ibackup.device.usbmux import Usbmux as Usbmux
     from ibackup.device.usbmux import parse_address as parse_address
@@ -37,6 +38,7 @@ _HOMES = {
     "Phone": "phone",
     "PhoneFacts": "facts",
     "RefusalContext": "refusals",
+    "SettingsSession": "settings",
     "SyncLock": "services",
     "Usbmux": "usbmux",
     "WorkingFiles": "files",

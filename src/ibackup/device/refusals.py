@@ -19,8 +19,11 @@ from ibackup.errors import (
     PhoneRefused,
 )
 
-Job = Literal["backup", "restore", "encryption"]
+Job = Literal["backup", "restore", "encryption", "icloud"]
 
+PASSCODE_NOT_ENTERED = 208
+PROMPT_STANDS_S = 50.0
+"""A passcode prompt that nobody touches stands at least a minute; one that was gone before was cancelled."""
 PURGE_MARGIN = 2 << 30  # a phone asks to purge what is missing and this much more
 
 
@@ -36,6 +39,7 @@ class RefusalContext:
         password_given: a password was sent along with the request.
         free_bytes: what the store's disk had free when the phone asked.
         purge_bytes: what the phone asked to purge (DLMessagePurgeDiskSpace).
+        prompt_s: how many seconds the phone showed its passcode prompt, 0 for not at all; None: nobody looked.
     """
 
     noun: str = "iPhone"
@@ -45,6 +49,7 @@ class RefusalContext:
     password_given: bool = False
     free_bytes: int | None = None
     purge_bytes: int | None = None
+    prompt_s: float | None = None
 
     @property
     def needed_bytes(self) -> int | None:
@@ -210,6 +215,7 @@ _JOB_WORDS: Mapping[Job, str] = {
     "backup": "backup",
     "restore": "restore",
     "encryption": "change of the backup password",
+    "icloud": "change of iCloud Backup",
 }
 
 
@@ -261,7 +267,7 @@ def _password(row: Refusal, context: RefusalContext) -> Refusal:
             PhoneRefused,
             "A profile on the {noun} allows encrypted backups only.",
             "No backup password is set yet.",
-            "Set one, in Finder or Apple Devices or with `idevicebackup2 encryption on`.",
+            "Set one with `ibackup encryption on`.",
         )
     if not context.password_given and context.job != "backup":
         return Refusal(
@@ -274,7 +280,23 @@ def _password(row: Refusal, context: RefusalContext) -> Refusal:
     return row
 
 
-_SPECIAL = {105: _no_room, 207: _password}
+def _passcode(row: Refusal, context: RefusalContext) -> Refusal:
+    """208 stands for a locked phone, a cancelled prompt and one that nobody answered: its time on the screen tells."""
+    if context.prompt_s is None:
+        return row
+    hint = "Unlock the {noun}, run the command again and enter the passcode on it: the one that unlocks it."
+    if not context.prompt_s:
+        what, why = "The {noun} is locked.", "It did not even ask for its passcode."
+    elif context.prompt_s < PROMPT_STANDS_S:
+        what = "The passcode prompt on the {noun} was cancelled."
+        why = f"It was gone after {context.prompt_s:.0f} seconds, which it is by itself only after a minute or more."
+    else:
+        what = "The passcode was not entered on the {noun} in time."
+        why = f"It asked for it for {context.prompt_s:.0f} seconds."
+    return Refusal(row.code, row.error, what, why, hint)
+
+
+_SPECIAL = {105: _no_room, 207: _password, PASSCODE_NOT_ENTERED: _passcode}
 
 
 def size(count: int) -> str:

@@ -72,6 +72,7 @@ class Draft:
         checked: what it was compared with: its own manifest, or the phone's word alone.
         received_bytes: what the phone sent in this run.
         tool: name and version of the program.
+        rewraps: for what a change of the password left: the id of the snapshot whose files it has; else empty.
     """
 
     udid: str
@@ -87,10 +88,12 @@ class Draft:
     received_bytes: int
     tool: str
     unreadable: tuple[Unreadable, ...] = ()
+    rewraps: str = ""
 
     def to_members(self) -> dict[str, object]:
         """As it stands in a record."""
-        return {
+        rewraps: dict[str, object] = {"rewraps": self.rewraps} if self.rewraps else {}
+        return rewraps | {
             "udid": self.udid,
             "device_name": self.device_name,
             "product_type": self.product_type,
@@ -123,7 +126,14 @@ class Draft:
             received_bytes=record.number("received_bytes"),
             tool=record.text("tool"),
             unreadable=tuple(Unreadable.from_record(each) for each in record.records("unreadable")),
+            rewraps=_snapshot_id(record.text("rewraps")) if "rewraps" in record else "",
         )
+
+
+def _snapshot_id(text: str) -> str:
+    if not times.is_id(text):
+        raise RecordFlaw("has no snapshot's id under 'rewraps'")
+    return text
 
 
 def _checked(text: str) -> Checked:

@@ -1,0 +1,74 @@
+"""Whether what the keychain holds still opens the phone's backups: asked after every backup, not on the day of need."""
+
+from ibackup.errors import PasswordWrong
+from ibackup.events import Caution, Note, Observer
+from ibackup.keychain import Keychain, KeychainTrouble
+from ibackup.manifest.backup import Backup
+
+_PUT_RIGHT = "`ibackup encryption keychain` puts the right one there."
+
+
+def settle(backup: Backup, udid: str, given: str | None, observe: Observer) -> None:
+    """Compare the keychain with a fresh backup, and unlock that with it where nothing else did.
+
+    A password that a change was about to set when it was cut off becomes the password of today when it opens a
+    backup: then the phone has set it.
+
+    Args:
+        backup: made just now, or its keybag was.
+        udid: of the phone.
+        given: what another source gave, whether it opened the backup or not.
+        observe: told of every mismatch.
+    """
+    try:
+        keychain = Keychain.open()
+        if keychain is not None:
+            _settle(keychain, backup, udid, given, observe)
+    except KeychainTrouble as error:
+        observe(Caution(error.message, error.hint))
+
+
+def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, observe: Observer) -> None:
+    stored, pending = keychain.password(udid), keychain.pending(udid)
+    if not backup.is_encrypted:
+        if stored is not None:
+            observe(
+                Caution(
+                    "This backup is not encrypted, although a password for it is in the keychain.",
+                    "Encryption was switched off on the phone. `ibackup encryption on` switches it on again.",
+                )
+            )
+        return
+    if stored is None and pending is None:
+        return
+    right = given if backup.unlocked else _opening(backup, [stored, pending], but=given)
+    if right is None:
+        if stored != given:  # else that was said already
+            observe(
+                Caution(
+                    "No password that the keychain holds opens this backup.",
+                    f"Find out which one is right before you need it. {_PUT_RIGHT}",
+                )
+            )
+    elif right == pending:
+        keychain.keep(udid, right)
+        observe(
+            Note("The password of a change that was cut off is in force; the keychain has it as today's now.")
+        )
+    elif stored is not None and right != stored:
+        observe(Caution("The keychain holds another password than opens this backup.", _PUT_RIGHT))
+    elif given is not None and right != given:
+        observe(Note("The keychain's password opens this backup; the one that was given does not."))
+
+
+def _opening(backup: Backup, passwords: list[str | None], *, but: str | None) -> str | None:
+    """The first password that opens the backup, which then is open."""
+    for password in dict.fromkeys(passwords):
+        if password is None or password == but:
+            continue
+        try:
+            backup.unlock(password)
+        except PasswordWrong:
+            continue
+        return password
+    return None
