@@ -7,8 +7,8 @@ import sys
 
 from ibackup.device import open_phone
 from ibackup.device.frames import Status
+from ibackup.device.greeting import SERVICE
 from ibackup.device.link import DeviceLink
-from ibackup.device.session import SERVICE
 
 ROOM = 1 << 40
 

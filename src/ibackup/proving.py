@@ -14,6 +14,7 @@ from typing import Literal
 
 from ibackup.errors import DamageFound, IbackupError
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
+from ibackup.keychain import Keychain
 from ibackup.manifest import seal
 from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, Backup
 from ibackup.manifest.findings import Finding, Level, Summary
@@ -22,6 +23,7 @@ from ibackup.manifest.seal import Seal, SealLine
 from ibackup.manifest.verify import verify
 from ibackup.store import PhoneFolder, Proof, Snapshot
 from ibackup.store.snapshot import hash_file
+from ibackup.unlocking import unlock
 
 _LOOKED_FOR = 200  # damaged files that are looked for in other snapshots; each look reads the file
 _KEPT = 2000  # findings kept for the text, and how many of a group; the counts are of all
@@ -83,6 +85,7 @@ def prove(
     snapshot: Snapshot | None = None,
     seal_file: str | None = None,
     password: Callable[[str], str | None] = lambda _udid: None,
+    keychain: Keychain | None = None,
     on_finding: Callable[[Finding], None] = lambda _finding: None,
     observer: Observer = ignore,
 ) -> Verdict:
@@ -94,6 +97,7 @@ def prove(
         snapshot: the snapshot that it belongs to, or None for a folder made elsewhere.
         seal_file: the seal of a folder made elsewhere; by default the one beside it, where there is one.
         password: asked for the password of an encrypted backup, by the phone's UDID.
+        keychain: what else may open it.
         on_finding: takes each finding as it comes.
         observer: is told of the progress.
 
@@ -108,7 +112,7 @@ def prove(
             hint="Run `ibackup now` for a new one; other snapshots: `ibackup list`.",
         )
     with Backup.open(path, known=snapshot is not None) as backup:
-        _unlock(backup, password)
+        _unlock(backup, password, keychain)
         sealed = _seal_of(path, snapshot, seal_file)
         verification = verify(
             backup,
@@ -168,15 +172,13 @@ def _own_files(path: str) -> tuple[int, int]:
     return files, size
 
 
-def _unlock(backup: Backup, password: Callable[[str], str | None]) -> None:
+def _unlock(backup: Backup, password: Callable[[str], str | None], keychain: Keychain | None) -> None:
     try:
         locked = not backup.unlocked
     except FormatError:
         return  # Manifest.plist itself is damaged; the verification says so
     if locked:
-        given = password(backup.udid)
-        if given is not None:
-            backup.unlock(given)
+        unlock(backup, backup.udid, password, keychain)
 
 
 def _collect(

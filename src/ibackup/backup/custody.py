@@ -1,9 +1,9 @@
 """Whether what the keychain holds still opens the phone's backups: asked after every backup, not on the day of need."""
 
-from ibackup.errors import PasswordWrong
 from ibackup.events import Caution, Note, Observer
 from ibackup.keychain import Keychain, KeychainTrouble
 from ibackup.manifest.backup import Backup
+from ibackup.unlocking import try_others
 
 _PUT_RIGHT = "`ibackup encryption keychain` puts the right one there."
 
@@ -41,7 +41,7 @@ def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, ob
         return
     if stored is None and pending is None:
         return
-    right = given if backup.unlocked else _opening(backup, [stored, pending], but=given)
+    right = given if backup.unlocked else try_others(backup, [stored, pending], but=given)
     if right is None:
         if stored != given:  # else that was said already
             observe(
@@ -59,16 +59,3 @@ def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, ob
         observe(Caution("The keychain holds another password than opens this backup.", _PUT_RIGHT))
     elif given is not None and right != given:
         observe(Note("The keychain's password opens this backup; the one that was given does not."))
-
-
-def _opening(backup: Backup, passwords: list[str | None], *, but: str | None) -> str | None:
-    """The first password that opens the backup, which then is open."""
-    for password in dict.fromkeys(passwords):
-        if password is None or password == but:
-            continue
-        try:
-            backup.unlock(password)
-        except PasswordWrong:
-            continue
-        return password
-    return None

@@ -321,12 +321,19 @@ def usage_error(error: click.ClickException, app: App) -> UsageError:
     )
 
 
+_MAYBE = (
+    "If the phone was asked already, it may have done it all the same: see `ibackup encryption status`, and keep the "
+    "password that you chose."
+)
 _AFTER = {
     "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
     "there.",
     "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left.",
     "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
     "to-finder": "Nothing was put there, and the snapshot was not changed.",
+    "encryption on": _MAYBE,
+    "encryption off": _MAYBE,
+    "encryption change": _MAYBE,
     "extract": "What was taken out so far stays where it is.",
 }
 

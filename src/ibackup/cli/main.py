@@ -31,6 +31,8 @@ COMMANDS = {
     "files": "Look into a snapshot",
     "extract": "Take files out of a snapshot",
     "diff": "Compare two snapshots",
+    "encryption": "Encryption of the phone's backups: its password, and where it is kept",
+    "icloud": "The phone's iCloud Backup switch",
     "prune": "Remove old snapshots by rules",
     "pin": "Have prune leave a snapshot alone",
     "import": "Adopt a backup that Finder, iTunes or another program made",

@@ -1,6 +1,5 @@
 """``ibackup now``: the main job."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -172,8 +171,8 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
     if not result.encrypted:
         lines.append(
             wrap(
-                "Anyone who has this disk can read the backup. Encryption can wait until tomorrow; it is switched on "
-                f"once, for all backups to come: {_how_to_encrypt()}."
+                "Anyone who has this disk can read the backup. Encryption can wait until tomorrow: "
+                "`ibackup encryption on`, once for all backups to come."
             )
         )
     lines.append(
@@ -193,10 +192,3 @@ def _unread(snapshot: str, files: "list[Unreadable]") -> list[str]:
     if len(files) > _SHOWN:
         lines.append(wrap(f"… and {len(files) - _SHOWN:,} more: `ibackup show {snapshot} --json`", "  "))
     return lines
-
-
-def _how_to_encrypt() -> str:
-    if sys.platform in ("darwin", "win32"):
-        program = "Finder" if sys.platform == "darwin" else "Apple Devices"
-        return f'in {program}, "Encrypt local backup"'
-    return "`idevicebackup2 --interactive encryption on FOLDER`, with any empty folder"

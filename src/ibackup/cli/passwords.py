@@ -7,7 +7,7 @@ import stat
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,9 @@ from ibackup.cli.completing import files
 from ibackup.config import PhoneConfig
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Caution
+
+if TYPE_CHECKING:
+    from ibackup.keychain import Keychain
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _log = logging.getLogger("ibackup")
@@ -49,12 +52,14 @@ class PasswordSources:
         file: ``--password-file``.
         command: ``--password-command``.
         ask: prompt on a terminal when no other source is there (never with ``--json``).
+        question: that prompt.
     """
 
     app: App
     file: str | None = None
     command: str | None = None
     ask: bool = True
+    question: str = "Password of the encrypted backup (Return: go on without)"
 
     def find(self, udid: str | None) -> str | None:
         """The password for a phone's backups, or None when there is no source.
@@ -82,10 +87,25 @@ class PasswordSources:
         """Whether the command line names a source."""
         return bool(self.file or self.command)
 
+    @property
+    def keychain(self) -> "Keychain | None":
+        """The system's keychain, None where there is none, or where the command line names another source."""
+        if self.named:
+            return None
+        from ibackup.keychain import Keychain
+
+        return Keychain.open()
+
+    def given(self) -> str | None:
+        """What the options alone give."""
+        return self._option()
+
     def _prompt(self) -> str | None:
         self.app.stop_progress()
-        text = "Password of the encrypted backup (Return: go on without)"
-        return str(click.prompt(text, default="", show_default=False, hide_input=True, err=True)) or None
+        return (
+            str(click.prompt(self.question, default="", show_default=False, hide_input=True, err=True))
+            or None
+        )
 
     def _option(self) -> str | None:
         if self.file:
@@ -105,18 +125,14 @@ class PasswordSources:
         return os.environ.get("IBACKUP_PASSWORD") or None
 
     def _keychain(self, udid: str | None) -> str | None:
-        if udid is None:
-            return None
+        from ibackup.keychain import KeychainTrouble
+
         try:
-            import keyring
-        except ImportError:
-            return None  # the extra is not installed
-        try:
-            password = keyring.get_password("ibackup", udid)
-        except Exception as error:  # noqa: BLE001 - keyring backends raise what they like
-            self.app.reporter(Caution(f"The system's keychain could not be read ({type(error).__name__})."))
+            keychain = self.keychain
+            return keychain.password(udid) if keychain is not None and udid is not None else None
+        except KeychainTrouble as error:
+            self.app.reporter(Caution(error.message, error.hint))
             return None
-        return None if password is None else str(password)
 
     def _credentials(self) -> str | None:
         folder = os.environ.get("CREDENTIALS_DIRECTORY")

@@ -70,13 +70,18 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Back
         NotABackup: it is none, or damaged beyond reading.
     """
     from ibackup.manifest.backup import Backup
+    from ibackup.unlocking import unlock
 
     backup = Backup.open(target.path, known=True)
     try:
         if not backup.unlocked:
-            password = _password(sources, target.udid or backup.udid)
             app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
-            backup.unlock(password)
+            unlock(
+                backup,
+                target.udid or backup.udid,
+                lambda udid: _password(sources, udid),
+                sources.keychain,
+            )
     except BaseException:
         backup.close()
         raise

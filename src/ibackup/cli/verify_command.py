@@ -105,6 +105,7 @@ class _Checks:
                 snapshot=target.snapshot,
                 seal_file=seal_file,
                 password=self.sources.find,
+                keychain=self.sources.keychain,
                 on_finding=lambda finding: self.app.reporter.emit(_json(finding)),
                 observer=self.app.reporter,
             )

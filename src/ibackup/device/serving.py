@@ -1,8 +1,11 @@
 """A backup folder that a phone may read and nothing more: what a restore needs, and what a backup builds on."""
 
+import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ibackup.confined import Confined, Item, Parts
 from ibackup.device import requests
@@ -124,3 +127,14 @@ def _failure(error: OSError) -> tuple[int, str]:
     # The phone need not know that something on the way to a missing file is no folder.
     code = Status.NOT_FOUND if error.errno == errno.ENOTDIR else status_of(error)
     return code, error.strerror or type(error).__name__
+
+
+@contextlib.contextmanager
+def nothing_to_show(udid: str) -> Iterator[ServedFiles]:
+    """An empty folder, for a phone that looks for a backup and shall find none."""
+    with tempfile.TemporaryDirectory(prefix="ibackup-") as folder:
+        files = ServedFiles(Confined(folder), udid, free_space=lambda: shutil.disk_usage(folder).free)
+        try:
+            yield files
+        finally:
+            files.close()

@@ -1,18 +1,14 @@
 """One request to a phone about its backup password: kept before it is asked, and its outcome found out after."""
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ibackup.confined import Confined
 from ibackup.device import Phone, PhoneFacts, SettingsSession, open_phone
 from ibackup.device.serving import ServedFiles
 from ibackup.encryption.types import forgotten
 from ibackup.errors import IbackupError, PasswordNeeded, PhoneRefused
 from ibackup.events import Caution, Observer, PhaseStarted
 from ibackup.keychain import Keychain, KeychainTrouble
-from ibackup.store import free_bytes
 
 _NOTHING_DONE = frozenset([207, 208])
 """With these the phone says no before it does anything; with others it may have done it all the same."""
@@ -34,17 +30,6 @@ class Refused(Exception):
     def __init__(self, error: IbackupError) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-@contextlib.contextmanager
-def nothing_to_show(udid: str) -> Iterator[ServedFiles]:
-    """An empty folder: the phone looks for a backup whose keybag it shall wrap anew, and finds none."""
-    with tempfile.TemporaryDirectory(prefix="ibackup-") as folder:
-        files = ServedFiles(Confined(folder), udid, free_space=lambda: free_bytes(folder))
-        try:
-            yield files
-        finally:
-            files.close()
 
 
 def ask(phone: Phone, files: ServedFiles, passwords: Passwords, observe: Observer) -> None:

@@ -16,7 +16,8 @@ from ibackup import __version__
 from ibackup.backup import finishing
 from ibackup.device import Phone, PhoneFacts, open_phone
 from ibackup.device.files import WorkingFiles
-from ibackup.encryption.asking import Custody, Passwords, Refused, ask, nothing_to_show, settled, standing
+from ibackup.device.serving import nothing_to_show
+from ibackup.encryption.asking import Custody, Passwords, Refused, ask, settled, standing
 from ibackup.encryption.types import NewPassword, Outcome, Request
 from ibackup.errors import DamageFound, IbackupError, NoRoom, NotABackup, PasswordWrong, UsageError
 from ibackup.events import Caution, Note, Observer, PhaseStarted
@@ -146,6 +147,11 @@ class _Change:
                 Caution(f"No snapshot under the new password can be made here. {error.message}", _FULL)
             )
             return None
+        if working.cloned.left_out:
+            # The clone was told of it. The phone would take what is left for a whole backup no more than we do.
+            working.discard()
+            self._observe(Caution(f"The newest snapshot, {base.id}, is damaged: none is made of it.", _FULL))
+            return None
         working.advance("receiving")
         return working
 
@@ -217,13 +223,6 @@ class _Change:
         if not self._opens_anew(working):
             working.set_aside()
             raise DamageFound("What the phone left does not open with the new password.")
-        if working.cloned.left_out:
-            # Not whole, so no snapshot; but the next backup goes on from it and has the phone send what is missing.
-            working.checkpoint()
-            self._observe(
-                Note("The newest snapshot is damaged, so no other is made of it; the next backup mends that.")
-            )
-            return None
         working.advance("device_done", draft=_draft(working, base))
         finishing.check(working, lambda _udid: self._new, self._observe)
         if self.lock is not None:

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from ibackup.device import Phone, PhoneFacts, open_phone
-from ibackup.encryption.asking import Custody, Passwords, Refused, ask, nothing_to_show, settled, standing
+from ibackup.device.serving import nothing_to_show
+from ibackup.encryption.asking import Custody, Passwords, Refused, ask, settled, standing
 from ibackup.encryption.types import Outcome, Request, forgotten
 from ibackup.errors import IbackupError, PhoneRefused, UsageError
 from ibackup.events import Observer, PhaseStarted

@@ -212,6 +212,10 @@ class Backup:
             self._keys = self.keybag.unlock(password)
             self._password = password
 
+    def unlock_with_key(self, key: bytes) -> None:
+        """Open it with a key that its keybag's ``derive`` gave before. Raises PasswordWrong."""
+        self._keys = self.keybag.unlock_with_key(key)
+
     @property
     def keys(self) -> ClassKeys:
         """The class keys; those of an unencrypted backup open with the empty password.

@@ -1,0 +1,66 @@
+"""Opens an encrypted backup with what the keychain holds beside the password of today."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+
+from ibackup.errors import PasswordWrong
+from ibackup.keychain import Keychain, KeychainTrouble
+from ibackup.manifest.backup import Backup
+
+
+def unlock(
+    backup: Backup, udid: str, password: Callable[[str], str | None], keychain: Keychain | None = None
+) -> None:
+    """Open an encrypted backup; where nothing is at hand that could, it stays locked.
+
+    A derived key that is kept for this very keybag comes first, since it costs no time. Then the password; then those
+    that the keychain has from before a change, for older snapshots.
+
+    Args:
+        backup: to be opened.
+        udid: whose it is.
+        password: asked once, unless the key does.
+        keychain: None when the user named the password to use, or where there is none.
+
+    Raises:
+        PasswordWrong: there was a password, and neither it nor another opens this backup.
+    """
+    if keychain is not None and _by_key(backup, udid, keychain):
+        return
+    given = password(udid)
+    wrong: PasswordWrong | None = None
+    if given is not None:
+        try:
+            backup.unlock(given)
+        except PasswordWrong as error:
+            wrong = error
+        else:
+            return
+    if keychain is not None:
+        with contextlib.suppress(KeychainTrouble):  # whoever asked for the password has told of it
+            others = [keychain.pending(udid), *keychain.earlier(udid)]
+            if try_others(backup, others, but=given) is not None:
+                return
+    if wrong is not None:
+        raise wrong
+
+
+def try_others(backup: Backup, passwords: Iterable[str | None], *, but: str | None) -> str | None:
+    """The first password that opens a backup, which then is open; None when none does."""
+    for password in dict.fromkeys(passwords):
+        if password is None or password == but:
+            continue
+        with contextlib.suppress(PasswordWrong):
+            backup.unlock(password)
+            return password
+    return None
+
+
+def _by_key(backup: Backup, udid: str, keychain: Keychain) -> bool:
+    with contextlib.suppress(KeychainTrouble, PasswordWrong):
+        stored = keychain.key(udid)
+        keybag = backup.manifest.keybag
+        if stored is not None and keybag is not None and stored.fits(keybag):
+            backup.unlock_with_key(stored.key)
+            return True
+    return False
