@@ -8,7 +8,7 @@ from ibackup.unlocking import try_others
 _PUT_RIGHT = "`ibackup encryption keychain` puts the right one there."
 
 
-def settle(backup: Backup, udid: str, given: str | None, observe: Observer) -> None:
+def settle(backup: Backup, udid: str, given: str | None, observe: Observer, *, fresh: bool = True) -> None:
     """Compare the keychain with a fresh backup, and unlock that with it where nothing else did.
 
     A password that a change was about to set when it was cut off becomes the password of today when it opens a
@@ -19,19 +19,22 @@ def settle(backup: Backup, udid: str, given: str | None, observe: Observer) -> N
         udid: of the phone.
         given: what another source gave, whether it opened the backup or not.
         observe: told of every mismatch.
+        fresh: the backup was made just now; else the password may have been changed since, with good reason.
     """
     try:
         keychain = Keychain.open()
         if keychain is not None:
-            _settle(keychain, backup, udid, given, observe)
+            _settle(keychain, backup, udid, given, observe, fresh=fresh)
     except KeychainTrouble as error:
         observe(Caution(error.message, error.hint))
 
 
-def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, observe: Observer) -> None:
+def _settle(
+    keychain: Keychain, backup: Backup, udid: str, given: str | None, observe: Observer, *, fresh: bool
+) -> None:
     stored, pending = keychain.password(udid), keychain.pending(udid)
     if not backup.is_encrypted:
-        if stored is not None:
+        if stored is not None and fresh:
             observe(
                 Caution(
                     "This backup is not encrypted, although a password for it is in the keychain.",
@@ -39,9 +42,10 @@ def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, ob
                 )
             )
         return
-    if stored is None and pending is None:
+    earlier = keychain.earlier(udid)
+    if stored is None and pending is None and not earlier:
         return
-    right = given if backup.unlocked else try_others(backup, [stored, pending], but=given)
+    right = given if backup.unlocked else try_others(backup, [stored, pending, *earlier], but=given)
     if right is None:
         if stored != given:  # else that was said already
             observe(
@@ -55,6 +59,8 @@ def _settle(keychain: Keychain, backup: Backup, udid: str, given: str | None, ob
         observe(
             Note("The password of a change that was cut off is in force; the keychain has it as today's now.")
         )
+    elif stored is not None and right != stored and not fresh and right in earlier:
+        observe(Note("It opens with a password that the keychain has from before the last change."))
     elif stored is not None and right != stored:
         observe(Caution("The keychain holds another password than opens this backup.", _PUT_RIGHT))
     elif given is not None and right != given:

@@ -99,10 +99,16 @@ class CommandAnswers:
                 why="The `keyring` extra is not installed, or this system has no keychain.",
                 hint='Leave --keychain out, or install it: pipx inject ibackup "keyring>=25"',
             )
+        given = self.new_sources.given()
+        if given is None and not self.app.asks:
+            raise UsageError(
+                "A new password is needed, and nobody can be asked here.",
+                hint="Give it with --new-password-file or --new-password-command.",
+            )
         self.app.reporter(
             Caution(_NOBODY_CAN, "It is neither the phone's passcode nor the Apple Account's password.")
         )
-        password = self.new_sources.given() or self._prompted()
+        password = given or self._prompted()
         weak = weaknesses(password)
         if weak:
             self.app.reporter(
@@ -128,11 +134,6 @@ class CommandAnswers:
             raise Interrupted("Encryption stays on.", hint=_NOTHING_CHANGED)
 
     def _prompted(self) -> str:
-        if not self.app.asks:
-            raise UsageError(
-                "A new password is needed, and nobody can be asked here.",
-                hint="Give it with --new-password-file or --new-password-command.",
-            )
         self.app.stop_progress()
         while True:
             password = str(
@@ -163,9 +164,7 @@ class CommandAnswers:
             if not self._confirm("Write it down on paper now. Is it written down?"):
                 raise Interrupted("No password was set.", hint=_NOTHING_CHANGED)
         elif not kept:
-            self.app.reporter(
-                Note(f"The password is kept nowhere by this: see to it that it can be found{_AFTER[action]}.")
-            )
+            self.app.reporter(Note(_SEE_TO_IT[action]))
         return kept
 
     @staticmethod
@@ -173,10 +172,10 @@ class CommandAnswers:
         return click.confirm(question, default=default, err=True)
 
 
-_AFTER: "dict[Action, str]" = {
-    "on": " when the phone is gone",
-    "change": ", and the one before, too, as long as older snapshots are there",
-    "off": "",
+_SEE_TO_IT: "dict[Action, str]" = {
+    "on": "ibackup keeps no copy of the password: see to it that it can be found when the phone is gone.",
+    "change": "ibackup keeps no copy of the password. See to it that it can be found, and so can the one before, as "
+    "long as older snapshots are there.",
 }
 
 

@@ -144,6 +144,7 @@ def store_if_any(app: App) -> "Store | None":
 def _tell(app: App, outcome: "Outcome") -> int:
     payload = {
         "action": outcome.action,
+        "changed": outcome.changed,
         "udid": outcome.udid,
         "device_name": outcome.device_name,
         "encrypted": outcome.encrypted,
@@ -160,6 +161,8 @@ def _lines(outcome: "Outcome") -> list[str]:
     name = printable(outcome.device_name)
     older = count_text(len(outcome.older), "older snapshot")
     keep = "keeps" if len(outcome.older) == 1 else "keep"
+    if not outcome.changed:
+        return [f"The backups of {name} are not encrypted already; nothing was changed."]
     if outcome.action == "off":
         lines = [f"The backups of {name} are not encrypted from now on."]
         if outcome.older:
@@ -182,10 +185,5 @@ def _lines(outcome: "Outcome") -> list[str]:
             lines.append("The next backup is sent in full.")
         if outcome.older:
             lines.append(f"{older} {keep} the password of before: do not throw it away.")
-    kept = "It is in the keychain, too, but" if outcome.in_keychain else "Have it"
-    lines.append(
-        f"{kept} keep it on paper: `ibackup encryption recovery-sheet` prints a page for that."
-        if outcome.in_keychain
-        else "Have it on paper: `ibackup encryption recovery-sheet` prints a page for that."
-    )
-    return lines
+    kept = "It is in the keychain. Have it on paper, too" if outcome.in_keychain else "Have it on paper"
+    return [*lines, f"{kept}: `ibackup encryption recovery-sheet` prints a page for that."]

@@ -161,8 +161,8 @@ def _page(sheet: "Sheet", hint: str, *, with_password: bool) -> str:
 def _rows(sheet: "Sheet") -> list[str]:
     words = {
         "needs none": "not encrypted",
-        "this password": "opens with the password below",
-        "another password": "opens with ANOTHER password, of before",
+        "this password": "the password below opens it",
+        "another password": "an EARLIER password opens it",
         "not tried": "encrypted",
     }
     rows = [

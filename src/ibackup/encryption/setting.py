@@ -1,5 +1,6 @@
 """Encryption switched on or off: the phone's setting alone, no backup is touched."""
 
+from dataclasses import replace
 from typing import Literal
 
 from ibackup.device import Phone, PhoneFacts, open_phone
@@ -33,7 +34,7 @@ def switch(request: Request, action: Switch, observe: Observer) -> Outcome:
         if on:
             _refuse_second(phone.facts)
         elif phone.facts.will_encrypt is False:
-            return _outcome(request, action, phone, in_keychain=False)
+            return replace(_outcome(request, action, phone), changed=False, next_is_full=False)
         passwords, keep = _passwords(request, action, phone.facts)
         custody = Custody(request.keychain, phone.udid, passwords, observe, keep=keep)
         custody.hold()
@@ -47,7 +48,7 @@ def switch(request: Request, action: Switch, observe: Observer) -> Outcome:
             _tell_standing(error, phone, custody, request.patience, observe, wanted=on)
             raise
         settled(phone, on)
-        return _outcome(request, action, phone, in_keychain=custody.took())
+        return replace(_outcome(request, action, phone), in_keychain=custody.took())
 
 
 def _refuse_second(facts: PhoneFacts) -> None:
@@ -96,7 +97,7 @@ def _tell_standing(
     error.why, error.hint = f"{error.why} {said}".strip(), hint
 
 
-def _outcome(request: Request, action: Switch, phone: Phone, *, in_keychain: bool) -> Outcome:
+def _outcome(request: Request, action: Switch, phone: Phone) -> Outcome:
     older: tuple[str, ...] = ()
     if request.store is not None:
         held = request.store.phone(phone.udid, told_by_phone=True).snapshots()
@@ -107,6 +108,5 @@ def _outcome(request: Request, action: Switch, phone: Phone, *, in_keychain: boo
         phone.facts.name or phone.facts.noun,
         phone.facts.noun,
         encrypted=action == "on",
-        in_keychain=in_keychain,
         older=older,
     )

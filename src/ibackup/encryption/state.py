@@ -20,7 +20,7 @@ class State:
         phone: what the phone says, None when it is not connected.
         newest: its newest snapshot, None when there is none.
         had_password: a password was at hand.
-        opens: whether it opens ``newest``; None when there was nothing to try.
+        opens: whether it, or another one that the keychain has, opens ``newest``; None when there was nothing to try.
     """
 
     udid: str
@@ -93,7 +93,7 @@ def _try(
                     backup.unlock(given)
                 except PasswordWrong:
                     pass  # told as the result
-            custody.settle(backup, newest.udid, given, observe)
+            custody.settle(backup, newest.udid, given, observe, fresh=False)
             return given is not None, backup.unlocked if given is not None or backup.unlocked else None
     except NotABackup as error:
         observe(Caution(f"The newest snapshot, {newest.id}, cannot be read. {error.message}", error.hint))

@@ -78,6 +78,7 @@ class Outcome:
     """What was done; the phone has said so.
 
     Attributes:
+        changed: False when the phone was as it should be already.
         noun: what messages call the phone.
         encrypted: whether its backups are encrypted now.
         in_keychain: the password in force is in the keychain.
@@ -97,3 +98,4 @@ class Outcome:
     rewraps: str = ""
     older: tuple[str, ...] = ()
     next_is_full: bool = True
+    changed: bool = True
