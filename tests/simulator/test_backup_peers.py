@@ -69,10 +69,15 @@ class Client:
             return self.run("encryption", "on", password, str(self.folder))
         return self.run("encryption", "on", password, "-b", str(self.folder))
 
-    def change_password(self, old: str, new: str) -> str:
+    def encryption_off(self, password: str, code: int = 0) -> str:
         if self.debian:
-            return self.run("changepw", old, new, str(self.folder))
-        return self.run("change-password", "-b", str(self.folder), old, new)
+            return self.run("encryption", "off", password, str(self.folder), code=code)
+        return self.run("encryption", "off", password, "-b", str(self.folder), code=code)
+
+    def change_password(self, old: str, new: str, code: int = 0) -> str:
+        if self.debian:
+            return self.run("changepw", old, new, str(self.folder), code=code)
+        return self.run("change-password", "-b", str(self.folder), old, new, code=code)
 
 
 @pytest.fixture(params=["idevicebackup2", "pymobiledevice3"])
@@ -148,6 +153,33 @@ def test_encrypted(serving: Serving, client: Client) -> None:
     assert bool(full) is client.debian
     client.restore("zweitens")
     assert_restored(phone, "zweitens")
+
+
+def test_the_password_refused_and_taken_away(serving: Serving, client: Client) -> None:
+    """Exit codes of the clients: idevicebackup2 says 207 and 208 as (256 - code) % 256."""
+    phone = VirtualPhone(replace(SPEC, backup_password="erstens"))
+    serving(phone)
+    said = client.change_password("falsch", "zweitens", code=49 if client.debian else 1)
+    assert ("207" in said) or ("Invalid password" in said)
+    assert "207" in client.encryption_off("falsch", code=49 if client.debian else 1)
+    phone.passcode = Passcode(kind="cancelled", delay_s=0.1)
+    assert "208" in client.encryption_off("erstens", code=48 if client.debian else 1)
+    assert phone.backup_password == "erstens"
+    phone.passcode = Passcode(kind="answered", delay_s=0.1)
+    client.encryption_off("erstens")
+    assert phone.backup_password is None
+    assert not phone.will_encrypt
+
+
+def test_icloud_backup(serving: Serving, require_tool: Tool, tmp_path: Path) -> None:
+    """Of both clients idevicebackup2 alone has it."""
+    phone = VirtualPhone(SPEC)
+    serving(phone)
+    client = Client("idevicebackup2", tmp_path, [require_tool("idevicebackup2")])
+    client.run("cloud", "on", str(tmp_path))
+    assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is True
+    client.run("cloud", "off", str(tmp_path))
+    assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is False
 
 
 @pytest.mark.parametrize(

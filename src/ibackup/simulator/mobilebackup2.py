@@ -90,7 +90,12 @@ def _backup(session: Session, request: Request) -> None:
 
 
 def _enable_cloud_backup(session: Session, request: Request) -> None:
-    session.phone.set_value(BACKUP, "CloudBackupEnabled", bool(request.get("CloudBackupState")))
+    session.may_fail("start")
+    wanted = bool(request.get("CloudBackupState"))
+    if wanted and not session.phone.spec.apple_account:
+        raise MBError(210, "No Apple Account is signed in")
+    session.phone.set_value(BACKUP, "CloudBackupEnabled", wanted)
+    session.may_fail("end")
 
 
 def _restore(session: Session, request: Request) -> None:

@@ -177,6 +177,7 @@ class PhoneSpec:
         find_my: Find My is on: the phone refuses to be restored (211).
         setup_done: the setup assistant is through; else requests fail with 212.
         cloud_backup: iCloud Backup is switched on.
+        apple_account: an Apple Account is signed in; else iCloud Backup cannot be switched on (210).
         chunk_size: data bytes in a DeviceLink chunk.
         batch_size: files in a DeviceLink message.
         latency_s: seconds added before each message of the backup service, as USB would.
@@ -221,6 +222,7 @@ class PhoneSpec:
     find_my: bool = False
     setup_done: bool = True
     cloud_backup: bool = False
+    apple_account: bool = True
     chunk_size: int = 32_767
     batch_size: int = 128
     latency_s: float = 0.0

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from iphone_backup_decrypt import EncryptedBackup
 
 from ibackup.simulator import Passcode
+
+from .conftest import Cut
 
 if TYPE_CHECKING:
     from .conftest import Host
@@ -34,7 +37,42 @@ def test_on_change_off(make: Make) -> None:
     assert host.change_password("two", None) == OK
     assert not phone.will_encrypt
     assert host.change_password(None, None) == OK
-    assert phone.journal.details("notified").count(CHANGED) == 4
+    # Every change, and every refusal, after which the phone says once more that it encrypts.
+    assert phone.journal.details("notified").count(CHANGED) == 6
+
+
+def test_the_phone_has_the_new_password_before_it_looks_for_a_backup(make: Make) -> None:
+    """So a connection that is lost from there on leaves the new one in force, and the backup under the old one."""
+    host = make(backup_password="one")
+    host.backup()
+    before = dict(host.files)
+    host.cut = lambda number, name: name == "download"
+    with pytest.raises(Cut):
+        host.change_password("one", "two")
+    assert host.phone.backup_password == "two"
+    assert host.files == before
+
+
+def test_one_that_broke_off_is_wrapped_anew_in_its_snapshot_folder(make: Make) -> None:
+    host = make(backup_password="one")
+    host.backup()
+    udid = host.phone.udid
+    host.files[f"{udid}/Snapshot/Manifest.plist"] = host.files[f"{udid}/Manifest.plist"]
+    before = dict(host.files)
+    assert host.change_password("one", "two") == OK
+    assert [name for name in host.files if host.files[name] != before[name]] == [
+        f"{udid}/Snapshot/Manifest.plist"
+    ]
+
+
+def test_icloud_backup_is_switched(make: Make) -> None:
+    host = make(apple_account=False)
+    request = {"MessageName": "EnableCloudBackup", "TargetIdentifier": host.phone.udid}
+    assert host.request(request | {"CloudBackupState": True})["ErrorCode"] == 210
+    assert host.request(request | {"CloudBackupState": False}) == OK
+    host = make()
+    assert host.request(request | {"CloudBackupState": True}) == OK
+    assert host.phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is True
 
 
 def test_the_keybag_is_wrapped_again_and_nothing_else(make: Make, tmp_path: Path) -> None:

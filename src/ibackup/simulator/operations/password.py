@@ -33,6 +33,7 @@ class ChangePassword:
         session.may_fail("start")
         known = phone.backup_password
         if known is not None and known != self._old:
+            phone.set_backup_password(known)  # a phone says once more that it encrypts
             raise MBError(207, "Invalid password")
         phone.set_backup_password(self._new)
         if self._new is not None:
