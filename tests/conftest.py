@@ -11,6 +11,8 @@ from hypothesis import settings
 # machines of a CI are as slow as they like. scripts/test --long searches elsewhere and for longer.
 settings.register_profile("check", derandomize=True, deadline=None)
 settings.register_profile("long", derandomize=False, deadline=None, max_examples=2000)
+# No test looks into the keychain of whoever runs it; those that need one bring it.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 settings.load_profile("long" if os.environ.get("IBACKUP_LONG") else "check")
 
 

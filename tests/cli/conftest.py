@@ -10,11 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backends.null import Keyring as NullKeyring
 
 from ibackup.cli.main import run
 from ibackup.simulator import DomainSpec, PhoneSpec, VirtualPhone, serve
 from ibackup.store import Store
+from support.keyrings import FileKeyring
 from support.runs import Lab
 
 PASSWORD = "Kurzhaar-Wisent 7"
@@ -83,8 +86,8 @@ Cli = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No configuration, state, password, phone or terminal of whoever runs the tests."""
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No configuration, state, password, keychain, phone or terminal of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("IBACKUP_")]:
         monkeypatch.delenv(name)
     for name in ("CREDENTIALS_DIRECTORY", "NO_COLOR", "COLUMNS"):
@@ -93,6 +96,20 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", str(tmp_path / "no-usbmuxd"))
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    before = keyring.get_keyring()
+    keyring.set_keyring(NullKeyring())
+    yield
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def ring(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> FileKeyring:
+    """A keychain that keyring finds, outside of the test's own folder; the next test has none again."""
+    monkeypatch.setenv("TEST_KEYRING", str(tmp_path_factory.mktemp("ring") / "ring.json"))
+    mine = FileKeyring()
+    keyring.set_keyring(mine)
+    return mine
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
+import keyring
 import pytest
 
 from cli.conftest import BOB, PASSWORD, Cli, Ran
 from ibackup.cli.common import App, Settings
 from ibackup.cli.passwords import PasswordSources
 from ibackup.errors import ExitCode, PasswordNeeded
+from support.keyrings import FileKeyring, LockedKeyring
 
 UDID = BOB.udid
 
@@ -23,7 +24,9 @@ def secret(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def test_the_sources_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sources_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring: FileKeyring
+) -> None:
     config = tmp_path / "config.toml"
     app = App(Settings(config=str(config)))
 
@@ -39,11 +42,7 @@ def test_the_sources_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     assert found() == "from systemd"
 
-    keyring = types.ModuleType("keyring")
-    keyring.get_password = lambda service, name: (  # type: ignore[attr-defined]
-        "from the keychain" if (service, name) == ("ibackup", UDID) else None
-    )
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    ring.set_password("ibackup", UDID, "from the keychain")
     assert found() == "from the keychain"
     assert found(udid="0" * 40) == "from systemd"
 
@@ -65,20 +64,23 @@ def test_the_sources_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found(str(secret(tmp_path, "option", b"from a file\r\n")), command) == "from a file"
 
 
-def test_a_keychain_that_fails_is_a_warning(
-    ibackup: Cli, bobs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keyring = types.ModuleType("keyring")
-
-    def locked(_service: str, _name: str) -> str:
-        raise RuntimeError("secret detail")
-
-    keyring.get_password = locked  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
+def test_a_keychain_that_fails_is_a_warning(ibackup: Cli, bobs: Path, ring: FileKeyring) -> None:
+    keyring.set_keyring(LockedKeyring())
     done = ibackup("verify")
     assert done.code == 0
-    assert "Warning: The system's keychain could not be read (RuntimeError)." in done.flat_err
-    assert "secret detail" not in done.err
+    assert "Warning: The system's keychain could not be read. (RuntimeError)" in done.flat_err
+    assert "hunter2" not in done.err
+
+
+def test_without_the_extra_there_is_no_keychain(
+    ibackup: Cli, bobs: Path, ring: FileKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring.set_password("ibackup", UDID, PASSWORD)
+    assert ibackup("verify", "--level", "deep").code == 0
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    done = ibackup("verify", "--level", "deep")
+    assert done.code == ExitCode.PASSWORD
+    assert "keychain" not in done.err
 
 
 @pytest.mark.parametrize(

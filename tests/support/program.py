@@ -69,6 +69,7 @@ class Program:
             "LC_ALL": "C.UTF-8",
             "COLUMNS": "80",
             "PYTHONWARNINGS": "error",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         self._running: list[subprocess.Popen[str]] = []
 

@@ -79,6 +79,7 @@ def _entry(
         "encrypted": meta.encrypted,
         "full": meta.full,
         "checked": meta.checked,
+        "rewraps": meta.rewraps or None,
         "pinned": proofs.pinned,
         "pin_note": proofs.pin_note,
         "proof": {"level": proof.level, "result": proof.result, "when": rfc3339(proof.when)}
@@ -86,7 +87,9 @@ def _entry(
         else None,
     }
     notes = ["encrypted" if meta.encrypted else "not encrypted"]
-    if meta.started - meta.data_from > _IMPORTED_AFTER:
+    if meta.rewraps:
+        notes.append(f"{meta.rewraps} under a new password")
+    elif meta.started - meta.data_from > _IMPORTED_AFTER:
         notes.append(f"of {time_text(meta.data_from).partition(' ')[0]}")
     if not sealed:
         notes.append("DAMAGED: its seal is missing")

@@ -59,6 +59,7 @@ def command(app: App, snapshot: str | None) -> int:
         "bytes": meta.bytes,
         "received_bytes": meta.received_bytes,
         "carried_files": meta.carried_files,
+        "rewraps": meta.rewraps or None,
         "unreadable": [file.to_members() for file in meta.unreadable],
         "seal": meta.seal,
         "tool": meta.tool,
@@ -88,6 +89,10 @@ def command(app: App, snapshot: str | None) -> int:
         else f"  imported   a backup that another program made; its data is of {time_text(meta.data_from)}",
         f"  checked    {_CHECKED[meta.checked]}, then sealed",
     ]
+    if meta.rewraps:
+        lines.append(
+            f"  password   changed; the files are those of {meta.rewraps}, its data of {time_text(meta.data_from)}"
+        )
     lines += [
         f"  verified   {time_text(proof.when)}, level {proof.level}: {_result(proof.result)}"
         for proof in sorted(proofs.last, key=lambda proof: proof.when)
