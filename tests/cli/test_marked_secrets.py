@@ -14,9 +14,11 @@ from ibackup.cli.main import COMMANDS
 from ibackup.simulator import Passcode, PhoneSpec, VirtualPhone
 from ibackup.simulator.faults import DropAfterBytes, ErrorCodeAt
 from ibackup.simulator.pairing import escrow_bag
+from support.keyrings import FileKeyring
 
 Plug = Callable[..., list[VirtualPhone]]
 SECRET = "Zaunkönig-MARKED-4711"
+SECRET_TOO = "Wiedehopf-MARKED-1848"
 MARKED = replace(
     ANN,
     seed=77,
@@ -42,7 +44,9 @@ def forms(secret: bytes) -> list[bytes]:
 
 def secrets(spec: PhoneSpec) -> list[bytes]:
     """What is to be nowhere at all, in every form."""
-    told = [SECRET.encode(), SECRET.encode("utf-16-le"), escrow_bag(spec)]
+    told = [escrow_bag(spec)]
+    for secret in (SECRET, SECRET_TOO):
+        told += [secret.encode(), secret.encode("utf-16-le")]
     return [form for secret in told for form in forms(secret)] + [b"PRIVATE KEY"]
 
 
@@ -83,16 +87,16 @@ class Watch:
         return self._log.read_text()
 
 
-def files(folder: Path, but: Path) -> Iterator[tuple[Path, bytes]]:
+def files(folder: Path, *but: Path) -> Iterator[tuple[Path, bytes]]:
     for top, _, names in os.walk(folder):
         for name in names:
             path = Path(top, name)
-            if path != but:
+            if path not in but:
                 yield path, path.read_bytes()
 
 
 @pytest.mark.usefixtures("nobody_is_known")
-def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) -> None:
+def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, ring: FileKeyring) -> None:
     (phone,) = plugged(MARKED)
     password = tmp_path / "password"
     password.write_text(SECRET + "\n", encoding="utf-8")
@@ -119,6 +123,20 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     watch("pin", two.name)
     watch("to-finder", "latest", "--to", tmp_path / "finder")
     watch.unlocked("import", next((tmp_path / "finder").iterdir()), "--settled", code=2)
+    new = tmp_path / "new"
+    new.write_text(SECRET_TOO + "\n", encoding="utf-8")
+    new.chmod(0o600)
+    watch.unlocked("encryption", "status")
+    watch.unlocked("encryption", "keychain", "--key")
+    watch.unlocked("encryption", "change", "--new-password-file", new, "--keychain")
+    watch("encryption", "recovery-sheet")
+    watch.unlocked("encryption", "off", "--yes", code=20)
+    watch("encryption", "off", "--yes")
+    watch("encryption", "on", "--new-password-file", new, "--json")
+    phone.set_faults(ErrorCodeAt(where="end", code=100))
+    watch("encryption", "change", "--password-file", new, "--new-password-file", password, code=12)
+    phone.set_faults()
+    watch("icloud", "on", "--yes")
     watch("prune", "--keep-last", "1", "--yes")
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
@@ -128,7 +146,7 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     unwanted = secrets(MARKED)
     for said in watch.said:
         assert [form for form in unwanted if form in said] == []
-    for path, data in files(tmp_path, password):
+    for path, data in files(tmp_path, password, new):
         assert [form for form in unwanted if form in data] == [], path
     assert [each for each in whose(MARKED) if each in watch.log()] == []
 

@@ -42,6 +42,7 @@ class Terminal:
     ) -> None:
         self._master, slave = pty.openpty()
         self.shown = ""
+        self._answered = 0
         self._changed = threading.Condition()
         try:
             self._process = program.start(*arguments, environment=environment, stdin=slave, stderr=slave)
@@ -64,9 +65,10 @@ class Terminal:
                 return
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a question and answer it."""
+        """Wait for a question, after the last one that was answered, and answer it."""
         with self._changed:
-            assert self._changed.wait_for(lambda: question in self.shown, 30), self.shown
+            assert self._changed.wait_for(lambda: question in self.shown[self._answered :], 30), self.shown
+            self._answered = self.shown.index(question, self._answered) + len(question)
         os.write(self._master, text.encode() + b"\n")
 
     def end(self, code: int) -> str:

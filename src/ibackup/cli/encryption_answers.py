@@ -134,21 +134,16 @@ class CommandAnswers:
             raise Interrupted("Encryption stays on.", hint=_NOTHING_CHANGED)
 
     def _prompted(self) -> str:
+        """A password, typed twice alike."""
         self.app.stop_progress()
         while True:
-            password = str(
-                click.prompt(
-                    "New backup password",
-                    hide_input=True,
-                    confirmation_prompt="The same again",
-                    err=True,
-                    default="",
-                    show_default=False,
-                )
-            )
-            if password:
+            password = _hidden("New backup password")
+            if not password:
+                click.echo("An empty password protects nothing, and phones take none.", err=True)
+            elif _hidden("The same again") == password:
                 return password
-            click.echo("An empty password protects nothing, and phones take none.", err=True)
+            else:
+                click.echo("The two are not the same.", err=True)
 
     def _keeps(self, phone: "PhoneFacts", action: "Action") -> bool:
         """Whether the password goes into the keychain; else somebody has to have it on paper before it counts."""
@@ -170,6 +165,10 @@ class CommandAnswers:
     @staticmethod
     def _confirm(question: str, *, default: bool = False) -> bool:
         return click.confirm(question, default=default, err=True)
+
+
+def _hidden(question: str) -> str:
+    return str(click.prompt(question, hide_input=True, err=True, default="", show_default=False))
 
 
 _SEE_TO_IT: "dict[Action, str]" = {
