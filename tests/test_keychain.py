@@ -1,0 +1,130 @@
+"""The keychain: in whatever step it fails, no password is lost; a key is for its own keybag alone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backends import fail, null
+
+from ibackup.keychain import Keychain, KeychainTrouble, StoredKey
+from support.keyrings import FileKeyring, LockedKeyring
+
+UDID = "00008101-000A0B0C0D0E0F01"
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileKeyring]:
+    monkeypatch.setenv("TEST_KEYRING", str(tmp_path / "ring.json"))
+    before, mine = keyring.get_keyring(), FileKeyring()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)
+
+
+def opened() -> Keychain:
+    found = Keychain.open()
+    assert found is not None
+    return found
+
+
+class Failing(FileKeyring):
+    """Fails at its n-th change, and at all after it."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def _write(self, entries: dict[str, str]) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("no more")
+        super()._write(entries)
+
+
+def held(ring: FileKeyring) -> set[str]:
+    return set("\n".join(ring.entries().values()).split("\n"))
+
+
+STEPS: dict[str, Callable[[Keychain], object]] = {
+    "keep": lambda keychain: keychain.keep(UDID, "two", before="other"),
+    "retire": lambda keychain: keychain.retire(UDID),
+    "hold another": lambda keychain: keychain.hold(UDID, "three"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_is_lost_wherever_it_fails(ring: FileKeyring, step: str) -> None:
+    for left in range(8):
+        FileKeyring.path().unlink(missing_ok=True)
+        keyring.set_keyring(ring)
+        opened().keep(UDID, "one")
+        opened().hold(UDID, "two")
+        keyring.set_keyring(Failing(left))
+        try:
+            STEPS[step](opened())
+        except KeychainTrouble:
+            pass  # and the next one gets a step further
+        else:
+            break
+        finally:
+            assert {"one", "two"} <= held(ring)
+    else:
+        raise AssertionError("it never succeeds")
+    assert left > 1
+
+
+def test_what_stands_there_in_the_end(ring: FileKeyring) -> None:
+    keychain = opened()
+    for number in range(12):
+        keychain.hold(UDID, f"p{number}")
+        keychain.keep(UDID, f"p{number}")
+    assert keychain.password(UDID) == "p11"
+    assert keychain.pending(UDID) is None
+    assert keychain.earlier(UDID) == tuple(f"p{number}" for number in range(10, 2, -1))
+    keychain.keep(UDID, "p5")
+    assert keychain.earlier(UDID)[:2] == ("p11", "p10")
+    keychain.drop(UDID)
+    assert keychain.forget(UDID)
+    assert not keychain.forget(UDID)
+    assert ring.entries() == {}
+
+
+def test_a_key_is_for_its_keybag_alone(ring: FileKeyring) -> None:
+    keychain = opened()
+    keychain.keep(UDID, "one")
+    keychain.keep_key(UDID, StoredKey.of(b"a keybag", bytes(range(32))))
+    stored = keychain.key(UDID)
+    assert stored is not None
+    assert stored.key == bytes(range(32))
+    assert stored.fits(b"a keybag")
+    assert not stored.fits(b"a keybaG")
+    assert repr(stored.key) not in repr(stored)
+    keychain.keep(UDID, "one")
+    assert keychain.key(UDID) == stored
+    keychain.keep(UDID, "two")
+    assert keychain.key(UDID) is None
+
+
+@pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
+def test_no_keychain(ring: FileKeyring, backend: type) -> None:
+    keyring.set_keyring(backend())
+    assert Keychain.open() is None
+
+
+def test_one_that_forgets_is_not_relied_on(ring: FileKeyring) -> None:
+    class Forgetful(FileKeyring):
+        def _write(self, entries: dict[str, str]) -> None:
+            pass
+
+    keyring.set_keyring(Forgetful())
+    with pytest.raises(KeychainTrouble, match="did not give back"):
+        opened().hold(UDID, "one")
+
+
+def test_a_locked_one_says_nothing_of_what_it_was_asked(ring: FileKeyring) -> None:
+    keyring.set_keyring(LockedKeyring())
+    with pytest.raises(KeychainTrouble) as caught:
+        opened().password(UDID)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
