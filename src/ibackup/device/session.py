@@ -22,6 +22,9 @@ from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, Prom
 
 SERVICE: Final = "com.apple.mobilebackup2"
 PROTOCOL_VERSIONS: Final = (2.0, 2.1)
+MOST_REQUESTS = 20_000_000
+"""The most that a phone may ask for in one backup: several for each of millions of files. One that goes on for ever with
+small and valid requests ends here."""
 
 _PROGRESS_EVERY_S: Final = 0.25
 _ACTIVITIES: Final[dict[Phase, str]] = {
@@ -220,7 +223,7 @@ class Conversation:
 
     def _follow_until_done(self) -> None:
         files = self._files
-        while True:
+        for _ in range(MOST_REQUESTS):
             request = requests.parse(self._link.receive())
             self._requests.note(request, files.received_files, files.received_bytes)
             if isinstance(request, requests.Process):
@@ -229,6 +232,10 @@ class Conversation:
                 return
             self._follow(request)
             files.handle(self._link, request)
+        raise broken(
+            f"The {self._noun} has asked for {MOST_REQUESTS:,} things and is still not done.",
+            "No backup takes that many.",
+        )
 
     def _send(self, message: Mapping[str, object]) -> None:
         self._link.send(["DLMessageProcessMessage", dict(message)])
