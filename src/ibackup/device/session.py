@@ -23,8 +23,8 @@ from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, Prom
 SERVICE: Final = "com.apple.mobilebackup2"
 PROTOCOL_VERSIONS: Final = (2.0, 2.1)
 MOST_REQUESTS = 20_000_000
-"""The most that a phone may ask for in one backup: several for each of millions of files. One that goes on for ever with
-small and valid requests ends here."""
+"""The most that a phone may ask for in one backup: several for each of millions of files. Else one could go on for ever
+with small requests that are all allowed."""
 
 _PROGRESS_EVERY_S: Final = 0.25
 _ACTIVITIES: Final[dict[Phase, str]] = {
