@@ -1,4 +1,4 @@
-"""What holds for all tests: how hypothesis searches, and that CI skips no peer."""
+"""What holds for all tests: how hypothesis searches, how many run at once, and that CI skips no peer."""
 
 import os
 import shutil
@@ -14,6 +14,11 @@ settings.register_profile("long", derandomize=False, deadline=None, max_examples
 # No test looks into the keychain of whoever runs it; those that need one bring it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 settings.load_profile("long" if os.environ.get("IBACKUP_LONG") else "check")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: most tests wait for the disk."""
+    return min(os.cpu_count() or 1, 7) + 1
 
 
 @pytest.hookimpl(wrapper=True)

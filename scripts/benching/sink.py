@@ -6,8 +6,8 @@ Run as a program; it ends when the phone wants the files moved into place, by wh
 import sys
 
 from ibackup.device import open_phone
+from ibackup.device.dialogue import SERVICE
 from ibackup.device.frames import Status
-from ibackup.device.greeting import SERVICE
 from ibackup.device.link import DeviceLink
 
 ROOM = 1 << 40

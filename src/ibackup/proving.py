@@ -103,16 +103,45 @@ def prove(
 
     Raises:
         PasswordNeeded: nothing could be checked without it, or (PasswordWrong) it does not open this backup.
-        NotABackup: there is nothing that could be checked.
+        NotABackup: there is nothing that could be checked, or the snapshot was removed meanwhile.
         DamageFound: the snapshot's whole backup is gone.
     """
+
+    def opener(backup: Backup) -> None:
+        _unlock(backup, password, keychain)
+
+    try:
+        verdict, damaged = _proven(path, level, snapshot, seal_file, opener, on_finding, observer)
+    except (IbackupError, OSError):
+        if snapshot is not None:
+            snapshot.refuse_if_removed()
+        raise
+    if snapshot is not None:
+        snapshot.refuse_if_removed()
+    folder = _phone_folder(snapshot)
+    if snapshot is not None and folder is not None:
+        _write_down(folder, snapshot, verdict, damaged, observer)
+        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
+    return verdict
+
+
+def _proven(
+    path: str,
+    level: Level,
+    snapshot: Snapshot | None,
+    seal_file: str | None,
+    opener: Callable[[Backup], None],
+    on_finding: Callable[[Finding], None],
+    observer: Observer,
+) -> tuple[Verdict, list[str]]:
+    """What the proof says, and the stored files that are damaged. See ``prove``."""
     if snapshot is not None and not os.path.isdir(path):
         raise DamageFound(
             f"Snapshot {snapshot.id} is damaged: its backup folder {path!r} is missing.",
             hint="Run `ibackup now` for a new one; other snapshots: `ibackup list`.",
         )
     with Backup.open(path, known=snapshot is not None) as backup:
-        _unlock(backup, password, keychain)
+        opener(backup)
         sealed = _seal_of(path, snapshot, seal_file)
         verification = verify(
             backup,
@@ -135,11 +164,7 @@ def prove(
         findings,
         groups,
     )
-    folder = _phone_folder(snapshot)
-    if snapshot is not None and folder is not None:
-        _write_down(folder, snapshot, verdict, damaged, observer)
-        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
-    return verdict
+    return verdict, damaged
 
 
 def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:

@@ -7,16 +7,18 @@ from contextlib import ExitStack
 from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.greeting import SERVICE, greet, last_word, send
+from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
+from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
-from ibackup.device.refusals import PASSCODE_NOT_ENTERED, Job, RefusalContext, refusal
+from ibackup.device.refusals import Job, RefusalContext
 from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications
 from ibackup.device.serving import ServedFiles
-from ibackup.device.session import BackupPhone
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, PhaseStarted, Prompt, PromptDone
 
+_MOST_REQUESTS: Final = 1000
+"""Far more than looking for one file in two places takes."""
 _LATE_NOTICE_S: Final = 1.0
 """The prompt's notices come over another connection than the answer, and may come after it."""
 
@@ -31,7 +33,7 @@ class SettingsSession:
         unplugged: asked a few times a second whether the phone is gone, which ends the conversation.
 
     Raises (both methods):
-        PersonNeeded: the passcode was not entered; ``why`` tells whether it was refused or ran out.
+        PersonNeeded: the passcode was not entered; the text tells whether it was refused or ran out.
         PhoneRefused: it ended with an error.
         PathRefused, ProtocolBroken: it did what it may not.
         ConnectionLost: it is gone, or fell silent; whether it has changed anything is not known then.
@@ -82,103 +84,108 @@ class SettingsSession:
     def _ask(
         self, message: Mapping[str, object], files: ServedFiles, job: Job, *, password_given: bool = False
     ) -> None:
-        phone, facts = self._phone, self._phone.facts
+        phone = self._phone
+        notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         with ExitStack() as stack:
-            prompt = _Prompt(self._observer, facts.noun)
-            stack.enter_context(Notifications(phone, prompt.notice))
+            stack.enter_context(Notifications(phone, notices.put))
             link = stack.enter_context(
                 DeviceLink(
-                    phone.start_service(SERVICE, escrow=True), noun=facts.noun, patience=self._patience
+                    phone.start_service(SERVICE, escrow=True), noun=phone.facts.noun, patience=self._patience
                 )
             )
+            talk = _Settings(
+                link,
+                phone,
+                self._observer,
+                notices=notices,
+                unplugged=self._unplugged,
+                job=job,
+                password_given=password_given,
+            )
             try:
-                link.activity = "it was asked to change a setting"
-                code, description = greet(link, facts.noun)
-                if not code:
-                    link.pulse = lambda: self._pulse(link, prompt)
-                    send(link, message)
-                    # It may wait for its passcode before it does anything.
-                    link.waiting = link.patience.scan
-                    code, description = self._follow(link, files, prompt)
+                talk.hello()
+                talk.change(message, files)
             finally:
                 link.disconnect()
-            prompt.settle(expected=code == PASSCODE_NOT_ENTERED)
-        if code:
-            raise refusal(
-                code,
-                description,
-                context=RefusalContext(
-                    noun=facts.noun,
-                    job=job,
-                    encrypted=bool(facts.will_encrypt),
-                    requires_encryption=bool(facts.requires_encryption),
-                    password_given=password_given,
-                    prompt_s=prompt.seconds,
-                ),
-            )
-
-    def _follow(self, link: DeviceLink, files: ServedFiles, prompt: "_Prompt") -> tuple[int, str]:
-        """Do what the phone asks for until its last word."""
-        log = RequestLog()
-        try:
-            while True:
-                request = requests.parse(link.receive())
-                log.note(request, 0, 0)
-                prompt.hear()
-                if isinstance(request, requests.Process):
-                    return last_word(request.message, self._phone.facts.noun)
-                link.waiting = link.patience.message
-                files.handle(link, request)
-        finally:
-            log.end(0, 0)
-
-    def _pulse(self, link: DeviceLink, prompt: "_Prompt") -> None:
-        if self._unplugged is not None and self._unplugged():
-            raise link.unplugged()
-        prompt.hear()
 
 
-class _Prompt:
-    """The passcode prompt on the phone's screen, as far as the phone's notices tell of it.
+class _Settings(Dialogue):
+    """What is said about one setting.
 
-    Attributes:
-        seconds: how long it stood, 0 when it was not seen.
+    Args:
+        job: what errors call it.
+        password_given: the password so far is sent along.
     """
 
-    def __init__(self, observer: Observer, noun: str) -> None:
-        self._observer = observer
-        self._noun = noun
-        self._notices: queue.SimpleQueue[tuple[Notice, float]] = queue.SimpleQueue()
-        self._since: float | None = None
-        self.seconds = 0.0
+    def __init__(
+        self,
+        link: DeviceLink,
+        phone: BackupPhone,
+        observer: Observer,
+        *,
+        notices: "queue.SimpleQueue[Notice]",
+        unplugged: Callable[[], bool] | None,
+        job: Job,
+        password_given: bool,
+    ) -> None:
+        super().__init__(link, phone, observer, notices=notices, unplugged=unplugged)
+        link.activity = "it was asked to change a setting"
+        self._job = job
+        self._password_given = password_given
+        self._prompted_at: float | None = None
+        self._prompt_s = 0.0
 
-    def notice(self, notice: Notice) -> None:
-        """The phone says something; called from another thread."""
-        self._notices.put((notice, time.monotonic()))
-
-    def hear(self, wait: float = 0.0) -> None:
-        """Act on what the phone has said, after so many seconds at most."""
+    def change(self, message: Mapping[str, object], files: ServedFiles) -> None:
+        """Ask for it, and do what the phone asks for until its last word."""
+        self._send(message)
+        # It may wait for its passcode before it does anything.
+        self._link.waiting = self._link.patience.scan
+        log = RequestLog()
         try:
-            notice, moment = self._notices.get(timeout=wait) if wait > 0 else self._notices.get_nowait()
-        except queue.Empty:
-            return
+            for _ in range(_MOST_REQUESTS):
+                request = requests.parse(self._link.receive())
+                log.note(request, 0, 0)
+                self._hear()
+                if isinstance(request, requests.Process):
+                    self._finish(request.message)
+                    return
+                self._link.waiting = self._link.patience.message
+                files.handle(self._link, request)
+        finally:
+            log.end(0, 0)
+        raise broken(f"The {self._noun} has asked for {_MOST_REQUESTS:,} things and is still not done.")
+
+    def _refused(self) -> None:
+        # What the phone says of its prompt tells why, and may still be on its way.
+        has_prompt = self._phone.facts.passcode_set is not False
+        end = time.monotonic() + (_LATE_NOTICE_S if has_prompt else 0.0)
+        while (self._prompted_at is not None or not self._prompt_s) and time.monotonic() < end:
+            time.sleep(0.01)
+            self._hear()
+
+    def _context(self) -> RefusalContext:
+        facts = self._phone.facts
+        return RefusalContext(
+            noun=self._noun,
+            job=self._job,
+            encrypted=bool(facts.will_encrypt),
+            requires_encryption=bool(facts.requires_encryption),
+            password_given=self._password_given,
+            prompt_s=self._prompt_s,
+        )
+
+    def _heed(self, notice: Notice) -> None:
+        now = time.monotonic()
         if notice is Notice.CANCEL_REQUESTED:
             raise Interrupted(
                 f"It was cancelled on the {self._noun}.", hint="Run the command again when it suits."
             )
-        if notice is Notice.PASSCODE_ASKED and self._since is None:
-            self._since = moment
+        if notice is Notice.PASSCODE_ASKED and self._prompted_at is None:
+            self._prompted_at = now
             self._observer(PhaseStarted("passcode"))
             text = f"Enter the {self._noun}'s own passcode on the {self._noun} to allow this."
             self._observer(Prompt("passcode", text))
-        elif notice is Notice.PASSCODE_DONE and self._since is not None:
-            self.seconds, self._since = max(moment - self._since, 0.001), None
+        elif notice is Notice.PASSCODE_DONE and self._prompted_at is not None:
+            # One that was gone before it was heard of still stood.
+            self._prompt_s, self._prompted_at = max(now - self._prompted_at, 0.001), None
             self._observer(PromptDone("passcode"))
-        self.hear()
-
-    def settle(self, *, expected: bool) -> None:
-        """Hear what is still on its way; for a moment even when nothing was heard of a prompt yet."""
-        self.hear()
-        end = time.monotonic() + _LATE_NOTICE_S
-        while (self._since is not None or (expected and not self.seconds)) and time.monotonic() < end:
-            self.hear(max(end - time.monotonic(), 0.01))
