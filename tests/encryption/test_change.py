@@ -15,6 +15,7 @@ from ibackup.errors import (
     PersonNeeded,
     PhoneBusy,
     PhoneRefused,
+    ProtocolBroken,
     UsageError,
 )
 from ibackup.keychain import Keychain
@@ -22,6 +23,7 @@ from ibackup.manifest.findings import Level
 from ibackup.proving import prove
 from ibackup.simulator import Passcode
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
+from ibackup.simulator.operations.password import ChangePassword
 from support.keyrings import FileKeyring
 from support.runs import SMALL, assert_is_the_phone, assert_sealed, flip, photograph
 
@@ -289,3 +291,39 @@ def test_the_keychain_through_a_change(desk: Desk, keychain: Keychain, ring: Fil
     assert ring.entries() == {udid: TWO, f"{udid} earlier": ONE}
     desk.change(TWO, THREE, keychain=keychain)
     assert ring.entries() == {udid: THREE, f"{udid} earlier": f"{TWO}\n{ONE}"}
+
+
+@pytest.mark.parametrize("what", ["remove", "move", "copy", "store another", "lies about the keybag"])
+def test_a_phone_that_does_more_than_it_was_asked(
+    desk: Desk, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it leaves does not become a snapshot, and nothing that is one was touched."""
+    desk.now(ONE)
+    before = photograph(desk.snapshots[0].path)
+    udid = desk.phone.udid
+    entry = next(each for each in desk.phone.files.files() if each.size > 100)
+    path = f"{udid}/{entry.file_id[:2]}/{entry.file_id}"
+    real = ChangePassword._rewrap
+
+    def rewrap(self: ChangePassword, new: str) -> None:
+        link = self._session.link
+        real(self, "something else" if what == "lies about the keybag" else new)
+        if what == "remove":
+            link.remove([f"{udid}/Info.plist"])
+        elif what == "move":
+            link.move({path: f"{udid}/00/{'0' * 40}"})
+        elif what == "copy":
+            link.copy(path, f"{udid}/00/{'0' * 40}", 100)
+        elif what == "store another":
+            self._session.store(path, [b"x" * entry.size], entry.size)
+
+    monkeypatch.setattr(ChangePassword, "_rewrap", rewrap)
+    if what in ("remove", "move", "copy"):
+        with pytest.raises(ProtocolBroken):
+            desk.change()
+    else:
+        outcome = desk.change()
+        assert (outcome.snapshot, outcome.next_is_full) == ("", True)
+        assert any("no snapshot under it yet" in text for text in desk.told.cautions)
+    assert len(desk.snapshots) == 1
+    assert photograph(desk.snapshots[0].path) == before

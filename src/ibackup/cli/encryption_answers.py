@@ -149,8 +149,7 @@ class CommandAnswers:
         """Whether the password goes into the keychain; else somebody has to have it on paper before it counts."""
         if self.keep is not None or self.keychain is None or not self.app.asks:
             # One that the keychain has of this phone would be wrong from now on.
-            stands_there = self.keychain is not None and self.keychain.password(phone.udid) is not None
-            kept = stands_there if self.keep is None else self.keep
+            kept = self._stands_there(phone.udid) if self.keep is None else self.keep
         else:
             self.app.stop_progress()
             kept = self._confirm(f"Keep it in this computer's keychain ({self.keychain.name})?", default=True)
@@ -161,6 +160,15 @@ class CommandAnswers:
         elif not kept:
             self.app.reporter(Note(_SEE_TO_IT[action]))
         return kept
+
+    def _stands_there(self, udid: str) -> bool:
+        from ibackup.keychain import KeychainTrouble
+
+        try:
+            return self.keychain is not None and self.keychain.password(udid) is not None
+        except KeychainTrouble as error:
+            self.app.reporter(Caution(error.message, error.hint))
+            return False
 
     @staticmethod
     def _confirm(question: str, *, default: bool = False) -> bool:

@@ -1,5 +1,6 @@
 """Where the password of encrypted backups comes from; never from the command line itself."""
 
+import contextlib
 import logging
 import os
 import shlex
@@ -92,9 +93,11 @@ class PasswordSources:
         """The system's keychain, None where there is none, or where the command line names another source."""
         if self.named:
             return None
-        from ibackup.keychain import Keychain
+        from ibackup.keychain import Keychain, KeychainTrouble
 
-        return Keychain.open()
+        with contextlib.suppress(KeychainTrouble):  # told when the password is looked for there
+            return Keychain.open()
+        return None
 
     def given(self) -> str | None:
         """What the options alone give."""
@@ -125,10 +128,10 @@ class PasswordSources:
         return os.environ.get("IBACKUP_PASSWORD") or None
 
     def _keychain(self, udid: str | None) -> str | None:
-        from ibackup.keychain import KeychainTrouble
+        from ibackup.keychain import Keychain, KeychainTrouble
 
         try:
-            keychain = self.keychain
+            keychain = Keychain.open() if udid is not None else None
             return keychain.password(udid) if keychain is not None and udid is not None else None
         except KeychainTrouble as error:
             self.app.reporter(Caution(error.message, error.hint))

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 
 from ibackup import __version__
 from ibackup.backup import finishing
-from ibackup.device import Phone, PhoneFacts, open_phone
+from ibackup.device import Phone, PhoneFacts, open_phone, requests
 from ibackup.device.files import WorkingFiles
-from ibackup.device.serving import nothing_to_show
+from ibackup.device.link import DeviceLink
+from ibackup.device.serving import ServedFiles, nothing_to_show
 from ibackup.encryption.asking import Custody, Passwords, Refused, ask, settled, standing
 from ibackup.encryption.types import NewPassword, Outcome, Request
 from ibackup.errors import DamageFound, IbackupError, NoRoom, NotABackup, PasswordWrong, UsageError
@@ -180,7 +181,7 @@ class _Change:
             with nothing_to_show(self._phone.udid) as nothing:
                 ask(self._phone, nothing, self._passwords, self._observe)
             return
-        with WorkingFiles(
+        with _Shown(
             working.root,
             working.staging,
             self._phone.udid,
@@ -276,6 +277,21 @@ class _Change:
                 "force, and the next backup is sent in full."
             )
         error.why, error.hint = f"{error.why} {said}".strip(), hint
+
+
+class _Shown(WorkingFiles):
+    """A clone that a phone may look at, and store one file in: nothing may be moved, removed or copied there."""
+
+    def handle(self, link: DeviceLink, request: requests.Request) -> None:
+        """Do what the phone asks for and answer.
+
+        Raises:
+            ProtocolBroken: for what a change of the password does not need.
+        """
+        if isinstance(request, requests.UploadFiles):
+            super().handle(link, request)
+        else:
+            ServedFiles.handle(self, link, request)
 
 
 def _is_rewrapped(working: WorkingCopy) -> bool:
