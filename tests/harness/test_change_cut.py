@@ -4,6 +4,8 @@ Whatever happens, no snapshot is changed, the new password is in the keychain as
 password in force opens what is made next, and the next backup needs no help.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +17,21 @@ import pytest
 from encryption.conftest import ONE, TWO, Said
 from harness.calls import seen
 from harness.failing import WAYS, FailingDisk, Way
-from harness.rig import LONG, TINY, Bench, Rig, check_snapshot, chosen, impatient, leaves_nothing, rig
+from harness.power import LOSSES, Disk, Loss, PowerCut
+from harness.rig import (
+    LONG,
+    TINY,
+    Bench,
+    Rig,
+    another_start,
+    check_snapshot,
+    chosen,
+    impatient,
+    leaves_nothing,
+    remembering,
+    rig,
+)
+from harness.test_power_cut import on
 from harness.wire import Cut, Wire, tapped
 from ibackup.encryption import Outcome, Request, change
 from ibackup.errors import ConnectionLost, IbackupError
@@ -67,7 +83,7 @@ def change_once(made: Bench, told: Told | None = None) -> Outcome:
     return change(request, told or Told())
 
 
-def check(made: Bench, before: set[str], error: IbackupError | None = None) -> None:
+def check(made: Bench, before: set[str], error: IbackupError | None = None, *, modes: bool = True) -> None:
     """What holds at any moment, and that the next backup mends the rest."""
     wrapped = error is not None and "taken the new password all the same" in error.message
     phone, ring = made.phone, FileKeyring().entries()
@@ -79,13 +95,13 @@ def check(made: Bench, before: set[str], error: IbackupError | None = None) -> N
     )
     assert made.folder.broken() == []
     for snapshot in made.snapshots:
-        check_snapshot(snapshot.path)
+        check_snapshot(snapshot.path, modes=modes)
         password = TWO if snapshot.meta.rewraps else ONE
         assert_is_the_phone(snapshot.path, phone, password)
     told = Told()
     result = made.now(lambda udid: keychain_of().password(udid), told=told)
     assert_is_the_phone(result.path, phone, in_force)
-    check_snapshot(result.path)
+    check_snapshot(result.path, modes=modes)
     assert made.left == []
     assert not (wrapped and result.full), "sent in full although the keybag was wrapped anew"
     # Whatever was unknown is known by now.
@@ -123,12 +139,12 @@ def test_cut_at_every_message(phones: Rig) -> None:
     assert wrapped
 
 
-def test_stopped_at_every_event(phones: Rig) -> None:
+def test_stopped_at_an_event(phones: Rig) -> None:
     with bench(phones) as made:
         told = Told()
         change_once(made, told)
         last = len(told.events)
-    for number in range(1, last + 1):
+    for number in chosen(last, 7):
         with bench(phones) as made:
             pictures = made.pictures()
             seen_events = 0
@@ -167,3 +183,44 @@ def test_on_a_disk_that_fails(phones: Rig, way: Way) -> None:
             after = made.pictures()
             assert {name: after[name] for name in pictures} == pictures
             check(made, set(pictures))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the model is one of POSIX")
+@pytest.mark.parametrize("syncfs", [True, False], ids=["syncfs", "fsync"])
+def test_the_power_fails(phones: Rig, syncfs: bool) -> None:
+    with bench(phones) as made:
+        disk = Disk(str(made.path))
+        with on(disk, syncfs=syncfs):
+            outcome = change_once(made)
+        # It was called done: whatever is lost now, the snapshot is there.
+        for loss in LOSSES if LONG else LOSSES[syncfs : syncfs + 1]:
+            after_power(made, disk, loss, snapshot=outcome.snapshot, modes=syncfs)
+        last = disk.syncs
+    for place, number in enumerate(chosen(last, 2, seed=syncfs)):
+        for loss in LOSSES if LONG else (LOSSES[place + 2 * syncfs], "some"):
+            with bench(phones) as made:
+                disk = Disk(str(made.path), number)
+                with on(disk, syncfs=syncfs), pytest.raises(PowerCut):
+                    change_once(made)
+                after_power(made, disk, loss, modes=syncfs)
+
+
+def after_power(made: Bench, disk: Disk, loss: Loss, *, modes: bool, snapshot: str = "") -> None:
+    """The computer starts again, with what the disk kept."""
+    twin = remembering(made.phone)
+    twin.set_backup_password(made.phone.backup_password)
+    target = made.path.with_name(f"{made.path.name} {loss}")
+    disk.rebuild(str(target), loss, 3)
+    after = Bench(target, made.server, twin)
+    made.server.detach(made.phone)
+    made.server.attach(twin)
+    ring = FileKeyring.path().read_bytes()
+    try:
+        assert not snapshot or after.snapshots[-1].id == snapshot
+        with another_start():
+            check(after, {each.id for each in after.snapshots}, modes=modes)
+    finally:
+        made.server.detach(twin)
+        made.server.attach(made.phone)
+        FileKeyring.path().write_bytes(ring)
+        shutil.rmtree(target)
