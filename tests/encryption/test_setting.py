@@ -4,7 +4,7 @@ import pytest
 
 from encryption.conftest import ENCRYPTED, ONE, TWO, Desk, MakeDesk
 from harness.wire import Wire, tapped
-from ibackup.errors import ConnectionLost, IbackupError
+from ibackup.errors import ConnectionLost, IbackupError, PhoneRefused
 from ibackup.keychain import Keychain, KeychainTrouble
 from support.keyrings import FileKeyring
 from support.runs import SMALL
@@ -86,3 +86,12 @@ def test_the_phone_is_not_asked_when_the_keychain_fails(
         desk.change(keychain=keychain)
     assert desk.phone.backup_password == ONE
     assert desk.left == []
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_a_phone_that_only_says_so(make_desk: MakeDesk, keychain: Keychain, on: bool) -> None:
+    desk = make_desk(SMALL if on else ENCRYPTED)
+    desk.phone.set_backup_password = lambda _: None  # type: ignore[method-assign]
+    with pytest.raises(PhoneRefused, match="did not change"):
+        switch(desk, keychain, on=on)
+    assert keychain.password(desk.phone.udid) is None

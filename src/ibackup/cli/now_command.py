@@ -163,7 +163,8 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
         lines.append(
             wrap(
                 "The phone has checked it, and it is sealed. With the password of its backups (--password-file) "
-                "ibackup compares it with the phone's list of files, too."
+                "ibackup compares it with the phone's list of files, too. If nobody knows that password, see "
+                "`ibackup encryption status` now rather than on the day of need."
             )
         )
     lines += _unread(result.snapshot, unexpected)

@@ -132,20 +132,19 @@ class Custody:
         return True
 
 
-def settled(phone: Phone, wanted: bool) -> PhoneFacts:
-    """What the phone says of itself once it has said that it is done.
+def settled(phone: Phone, *, wanted: bool) -> None:
+    """Look whether a phone that says it is done has done it.
 
     Raises:
-        PhoneRefused: it did not do it.
+        PhoneRefused: its setting did not change.
     """
     try:
         facts = phone.refresh()
     except IbackupError:
-        return phone.facts  # its word has to do: it may have ended a session that stood idle for so long
+        return  # its word has to do: it may have ended a session that stood idle for so long
     if facts.will_encrypt is not None and facts.will_encrypt is not wanted:
         raise PhoneRefused(
             f"The {facts.noun} said that it is done, and its setting did not change.",
             why=f"Its backups are {'encrypted' if facts.will_encrypt else 'not encrypted'}.",
             hint=f"Restart the {facts.noun} and run the command again.",
         )
-    return facts

@@ -102,6 +102,7 @@ class _Change:
             raise
         try:
             self._ask(working)
+            settled(self._phone, wanted=True)
         except Refused as refused:
             self._custody.drop()
             self._undo(folder, working)
@@ -112,7 +113,6 @@ class _Change:
         except BaseException:
             self._after_loss(folder, working)
             raise
-        settled(self._phone, True)
         kept = self._custody.took()
         made = self._finish(working)
         facts = self._phone.facts
@@ -150,7 +150,7 @@ class _Change:
             return None
         if working.cloned.left_out:
             # The clone was told of it. The phone would take what is left for a whole backup no more than we do.
-            working.discard()
+            self._undo(folder, working)
             self._observe(Caution(f"The newest snapshot, {base.id}, is damaged: none is made of it.", _FULL))
             return None
         working.advance("receiving")
@@ -262,12 +262,11 @@ class _Change:
 
     def _tell_standing(self, error: IbackupError, working: WorkingCopy | None) -> None:
         """Add to an error in the middle where the phone stands; WillEncrypt is the same with either password."""
-        facts = standing(self._phone, self._request.patience, self._observe)
         if working is not None and self._opens_anew(working):
             self._custody.took()
             said = "It has taken the new password all the same: the keybag that it sent opens with that."
             hint = "Run `ibackup now`: it goes on from there, and only what is new is sent."
-        elif facts is not None and facts.will_encrypt is False:
+        elif self._is_off():
             said = "Its backups are not encrypted now."
             hint = "Set a password with `ibackup encryption on`."
         else:
@@ -277,6 +276,10 @@ class _Change:
                 "force, and the next backup is sent in full."
             )
         error.why, error.hint = f"{error.why} {said}".strip(), hint
+
+    def _is_off(self) -> bool:
+        facts = standing(self._phone, self._request.patience, self._observe)
+        return facts is not None and facts.will_encrypt is False
 
 
 class _Shown(WorkingFiles):

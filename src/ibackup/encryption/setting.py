@@ -47,7 +47,7 @@ def switch(request: Request, action: Switch, observe: Observer) -> Outcome:
         except IbackupError as error:
             _tell_standing(error, phone, custody, request.patience, observe, wanted=on)
             raise
-        settled(phone, on)
+        settled(phone, wanted=on)
         return replace(_outcome(request, action, phone), in_keychain=custody.took())
 
 
