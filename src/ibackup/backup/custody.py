@@ -43,8 +43,8 @@ def _settle(
             )
         return
     earlier = keychain.earlier(udid)
-    if stored is None and pending is None and not earlier:
-        return
+    if stored is None and pending is None and (fresh or not earlier):
+        return  # each try takes seconds, and nothing here claims to open backups of today
     right = given if backup.unlocked else try_others(backup, [stored, pending, *earlier], but=given)
     if right is None:
         if stored != given:  # else that was said already
