@@ -138,6 +138,21 @@ def test_info_plist_of_a_real_phone() -> None:
     assert list(info.installed_applications) == raw["Installed Applications"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "name", "read"),
+    [
+        ("Phone Number", 4930123456, "phone_number", "4930123456"),
+        ("Product Version", 18.6, "product_version", "18.6"),
+        ("Device Name", b"x", "device_name", ""),
+        ("Last Backup Date", "today", "last_backup_date", None),
+        ("Installed Applications", {"com.example.app": 1}, "installed_applications", ()),
+    ],
+)
+def test_an_info_plist_with_values_of_odd_types(key: str, value: object, name: str, read: object) -> None:
+    """Each program writes its own, and nothing is restored by them: no reason to call a backup damaged."""
+    assert getattr(plists.InfoPlist.parse(plistlib.dumps({key: value})), name) == read
+
+
 STATUS = {
     "UUID": "ABC",
     "Date": datetime(2026, 11, 22),  # noqa: DTZ001

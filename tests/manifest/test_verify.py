@@ -374,6 +374,15 @@ def test_plists_of_two_phones(mint: Mint) -> None:
     assert kinds(run(made)[0]) == [("plists-disagree", True, "Info.plist")]
 
 
+@pytest.mark.parametrize("name", ["Target Identifier", "Unique Identifier"])
+def test_an_identifier_without_its_dash_is_the_same(mint: Mint, name: str) -> None:
+    """Some programs write it as usbmuxd spells it."""
+    made = mint()
+    values: dict[str, object] = {"Target Identifier": "", name: "00008101000a0b0c0d0e0f01"}
+    change_plist(made.folder / "Info.plist", **values)
+    assert run(made, Level.QUICK)[0] == []
+
+
 @pytest.mark.parametrize("password", [None, PASSWORD])
 @pytest.mark.parametrize("place", [30, 110])
 def test_a_manifest_damaged_on_its_first_page(mint: Mint, password: str | None, place: int) -> None:

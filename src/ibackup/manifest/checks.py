@@ -38,9 +38,14 @@ def check_plists(backup: Backup) -> Iterator[Finding]:
         ("serial number", info.serial_number, manifest.lockdown.serial_number),
     )
     for name, theirs, ours in pairs:
-        if theirs and ours and theirs.casefold() != ours.casefold():
+        if theirs and ours and _plain(theirs) != _plain(ours):
             expected, found = f"{name} {ours} as in {MANIFEST}", f"{name} {theirs}"
             yield Finding(K.PLISTS_DISAGREE, file=INFO, expected=expected, found=found)
+
+
+def _plain(name: str) -> str:
+    """An identifier as all programs spell it: some leave out a UDID's dash, or use capitals."""
+    return name.replace("-", "").casefold()
 
 
 def _unreadable_plist(name: str, error: FormatError) -> Finding:
