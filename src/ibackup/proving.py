@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from ibackup.errors import DamageFound, IbackupError
+from ibackup.errors import DamageFound, IbackupError, NotABackup
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
 from ibackup.manifest import seal
-from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, Backup
+from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, STATUS, Backup
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal, SealLine
+from ibackup.manifest.tree import is_litter
 from ibackup.manifest.verify import verify
 from ibackup.store import PhoneFolder, Proof, Snapshot
 from ibackup.store.snapshot import hash_file
@@ -26,6 +27,7 @@ from ibackup.store.snapshot import hash_file
 _LOOKED_FOR = 200  # damaged files that are looked for in other snapshots; each look reads the file
 _KEPT = 2000  # findings kept for the text, and how many of a group; the counts are of all
 _KEPT_OF_A_GROUP = 20
+_SEAL_HINT = "Make it readable, or name the right one with --seal FILE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Verdict:
         findings: the first ones of each group, damage before notes; all were handed on as they came.
         groups: all of them, counted, the largest first and damage before notes.
         intact_in: where a damaged file is still whole: its path below the backup folder to a snapshot's id.
+        outdated_seal: the seal of a folder made elsewhere, when it seems that a new backup was made there since.
     """
 
     path: str
@@ -69,6 +72,7 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     intact_in: dict[str, str] = field(default_factory=dict)
+    outdated_seal: str = ""
 
     @property
     def good(self) -> bool:
@@ -131,6 +135,9 @@ def prove(
         findings,
         groups,
     )
+    if snapshot is None and isinstance(sealed, Seal) and STATUS in damaged:
+        # The phone writes it last of all, and with another date each time.
+        verdict.outdated_seal = seal_file or seal_beside(path)
     folder = _phone_folder(snapshot)
     if snapshot is not None and folder is not None:
         _write_down(folder, snapshot, verdict, damaged, observer)
@@ -214,6 +221,11 @@ def _seal_of(path: str, snapshot: Snapshot | None, seal_file: str | None) -> Sea
         return error
     except FileNotFoundError:
         return SealDamaged(0, "is missing") if snapshot else None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if snapshot:
+            return SealDamaged(0, f"cannot be read: {reason}")
+        raise NotABackup(f"The seal '{file}' cannot be read.", why=f"{reason}.", hint=_SEAL_HINT) from error
 
 
 def seal_beside(path: str) -> str:
@@ -287,4 +299,5 @@ def _files(root: str) -> Iterable[str]:
     for folder, _, names in os.walk(root):
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in names:
-            yield name if below == "." else f"{below}/{name}"
+            if not is_litter(name):
+                yield name if below == "." else f"{below}/{name}"

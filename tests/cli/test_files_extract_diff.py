@@ -61,6 +61,9 @@ def events(out: str) -> list[dict[str, object]]:
     found = [json.loads(line) for line in out.splitlines()]
     assert found[-1]["event"] == "result"
     assert found[-1]["schema"] == 1
+    if found[-1]["exit_code"]:  # a script has to be told why, whatever went wrong
+        assert found[-1]["message"]
+        assert found[-1]["hint"]
     return found
 
 
@@ -76,7 +79,7 @@ class TestFiles:
         wanted = sorted(f"{spec.domain}/{spec.path}" for spec in minted.specs if spec.flags != 2)
         assert sorted(out.splitlines()) == wanted
         assert "8 files" in err
-        assert "1 links" in err
+        assert "1 link." in err
 
     @pytest.mark.parametrize(
         ("pattern", "count"),
@@ -226,8 +229,9 @@ class TestExtract:
         minted = mint(None)
         args = ("extract", minted.folder, "--to", tmp_path / "o", "--contacts")
         assert said(*args)[0] == 0
-        assert "1 more were there already" in said(*args)[1]
+        assert "1 more was there already" in said(*args)[1]
         (tmp_path / "o/HomeDomain/Library/AddressBook/AddressBook.sqlitedb").write_text("mine")
+        assert events(said(*args, "--json")[1])[-1]["exit_code"] == 1
         code, out, _ = said(*args)
         assert code == 1
         assert "--overwrite" in out
@@ -247,6 +251,12 @@ class TestExtract:
 
 
 class TestDiff:
+    def test_damaged_rows_are_told(self, said: Run, mint: Mint) -> None:
+        one, two = mint(None), mint(None)
+        two.edit_database(lambda db: db.execute("UPDATE Files SET flags = 99 WHERE flags = 4"))
+        found = events(said("diff", one.folder, two.folder, "--json")[1])
+        assert (found[-1]["exit_code"], found[-1]["findings"]) == (4, 1)
+
     def test_what_changed(self, said: Run, mint: Mint) -> None:
         one = mint(None, specs=[Spec("HomeDomain", "a", b"1"), Spec("CameraRollDomain", "b", b"2")])
         two = mint(None, specs=[Spec("HomeDomain", "a", b"123"), Spec("CameraRollDomain", "c", b"456")])

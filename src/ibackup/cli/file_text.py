@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from ibackup.cli.common import App
-from ibackup.cli.output import printable, size_text, time_text
+from ibackup.cli.output import count_text, printable, size_text, time_text, wrap
 from ibackup.cli.snapshots import Target
 from ibackup.manifest.backup import Entry
 from ibackup.manifest.rows import BadRow, Kind
@@ -115,6 +115,17 @@ class BadRows:
             }
         )
 
+    @property
+    def message(self) -> str:
+        """The damage in a sentence; empty when there is none."""
+        entries = count_text(self.count, "entry", "entries")
+        return f"{entries} of the backup's list cannot be read." if self.count else ""
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return "`ibackup verify` tells more." if self.count else ""
+
     def text(self) -> str:
         """What to say of them; nothing when there are none."""
         if not self.count:
@@ -124,7 +135,7 @@ class BadRows:
             said.append(f"  and {self.count - len(said):,} more")
         return "\n".join(
             [
-                f"Damage: {self.count:,} entries of the backup's list cannot be read; `ibackup verify` tells more.",
+                wrap(f"Damage: {self.message} {self.hint}"),
                 *said,
             ]
         )
@@ -137,9 +148,9 @@ def target_members(target: Target) -> dict[str, object]:
 
 def totals(counts: Mapping[Kind, int], size: int) -> str:
     """``1,234 files, 5.6 GB``, and links where there are any."""
-    said = [f"{counts[Kind.FILE]:,} file{'' if counts[Kind.FILE] == 1 else 's'}", size_text(size)]
+    said = [count_text(counts[Kind.FILE], "file"), size_text(size)]
     if counts[Kind.LINK]:
-        said.append(f"{counts[Kind.LINK]:,} links")
+        said.append(count_text(counts[Kind.LINK], "link"))
     return ", ".join(said)
 
 

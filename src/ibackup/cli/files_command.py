@@ -157,4 +157,5 @@ def _walk(root: Folder) -> Iterator[tuple[int, str, Folder]]:
 def _end(app: App, target: Target, bad: BadRows, members: Mapping[str, object], said: str) -> int:
     app.reporter(Note(f"{said}."))
     code = ExitCode.DAMAGE if bad.count else ExitCode.OK
-    return app.result(target_members(target) | dict(members) | {"findings": bad.count}, bad.text(), code)
+    payload = target_members(target) | dict(members) | {"findings": bad.count}
+    return app.result(payload, bad.text(), code, message=bad.message, hint=bad.hint)
