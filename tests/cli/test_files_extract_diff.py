@@ -250,6 +250,36 @@ class TestExtract:
         assert "Nothing in this backup" in out
 
 
+@pytest.mark.parametrize("era", ["10.2", "mbdb"])
+class TestWithoutManifestPlist:
+    """What verify says can still be taken out can be."""
+
+    def test_a_plain_backup_is_read_by_its_list(
+        self, said: Run, mint: Mint, tmp_path: Path, era: str
+    ) -> None:
+        minted = mint(None, era=era)
+        (minted.folder / "Manifest.plist").write_bytes(b"bplist00")
+        code, out, err = said("files", minted.folder)
+        assert (code, len(out.splitlines())) == (0, 9)
+        assert "Manifest.plist cannot be read" in err
+        assert said("extract", minted.folder, "--to", tmp_path / "o", "--all")[0] == 0
+        whole = next(spec.content for spec in minted.specs if spec.path == "Library/SMS/sms.db")
+        assert (tmp_path / "o/HomeDomain/Library/SMS/sms.db").read_bytes() == whole
+        assert said("diff", minted.folder, minted.folder)[0] == 0
+
+    def test_an_encrypted_file_is_never_written_as_it_is(
+        self, said: Run, mint: Mint, tmp_path: Path, era: str
+    ) -> None:
+        minted = mint(PASSWORD, era=era)
+        (minted.folder / "Manifest.plist").unlink()
+        code, out, err = said("extract", minted.folder, "--to", tmp_path / "o", "--all")
+        if era == "10.2":
+            assert (code, "Manifest.plist cannot be read" in err) == (21, True)
+        else:
+            assert (code, "8 files: the key does not open" in out) == (4, True)
+        assert not [path for path in tmp_path.glob("o/**/*") if path.is_file()]
+
+
 class TestDiff:
     def test_damaged_rows_are_told(self, said: Run, mint: Mint) -> None:
         one, two = mint(None), mint(None)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SHOWN = 20  # of each kind of trouble; --json names all
-_DAMAGED_HINT = "An older snapshot may still have these files (`ibackup list`); make a new backup soon, and see `ibackup verify`."
+_DAMAGED_HINT = (
+    "An older snapshot may still have these files (`ibackup list`); make a new backup soon, and see "
+    "`ibackup verify`."
+)
 _HELP = {
     "photos": "Photos and videos, with the time they were taken",
     "messages": "Messages and their attachments",

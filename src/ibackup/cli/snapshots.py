@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App
 from ibackup.errors import IbackupError, PasswordNeeded, UsageError
-from ibackup.events import PhaseStarted
+from ibackup.events import Caution, PhaseStarted
 
 if TYPE_CHECKING:
     from ibackup.cli.passwords import PasswordSources
@@ -73,6 +73,13 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Back
 
     backup = Backup.open(target.path, known=True)
     try:
+        if backup.salvage():
+            app.reporter(
+                Caution(
+                    "Manifest.plist cannot be read, but the list of files can: they are looked up there.",
+                    "`ibackup verify` tells more.",
+                )
+            )
         if not backup.unlocked:
             password = _password(sources, target.udid or backup.udid)
             app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))

@@ -21,7 +21,7 @@ from ibackup.explore.pool import AnyWriter, Pool
 from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
 from ibackup.explore.target import RenamedList, Target
 from ibackup.explore.times import Times
-from ibackup.explore.writing import Job, Setup, Trouble, Writer, Written, no_room, raise_if_full
+from ibackup.explore.writing import Job, Setup, Trouble, TroubleKind, Writer, Written, no_room, raise_if_full
 from ibackup.manifest.backup import Backup, Entry
 from ibackup.manifest.examine import worker_count
 from ibackup.manifest.flaws import FormatError
@@ -235,6 +235,9 @@ class _Extraction:
             elif entry.kind is Kind.LINK:
                 self._link(own, entry)
             else:
+                if self._backup.salvaged and record.encryption_key is not None:
+                    self._trouble(_of_entry(entry, "key", "its key is lost with Manifest.plist"))
+                    continue
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
                     blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
@@ -343,10 +346,8 @@ class _Extraction:
         self._tell(renamed)
 
 
-def _of_entry(entry: Entry, kind: str, text: str) -> Trouble:
-    if kind not in {"record", "refused", "exists"}:
-        raise ValueError(kind)
-    return Trouble(kind, entry.file_id, entry.domain, entry.relative_path, text)  # type: ignore[arg-type]
+def _of_entry(entry: Entry, kind: TroubleKind, text: str) -> Trouble:
+    return Trouble(kind, entry.file_id, entry.domain, entry.relative_path, text)
 
 
 __all__ = ["RENAMED_LIST", "STAGING", "Extracted", "Notice", "Wanted", "extract"]
