@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from ibackup.errors import DamageFound, IbackupError, NotABackup
+from ibackup.errors import DamageFound, IbackupError, NotABackup, PasswordWrong
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
 from ibackup.manifest import seal
-from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, STATUS, Backup
+from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, MANIFEST, PLISTS, STATUS, Backup
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal, SealLine
@@ -112,8 +112,11 @@ def prove(
             hint="Run `ibackup now` for a new one; other snapshots: `ibackup list`.",
         )
     with Backup.open(path, known=snapshot is not None) as backup:
-        _unlock(backup, password)
         sealed = _seal_of(path, snapshot, seal_file)
+        if not _unlock(backup, password, sealed):
+            level = min(
+                level, Level.FULL, key=list(Level).index
+            )  # no password would help; the seal still tells
         verification = verify(
             backup,
             level,
@@ -175,15 +178,29 @@ def _own_files(path: str) -> tuple[int, int]:
     return files, size
 
 
-def _unlock(backup: Backup, password: Callable[[str], str | None]) -> None:
+def _unlock(backup: Backup, password: Callable[[str], str | None], sealed: Seal | SealDamaged | None) -> bool:
+    """Unlock a backup with its password if there is one; False when that fails because the backup is damaged."""
     try:
         locked = not backup.unlocked
     except FormatError:
-        return  # Manifest.plist itself is damaged; the verification says so
-    if locked:
-        given = password(backup.udid)
-        if given is not None:
-            backup.unlock(given)
+        return True  # Manifest.plist itself is damaged; the verification says so
+    if not locked:
+        return True
+    given = password(backup.udid)
+    if given is None:
+        return True
+    try:
+        backup.unlock(given)
+    except FormatError:
+        return False
+    except PasswordWrong:
+        # With a keybag that changed no password is the right one.
+        if not isinstance(sealed, Seal) or sealed.get(MANIFEST) == hash_file(
+            os.path.join(backup.path, MANIFEST)
+        ):
+            raise
+        return False
+    return True
 
 
 def _collect(

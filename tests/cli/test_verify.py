@@ -129,6 +129,31 @@ def test_with_its_password_the_list_is_compared_too(ibackup: Cli, bobs: Path, pa
     assert "locked" not in said
 
 
+@pytest.mark.parametrize("given", [True, False], ids=["password", "locked"])
+@pytest.mark.parametrize("what", ["SHA256SUMS", "salt", "keybag", "class"])
+def test_damage_that_keeps_the_password_from_opening_is_damage(
+    ibackup: Cli, bobs: Path, password_file: Path, what: str, given: bool
+) -> None:
+    """Not a wrong or missing password: nobody would find the right one."""
+    snapshot = snapshots(bobs, BOB)[0]
+    path = snapshot / (what if what == "SHA256SUMS" else f"{BOB.udid}/Manifest.plist")
+    data = bytearray(path.read_bytes())
+    place = {"SHA256SUMS": 3, "salt": data.find(b"DPSL") + 12, "keybag": data.find(b"HMCK") + 4}
+    data[place.get(what, data.rfind(b"WPKY") + 12)] ^= 0x42
+    path.chmod(0o600)
+    path.write_bytes(data)
+    words = ("--password-file", password_file) if given else ()
+    for level in ("full", "deep") if given else ("full",):
+        done = ibackup("verify", "latest", "--json", "--level", level, *words)
+        assert done.code == ExitCode.DAMAGE
+        found = {(e["kind"], e["file"]) for e in done.events if e["event"] == "finding"}
+        if what == "SHA256SUMS":
+            assert {kind for kind, _ in found} <= {"seal-damaged", "not-sealed", "missing", "content-changed"}
+            assert ("seal-damaged", "") in found
+        else:
+            assert ("content-changed", "Manifest.plist") in found
+
+
 def test_deep_needs_the_password(ibackup: Cli, bobs: Path) -> None:
     done = ibackup("verify", "--level", "deep")
     assert (done.code, done.out) == (ExitCode.PASSWORD, "")

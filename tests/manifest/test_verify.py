@@ -667,6 +667,27 @@ def test_what_cannot_be_checked_without_the_password(mint: Mint, level: Level, s
         run(made, level, sealed=sealed, locked=True)
 
 
+@pytest.mark.parametrize("level", [Level.QUICK, Level.FULL])
+def test_a_damaged_seal_of_a_locked_backup(mint: Mint, level: Level) -> None:
+    """That the seal is damaged is known without the password, and is no reason to ask for one alone."""
+    made = mint(PASSWORD)
+    truncate(made.seal())
+    findings, summary = run(made, level, sealed=True, locked=True)
+    assert kinds(findings) == [("seal-damaged", True, "")]
+    assert not summary.manifest_checked
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_keybag_of_an_encrypted_backup_that_was_cut(mint: Mint, level: Level, sealed: bool) -> None:
+    """No password opens it any more: that is damage, and not a password that is missing."""
+    made = mint(PASSWORD)
+    change_plist(made.folder / "Manifest.plist", BackupKeyBag=b"VERS\0\0")
+    made.seal()
+    findings, _ = run(made, level, sealed=sealed, locked=True)
+    assert kinds(findings) == [("keybag-damaged", True, "Manifest.plist")]
+
+
 # -- the rest -------------------------------------------------------------------------------------------------
 
 

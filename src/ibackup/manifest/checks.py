@@ -52,6 +52,16 @@ def _unreadable_plist(name: str, error: FormatError) -> Finding:
     return Finding(K.PLIST_UNREADABLE, file=name, expected="a readable property list", found=error.flaw)
 
 
+def keybag_damaged(backup: Backup) -> Finding | None:
+    """The finding for a keybag that cannot be read; not for a Manifest.plist that cannot, which has one of its own."""
+    try:
+        _ = backup.keybag
+    except FormatError as error:
+        if error.part != MANIFEST:
+            return Finding(K.KEYBAG_DAMAGED, file=MANIFEST, expected="a readable keybag", found=error.flaw)
+    return None
+
+
 def manifest_name(backup: Backup) -> str:
     """The file that the manifest lies in."""
     return LEGACY_DATABASE if backup.flat else DATABASE
