@@ -356,6 +356,23 @@ class TestWhichBackup:
         assert said("files", "2025", "--store", place)[0] == 2
         assert said("files", "latest", "--store", place.parent / "elsewhere")[0] == 16
 
+    def test_a_snapshot_that_no_longer_parses_is_damage(
+        self, said: Run, place: Path, snapshots: list[Snapshot], tmp_path: Path
+    ) -> None:
+        """Not "no backup": a script must learn that what was sealed is broken."""
+        manifest = Path(snapshots[-1].backup_path) / "Manifest.db"
+        manifest.chmod(0o600)
+        for flaw in (b"", manifest.read_bytes()[:4096]):
+            manifest.write_bytes(flaw)
+            for words in (
+                ("files",),
+                ("extract", "--all", "--to", tmp_path / "o"),
+                ("diff", snapshots[0].id),
+            ):
+                name, *more = words
+                code, out, _ = said(name, *more, snapshots[-1].id, "--store", place, "--json")
+                assert (code, events(out)[-1]["exit_code"]) == (4, 4), words
+
     def test_another_phone(self, said: Run, place: Path, snapshots: list[Snapshot]) -> None:
         other = PhoneFolder(str(place / UDID.replace("0F01", "0F02")))
         other.make()
