@@ -9,7 +9,9 @@ import sqlite3
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
+from ibackup.manifest.examine import Reader
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import SealDamaged
@@ -741,6 +744,23 @@ def test_progress_is_told(mint: Mint) -> None:
     assert progress[-1].percent == 100
     assert progress[-1].bytes == progress[-1].total_bytes
     assert progress[-1].files == progress[-1].total_files == len(files(made))
+
+
+def test_progress_is_told_within_a_large_file(mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone's film of 40 GB is read for minutes; a bar that stands still for so long looks broken."""
+    made = mint(specs=[Spec(*PHOTO, content=bytes(1_000_000))])
+    fill = Reader._fill
+
+    def slow(reader: Reader, source: FileIO) -> int:
+        time.sleep(0.15)
+        return fill(reader, source)
+
+    monkeypatch.setattr(Reader, "_fill", slow)
+    events: list[Event] = []
+    run(made, observer=events.append)
+    told = [event.bytes for event in events if isinstance(event, Progress)]
+    assert [size for size in told if 0 < size < 1_000_000]
+    assert told == sorted(told)
 
 
 def test_a_verification_can_be_left(mint: Mint) -> None:

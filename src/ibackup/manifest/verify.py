@@ -194,6 +194,7 @@ class Verification:
         self._broken: Finding | None = None
         self._total: tuple[int, int] | None = None
         self._told = 0.0
+        self._bytes_read: Callable[[], int] = lambda: 0
         self._findings = self._run()
 
     def __iter__(self) -> Iterator[Finding]:
@@ -264,7 +265,8 @@ class Verification:
                 raise folder_error(self._backup.path, error) from None
             if self._level is not Level.QUICK:
                 self._total = tree.measure()
-            for result in readers.run(plan.steps(tree, rows)):
+            self._bytes_read = lambda: readers.bytes_read
+            for result in readers.run(plan.steps(tree, rows), self._tell):
                 if isinstance(result, Finding):
                     yield result
                     continue
@@ -348,12 +350,14 @@ class Verification:
             return
         self._told = now
         files, size = self._total if self._total is not None else (None, None)
-        percent = 100.0 if last else 100 * self.summary.bytes / size if size else None
+        # Results come in order, so that what is read is ahead of what is known.
+        done = max(self.summary.bytes, 0 if last else min(self._bytes_read(), size or 0))
+        percent = 100.0 if last else 100 * done / size if size else None
         self._observer(
             Progress(
                 "verify",
                 percent=None if percent is None else min(percent, 100.0),
-                bytes=self.summary.bytes,
+                bytes=done,
                 total_bytes=size,
                 files=self.summary.files,
                 total_files=files,
