@@ -171,6 +171,19 @@ class TestFiles:
         found = events(said("files", minted.folder, "--json")[1])
         assert len(of(found, "finding")) == found[-1]["findings"] == 1
 
+    @pytest.mark.parametrize("mode", [-1, 1 << 40, (1 << 64) - 1])
+    def test_a_mode_that_no_file_has(self, said: Run, mint: Mint, mode: int) -> None:
+        minted = mint(None, specs=[Spec("HomeDomain", "a", b"x")])
+
+        def change(db: sqlite3.Connection) -> None:
+            archive = plistlib.loads(db.execute("SELECT file FROM Files").fetchone()[0])
+            archive["$objects"][1]["Mode"] = mode
+            db.execute("UPDATE Files SET file = ?", (plistlib.dumps(archive, fmt=plistlib.FMT_BINARY),))
+
+        minted.edit_database(change)
+        for how in ("--json", "--long"):
+            assert said("files", minted.folder, how)[0] == 0
+
     def test_two_ways_at_once(self, said: Run, mint: Mint) -> None:
         assert said("files", mint(None).folder, "--long", "--apps")[0] == 2
 

@@ -8,6 +8,7 @@ from ibackup.cli.common import App
 from ibackup.cli.output import count_text, printable, size_text, time_text, wrap
 from ibackup.cli.snapshots import Target
 from ibackup.manifest.backup import Entry
+from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.rows import BadRow, Kind
 
 _BATCH = 500  # lines written at a time
@@ -41,6 +42,11 @@ def _stamp(seconds: int) -> str | None:
     return f"{when.isoformat()[:19]}Z" if when else None
 
 
+def _mode(record: MBFile) -> int:
+    """A record's mode, without what a damaged one may have beyond its 16 bits."""
+    return record.mode & 0xFFFF
+
+
 def file_event(entry: Entry) -> dict[str, object]:
     """The ``file`` event."""
     record = entry.record
@@ -51,7 +57,7 @@ def file_event(entry: Entry) -> dict[str, object]:
         "path": clean(entry.relative_path),
         "kind": entry.kind.name.lower(),
         "size": record.size,
-        "mode": f"{stat.S_IMODE(record.mode):04o}",
+        "mode": f"{stat.S_IMODE(_mode(record)):04o}",
         "modified": _stamp(record.modified),
         "born": _stamp(record.born) if record.born else None,
     }
@@ -68,7 +74,7 @@ def long_line(entry: Entry) -> str:
     if entry.kind is Kind.LINK:
         name += f" -> {printable(record.target or '')}"
     shown = time_text(when) if when else "?"
-    return f"{stat.filemode(record.mode)} {record.size:>15,} {shown:>16} {entry.file_id} {name}"
+    return f"{stat.filemode(_mode(record))} {record.size:>15,} {shown:>16} {entry.file_id} {name}"
 
 
 class Lines:

@@ -64,7 +64,7 @@ class MBFile(NamedTuple):
     @property
     def is_file(self) -> bool:
         """Whether the mode says: a regular file."""
-        return stat.S_ISREG(self.mode)
+        return stat.S_ISREG(self.mode & 0xFFFF)
 
     def extended_attributes(self) -> dict[str, bytes]:
         """The extended attributes by name. Raises FormatError when they are damaged."""
