@@ -25,7 +25,7 @@ from ibackup.explore.writing import Job, Setup, Trouble, TroubleKind, Writer, Wr
 from ibackup.manifest.backup import Backup, Entry
 from ibackup.manifest.examine import worker_count
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import BadRow, Kind
+from ibackup.manifest.rows import BadRow, Kind, blob_path
 
 _BLOCK = 4096  # bytes that files are rounded up to on most disks
 _SPARE = 16 * 1024 * 1024
@@ -120,6 +120,8 @@ def extract(
     files, size, room = _measure(backup, wanted)
     with Target.open(wanted.to, keep_out=(backup.path, *wanted.keep_out)) as target:
         if target.was_empty and target.free < room:
+            room = min(room, _stored_room(backup, wanted))  # a single damaged record may claim any size
+        if target.was_empty and target.free < room:
             raise no_room(f"The files need about {room:,} bytes and {target.free:,} are free.")
         return _Extraction(backup, wanted, target, tell, observer, (files, size)).run()
 
@@ -138,6 +140,16 @@ def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
             size += length
             room += -(-length // _BLOCK) * _BLOCK
     return files, size, room
+
+
+def _stored_room(backup: Backup, wanted: Wanted) -> int:
+    """The room that the files need by what is there of them, which takes longer to find out."""
+    sizes = (
+        backup.stored_bytes(blob_path(row.file_id, flat=backup.flat))
+        for row in wanted.selection.rows(backup)
+        if row.kind is Kind.FILE
+    )
+    return _SPARE + sum(-(-size // _BLOCK) * _BLOCK for size in sizes)
 
 
 class _Extraction:

@@ -324,6 +324,13 @@ class Backup:
         except OSError:
             return False
 
+    def stored_bytes(self, path: str) -> int:
+        """Bytes of a stored file; 0 when it is not there."""
+        try:
+            return self._confined.item(parse(path)).size
+        except (OSError, PathRefused):
+            return 0
+
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of one of the few files at the top. Raises FormatError."""
         with open(self._open_top(name), "rb") as source:
