@@ -474,6 +474,17 @@ def test_a_damaged_folder_gets_no_seal(ibackup: Cli, other: Path) -> None:
     assert [path.name for path in other.parent.iterdir()] == [ANN.udid]
 
 
+def test_a_backup_that_broke_off_says_how_it_goes_on(ibackup: Cli, other: Path) -> None:
+    status = other / "Status.plist"
+    status.chmod(0o600)
+    values = plistlib.loads(status.read_bytes())
+    status.write_bytes(plistlib.dumps(values | {"SnapshotState": "uploading", "BackupState": "old"}))
+    done = ibackup("verify", other)
+    assert done.code == ExitCode.DAMAGE
+    assert "the one before it is still in place" in done.flat
+    assert "is gone on with when the program that made it backs up the phone again" in done.flat
+
+
 def test_a_seal_is_not_for_snapshots(ibackup: Cli, anns: Path) -> None:
     for line in (("--seal", "x"), ("latest", "--seal")):
         done = ibackup("verify", *line)

@@ -363,12 +363,23 @@ def change_plist(path: Path, **values: object) -> None:
     path.write_bytes(plistlib.dumps(plistlib.loads(path.read_bytes()) | values))
 
 
-def test_an_unfinished_backup(mint: Mint) -> None:
+@pytest.mark.parametrize(
+    ("state", "before", "means"),
+    [
+        ("uploading", "old", "the one before it is still in place"),
+        ("uploading", "empty", "cannot be restored"),
+        ("moving", "new", "not yet put into its place"),
+        ("removing", "new", "not removed"),
+    ],
+)
+def test_an_unfinished_backup(mint: Mint, state: str, before: str, means: str) -> None:
+    """A cable that was pulled is the commonest flaw there is; what it means for the owner differs widely."""
     made = mint()
-    change_plist(made.folder / "Status.plist", SnapshotState="moving")
+    change_plist(made.folder / "Status.plist", SnapshotState=state, BackupState=before)
     findings, _ = run(made, Level.QUICK)
     assert kinds(findings) == [("not-finished", True, "Status.plist")]
-    assert "moving" in findings[0].found
+    assert findings[0].found.startswith(f"{state}, {before}: ")
+    assert means in findings[0].found
 
 
 def test_plists_of_two_phones(mint: Mint) -> None:

@@ -20,7 +20,7 @@ _OF_EACH = 5  # of one group, when there are several
 _WORDS = {
     "plist-unreadable": "cannot be read",
     "plists-disagree": "disagree with each other",
-    "not-finished": "says that the backup was never finished",
+    "not-finished": "says that a backup was not finished",
     "manifest-damaged": "the backup's list of files is damaged",
     "row-unusable": "an entry of the list of files is unusable",
     "wrong-file-id": "stored under a wrong name",
@@ -177,6 +177,10 @@ def _advice(verdict: "Verdict") -> Iterator[str]:
                 "The phone's own Status.plist has changed, too: it seems that a new backup was made into this folder "
                 "after it was sealed. If so, nothing need be wrong: delete the old checksums, "
                 f"'{printable(verdict.outdated_seal)}', and make new ones with --seal."
+            )
+        if any(group.kind == "not-finished" for group in verdict.groups):
+            yield wrap(
+                "A backup that broke off is gone on with when the program that made it backs up the phone again."
             )
         yield wrap(
             "What to do: take a new backup now, to another disk if this one may be failing, and keep this one until "
