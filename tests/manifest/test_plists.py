@@ -187,6 +187,14 @@ def test_manifest_plist() -> None:
     assert manifest.keybag is None
 
 
+def test_what_a_phone_says_of_itself_may_be_of_an_odd_type() -> None:
+    """Hours of a backup are not refused because of a name."""
+    lockdown = {"DeviceName": 5, "ProductVersion": 18.6, "SerialNumber": b"x", "UniqueDeviceID": "X"}
+    parsed = plists.ManifestPlist.parse(plistlib.dumps(MANIFEST | {"Lockdown": lockdown})).lockdown
+    assert (parsed.device_name, parsed.product_version, parsed.serial_number) == ("5", "18.6", "")
+    assert parsed.unique_device_id == "X"
+
+
 @pytest.mark.parametrize(
     ("odd", "says"),
     [

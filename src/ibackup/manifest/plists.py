@@ -321,12 +321,12 @@ class ManifestPlist:
             keybag=fields.data("BackupKeyBag"),
             manifest_key=fields.data("ManifestKey"),
             lockdown=Lockdown(
-                device_name=lockdown.text("DeviceName"),
-                product_type=lockdown.text("ProductType"),
-                product_version=lockdown.text("ProductVersion"),
-                build_version=lockdown.text("BuildVersion"),
-                serial_number=lockdown.text("SerialNumber"),
-                unique_device_id=lockdown.text("UniqueDeviceID"),
+                device_name=lockdown.told("DeviceName"),
+                product_type=lockdown.told("ProductType"),
+                product_version=lockdown.told("ProductVersion"),
+                build_version=lockdown.told("BuildVersion"),
+                serial_number=lockdown.told("SerialNumber"),
+                unique_device_id=lockdown.told("UniqueDeviceID"),
             ),
             applications=fields.fields("Applications").keys(),
         )
