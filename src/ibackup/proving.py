@@ -103,9 +103,34 @@ def prove(
 
     Raises:
         PasswordNeeded: nothing could be checked without it, or (PasswordWrong) it does not open this backup.
-        NotABackup: there is nothing that could be checked.
+        NotABackup: there is nothing that could be checked, or the snapshot was removed meanwhile.
         DamageFound: the snapshot's whole backup is gone.
     """
+    try:
+        verdict, damaged = _proven(path, level, snapshot, seal_file, password, on_finding, observer)
+    except (IbackupError, OSError):
+        if snapshot is not None:
+            snapshot.refuse_if_removed()
+        raise
+    if snapshot is not None:
+        snapshot.refuse_if_removed()
+    folder = _phone_folder(snapshot)
+    if snapshot is not None and folder is not None:
+        _write_down(folder, snapshot, verdict, damaged, observer)
+        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
+    return verdict
+
+
+def _proven(
+    path: str,
+    level: Level,
+    snapshot: Snapshot | None,
+    seal_file: str | None,
+    password: Callable[[str], str | None],
+    on_finding: Callable[[Finding], None],
+    observer: Observer,
+) -> tuple[Verdict, list[str]]:
+    """What the proof says, and the stored files that are damaged. See ``prove``."""
     if snapshot is not None and not os.path.isdir(path):
         raise DamageFound(
             f"Snapshot {snapshot.id} is damaged: its backup folder {path!r} is missing.",
@@ -113,10 +138,8 @@ def prove(
         )
     with Backup.open(path, known=snapshot is not None) as backup:
         sealed = _seal_of(path, snapshot, seal_file)
-        if not _unlock(backup, password, sealed):
-            level = min(
-                level, Level.FULL, key=list(Level).index
-            )  # no password would help; the seal still tells
+        if not _unlock(backup, password, sealed) and level is Level.DEEP:
+            level = Level.FULL  # no password would help; the seal still tells
         verification = verify(
             backup,
             level,
@@ -141,11 +164,7 @@ def prove(
     if snapshot is None and isinstance(sealed, Seal) and STATUS in damaged:
         # The phone writes it last of all, and with another date each time.
         verdict.outdated_seal = seal_file or seal_beside(path)
-    folder = _phone_folder(snapshot)
-    if snapshot is not None and folder is not None:
-        _write_down(folder, snapshot, verdict, damaged, observer)
-        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
-    return verdict
+    return verdict, damaged
 
 
 def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:

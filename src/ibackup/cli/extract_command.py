@@ -169,6 +169,8 @@ class _Heard:
 def _end(app: App, target: Target, wanted: Wanted, done: Extracted, heard: _Heard) -> int:
     code, message, hint = ExitCode.OK, "", ""
     if done.damaged:
+        if target.snapshot is not None:
+            target.snapshot.refuse_if_removed()
         code, hint = ExitCode.DAMAGE, _DAMAGED_HINT
         message = f"Part of this backup is damaged: {count_text(done.damaged, 'file')} of what was asked for."
     elif done.kept_out:

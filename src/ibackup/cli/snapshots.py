@@ -84,6 +84,7 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iter
     except FormatError as error:
         if target.snapshot is None:
             raise
+        target.snapshot.refuse_if_removed()
         raise DamageFound(
             error.what,
             why=error.why,
