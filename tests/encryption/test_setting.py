@@ -89,9 +89,11 @@ def test_the_phone_is_not_asked_when_the_keychain_fails(
 
 
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
-def test_a_phone_that_only_says_so(make_desk: MakeDesk, keychain: Keychain, on: bool) -> None:
+def test_a_phone_that_only_says_so(
+    make_desk: MakeDesk, keychain: Keychain, on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk = make_desk(SMALL if on else ENCRYPTED)
-    desk.phone.set_backup_password = lambda _: None  # type: ignore[method-assign]
+    monkeypatch.setattr(desk.phone, "set_backup_password", lambda _: None)
     with pytest.raises(PhoneRefused, match="did not change"):
         switch(desk, keychain, on=on)
     assert keychain.password(desk.phone.udid) is None
