@@ -1,5 +1,6 @@
 """Phones that are plugged in, as usbmuxd tells it; a usbmuxd that ends and comes back is followed."""
 
+import select
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -40,6 +41,10 @@ class Plugs:
             return tuple(dict.fromkeys(dashed(each.serial) for each in self._mux.devices()))
         except (NoPhone, ConnectionLost):
             return ()
+
+    def stirs(self) -> bool:
+        """Whether somebody was plugged in or out since the last wait."""
+        return self._listener is not None and bool(select.select([self._listener], [], [], 0)[0])
 
     def wait(self, until: datetime) -> tuple[str, ...]:
         """Let time pass until then, or a few minutes; the UDIDs of phones that were plugged in, as soon as one is."""
