@@ -25,6 +25,8 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "nightly": "Back up every phone that is due: what cron runs",
+    "watch": "Back up each phone when it is plugged in",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
