@@ -154,10 +154,9 @@ class Unattended:
             self._app.reporter.say(wrap(f"Warning: {each.text} {each.hint}".rstrip()))
 
     def _open_store(self) -> "Store":
-        from ibackup.store import Store
+        from ibackup.unattended.stores import open_store
 
-        path = config_file.store_path(self._app.settings.store, self._config)
-        return Store.open(path, create=True, observer=self.observe)
+        return open_store(config_file.store_path(self._app.settings.store, self._config), self.observe)
 
     def _report(self, outcome: "PhoneOutcome") -> None:
         said = text(outcome)
