@@ -209,7 +209,7 @@ def text(outcome: "PhoneOutcome") -> str:
         said = [f"{outcome.phone.name}: failed (exit code {int(attempt.code)})."]
     if attempt.snapshot:
         said.append(f"Snapshot {attempt.snapshot}.")
-    said += [attempt.message, outcome.hint if attempt.state != "not_due" else ""]
+    said += [attempt.message if attempt.state != "absent" else "", outcome.hint]
     for proof in outcome.proofs:
         verdict = "good" if proof.good else proof.error or "damaged: `ibackup verify` names the files"
         said.append(f"{proof.snapshot} proven ({proof.level}): {verdict}.".replace("..", "."))
