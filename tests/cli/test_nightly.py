@@ -1,6 +1,7 @@
 """What ``nightly`` and ``watch`` print, to whom, and what they write down."""
 
-import _thread
+import os
+import signal
 import stat
 import threading
 from collections.abc import Callable
@@ -155,7 +156,7 @@ def test_the_log_does_not_grow_for_ever(
 
 def test_watch_ends_with_ctrl_c(ibackup: Cli, anns: Path, plugged: Plug) -> None:
     plugged(ANN)
-    threading.Timer(2.5, _thread.interrupt_main).start()
+    threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     done = ibackup("watch", "--every", "0", "--json")
     assert done.code == ExitCode.INTERRUPTED
     assert len(snapshots(anns, ANN)) == 3
