@@ -192,7 +192,7 @@ def test_a_phone_that_only_charges_is_explained_once_a_night(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.ann()
-    monkeypatch.setattr("ibackup.unattended.night.charge_only", lambda _connected: iter([ANN.udid]))
+    monkeypatch.setattr("ibackup.unattended.idle.charge_only", lambda _connected: iter([ANN.udid]))
     assert house.night().code == 0
     assert [message.text for message in house.ears.messages] == [messages.charges_only("Ann").text]
 

@@ -19,7 +19,7 @@ from ibackup.events import Caution, Event
 
 if TYPE_CHECKING:
     from ibackup.store import Store
-    from ibackup.unattended.job import Job, PhoneOutcome, Program
+    from ibackup.unattended.job import Job, PhoneOutcome, Program, Report
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = [
@@ -227,8 +227,11 @@ def text(outcome: "PhoneOutcome") -> str:
     return wrap(" ".join(part for part in said if part), "", "  ")
 
 
-def message(outcomes: "tuple[PhoneOutcome, ...]", code: ExitCode) -> str:
+def message(report: "Report", code: ExitCode) -> str:
     """Why a run ended with this code, in a sentence."""
+    if report.error is not None and report.error.exit_code == code:
+        return report.error.message
+    outcomes = report.phones
     names = ", ".join(each.phone.name for each in outcomes if code in each.codes)
     whys = {
         ExitCode.DAMAGE: "A snapshot is damaged",
