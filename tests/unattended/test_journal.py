@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import ExitCode
+from ibackup.simulator.spec import Passcode
 from ibackup.unattended import clock, rotation
 from ibackup.unattended.journal import Attempt, Journal, JournalFile, PhoneRecord, RunRecord
 from ibackup.unattended.rotation import Candidate
-from unattended.conftest import ANN, BOB, House
+from unattended.conftest import ANN, BOB, House, states
 
 NOW = datetime(2026, 11, 25, 21, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -43,11 +44,19 @@ def test_a_damaged_one_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     assert file.read() == Journal({ANN.udid: PhoneRecord()})
 
 
-def test_one_that_cannot_be_written_stops_nothing(house: House, tmp_path: Path) -> None:
-    house.ann()
+def test_one_that_cannot_be_written_stops_no_backup_and_still_counts_prompts(
+    house: House, tmp_path: Path
+) -> None:
+    phone = house.ann()
+    phone.passcode = Passcode(kind="cancelled", delay_s=0.4)
+    house.server.attach(phone)
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
-    assert not JournalFile(str(blocked)).write(Journal())
+    journal = JournalFile(str(blocked))
+    assert states(house.night(journal=journal)) == {"Ann": "unanswered"}
+    assert house.ears.alarms == ["needs_passcode"] * 3
+    phone.passcode = Passcode()
+    assert states(house.night(journal=JournalFile(str(blocked)), once=True)) == {"Ann": "done"}
 
 
 def test_another_night_begins_to_count_anew() -> None:

@@ -81,10 +81,7 @@ class _Night:
                 return job.open_store()
             except StoreMissing as error:
                 failures += 1
-                job.alarm_all(
-                    messages.Message("failed", "The store is not there", f"{error.message} {error.hint}"),
-                    "store",
-                )
+                job.alarm_all(messages.store_gone(error), "store")
                 pause = timedelta(seconds=due.pause_s(failures))
                 ends = due.ends(window, job.clock.now(), job.clock.zone)
                 if job.once or window is None or ends is None or job.clock.now() + pause >= ends:
