@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from ibackup.backup.awake import awake
 from ibackup.config import same_udid
-from ibackup.device import find
-from ibackup.errors import ExitCode, IbackupError, NoPhone, StoreMissing
+from ibackup.errors import ExitCode, IbackupError, StoreMissing
 from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
@@ -14,7 +13,7 @@ from ibackup.unattended.attempt import look_at_the_room
 from ibackup.unattended.idle import Idle
 from ibackup.unattended.job import Job, PhoneOutcome, Report
 from ibackup.unattended.journal import RunRecord
-from ibackup.unattended.phones import KnownPhone, known_phones, trusting
+from ibackup.unattended.phones import KnownPhone, looked_after
 from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.rounds import NEVER, Place, Rounds, aged, put_off
 from ibackup.unattended.telling import messages
@@ -62,7 +61,8 @@ class _Night:
         except IbackupError as error:
             return Report(error=error)
         look_at_the_room(self._job, store.path)
-        rounds = Rounds(self._job, self._phones(store))
+        job = self._job
+        rounds = Rounds(job, looked_after(store, job.config, job.observe, only=job.only))
         for place in rounds.places.values():
             if not rounds.skip_unless_due(store, place):
                 self._skip_out_of_hours(place)
@@ -88,20 +88,6 @@ class _Night:
                     raise
                 job.observe(Caution(error.message, error.hint))
                 job.clock.pause(pause.total_seconds())
-
-    def _phones(self, store: Store) -> tuple[KnownPhone, ...]:
-        job = self._job
-        phones = known_phones(store, job.config)
-        if not phones and not job.config.phones:
-            try:
-                phones = trusting(job.config, find(observer=job.observe))
-            except NoPhone:
-                phones = ()
-        if job.only is None:
-            return phones
-        chosen = tuple(each for each in phones if same_udid(each.udid, job.only))
-        # One that was asked for is looked after, whether it was ever seen or not.
-        return chosen or (KnownPhone(job.only, job.only, job.config.rules(job.only)),)
 
     # -- waiting --------------------------------------------------------------------------------------------
 

@@ -1,13 +1,15 @@
 """Which phones unattended runs look after, and how fresh their backups are."""
 
-from collections.abc import Sequence
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from ibackup import identities
 from ibackup.config import Config, PhoneRules, same_udid
-from ibackup.device import FoundPhone
+from ibackup.device import find
 from ibackup.device.usbmux import dashed
+from ibackup.errors import NoPhone
+from ibackup.events import Observer
 from ibackup.store import Snapshot, Store
 
 
@@ -26,13 +28,13 @@ class KnownPhone:
     rules: PhoneRules
 
 
-def known_phones(store: Store, config: Config) -> tuple[KnownPhone, ...]:
-    """Those in the config, in its order, and those that have a folder in the store.
+def known_phones(store: Store | None, config: Config) -> tuple[KnownPhone, ...]:
+    """Those in the config, in its order, and those that have a folder in the store, where there is one.
 
     Raises:
         IbackupError: the store cannot be listed.
     """
-    folders = store.phones()
+    folders = store.phones() if store is not None else []
     found: dict[str, KnownPhone] = {}
     for phone in config.phones:
         udid = next((each.udid for each in folders if same_udid(each.udid, phone.udid)), dashed(phone.udid))
@@ -46,13 +48,29 @@ def known_phones(store: Store, config: Config) -> tuple[KnownPhone, ...]:
     return tuple(each for each in found.values() if not _ignored(config, each.udid))
 
 
-def trusting(config: Config, connected: Sequence[FoundPhone]) -> tuple[KnownPhone, ...]:
-    """Every connected phone that trusts this computer: for those who have neither a config nor a backup yet."""
-    return tuple(
-        KnownPhone(each.udid, each.facts.name or each.udid, config.rules(each.udid))
-        for each in connected
-        if each.trust in ("trusted", "locked") and not _ignored(config, each.udid)
-    )
+def looked_after(
+    store: Store | None, config: Config, observe: Observer, *, only: str | None = None
+) -> tuple[KnownPhone, ...]:
+    """The known phones; with neither a config nor a backup, every connected one that trusts this computer.
+
+    Args:
+        store: None while it is away.
+        config: see there.
+        observe: is told what is odd with those that are connected.
+        only: the UDID of the only one that is meant; it is looked after whether it was ever seen or not.
+    """
+    phones = known_phones(store, config)
+    if not phones and not config.phones:
+        with contextlib.suppress(NoPhone):  # no usbmuxd runs
+            phones = tuple(
+                KnownPhone(each.udid, each.facts.name or each.udid, config.rules(each.udid))
+                for each in find(observer=observe)
+                if each.trust in ("trusted", "locked")
+            )
+    if only is None:
+        return phones
+    chosen = tuple(each for each in phones if same_udid(each.udid, only))
+    return chosen or (KnownPhone(dashed(only), only, config.rules(only)),)
 
 
 def made(snapshot: Snapshot | None) -> datetime | None:

@@ -2,16 +2,14 @@
 
 from datetime import timedelta
 
-from ibackup.config import same_udid
-from ibackup.device import find
-from ibackup.errors import ExitCode, IbackupError, NoPhone
+from ibackup.errors import ExitCode, IbackupError
 from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
 from ibackup.unattended.idle import Idle
 from ibackup.unattended.job import Job, worst
 from ibackup.unattended.journal import RunRecord
-from ibackup.unattended.phones import KnownPhone, known_phones, trusting
+from ibackup.unattended.phones import KnownPhone, looked_after
 from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.rounds import Place, Rounds, aged, put_off
 from ibackup.unattended.telling import messages
@@ -53,21 +51,13 @@ class _Watch:
     def _meet(self) -> None:
         """Learn of phones that are new: in the config, in the store, or with neither of these, connected."""
         job = self._job
-        phones: tuple[KnownPhone, ...] = ()
+        store: Store | None = None
         try:
-            phones = known_phones(job.open_store(), job.config)
+            store = job.open_store()
         except IbackupError as error:
             # A disk that is away for now; each phone's turn tells again, and loudly.
             job.observe(Caution(error.message, error.hint))
-            phones = tuple(
-                KnownPhone(each.udid, each.name, job.config.rules(each.udid)) for each in job.config.phones
-            )
-        if not phones and not job.config.phones:
-            try:
-                phones = trusting(job.config, find(observer=job.observe))
-            except NoPhone:
-                phones = ()
-        self._rounds.add(each for each in phones if job.only is None or same_udid(each.udid, job.only))
+        self._rounds.add(looked_after(store, job.config, job.observe, only=job.only))
 
     def _turn(self, place: Place) -> None:
         job, phone = self._job, place.phone
