@@ -90,8 +90,7 @@ keep_daily = 7
     ann, bob = found.rules(ANN.udid), found.rules(BOB.udid)
     assert str(ann.window) == "21:30-07:00"
     assert (ann.every_s, ann.max_age_s, ann.prune) == (72000, 604800, config.PruneConfig(keep_daily=7))
-    assert bob.window is not None
-    assert bob.window.always
+    assert bob.window is None
     assert (bob.every_s, bob.prune) == (259200, config.PruneConfig(keep_last=2))
     assert (found.nightly.max_prompts, found.nightly.min_free_bytes) == (1, 50 * 10**9)
     assert (found.proof.full_every_s, found.proof.deep, found.notify.desktop) == (0, False, False)

@@ -332,7 +332,7 @@ class NotifyConfig:
 
 @dataclass(frozen=True, slots=True)
 class PhoneRules:
-    """What holds for one phone, its own table before the general ones."""
+    """What holds for one phone, its own table before the general ones; without a window any hour will do."""
 
     every_s: float
     window: Window | None
@@ -371,9 +371,10 @@ class Config:
         """What holds for a phone, whether it has a table of its own or not."""
         own = self.phone(udid)
         every, window, max_age = (own.every_s, own.window, own.max_age_s) if own else (None, None, None)
+        window = self.nightly.window if window is None else window
         return PhoneRules(
             self.nightly.every_s if every is None else every,
-            self.nightly.window if window is None else window,
+            None if window is None or window.always else window,
             self.nightly.max_age_s if max_age is None else max_age,
             self.prune if own is None or own.prune is None else own.prune,
         )

@@ -59,18 +59,17 @@ class _Turn:
 
     def take(self) -> PhoneOutcome:
         job, phone = self._job, self._phone
-        if not due.is_due(phone.rules, job.newest(self._folder), job.clock.now()):
-            return self._outcome("not_due", "")
         try:
+            if not due.is_due(phone.rules, job.newest(self._folder), job.clock.now()):
+                return self._outcome("not_due", "")
             found = self._look()
             self._check(found)
             found = self._unlocked(found)
-            result = self._back_up(found)
+            return self._after(self._back_up(found))
         except _NotNow as reason:
             return self._outcome(reason.state, reason.message, reason.hint)
         except IbackupError as error:
             return self._failed(error)
-        return self._after(result)
 
     # -- before ---------------------------------------------------------------------------------------------
 

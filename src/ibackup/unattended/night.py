@@ -84,7 +84,13 @@ class _Night:
                 job.alarm_all(messages.store_gone(error), "store")
                 pause = timedelta(seconds=due.pause_s(failures))
                 ends = due.ends(window, job.clock.now(), job.clock.zone)
-                if job.once or window is None or ends is None or job.clock.now() + pause >= ends:
+                if (
+                    job.once
+                    or window is None
+                    or window.always
+                    or ends is None
+                    or job.clock.now() + pause >= ends
+                ):
                     raise
                 job.observe(Caution(error.message, error.hint))
                 job.clock.pause(pause.total_seconds())
