@@ -217,6 +217,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_store: Path) ->
         server = stack.enter_context(serve())
         monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", server.address)
         yield House(tmp_path, server, FakeClock(), first_store)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(3)  # apprise's own pool ends a moment after it has delivered
     assert set(threading.enumerate()) <= before
 
 

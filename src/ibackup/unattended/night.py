@@ -110,14 +110,14 @@ class _Night:
             if place is not None:
                 return place
             if not self._idle.prove(place.phone for place in rounds.places.values()):
-                self._meet(rounds)
+                self._meet(rounds, job.clock.now() + timedelta(seconds=1))
                 continue
             if not waiting:
                 return None
             self._idle.explain([place.phone for place in waiting], connected)
             self._tell(waiting)
             end = max(self._end(place) for place in waiting)
-            rounds.came(self._plugs.wait(min(rounds.soonest(connected), end)))
+            self._meet(rounds, min(rounds.soonest(connected), end))
             job.teller.flush()
 
     def _skip_out_of_hours(self, place: Place) -> None:
@@ -159,9 +159,9 @@ class _Night:
             self._told = text
             self._job.observe(Note(text))
 
-    def _meet(self, rounds: Rounds) -> None:
-        """Somebody came while a disk was read: those that were absent are tried once more."""
-        came = self._plugs.wait(self._job.clock.now() + timedelta(seconds=1))
+    def _meet(self, rounds: Rounds, until: datetime) -> None:
+        """Wait for somebody to come; a phone that was to be tried once and was absent is tried once more then."""
+        came = self._plugs.wait(until)
         rounds.came(came)
         for place in rounds.places.values():
             here = any(same_udid(place.phone.udid, each) for each in came)

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+from ibackup.config import same_udid
 from ibackup.errors import ExitCode, IbackupError
 from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
 from ibackup.unattended.idle import Idle
 from ibackup.unattended.job import Job, worst
-from ibackup.unattended.journal import RunRecord
+from ibackup.unattended.journal import RunRecord, State
 from ibackup.unattended.phones import KnownPhone, looked_after
 from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.rounds import Place, Rounds, aged, put_off
@@ -87,13 +88,14 @@ class _Watch:
         except IbackupError:
             return  # told already
         for phone in tonight:
-            self._stand(store, phone)
+            self._stand(store, phone, here=any(same_udid(phone.udid, each) for each in connected))
 
-    def _stand(self, store: Store, phone: KnownPhone) -> None:
+    def _stand(self, store: Store, phone: KnownPhone, *, here: bool) -> None:
         """Say how it stands with a phone, where that is not as it should be or something was proven."""
         job = self._job
         is_due = due.is_due(phone.rules, job.newest(store.phone(phone.udid)), job.clock.now())
-        outcome = aged(job, store, put_off(job, phone, "absent" if is_due else "not_due", ""))
+        state: State = "not_due" if not is_due else "waiting" if here else "absent"
+        outcome = aged(job, store, put_off(job, phone, state, ""))
         if outcome.stale:
             job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
         outcome = self._idle.take(outcome)
