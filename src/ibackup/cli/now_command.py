@@ -112,12 +112,13 @@ def _tell_left_overs(app: App, store: "Store") -> None:
 
 def _prune(app: App, store: "Store", udid: str) -> tuple[list[dict[str, object]], str]:
     """Apply the config's rule; the backup is made, whatever comes of this."""
-    if app.config.prune is None:
-        return [], ""
-    from ibackup.cli.prune_command import after_success, removed_rows, removed_text
+    from ibackup.cli.prune_command import removed_rows, removed_text
+    from ibackup.keeping.pruning import after_success
+    from ibackup.keeping.retention import Rules
 
     try:
-        done = after_success(app.config.prune, store.phone(udid), app.reporter)
+        rules = Rules.configured(app.config.rules(udid).prune)
+        done = after_success(store.phone(udid), rules, app.reporter)
     except IbackupError as error:
         app.reporter(Caution(f"Old snapshots could not be removed. {error.message}", error.hint))
         return [], ""
