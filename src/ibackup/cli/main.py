@@ -24,6 +24,7 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 # name: (module, one line of help); in the order in which --help shows them, what most people need first.
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
+    "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
