@@ -32,6 +32,8 @@ COMMANDS = {
     "files": "Look into a snapshot",
     "extract": "Take files out of a snapshot",
     "diff": "Compare two snapshots",
+    "schedule": "Have the system start the nightly backups",
+    "config": "What holds, and whether the config file is right",
     "prune": "Remove old snapshots by rules",
     "pin": "Have prune leave a snapshot alone",
     "import": "Adopt a backup that Finder, iTunes or another program made",
