@@ -75,6 +75,10 @@ class App:
         """The config file, read once."""
         return config_file.load(self.settings.config)
 
+    def take_config(self, config: config_file.Config) -> None:
+        """Go on with another config than the one that was read, after it was written."""
+        self.__dict__["config"] = config  # where cached_property keeps it
+
     @property
     def udid(self) -> str | None:
         """The phone asked for by ``--phone``: a configured name becomes its UDID.

@@ -40,6 +40,7 @@ COMMANDS = {
     "to-finder": "Put a snapshot where Finder, iTunes or Apple Devices shows it",
     "demo": "Try it all without a phone, in a minute",
     "simulator": "Run the virtual iPhone for other programs",
+    "setup": "Set it all up: a few questions, a schedule, the first backup",
     "completion": "Tab completion for bash, zsh or fish",
 }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _AT = time(21, 30)
 _ENDS = "07:00"
 _AT_HELP = "When, by this computer's clock [21:30]"
-_KINDS = ("cron", "systemd", "launchd", "windows")  # ibackup.scheduling is loaded only by those who use it
+KINDS = ("cron", "systemd", "launchd", "windows")  # ibackup.scheduling is loaded only by those who use it
 
 
 @ibackup_group("schedule")
@@ -27,7 +27,7 @@ def command() -> None:
 
 @ibackup_command("install")
 @click.option("--at", type=TIME_OF_DAY, default=_AT, metavar="HH:MM", help=_AT_HELP)
-@click.option("--kind", type=click.Choice(_KINDS), help="Which scheduler [the system's own]")
+@click.option("--kind", type=click.Choice(KINDS), help="Which scheduler [the system's own]")
 @click.option("--print", "only_print", is_flag=True, help="Only show what would be written, for any system")
 @click.option(
     "--password-file",
@@ -48,7 +48,7 @@ def install(app: App, at: time, kind: "Kind | None", only_print: bool, password_
 
     tell_what_is_left_out(app)
     found, caveat = install_job(job, kind)
-    payload = _members(found) | {"caveat": caveat or None}
+    payload = members(found) | {"caveat": caveat or None}
     return app.result(payload, installed_text(found, caveat), skippable=True)
 
 
@@ -62,7 +62,7 @@ def show(app: App) -> int:
         text = "No schedule is installed. `ibackup schedule install` makes one."
         return app.result({"installed": False}, wrap(text))
     lines = [wrap(_what(found)), *([wrap(found.problem)] if found.problem else []), _next_text(found)]
-    return app.result(_members(found), "\n".join(line for line in lines if line))
+    return app.result(members(found), "\n".join(line for line in lines if line))
 
 
 @ibackup_command("remove")
@@ -138,7 +138,8 @@ def _next(found: "Installed") -> datetime | None:
     return next_run(found.at, datetime.now(UTC)) if found.at and not found.problem else None
 
 
-def _members(found: "Installed") -> dict[str, object]:
+def members(found: "Installed") -> dict[str, object]:
+    """What there is now, for programs."""
     moment = _next(found)
     return {
         "installed": True,

@@ -24,7 +24,7 @@ from ibackup.config.schema import (
 Origin = Literal["option", "environment", "file", "default"]
 NOT_SHOWN = '"(not shown)"'
 _COMMAND = "password_command"  # may carry what is not to be seen
-_UNITS = (("w", 604800), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 

@@ -11,7 +11,7 @@ import shutil
 from datetime import time
 
 from ibackup.errors import IbackupError, UsageError
-from ibackup.scheduling.programs import must, run
+from ibackup.programs import must, run
 from ibackup.scheduling.types import Installed, Job, Kind, Piece
 
 PLACE = "the crontab"

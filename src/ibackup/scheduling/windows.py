@@ -13,7 +13,7 @@ from datetime import time
 from xml.sax.saxutils import escape
 
 from ibackup.errors import IbackupError, UsageError
-from ibackup.scheduling.programs import must, run
+from ibackup.programs import must, run
 from ibackup.scheduling.types import Installed, Job, Kind, Piece
 
 TASK = r"\ibackup\nightly"
