@@ -154,6 +154,15 @@ class PhoneConfig:
         twin="`nightly --phone NAME --max-age`",
         example='"3d"',
     )
+    ignore: bool = _key(
+        "ignore",
+        kinds.FLAG,
+        False,
+        "Leave this phone alone at night, and out of `status`: it was sold, or is backed up elsewhere.",
+        twin="`nightly --phone`, with the others' names",
+        said="false",
+        example="true",
+    )
     prune: PruneConfig | None = None
 
 

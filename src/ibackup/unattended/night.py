@@ -1,0 +1,201 @@
+"""One night: every known phone that is due is met within its window, backed up, proven, and told of."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ibackup.config import same_udid
+from ibackup.device import find
+from ibackup.errors import ExitCode, IbackupError, NoPhone, StoreMissing
+from ibackup.events import Caution, Note
+from ibackup.store import Store
+from ibackup.unattended import due
+from ibackup.unattended.job import Job, PhoneOutcome, Report
+from ibackup.unattended.journal import RunRecord, State
+from ibackup.unattended.phones import KnownPhone, known_phones, trusting
+from ibackup.unattended.plugs import Plugs, charge_only
+from ibackup.unattended.proofs import prove_tonight
+from ibackup.unattended.rounds import NEVER, Place, Rounds, aged, put_off
+from ibackup.unattended.telling import messages
+from ibackup.unattended.turn import my_turn
+
+_SOON = timedelta(hours=1)  # a night that begins so soon is waited for
+
+
+def run_night(job: Job, plugs: Plugs) -> Report:
+    """Do the night's work.
+
+    Everything that goes wrong is in the report, and people were told; nothing is raised but what is wrong with the
+    command line, and KeyboardInterrupt.
+    """
+    started = job.clock.now()
+    job.journal.ran(RunRecord(job.program, started))
+    job.teller.beat("start")
+    code = ExitCode.INTERRUPTED
+    try:
+        report = _Night(job, plugs).run()
+        code = report.code
+    finally:
+        job.journal.ran(RunRecord(job.program, started, job.clock.now(), code))
+    job.teller.beat("fail" if report.code else "success", summary(report))
+    return report
+
+
+def summary(report: Report) -> str:
+    """The report in a few lines, for a heartbeat's body."""
+    lines = [
+        f"{each.phone.name}: {each.attempt.state}. {each.attempt.message}".strip() for each in report.phones
+    ]
+    return "\n".join([*([report.error.message] if report.error else []), *lines])
+
+
+class _Night:
+    def __init__(self, job: Job, plugs: Plugs) -> None:
+        self._job = job
+        self._plugs = plugs
+
+    def run(self) -> Report:
+        try:
+            store = self._store()
+        except IbackupError as error:
+            return Report(error=error)
+        rounds = Rounds(self._job, self._phones(store))
+        for place in rounds.places.values():
+            if not rounds.skip_unless_due(store, place):
+                self._skip_out_of_hours(place)
+        while (place := self._wait(rounds)) is not None:
+            rounds.turn(place, until=self._end(place))
+        return Report(tuple(self._close(store, place) for place in rounds.places.values()))
+
+    # -- before ---------------------------------------------------------------------------------------------
+
+    def _store(self) -> Store:
+        """Open the store; a disk that is not mounted yet is waited for within the window."""
+        job, failures = self._job, 0
+        window = job.config.nightly.window
+        while True:
+            try:
+                return job.open_store()
+            except StoreMissing as error:
+                failures += 1
+                job.alarm_all(
+                    messages.Message("failed", "The store is not there", f"{error.message} {error.hint}"),
+                    "store",
+                )
+                pause = timedelta(seconds=due.pause_s(failures))
+                closes = due.closes(window, job.clock.now(), job.clock.zone)
+                if job.once or window is None or closes is None or job.clock.now() + pause >= closes:
+                    raise
+                job.observe(Caution(error.message, error.hint))
+                job.clock.pause(pause.total_seconds())
+
+    def _phones(self, store: Store) -> tuple[KnownPhone, ...]:
+        job = self._job
+        phones = known_phones(store, job.config)
+        if not phones and not job.config.phones:
+            try:
+                phones = trusting(job.config, find(observer=job.observe))
+            except NoPhone:
+                phones = ()
+        if job.only is None:
+            return phones
+        chosen = tuple(each for each in phones if same_udid(each.udid, job.only))
+        # One that was asked for is looked after, whether it was ever seen or not.
+        return chosen or (KnownPhone(job.only, job.only, job.config.rules(job.only)),)
+
+    # -- waiting --------------------------------------------------------------------------------------------
+
+    def _wait(self, rounds: Rounds) -> Place | None:
+        """The phone whose turn is next, as soon as one may be tried; None when the night is over."""
+        job = self._job
+        while True:
+            waiting = [place for place in rounds.places.values() if self._goes_on(place)]
+            if not waiting:
+                return None
+            untried = next((place for place in waiting if self._tries_once(place)), None)
+            if untried is not None:
+                return untried
+            connected = self._plugs.connected()
+            place = rounds.ready(connected)
+            if place is not None:
+                return place
+            self._explain(waiting, connected)
+            end = max(self._end(place) for place in waiting)
+            rounds.came(self._plugs.wait(min(rounds.soonest(connected), end)))
+            job.teller.flush()
+
+    def _skip_out_of_hours(self, place: Place) -> None:
+        """A night that is hours away is not waited for; whoever starts us then will find the phone."""
+        job, phone = self._job, place.phone
+        now, window = job.clock.now(), phone.rules.window
+        if not self._tries_once(place) and now >= self._end(place):
+            opens = due.opens(window, now, job.clock.zone).astimezone(job.clock.zone)
+            place.outcome = put_off(
+                job, phone, "waiting", f"Its hours are {window}; they begin again on {opens:%d %b at %H:%M}."
+            )
+            place.after = NEVER
+            job.report(place.outcome)
+
+    def _tries_once(self, place: Place) -> bool:
+        return self._job.once or place.phone.rules.window is None
+
+    def _goes_on(self, place: Place) -> bool:
+        """Whether a phone may still come to its turn this night."""
+        if self._tries_once(place):
+            return place.outcome is None
+        return place.after < self._end(place) and self._job.clock.now() < self._end(place)
+
+    def _end(self, place: Place) -> datetime:
+        """When the night is over for a phone."""
+        job, window = self._job, place.phone.rules.window
+        now = job.clock.now()
+        if self._tries_once(place):
+            # A turn that another run has is waited for, but by the time that people sleep it is over.
+            return now if job.once else now + timedelta(hours=8)
+        closes = due.closes(window, now, job.clock.zone)
+        if closes is not None:
+            return closes
+        opens = due.opens(window, now, job.clock.zone)
+        soon = due.closes(window, opens, job.clock.zone) if opens - now <= _SOON else None
+        return soon or now
+
+    def _explain(self, waiting: list[Place], connected: tuple[str, ...]) -> None:
+        """A phone that charges and does not appear was locked for too long; say so once a night."""
+        for udid in charge_only(connected):
+            for place in waiting:
+                if same_udid(place.phone.udid, udid):
+                    self._job.alarm(place.phone, messages.charges_only(place.phone.name), "charges only")
+
+    # -- after ----------------------------------------------------------------------------------------------
+
+    def _close(self, store: Store, place: Place) -> PhoneOutcome:
+        """Prove the phone's share of snapshots, and say how it stands with the phone in the morning."""
+        job, phone = self._job, place.phone
+        outcome = self._prove(store, place.outcome or self._unmet(phone))
+        try:
+            outcome = aged(job, store, outcome)
+        except IbackupError as error:
+            outcome = replace(outcome, codes=outcome.codes | {error.exit_code})
+        if outcome.stale:
+            job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
+        return outcome
+
+    def _unmet(self, phone: KnownPhone) -> PhoneOutcome:
+        """The outcome of a phone that did not come to its turn."""
+        job = self._job
+        outcome = put_off(job, phone, "absent", f"{phone.name} was not connected tonight.")
+        job.remember(phone, lambda record: replace(record, last=outcome.attempt))
+        job.report(outcome)
+        return outcome
+
+    def _prove(self, store: Store, outcome: PhoneOutcome) -> PhoneOutcome:
+        job = self._job
+        until = None if job.once else job.clock.now() + timedelta(hours=8)
+        try:
+            with my_turn(job.journal.folder, job.clock, until=until) as mine:
+                if not mine:
+                    return outcome
+                proofs, codes = prove_tonight(job, outcome.phone, store.phone(outcome.phone.udid))
+        except IbackupError as error:
+            job.observe(Note(f"Nothing could be proven of {outcome.phone.name}: {error.message}"))
+            return replace(outcome, codes=outcome.codes | {error.exit_code})
+        return replace(outcome, proofs=outcome.proofs + proofs, codes=outcome.codes | codes)

@@ -1,0 +1,62 @@
+"""Which phones unattended runs look after, and how fresh their backups are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ibackup.config import Config, PhoneRules, same_udid
+from ibackup.device import FoundPhone
+from ibackup.store import Snapshot, Store
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhone:
+    """A phone to look after.
+
+    Attributes:
+        udid: as its folder in the store spells it, else as the config does.
+        name: its name in the config, else what its newest snapshot or the phone itself says.
+        rules: what the config says for it.
+    """
+
+    udid: str
+    name: str
+    rules: PhoneRules
+
+
+def known_phones(store: Store, config: Config) -> tuple[KnownPhone, ...]:
+    """Those in the config, in its order, and those that have a folder in the store.
+
+    Raises:
+        IbackupError: the store cannot be listed.
+    """
+    folders = store.phones()
+    found: dict[str, KnownPhone] = {}
+    for phone in config.phones:
+        udid = next((each.udid for each in folders if same_udid(each.udid, phone.udid)), phone.udid)
+        found[udid] = KnownPhone(udid, phone.name, config.rules(udid))
+    for folder in folders:
+        newest = folder.newest()
+        if folder.udid not in found and newest is not None:
+            name = newest.meta.device_name or folder.udid
+            found[folder.udid] = KnownPhone(folder.udid, name, config.rules(folder.udid))
+    return tuple(each for each in found.values() if not _ignored(config, each.udid))
+
+
+def trusting(config: Config, connected: Sequence[FoundPhone]) -> tuple[KnownPhone, ...]:
+    """Every connected phone that trusts this computer: for those who have neither a config nor a backup yet."""
+    return tuple(
+        KnownPhone(each.udid, each.facts.name or each.udid, config.rules(each.udid))
+        for each in connected
+        if each.trust in ("trusted", "locked") and not _ignored(config, each.udid)
+    )
+
+
+def made(snapshot: Snapshot | None) -> datetime | None:
+    """Of when a snapshot's data is; None for none. A phone whose clock is ahead does not make it younger."""
+    return None if snapshot is None else min(snapshot.meta.data_from, snapshot.meta.finished)
+
+
+def _ignored(config: Config, udid: str) -> bool:
+    phone = config.phone(udid)
+    return phone is not None and phone.ignore

@@ -1,0 +1,130 @@
+"""Watches for phones that are plugged in, and backs up each that is due, while somebody is there to enter its passcode."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from ibackup.config import same_udid
+from ibackup.device import find
+from ibackup.errors import ExitCode, IbackupError, NoPhone
+from ibackup.events import Caution, Event, Note
+from ibackup.unattended.job import Job, PhoneOutcome, worst
+from ibackup.unattended.journal import RunRecord
+from ibackup.unattended.phones import KnownPhone, known_phones, trusting
+from ibackup.unattended.plugs import Plugs, charge_only
+from ibackup.unattended.proofs import prove_tonight
+from ibackup.unattended.rounds import Place, Rounds, aged, put_off
+from ibackup.unattended.telling import messages
+from ibackup.unattended.turn import my_turn
+
+_TURN_WAIT = timedelta(hours=12)
+
+
+def watch(job: Job, plugs: Plugs) -> None:
+    """Watch until KeyboardInterrupt; whatever goes wrong with a phone is told, and the watch goes on.
+
+    A usbmuxd that ends and comes back, a computer that slept and a store that is away for a while are all waited for.
+    """
+    _Watch(job, plugs).run()
+
+
+class _SomebodyCame(Exception):
+    """A phone was plugged in while snapshots were proven: it comes first."""
+
+
+class _Watch:
+    def __init__(self, job: Job, plugs: Plugs) -> None:
+        self._job = job
+        self._plugs = plugs
+        self._rounds = Rounds(job, (), again=True)
+
+    def run(self) -> None:
+        self._job.observe(Note("Waiting for phones to be plugged in. Ctrl-C ends it."))
+        self._meet()
+        while True:
+            connected = self._plugs.connected()
+            place = self._rounds.ready(connected)
+            if place is not None:
+                self._turn(place)
+                continue
+            self._look_after(connected)
+            came = self._plugs.wait(self._rounds.soonest(connected))
+            if came:
+                self._meet()
+                self._rounds.came(came)
+            self._job.teller.flush()
+
+    def _meet(self) -> None:
+        """Learn of phones that are new: in the config, in the store, or with neither of these, connected."""
+        job = self._job
+        phones: tuple[KnownPhone, ...] = ()
+        try:
+            phones = known_phones(job.open_store(), job.config)
+        except IbackupError as error:
+            # A disk that is away for now; each phone's turn tells again, and loudly.
+            job.observe(Caution(error.message, error.hint))
+            phones = tuple(
+                KnownPhone(each.udid, each.name, job.config.rules(each.udid)) for each in job.config.phones
+            )
+        if not phones and not job.config.phones:
+            try:
+                phones = trusting(job.config, find(observer=job.observe))
+            except NoPhone:
+                phones = ()
+        self._rounds.add(each for each in phones if job.only is None or same_udid(each.udid, job.only))
+
+    def _turn(self, place: Place) -> None:
+        job, phone = self._job, place.phone
+        started = job.clock.now()
+        try:
+            if self._rounds.skip_unless_due(job.open_store(), place):
+                return
+        except IbackupError:
+            pass  # the turn itself tells
+        job.teller.beat("start")
+        outcome = self._rounds.turn(place, until=started + _TURN_WAIT)
+        code = worst(outcome.codes)
+        job.journal.ran(RunRecord(job.program, started, job.clock.now(), code))
+        if outcome.attempt.state in ("done", "failed"):
+            job.teller.beat("fail" if code else "success", f"{phone.name}: {outcome.attempt.state}")
+
+    def _look_after(self, connected: tuple[str, ...]) -> None:
+        """Once a night for each phone: is it stale, and is it time to prove something?"""
+        job = self._job
+        for udid in charge_only(connected):
+            for place in self._rounds.places.values():
+                if same_udid(place.phone.udid, udid):
+                    job.alarm(place.phone, messages.charges_only(place.phone.name), "charges only")
+        for place in self._rounds.places.values():
+            if not job.record(place.phone).proven:
+                try:
+                    self._daily(place)
+                except IbackupError as error:
+                    job.observe(Caution(error.message, error.hint))
+                    # Not again in a minute: the store is away, which each turn tells.
+                    job.remember(place.phone, lambda record: replace(record, proven=True))
+                except _SomebodyCame:
+                    return
+
+    def _daily(self, place: Place) -> None:
+        job, phone = self._job, place.phone
+        store = job.open_store()
+        outcome = aged(job, store, place.outcome or put_off(job, phone, "absent", ""))
+        if outcome.stale:
+            job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
+        with my_turn(job.journal.folder, job.clock) as mine:
+            if mine:
+                proofs, codes = prove_tonight(
+                    replace(job, observe=self._unless_somebody_comes), phone, store.phone(phone.udid)
+                )
+                if proofs:
+                    self._report(outcome, replace(outcome, proofs=proofs, codes=outcome.codes | codes))
+
+    def _report(self, before: PhoneOutcome, after: PhoneOutcome) -> None:
+        self._job.report(after)
+        if ExitCode.DAMAGE in after.codes - before.codes:
+            self._job.teller.beat("fail", f"{after.phone.name}: damage found")
+
+    def _unless_somebody_comes(self, event: Event) -> None:
+        self._job.observe(event)
+        if self._plugs.stirs():
+            raise _SomebodyCame
