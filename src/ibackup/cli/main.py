@@ -26,6 +26,7 @@ COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "setup": "Set it all up: a few questions, a schedule, the first backup",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
@@ -40,7 +41,6 @@ COMMANDS = {
     "to-finder": "Put a snapshot where Finder, iTunes or Apple Devices shows it",
     "demo": "Try it all without a phone, in a minute",
     "simulator": "Run the virtual iPhone for other programs",
-    "setup": "Set it all up: a few questions, a schedule, the first backup",
     "completion": "Tab completion for bash, zsh or fish",
 }
 

@@ -8,6 +8,7 @@ import click
 
 from ibackup.cli.common import TIME_OF_DAY, App, ibackup_command, ibackup_group
 from ibackup.cli.completing import files
+from ibackup.cli.last_run import last_lines, last_members
 from ibackup.cli.output import printable, rfc3339, whole, wrap
 from ibackup.events import Caution
 
@@ -56,13 +57,15 @@ def install(app: App, at: time, kind: "Kind | None", only_print: bool, password_
 def show(app: App) -> int:
     """Show the schedule: when it starts next, and how it went last time."""
     from ibackup.scheduling import find
+    from ibackup.unattended.journal import JournalFile
 
-    found = find()
+    found, journal = find(), JournalFile().read()
     if found is None:
-        text = "No schedule is installed. `ibackup schedule install` makes one."
-        return app.result({"installed": False}, wrap(text))
-    lines = [wrap(_what(found)), *([wrap(found.problem)] if found.problem else []), _next_text(found)]
-    return app.result(members(found), "\n".join(line for line in lines if line))
+        lines = [wrap("No schedule is installed. `ibackup schedule install` makes one.")]
+    else:
+        lines = [wrap(_what(found)), *([wrap(found.problem)] if found.problem else []), _next_text(found)]
+    payload = {**(members(found) if found else {"installed": False}), **last_members(journal)}
+    return app.result(payload, "\n".join([*filter(None, lines), *last_lines(journal, app.config)]))
 
 
 @ibackup_command("remove")
@@ -122,9 +125,9 @@ def installed_text(found: "Installed", caveat: str) -> str:
 def _what(found: "Installed") -> str:
     from ibackup.scheduling.types import NAMES
 
-    when = f"every day at {found.at:%H:%M}" if found.at else "by a rule that somebody has changed"
-    name = NAMES[found.kind]
-    return f"{name[0].upper()}{name[1:]} starts `ibackup nightly` {when} ({whole(printable(found.place))})."
+    when = f"Every day at {found.at:%H:%M}" if found.at else "By a rule that somebody has changed"
+    where = f" ({whole(printable(found.place))})" if os.path.isabs(found.place) else ""
+    return f"{when} {NAMES[found.kind]} starts `ibackup nightly`{where}."
 
 
 def _next_text(found: "Installed") -> str:
