@@ -220,9 +220,17 @@ class _Look:
     def _damaged_newest(
         self, entries: Sequence[Snapshot | BrokenSnapshot], good: Snapshot | None
     ) -> Snapshot | BrokenSnapshot | None:
-        """The newest snapshot when it is known to be damaged: one that came after the newest good one."""
-        newest = max(entries, key=lambda each: each.id, default=None)
-        return newest if newest is not None and (good is None or newest.id > good.id) else None
+        """The newest snapshot when it is known to be damaged: one that came after the newest good one.
+
+        By sequence, as always; one whose record cannot be read has nothing but its id.
+        """
+        later = [
+            each
+            for each in entries
+            if good is None
+            or (each.meta.sequence > good.meta.sequence if isinstance(each, Snapshot) else each.id > good.id)
+        ]
+        return max(later, key=lambda each: each.id, default=None)
 
     def _age(self, data_from: datetime) -> tuple[timedelta, bool]:
         """How old, and whether it is so far in the future that this says nothing."""
