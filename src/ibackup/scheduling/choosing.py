@@ -3,23 +3,26 @@
 import sys
 
 from ibackup.errors import UsageError
-from ibackup.scheduling.cron import Cron
-from ibackup.scheduling.launchd import Launchd
-from ibackup.scheduling.systemd import Systemd
 from ibackup.scheduling.types import NAMES, Installed, Job, Kind, Piece, Scheduler
-from ibackup.scheduling.windows import Windows
-
-_ALL: dict[Kind, type[Scheduler]] = {
-    "systemd": Systemd,
-    "cron": Cron,
-    "launchd": Launchd,
-    "windows": Windows,
-}
 
 
 def scheduler(kind: Kind) -> Scheduler:
-    """The scheduler of a kind."""
-    return _ALL[kind]()
+    """The scheduler of a kind; `status` asks for those of its own system, at once, and loads no other."""
+    if kind == "systemd":
+        from ibackup.scheduling.systemd import Systemd
+
+        return Systemd()
+    if kind == "cron":
+        from ibackup.scheduling.cron import Cron
+
+        return Cron()
+    if kind == "launchd":
+        from ibackup.scheduling.launchd import Launchd
+
+        return Launchd()
+    from ibackup.scheduling.windows import Windows
+
+    return Windows()
 
 
 def _here() -> tuple[Kind, ...]:

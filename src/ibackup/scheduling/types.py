@@ -100,8 +100,7 @@ class Scheduler(Protocol):
 def next_run(at: time, now: datetime) -> datetime:
     """When a time of day comes next, in local time.
 
-    The clock on the wall counts, so that the run is at the same time before and after a change to summer time. A time
-    that such a change skips counts as an hour later, as all schedulers do it.
+    The clock on the wall counts, so that the run is at the same time before and after a change to summer time.
     """
     local = now.astimezone()
     for days in (0, 1):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import time
-from xml.sax.saxutils import escape
+from html import escape
 
 from ibackup.errors import IbackupError, UsageError
 from ibackup.programs import must, run
