@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ibackup.cli.common import DURATION, App, ibackup_command
+from ibackup.cli.common import COUNT, DURATION, App, ibackup_command
 from ibackup.cli.output import count_text, printable, rfc3339, size_text, time_text, wrap
 from ibackup.errors import UsageError
 
@@ -13,29 +13,11 @@ if TYPE_CHECKING:
     from ibackup.keeping.pruning import Going, Kept, Plan
 
 
-class _Count(click.ParamType[int]):
-    """A whole number, 0 or more; click's own range would write itself into each line of the help."""
-
-    name = "count"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse it."""
-        text = str(value)
-        if not text.isascii() or not text.isdigit() or len(text) > 6:
-            self.fail(f"{value!r} is not a whole number from 0 to 999999.", param, ctx)
-        return int(text)
-
-
-_COUNT = _Count()
-
-
 @ibackup_command("prune")
-@click.option("--keep-last", type=_COUNT, metavar="N", help="Keep the newest N")
-@click.option(
-    "--keep-daily", type=_COUNT, metavar="N", help="Keep the newest of each of N days that have one"
-)
-@click.option("--keep-weekly", type=_COUNT, metavar="N", help="The same for N weeks")
-@click.option("--keep-monthly", type=_COUNT, metavar="N", help="The same for N months")
+@click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N")
+@click.option("--keep-daily", type=COUNT, metavar="N", help="Keep the newest of each of N days that have one")
+@click.option("--keep-weekly", type=COUNT, metavar="N", help="The same for N weeks")
+@click.option("--keep-monthly", type=COUNT, metavar="N", help="The same for N months")
 @click.option(
     "--keep-within",
     type=DURATION,

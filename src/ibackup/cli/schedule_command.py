@@ -96,7 +96,7 @@ def nightly_job(app: App, at: time, password_file: str | None = None) -> "Job":
         options += ["--config", os.path.abspath(os.path.expanduser(app.settings.config))]
     if app.udid:
         options += ["--phone", app.udid]
-    if app.config.nightly.window is None:
+    if app.config.nightly.window is None and not any(phone.window for phone in app.config.phones):
         options += ["--window", f"{at:%H:%M}-{_ENDS}"]
     given = os.path.abspath(os.path.expanduser(password_file)) if password_file else None
     return make_job(at, options=tuple(options), password_file=given)

@@ -10,7 +10,7 @@ from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
 from ibackup.unattended.job import Job, PhoneOutcome, Report
-from ibackup.unattended.journal import RunRecord, State
+from ibackup.unattended.journal import RunRecord
 from ibackup.unattended.phones import KnownPhone, known_phones, trusting
 from ibackup.unattended.plugs import Plugs, charge_only
 from ibackup.unattended.proofs import prove_tonight
@@ -62,8 +62,8 @@ class _Night:
         for place in rounds.places.values():
             if not rounds.skip_unless_due(store, place):
                 self._skip_out_of_hours(place)
-        while (place := self._wait(rounds)) is not None:
-            rounds.turn(place, until=self._end(place))
+        while (chosen := self._wait(rounds)) is not None:
+            rounds.turn(chosen, until=self._end(chosen))
         return Report(tuple(self._close(store, place) for place in rounds.places.values()))
 
     # -- before ---------------------------------------------------------------------------------------------

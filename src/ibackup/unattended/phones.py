@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ibackup import identities
 from ibackup.config import Config, PhoneRules, same_udid
 from ibackup.device import FoundPhone
 from ibackup.store import Snapshot, Store
@@ -39,6 +40,7 @@ def known_phones(store: Store, config: Config) -> tuple[KnownPhone, ...]:
         newest = folder.newest()
         if folder.udid not in found and newest is not None:
             name = newest.meta.device_name or folder.udid
+            identities.note(newest.meta.device_name)
             found[folder.udid] = KnownPhone(folder.udid, name, config.rules(folder.udid))
     return tuple(each for each in found.values() if not _ignored(config, each.udid))
 

@@ -1,4 +1,4 @@
-"""Watches for phones that are plugged in, and backs up each that is due, while somebody is there to enter its passcode."""
+"""Watches for phones that are plugged in and backs up each that is due, while somebody is there for its passcode."""
 
 from dataclasses import replace
 from datetime import timedelta
