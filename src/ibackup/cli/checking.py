@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 _WORDS = {"good": "ok", "advice": "note", "missing": "MISSING"}
 _CHOICE = (
-    "`ibackup schedule install` has the system start the backups at a time of day; nothing runs in between, and the "
-    "phone asks for its passcode when that time has come or the phone is plugged in later."
+    "`ibackup schedule install` has the system start the backups at a time of day: nothing runs in between, and who "
+    "plugs the phone in that evening enters its passcode. `ibackup watch` runs all the time and asks the moment that "
+    "the phone is plugged in, at any hour. Both may be used together: they take turns."
 )
 
 

@@ -15,7 +15,7 @@ from ibackup.cli.asking import Asker
 from ibackup.cli.checking import run_checks
 from ibackup.cli.common import DURATION, TIME_OF_DAY, App, ibackup_command
 from ibackup.cli.now_command import Ended, how_to_encrypt, run
-from ibackup.cli.output import wrap
+from ibackup.cli.output import size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.cli.schedule_command import KINDS, installed_text, members, nightly_job, tell_what_is_left_out
 from ibackup.config.kinds import Window
@@ -151,7 +151,7 @@ class _Setup:
         self._app.reporter(Note(f"This is {facts.name or noun}, {facts.product_name or noun}."))
         known = config.phone(facts.udid)
         name = known.name if known and given.name is None else self._name(facts)
-        store = str(config_file.store_path(self._store(), config))
+        store = str(config_file.store_path(self._store(facts), config))
         prune = config.prune is None and self._ask.confirm(
             f"Keep {_PROPOSAL}, and remove older snapshots after a backup?",
             given.prune,
@@ -183,13 +183,14 @@ class _Setup:
             raise UsageError(f"{name!r} cannot be a phone's name.", hint="Give another --name.")
         return name
 
-    def _store(self) -> str | None:
+    def _store(self, facts: "PhoneFacts") -> str | None:
         """The store where somebody chooses one; None leaves what is chosen already."""
         said = self._app.settings.store
         if said or os.environ.get("IBACKUP_STORE") or self._app.config.store:
             return said
-        proposal = "~/ibackup"
-        return self._ask.text("Where shall the backups go?", None, "--store FOLDER", proposal)
+        used = f" The {facts.noun} has {size_text(facts.used_bytes)} in use." if facts.used_bytes else ""
+        question = f"Where shall the backups go?{used} Folder"
+        return self._ask.text(question, None, "--store FOLDER", "~/ibackup")
 
     def _wants_encryption(self, facts: "PhoneFacts") -> bool:
         if facts.will_encrypt:
