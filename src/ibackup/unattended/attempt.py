@@ -22,6 +22,7 @@ from ibackup.unattended.proofs import prove_one
 from ibackup.unattended.telling import messages
 
 _LOOK_EVERY_S = 5.0
+_NOT_ENTERED = 208  # MBErrorDomain
 _TRIED: frozenset[State] = frozenset(["unanswered", "failed", "no_power"])
 
 
@@ -142,7 +143,14 @@ class _Turn:
             patience=0.0 if job.once else job.patience,
             retry=left > 1 or found.facts.passcode_set is False,
         )
-        return back_up(request, Prompts(job, self._phone, found.facts.noun))
+        prompts = Prompts(job, self._phone, found.facts.noun)
+        try:
+            return back_up(request, prompts)
+        except PersonNeeded as error:
+            if error.error_code == _NOT_ENTERED and not prompts.count:
+                # Dismissed on the phone before we heard of it.
+                job.remember(self._phone, lambda record: replace(record, prompts=record.prompts + 1))
+            raise
 
     # -- after ----------------------------------------------------------------------------------------------
 

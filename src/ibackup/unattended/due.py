@@ -10,6 +10,7 @@ from ibackup.config import PhoneRules, Window
 
 _NOON = time(12)
 _DAY = timedelta(days=1)
+_SOON = timedelta(hours=1)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 300.0, 3600.0
 
 
@@ -33,6 +34,15 @@ def closes(window: Window | None, moment: datetime, zone: tzinfo | None = None) 
         if opened <= moment < closed:
             return closed
     return None
+
+
+def ends(window: Window | None, moment: datetime, zone: tzinfo | None = None) -> datetime | None:
+    """When the night is over to which this moment belongs, or which begins within the hour; None when it is neither."""
+    closed = closes(window, moment, zone)
+    if closed is not None:
+        return closed
+    begins = opens(window, moment, zone)
+    return closes(window, begins, zone) if begins - moment <= _SOON else None
 
 
 def is_open(window: Window | None, moment: datetime, zone: tzinfo | None = None) -> bool:

@@ -18,8 +18,6 @@ from ibackup.unattended.rounds import NEVER, Place, Rounds, aged, put_off
 from ibackup.unattended.telling import messages
 from ibackup.unattended.turn import my_turn
 
-_SOON = timedelta(hours=1)  # a night that begins so soon is waited for
-
 
 def run_night(job: Job, plugs: Plugs) -> Report:
     """Do the night's work.
@@ -82,8 +80,8 @@ class _Night:
                     "store",
                 )
                 pause = timedelta(seconds=due.pause_s(failures))
-                closes = due.closes(window, job.clock.now(), job.clock.zone)
-                if job.once or window is None or closes is None or job.clock.now() + pause >= closes:
+                ends = due.ends(window, job.clock.now(), job.clock.zone)
+                if job.once or window is None or ends is None or job.clock.now() + pause >= ends:
                     raise
                 job.observe(Caution(error.message, error.hint))
                 job.clock.pause(pause.total_seconds())
@@ -151,12 +149,7 @@ class _Night:
         if self._tries_once(place):
             # A turn that another run has is waited for, but by the time that people sleep it is over.
             return now if job.once else now + timedelta(hours=8)
-        closes = due.closes(window, now, job.clock.zone)
-        if closes is not None:
-            return closes
-        opens = due.opens(window, now, job.clock.zone)
-        soon = due.closes(window, opens, job.clock.zone) if opens - now <= _SOON else None
-        return soon or now
+        return due.ends(window, now, job.clock.zone) or now
 
     def _explain(self, waiting: list[Place], connected: tuple[str, ...]) -> None:
         """A phone that charges and does not appear was locked for too long; say so once a night."""

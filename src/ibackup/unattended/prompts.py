@@ -28,6 +28,7 @@ class Prompts:
         self._phone = phone
         self._noun = noun
         self._asked: datetime | None = None
+        self.count = 0
 
     def __call__(self, event: Event) -> None:
         """Take an event. Raises Unanswered, which ends the attempt."""
@@ -44,6 +45,7 @@ class Prompts:
         job, phone = self._job, self._phone
         if prompt.kind == "passcode":
             self._asked = job.clock.now()
+            self.count += 1
             asked = job.remember(phone, lambda record: replace(record, prompts=record.prompts + 1)).prompts
             if asked > job.config.nightly.max_prompts:
                 raise too_often(phone, asked - 1)
