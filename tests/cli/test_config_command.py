@@ -85,7 +85,7 @@ def test_where_each_value_comes_from(
 ) -> None:
     def origins(*more: str | Path) -> dict[str, str]:
         rows = ibackup("config", "show", "--json", *more).result["settings"]
-        return {f"{row['table']}{row['key']}": row["origin"] for row in rows}  # type: ignore[index,attr-defined]
+        return {f"{row['table']}{row['key']}": row["origin"] for row in rows}  # type: ignore[attr-defined]
 
     assert origins()["store"] == "default"
     assert origins("--config", file)["store"] == "file"
@@ -100,7 +100,7 @@ def test_where_each_value_comes_from(
 
 def test_every_key_of_the_schema_is_shown(ibackup: Cli, file: Path) -> None:
     rows = ibackup("config", "show", "--json", "--config", file).result["settings"]
-    shown = {(row["table"].strip("[]"), row["key"]) for row in rows}  # type: ignore[attr-defined,index]
+    shown = {(row["table"].strip("[]"), row["key"]) for row in rows}  # type: ignore[attr-defined]
     always = {
         (name, key.name)
         for name, kind in TABLES.items()

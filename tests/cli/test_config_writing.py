@@ -10,6 +10,7 @@ from ibackup.config.writing import Additions, added
 from ibackup.errors import UsageError
 
 UDID = "00008101-000A0B0C0D0E0F01"
+OTHER = "00008101-001F0B0C0D0E0F02"
 ALL = Additions(
     UDID,
     'Zoë\'s "own"',
@@ -25,8 +26,7 @@ ALL = Additions(
         "",
         "# only words\n",
         'store = "/old"   # here\n',
-        "[nightly]\nevery = '10h'\n\n[[phones]]\nname = 'b'\nudid = '00008101-001F0B0C0D0E0F02'\n"
-        "[phones.prune]\nkeep_last=1\n",
+        f"[nightly]\nevery = '10h'\n\n[[phones]]\nname = 'b'\nudid = '{OTHER}'\n[phones.prune]\nkeep_last=1\n",
         f"[[phones]]\nname = 'old'\nudid = '{UDID.replace('-', '').lower()}'\nevery = '9h' # quick\n",
         "prune = {keep_last = 3}\n",
         "[prune]\nkeep_last = 3",

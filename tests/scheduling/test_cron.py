@@ -118,7 +118,7 @@ def test_the_real_crontab_keeps_what_is_not_ours(spool: Spool) -> None:
 def test_who_had_no_crontab_has_none_afterwards(spool: Spool) -> None:
     assert spool.crontab is None
     spool.ibackup("schedule", "install", "--kind", "cron")
-    assert (spool.crontab or "").startswith(BEGIN)
+    assert str(spool.crontab).startswith(BEGIN)
     spool.ibackup("schedule", "remove")
     assert spool.crontab is None
 

@@ -1,4 +1,4 @@
-"""Where ``setup`` meets ``ibackup encryption``, as a person at this terminal would."""
+"""Where ``setup`` meets the command ``encryption``: it runs it as a person at this terminal would."""
 
 import subprocess
 import sys
