@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import UsageError
-from ibackup.scheduling.launchd import LABEL, Launchd
+from ibackup.scheduling.cron import Cron
+from ibackup.scheduling.launchd import Launchd
 from ibackup.scheduling.types import Job
 from ibackup.scheduling.windows import Windows
 
@@ -23,6 +24,7 @@ NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 ORDER = {
     "Task": ["RegistrationInfo", "Triggers", "Principals", "Settings", "Actions"],
     "RegistrationInfo": ["Description", "URI"],
+    "LogonTrigger": ["Enabled", "UserId"],
     "CalendarTrigger": ["StartBoundary", "Enabled", "ScheduleByDay"],
     "Principal": ["UserId", "LogonType", "RunLevel"],
     "Exec": ["Command", "Arguments"],
@@ -31,10 +33,10 @@ ORDER = {
 
 def test_launchd(home: Path) -> None:
     (piece,) = Launchd().pieces(JOB)
-    assert piece.place == str(home / f"Library/LaunchAgents/{LABEL}.plist")
+    assert piece.place == str(home / "Library/LaunchAgents/ibackup.nightly.plist")
     members = plistlib.loads(piece.content.encode())
     assert members == {
-        "Label": LABEL,
+        "Label": "ibackup.nightly",
         "ProgramArguments": [*JOB.command, "--password-file", "/x/pw"],
         "EnvironmentVariables": {"PATH": "/usr/bin"},
         "StartCalendarInterval": {"Hour": 6, "Minute": 5},
@@ -59,16 +61,38 @@ def test_launchd_finds_its_own_and_what_was_made_of_it(home: Path) -> None:
     assert Launchd().find() is None
 
 
-def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USERDOMAIN", "OFFICE")
-    monkeypatch.setenv("USERNAME", "Ann & Bob")
-    (piece,) = Windows().pieces(JOB)
-    task = ET.fromstring(piece.content.encode("utf-16"))
+def parsed(content: str) -> ET.Element:
+    """A task, whose elements have their right order."""
+    task = ET.fromstring(content.encode("utf-16"))
     assert task.tag == f"{NAMESPACE}Task"
     for element in task.iter():
         name = element.tag.removeprefix(NAMESPACE)
         if name in ORDER:
             assert [child.tag.removeprefix(NAMESPACE) for child in element] == ORDER[name]
+    return task
+
+
+def test_what_is_kept_running(home: Path) -> None:
+    job = Job(None, ("/opt/python", "-m", "ibackup", "watch"))
+    (piece,) = Windows("watch").pieces(job)
+    triggers = parsed(piece.content).find(f"{NAMESPACE}Triggers")
+    assert triggers is not None
+    assert [each.tag for each in triggers] == [f"{NAMESPACE}LogonTrigger"]
+    (agent,) = Launchd("watch").pieces(job)
+    members = plistlib.loads(agent.content.encode())
+    assert (members["RunAtLoad"], members["KeepAlive"]) == (True, {"SuccessfulExit": False})
+    assert "StartCalendarInterval" not in members
+    with pytest.raises(UsageError):
+        Cron("watch").pieces(job)
+    assert Cron("watch").find() is None
+    assert Cron("watch").missing()
+
+
+def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERDOMAIN", "OFFICE")
+    monkeypatch.setenv("USERNAME", "Ann & Bob")
+    (piece,) = Windows().pieces(JOB)
+    task = parsed(piece.content)
     found = {element.tag.removeprefix(NAMESPACE): element.text for element in task.iter()}
     assert found["StartBoundary"] == "2026-01-01T06:05:00"
     assert found["UserId"] == "OFFICE\\Ann & Bob"

@@ -53,6 +53,17 @@ def test_every_kind_is_printed_everywhere(ibackup: Cli, home: Path, kind: str) -
     assert all("21:30-07:00" in each["content"] for each in pieces[:1])
 
 
+def test_watch_is_printed_too_and_has_no_time(ibackup: Cli) -> None:
+    code, out, _ = ibackup("schedule", "install", "--watch", "--print", "--kind", "systemd", "--json")
+    (piece,) = json.loads(out)["pieces"]
+    assert code == 0
+    assert '"ibackup" "watch" "--store"' in piece["content"]
+    assert "--window" not in piece["content"]
+    code, _, err = ibackup("schedule", "install", "--watch", "--at", "21:30", "--print")
+    assert code == ExitCode.USAGE
+    assert "exclude each other" in err
+
+
 def test_the_window_of_the_config_is_left_to_the_config(ibackup: Cli, tmp_path: Path) -> None:
     config = tmp_path / "my config.toml"
     config.write_text('[nightly]\nwindow = "20:00-06:00"\n', encoding="utf-8")
@@ -145,4 +156,4 @@ def test_a_kind_that_this_computer_has_not(ibackup: Cli) -> None:
     kind = "windows" if sys.platform != "win32" else "launchd"
     code, _, err = ibackup("schedule", "install", "--kind", kind)
     assert code == ExitCode.USAGE
-    assert "cannot be made here" in " ".join(err.split())
+    assert "cannot be started by " in " ".join(err.split())

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import IbackupError, UsageError
-from ibackup.scheduling import systemd
 from ibackup.scheduling.systemd import Systemd
 from ibackup.scheduling.types import Job
 
@@ -26,9 +25,12 @@ JOB = Job(
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systemd is Linux's")
 
 
+WATCH = Job(None, (sys.executable, "-m", "ibackup", "watch"), JOB.environment)
+
+
 def written(folder: Path, job: Job = JOB) -> list[str]:
     paths = []
-    for piece in Systemd().pieces(job):
+    for piece in Systemd(job.program).pieces(job):
         path = folder / os.path.basename(piece.place)
         path.write_text(piece.content, encoding="utf-8")
         paths.append(str(path))
@@ -41,6 +43,11 @@ def test_systemd_finds_nothing_wrong(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     analyze = require_tool("systemd-analyze")
+    paths = written(tmp_path, WATCH)
+    done = subprocess.run(
+        [analyze, "--user", "verify", "--man=no", *paths], capture_output=True, text=True, check=False
+    )
+    assert (len(paths), done.returncode, done.stderr) == (1, 0, "")
     paths = written(tmp_path)
     done = subprocess.run(
         [analyze, "--user", "verify", "--man=no", *paths], capture_output=True, text=True, check=False
@@ -97,10 +104,11 @@ SYSTEMCTL = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case "$*" in
     "--user enable "*)
-        mkdir -p "$HOME/.config/systemd/user/timers.target.wants"
-        ln -sf "../$3" "$HOME/.config/systemd/user/timers.target.wants/$3"
-        mkdir -p "$HOME/.local/share/systemd/timers"
-        touch "$HOME/.local/share/systemd/timers/stamp-$3" ;;
+        case "$3" in *.timer) target=timers ;; *) target=default ;; esac
+        wants="$HOME/.config/systemd/user/$target.target.wants"
+        mkdir -p "$wants" "$HOME/.local/share/systemd/timers"
+        ln -sf "../$3" "$wants/$3"
+        [ "$target" = default ] || touch "$HOME/.local/share/systemd/timers/stamp-$3" ;;
     "--user restart "*) exit "${RESTART_FAILS:-0}" ;;
 esac
 """
@@ -144,6 +152,19 @@ def test_install_find_and_remove_without_a_trace(home: Path, calls: Path) -> Non
     assert not Systemd().remove()
 
 
+def test_the_watch_stands_beside_the_nights(home: Path, calls: Path) -> None:
+    Systemd().install(JOB)
+    before = files(home)
+    assert Systemd("watch").find() is None
+    Systemd("watch").install(WATCH)
+    found = Systemd("watch").find()
+    assert found is not None
+    assert (found.program, found.at, found.problem) == ("watch", None, "")
+    assert "--user restart ibackup-watch.service" in calls.read_text(encoding="utf-8")
+    assert Systemd("watch").remove()
+    assert files(home) == before
+
+
 def test_one_that_systemd_refuses_leaves_nothing(
     home: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,4 +190,3 @@ def test_the_words_of_the_command_survive(tmp_path: Path) -> None:
     line = next(line for line in service.splitlines() if line.startswith("ExecStart=")).partition("=")[2]
     # Double quotes and backslashes mean the same to a POSIX shell's reader.
     assert tuple(word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line)) == JOB.command
-    assert systemd.NAME in Systemd().pieces(JOB)[1].place

@@ -10,6 +10,7 @@ from ibackup.cli.common import TIME_OF_DAY, App, ibackup_command, ibackup_group
 from ibackup.cli.completing import files
 from ibackup.cli.last_run import last_lines, last_members
 from ibackup.cli.output import printable, rfc3339, whole, wrap
+from ibackup.errors import UsageError
 from ibackup.events import Caution
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ def command() -> None:
 
 
 @ibackup_command("install")
-@click.option("--at", type=TIME_OF_DAY, default=_AT, metavar="HH:MM", help=_AT_HELP)
+@click.option("--at", type=TIME_OF_DAY, metavar="HH:MM", help=_AT_HELP)
 @click.option("--kind", type=click.Choice(KINDS), help="Which scheduler [the system's own]")
+@click.option(
+    "--watch", is_flag=True, help="Keep `ibackup watch` running instead: it asks when a phone comes"
+)
 @click.option("--print", "only_print", is_flag=True, help="Only show what would be written, for any system")
 @click.option(
     "--password-file",
@@ -36,20 +40,24 @@ def command() -> None:
     help="Hand over FILE with the password of the backups (systemd: as a credential; FILE.cred: encrypted)",
     shell_complete=files,
 )
-def install(app: App, at: time, kind: "Kind | None", only_print: bool, password_file: str | None) -> int:
+def install(
+    app: App, at: time | None, kind: "Kind | None", watch: bool, only_print: bool, password_file: str | None
+) -> int:
     """Start `ibackup nightly` every day at a time when the phone is usually plugged in.
 
     From then on until the morning it waits for phones that are due, and somebody enters the passcode at the phone.
-    Doing it again with other options replaces the schedule.
+    Doing it again with other options replaces the schedule. One for `--watch` stands beside it: the two take turns.
     """
-    job = nightly_job(app, at, password_file)
+    if watch and at is not None:
+        raise UsageError("--watch and --at exclude each other.", hint="Give one of them, or none.")
+    job = make(app, None if watch else at or _AT, password_file)
     if only_print:
         return _print(app, kind, job)
     from ibackup.scheduling import install as install_job
 
     tell_what_is_left_out(app)
     found, caveat = install_job(job, kind)
-    payload = members(found) | {"caveat": caveat or None}
+    payload = {"program": job.program} | members(found) | {"caveat": caveat or None}
     return app.result(payload, installed_text(found, caveat), skippable=True)
 
 
@@ -59,13 +67,16 @@ def show(app: App) -> int:
     from ibackup.scheduling import find
     from ibackup.unattended.journal import JournalFile
 
-    found, journal = find(), JournalFile().read()
-    if found is None:
+    found, watching, journal = find(), find("watch"), JournalFile().read()
+    lines = [text for each in (found, watching) if each is not None for text in _lines(each)]
+    if found is None and watching is None:
         lines = [wrap("No schedule is installed. `ibackup schedule install` makes one.")]
-    else:
-        lines = [wrap(_what(found)), *([wrap(found.problem)] if found.problem else []), _next_text(found)]
-    payload = {**(members(found) if found else {"installed": False}), **last_members(journal)}
-    return app.result(payload, "\n".join([*filter(None, lines), *last_lines(journal, app.config)]))
+    payload = {
+        **(members(found) if found else {"installed": False}),
+        "watch": members(watching) if watching else None,
+        **last_members(journal),
+    }
+    return app.result(payload, "\n".join([*lines, *last_lines(journal, app.config)]))
 
 
 @ibackup_command("remove")
@@ -86,17 +97,24 @@ for _each in (install, show, remove):
 # -- what setup needs, too ----------------------------------------------------------------------------------
 
 
-def nightly_job(app: App, at: time, password_file: str | None = None) -> "Job":
-    """The job for this store and this config; the window is the config's, or from that time to the morning."""
+def make(app: App, at: time | None, password_file: str | None = None) -> "Job":
+    """The job for this store and this config: nightly at a time, or watch for None.
+
+    Args:
+        app: the common options.
+        at: when; the config's window holds, else it is from that time to the morning.
+        password_file: to be handed over.
+    """
     from ibackup.config import store_path
     from ibackup.scheduling import make_job
 
-    options = ["--store", str(store_path(app.settings.store, app.config))]
+    config = app.config
+    options = ["--store", str(store_path(app.settings.store, config))]
     if app.settings.config:
         options += ["--config", os.path.abspath(os.path.expanduser(app.settings.config))]
     if app.udid:
         options += ["--phone", app.udid]
-    if app.config.nightly.window is None and not any(phone.window for phone in app.config.phones):
+    if at is not None and config.nightly.window is None and not any(phone.window for phone in config.phones):
         options += ["--window", f"{at:%H:%M}-{_ENDS}"]
     given = os.path.abspath(os.path.expanduser(password_file)) if password_file else None
     return make_job(at, options=tuple(options), password_file=given)
@@ -118,21 +136,23 @@ def tell_what_is_left_out(app: App) -> None:
 
 def installed_text(found: "Installed", caveat: str) -> str:
     """What there is now, for people."""
-    lines = [wrap(_what(found)), _next_text(found), *([wrap(caveat)] if caveat else [])]
-    return "\n".join(line for line in lines if line)
+    return "\n".join([*_lines(found), *([wrap(caveat)] if caveat else [])])
 
 
-def _what(found: "Installed") -> str:
+def _lines(found: "Installed") -> list[str]:
     from ibackup.scheduling.types import NAMES
 
-    when = f"Every day at {found.at:%H:%M}" if found.at else "By a rule that somebody has changed"
+    name = NAMES[found.kind]
     where = f" ({whole(printable(found.place))})" if os.path.isabs(found.place) else ""
-    return f"{when} {NAMES[found.kind]} starts `ibackup nightly`{where}."
-
-
-def _next_text(found: "Installed") -> str:
+    if found.program == "watch":
+        what = f"`ibackup watch` is kept running by {name}{where}."
+    elif found.at is not None:
+        what = f"Every day at {found.at:%H:%M} {name} starts `ibackup nightly`{where}."
+    else:
+        what = f"By a rule that somebody has changed {name} starts `ibackup nightly`{where}."
     moment = _next(found)
-    return f"Next run: {moment.astimezone():%Y-%m-%d %H:%M}." if moment else ""
+    following = f"Next run: {moment.astimezone():%Y-%m-%d %H:%M}." if moment else ""
+    return [wrap(text) for text in (what, found.problem, following) if text]
 
 
 def _next(found: "Installed") -> datetime | None:

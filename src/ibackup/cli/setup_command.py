@@ -17,7 +17,7 @@ from ibackup.cli.common import DURATION, TIME_OF_DAY, App, ibackup_command
 from ibackup.cli.now_command import Ended, how_to_encrypt, run
 from ibackup.cli.output import size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
-from ibackup.cli.schedule_command import KINDS, installed_text, members, nightly_job, tell_what_is_left_out
+from ibackup.cli.schedule_command import KINDS, installed_text, make, members, tell_what_is_left_out
 from ibackup.config.kinds import Window
 from ibackup.errors import ExitCode, IbackupError, NoPhone, UsageError
 from ibackup.events import Caution, Note
@@ -270,7 +270,7 @@ class _Setup:
 
         tell_what_is_left_out(self._app)
         try:
-            found, caveat = install(nightly_job(self._app, at), self._given.kind)
+            found, caveat = install(make(self._app, at), self._given.kind)
         except IbackupError as error:
             if self._given.kind is not None:
                 raise

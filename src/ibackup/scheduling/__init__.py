@@ -1,7 +1,7 @@
-"""Has the system start ``ibackup nightly`` every evening: cron, systemd, launchd or Windows' Task Scheduler.
+"""Has the system start ``ibackup nightly`` every evening, or ``ibackup watch`` for good.
 
-Each kind is one file: what it writes, how that is handed to the system, taken away again and found again. Nothing else
-remembers a schedule: what the system has is what there is.
+cron, systemd, launchd or Windows' Task Scheduler do that. Each is one file: what it writes, how that is handed to the
+system, taken away again and found again. Nothing else remembers a schedule: what the system has is what there is.
 
 The names below are loaded when they are first used.
 """

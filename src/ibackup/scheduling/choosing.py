@@ -3,26 +3,26 @@
 import sys
 
 from ibackup.errors import UsageError
-from ibackup.scheduling.types import NAMES, Installed, Job, Kind, Piece, Scheduler
+from ibackup.scheduling.types import NAMES, PROGRAMS, Installed, Job, Kind, Piece, Program, Scheduler
 
 
-def scheduler(kind: Kind) -> Scheduler:
+def scheduler(kind: Kind, program: Program = "nightly") -> Scheduler:
     """The scheduler of a kind; `status` asks for those of its own system, at once, and loads no other."""
     if kind == "systemd":
         from ibackup.scheduling.systemd import Systemd
 
-        return Systemd()
+        return Systemd(program)
     if kind == "cron":
         from ibackup.scheduling.cron import Cron
 
-        return Cron()
+        return Cron(program)
     if kind == "launchd":
         from ibackup.scheduling.launchd import Launchd
 
-        return Launchd()
+        return Launchd(program)
     from ibackup.scheduling.windows import Windows
 
-    return Windows()
+    return Windows(program)
 
 
 def _here() -> tuple[Kind, ...]:
@@ -41,16 +41,16 @@ def usual() -> Kind:
 
 def pieces(kind: Kind, job: Job) -> tuple[Piece, ...]:
     """What a kind writes, on every system."""
-    return scheduler(kind).pieces(job)
+    return scheduler(kind, job.program).pieces(job)
 
 
-def find() -> Installed | None:
-    """The schedule that there is, None when there is none."""
-    return next((found for kind in _here() if (found := scheduler(kind).find())), None)
+def find(program: Program = "nightly") -> Installed | None:
+    """The schedule that there is for a program, None when there is none."""
+    return next((found for kind in _here() if (found := scheduler(kind, program).find())), None)
 
 
 def install(job: Job, kind: Kind | None = None) -> tuple[Installed, str]:
-    """Have the system start the job every day; a schedule of another kind is taken away then.
+    """Have the system start the job; one of another kind for the same program is taken away then.
 
     Returns:
         What there is now, and what keeps it from starting at times, a sentence or nothing.
@@ -59,23 +59,25 @@ def install(job: Job, kind: Kind | None = None) -> tuple[Installed, str]:
         UsageError: this computer has no such kind.
         IbackupError: the system does not take it.
     """
-    chosen = scheduler(kind or usual())
+    chosen = scheduler(kind or usual(), job.program)
     reason = chosen.missing()
     if reason:
         raise UsageError(
-            f"{NAMES[chosen.kind].capitalize()} cannot be made here. {reason}",
-            hint=_HINTS.get(chosen.kind, "Leave --kind away to take what this system has."),
+            f"`ibackup {job.program}` cannot be started by {NAMES[chosen.kind]} here. {reason}",
+            hint=_WATCH_HINT if job.program == "watch" else _HINTS.get(chosen.kind, _OWN_HINT),
         )
     chosen.install(job)
     for other in _here():
         if other != chosen.kind:
-            scheduler(other).remove()
+            scheduler(other, job.program).remove()
     found = chosen.find()
     if found is None:
         raise AssertionError(f"{chosen.kind} does not find what it installed")
     return found, chosen.caveat()
 
 
+_OWN_HINT = "Leave --kind away to take what this system has."
+_WATCH_HINT = "Run `ibackup watch` in a terminal, or have it started by what starts services here."
 _HINTS: dict[Kind, str] = {
     "systemd": "Log in as this user, or run `loginctl enable-linger` once. Without systemd, install cron (Debian: "
     "`sudo apt install cron`) and give --kind cron.",
@@ -84,9 +86,10 @@ _HINTS: dict[Kind, str] = {
 
 
 def remove() -> tuple[Kind, ...]:
-    """Take every schedule of ours away; the kinds that there were.
+    """Take all that is ours away; the kinds that there were.
 
     Raises:
         IbackupError: the system does not give one back.
     """
-    return tuple(kind for kind in _here() if scheduler(kind).remove())
+    removed = [kind for kind in _here() for program in PROGRAMS if scheduler(kind, program).remove()]
+    return tuple(dict.fromkeys(removed))

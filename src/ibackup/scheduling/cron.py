@@ -12,7 +12,7 @@ from datetime import time
 
 from ibackup.errors import IbackupError, UsageError
 from ibackup.programs import must, run
-from ibackup.scheduling.types import Installed, Job, Kind, Piece
+from ibackup.scheduling.types import Installed, Job, Kind, Piece, Program
 
 PLACE = "the crontab"
 BEGIN = "# >>> ibackup: made by `ibackup schedule install`, taken away by `ibackup schedule remove`"
@@ -27,8 +27,13 @@ class Cron:
 
     kind: Kind = "cron"
 
+    def __init__(self, program: Program = "nightly") -> None:
+        self.program = program
+
     def missing(self) -> str:
-        """The program that reads and writes crontabs."""
+        """The program that reads and writes crontabs; cron starts, and keeps nothing running."""
+        if self.program == "watch":
+            return "cron keeps no program running."
         return "" if shutil.which("crontab") else "There is no cron here (no `crontab` command)."
 
     def pieces(self, job: Job) -> tuple[Piece, ...]:
@@ -76,6 +81,8 @@ class Cron:
 
 
 def _block(job: Job) -> str:
+    if job.at is None:
+        raise UsageError("cron keeps no program running.", hint="Choose another --kind, or leave it away.")
     words = [f"{name}={value}" for name, value in job.environment]
     command = ["/usr/bin/env", *words, *job.whole_command] if words else [*job.whole_command]
     line = shlex.join(command).replace("%", r"\%")  # to cron a bare one ends the command

@@ -1,11 +1,11 @@
-"""The job that is scheduled: this very installation's ``ibackup nightly``, wherever the system starts it from."""
+"""The job that is scheduled: this very installation's ``nightly`` or ``watch``, wherever the system starts it from."""
 
 import os
 import sys
 from collections.abc import Mapping
 from datetime import time
 
-from ibackup.scheduling.types import Job
+from ibackup.scheduling.types import Job, Program
 
 # What a shell has and a scheduler's own environment has not: where programs are found (a password command), where
 # config and state lie, where usbmuxd listens, how text is written, and the way to the desktop and its keychain.
@@ -29,7 +29,7 @@ _SECRET = ("IBACKUP_PASSWORD", "IBACKUP_HEARTBEAT_URL", "IBACKUP_NOTIFY_")
 
 
 def make_job(
-    at: time,
+    at: time | None,
     *,
     options: tuple[str, ...] = (),
     password_file: str | None = None,
@@ -38,12 +38,13 @@ def make_job(
     """The job for this installation and this user.
 
     Args:
-        at: when it starts.
-        options: of ``ibackup nightly``.
+        at: when it starts every day; None for ``ibackup watch``, which runs all the time.
+        options: of the command.
         password_file: whose first line is the password of the backups.
         environment: of the shell in which the schedule is made.
     """
-    command = (_python(), "-m", "ibackup", "nightly", *options)
+    program: Program = "watch" if at is None else "nightly"
+    command = (_python(), "-m", "ibackup", program, *options)
     return Job(at, command, _passed_on(environment), password_file)
 
 

@@ -8,10 +8,9 @@ from datetime import time
 
 from ibackup.errors import IbackupError
 from ibackup.programs import must, run
-from ibackup.scheduling.types import Installed, Job, Kind, Piece
+from ibackup.scheduling.types import Installed, Job, Kind, Piece, Program
 from ibackup.store import durable
 
-LABEL = "ibackup.nightly"
 _LIMIT = 1 << 20
 
 
@@ -20,6 +19,11 @@ class Launchd:
 
     kind: Kind = "launchd"
 
+    def __init__(self, program: Program = "nightly") -> None:
+        self.program = program
+        self.label = f"ibackup.{program}"
+        self._place = os.path.expanduser(f"~/Library/LaunchAgents/{self.label}.plist")
+
     def missing(self) -> str:
         """MacOS."""
         return "" if sys.platform == "darwin" else "launchd is a part of macOS."
@@ -27,13 +31,16 @@ class Launchd:
     def pieces(self, job: Job) -> tuple[Piece, ...]:
         """The property list."""
         members: dict[str, object] = {
-            "Label": LABEL,
+            "Label": self.label,
             "ProgramArguments": list(job.whole_command),
             "EnvironmentVariables": dict(job.environment),
-            "StartCalendarInterval": {"Hour": job.at.hour, "Minute": job.at.minute},
             "Umask": 0o077,
         }
-        return (Piece(_place(), plistlib.dumps(members, sort_keys=False).decode()),)
+        if job.at is not None:
+            members["StartCalendarInterval"] = {"Hour": job.at.hour, "Minute": job.at.minute}
+        else:
+            members |= {"RunAtLoad": True, "KeepAlive": {"SuccessfulExit": False}}
+        return (Piece(self._place, plistlib.dumps(members, sort_keys=False).decode()),)
 
     def install(self, job: Job) -> None:
         """Write it and have launchd load it, in place of an earlier one."""
@@ -42,7 +49,7 @@ class Launchd:
         try:
             durable.make_dir(os.path.dirname(piece.place), parents=True)
             durable.write_file(piece.place, piece.content.encode(), mode=0o644)
-            _unload()
+            _unload(self.label)
             must("launchctl", "bootstrap", _domain(), piece.place)
         except BaseException:
             if not was_there:
@@ -52,24 +59,22 @@ class Launchd:
 
     def remove(self) -> bool:
         """Have launchd forget it, and remove the file."""
-        place = _place()
-        if not os.path.lexists(place):
+        if not os.path.lexists(self._place):
             return False
-        _unload()
+        _unload(self.label)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(place)
+            os.unlink(self._place)
         return True
 
     def find(self) -> Installed | None:
         """The property list."""
-        place = _place()
         try:
-            with open(place, "rb") as file:
+            with open(self._place, "rb") as file:
                 members = plistlib.loads(file.read(_LIMIT))
         except (OSError, ValueError, plistlib.InvalidFileException):
             return None
         starts = members.get("StartCalendarInterval") if isinstance(members, dict) else None
-        return Installed(self.kind, _time(starts), place)
+        return Installed(self.kind, _time(starts), self._place, program=self.program)
 
     def caveat(self) -> str:
         """A sleeping Mac makes up for it, one that is off does not."""
@@ -77,10 +82,6 @@ class Launchd:
             "A Mac that sleeps at that time starts it when it wakes; one that is switched off, or at the login "
             "window, does not."
         )
-
-
-def _place() -> str:
-    return os.path.expanduser(f"~/Library/LaunchAgents/{LABEL}.plist")
 
 
 def _time(starts: object) -> time | None:
@@ -97,6 +98,6 @@ def _domain() -> str:
     return f"gui/{user}" if run("launchctl", "print", f"gui/{user}").code == 0 else f"user/{user}"
 
 
-def _unload() -> None:
+def _unload(label: str) -> None:
     with contextlib.suppress(IbackupError):
-        run("launchctl", "bootout", f"{_domain()}/{LABEL}")
+        run("launchctl", "bootout", f"{_domain()}/{label}")

@@ -1,4 +1,4 @@
-"""A systemd user timer and the service that it starts (systemd.timer(5), systemd.service(5))."""
+"""A systemd user timer and its service, or a service that goes on (systemd.timer(5), systemd.service(5))."""
 
 import contextlib
 import os
@@ -8,10 +8,9 @@ from datetime import time
 
 from ibackup.errors import IbackupError, UsageError
 from ibackup.programs import must, run
-from ibackup.scheduling.types import Installed, Job, Kind, Piece
+from ibackup.scheduling.types import Installed, Job, Kind, Piece, Program
 from ibackup.store import durable
 
-NAME = "ibackup-nightly"
 _NOTE = "# Made by `ibackup schedule install`, taken away by `ibackup schedule remove`.\n"
 _AT = re.compile(r"^OnCalendar=\*-\*-\* ([0-9]{2}):([0-9]{2}):00$", re.MULTILINE)
 
@@ -28,6 +27,23 @@ UMask=0077
 Nice=10
 # While a backup is made, ibackup itself holds off sleep (systemd-inhibit). It is not done here for the whole night, and
 # a system that does not grant it must not keep the backup from starting.
+"""
+_WATCH = """\
+[Unit]
+Description=Back up the iPhones of this user as they are plugged in (ibackup)
+
+[Service]
+Type=exec
+{environment}{credential}ExecStart={command}
+Restart=on-failure
+RestartSec=60
+# 130: told to end.
+SuccessExitStatus=130
+UMask=0077
+Nice=10
+
+[Install]
+WantedBy=default.target
 """
 _TIMER = """\
 [Unit]
@@ -49,6 +65,12 @@ class Systemd:
 
     kind: Kind = "systemd"
 
+    def __init__(self, program: Program = "nightly") -> None:
+        self.program = program
+        self._name = f"ibackup-{program}"
+        # What is enabled, and the target that then wants it.
+        self._main, self._target = ("service", "default") if program == "watch" else ("timer", "timers")
+
     def missing(self) -> str:
         """A running systemd that has a manager for this user."""
         if not os.path.isdir("/run/systemd/system") or shutil.which("systemctl") is None:
@@ -58,22 +80,22 @@ class Systemd:
         return ""
 
     def pieces(self, job: Job) -> tuple[Piece, ...]:
-        """The service and the timer."""
+        """The service, and the timer that starts it."""
         environment = "".join(
             f"Environment={_quoted(f'{name}={value}')}\n" for name, value in job.environment
         )
-        service = _SERVICE.format(
+        service = (_WATCH if job.at is None else _SERVICE).format(
             environment=environment,
             credential=_credential(job.password_file),
             command=" ".join(_quoted(word, command=True) for word in job.command),
         )
-        return (
-            Piece(_unit("service"), _NOTE + service),
-            Piece(_unit("timer"), _NOTE + _TIMER.format(at=job.at)),
-        )
+        pieces = (Piece(self._unit("service"), _NOTE + service),)
+        if job.at is None:
+            return pieces
+        return (*pieces, Piece(self._unit("timer"), _NOTE + _TIMER.format(at=job.at)))
 
     def install(self, job: Job) -> None:
-        """Write both and start the timer."""
+        """Write the files and start the timer, or the service that goes on."""
         pieces = self.pieces(job)
         before = self.find()
         try:
@@ -81,9 +103,9 @@ class Systemd:
                 durable.make_dir(os.path.dirname(piece.place), parents=True)
                 durable.write_file(piece.place, piece.content.encode(), mode=0o644)
             must("systemctl", "--user", "daemon-reload")
-            must("systemctl", "--user", "enable", f"{NAME}.timer")
-            # A timer that runs goes on with its old time until it is started anew.
-            must("systemctl", "--user", "restart", f"{NAME}.timer")
+            must("systemctl", "--user", "enable", f"{self._name}.{self._main}")
+            # What runs goes on as it was until it is started anew.
+            must("systemctl", "--user", "restart", f"{self._name}.{self._main}")
         except BaseException:
             if before is None:
                 with contextlib.suppress(IbackupError, OSError):
@@ -91,36 +113,39 @@ class Systemd:
             raise
 
     def remove(self) -> bool:
-        """Stop the timer and remove both files, the link that enabled it, and the mark of its last start."""
-        found = [path for path in _traces() if os.path.lexists(path)]
+        """Stop it and remove its files, the link that enabled it, and the mark of its last start."""
+        found = [path for path in self._traces() if os.path.lexists(path)]
         if not found:
             return False
-        # A backup that runs just now is left to end. Without a user manager the files are all there is.
+        # A night under way is left to end, a watch is told to. Without a user manager the files are all there is.
         with contextlib.suppress(IbackupError):
-            run("systemctl", "--user", "disable", "--now", f"{NAME}.timer")
+            run("systemctl", "--user", "disable", "--now", f"{self._name}.{self._main}")
         for path in found:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         with contextlib.suppress(IbackupError):
             run("systemctl", "--user", "daemon-reload")
-            run("systemctl", "--user", "reset-failed", f"{NAME}.service", f"{NAME}.timer")
+            run("systemctl", "--user", "reset-failed", f"{self._name}.service")
         return True
 
     def find(self) -> Installed | None:
-        """The timer's file."""
-        place = _unit("timer")
+        """The file of what is enabled."""
+        place = self._unit(self._main)
         try:
             with open(place, encoding="utf-8") as file:
                 text = file.read(65536)
         except (OSError, UnicodeDecodeError):
             return None
         match = _AT.search(text)
-        enabled = os.path.lexists(_wanted())
+        enabled = os.path.lexists(self._wanted())
         return Installed(
             self.kind,
             time(int(match[1]), int(match[2])) if match else None,
             place,
-            "" if enabled else f"It is switched off: `systemctl --user enable --now {NAME}.timer`.",
+            ""
+            if enabled
+            else f"It is switched off: `systemctl --user enable --now {self._name}.{self._main}`.",
+            self.program,
         )
 
     def caveat(self) -> str:
@@ -128,6 +153,17 @@ class Systemd:
         if is_lingering():
             return ""
         return "It starts only while you are logged in. To have it start always: `loginctl enable-linger`"
+
+    def _unit(self, suffix: str) -> str:
+        return os.path.join(_folder(), f"{self._name}.{suffix}")
+
+    def _wanted(self) -> str:
+        return os.path.join(_folder(), f"{self._target}.target.wants", f"{self._name}.{self._main}")
+
+    def _traces(self) -> tuple[str, ...]:
+        data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+        stamp = os.path.join(data, "systemd", "timers", f"stamp-{self._name}.timer")
+        return (self._unit("timer"), self._unit("service"), self._wanted(), stamp)
 
 
 def is_lingering() -> bool:
@@ -143,20 +179,6 @@ def is_lingering() -> bool:
 def _folder() -> str:
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return os.path.join(config, "systemd", "user")
-
-
-def _unit(suffix: str) -> str:
-    return os.path.join(_folder(), f"{NAME}.{suffix}")
-
-
-def _wanted() -> str:
-    return os.path.join(_folder(), "timers.target.wants", f"{NAME}.timer")
-
-
-def _traces() -> tuple[str, ...]:
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    stamp = os.path.join(data, "systemd", "timers", f"stamp-{NAME}.timer")
-    return (_unit("timer"), _unit("service"), _wanted(), stamp)
 
 
 def _credential(password_file: str | None) -> str:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal, Protocol, get_args
 
+Program = Literal["nightly", "watch"]
+PROGRAMS: tuple[Program, ...] = get_args(Program)
 Kind = Literal["systemd", "cron", "launchd", "windows"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAMES: dict[Kind, str] = {
-    "systemd": "a systemd user timer",
+    "systemd": "systemd",
     "cron": "a line in the crontab",
     "launchd": "a launchd agent",
     "windows": "a task of Windows' Task Scheduler",
@@ -16,19 +18,24 @@ NAMES: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is started every day.
+    """What the system is to start: ``nightly`` every day, or ``watch`` once and for all.
 
     Attributes:
-        at: when, by the computer's own clock.
+        at: when, by the computer's own clock; None for what runs all the time.
         command: the program, as a whole path, and its arguments.
         environment: variables that the system's own start would leave out or change.
         password_file: whose first line is the password of the backups; handed over as the system does that best.
     """
 
-    at: time
+    at: time | None
     command: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     password_file: str | None = None
+
+    @property
+    def program(self) -> Program:
+        """Which of the two it is."""
+        return "watch" if self.at is None else "nightly"
 
     @property
     def whole_command(self) -> tuple[str, ...]:
@@ -50,7 +57,7 @@ class Installed:
     """A schedule of ours that the system has.
 
     Attributes:
-        at: when it starts; None when somebody has made it another rule.
+        at: when it starts; None for what runs all the time, and when somebody has made it another rule.
         place: where it stands.
         problem: why it will not start all the same, one sentence; empty when nothing is known to be in the way.
     """
@@ -59,12 +66,14 @@ class Installed:
     at: time | None
     place: str
     problem: str = ""
+    program: Program = "nightly"
 
 
 class Scheduler(Protocol):
-    """One kind of schedule on one user's account."""
+    """One kind of schedule on one user's account, for one of the two programs."""
 
     kind: Kind
+    program: Program
 
     def missing(self) -> str:
         """Why this kind cannot be used on this computer, one sentence; empty when it can."""

@@ -14,26 +14,18 @@ from html import escape
 
 from ibackup.errors import IbackupError, UsageError
 from ibackup.programs import must, run
-from ibackup.scheduling.types import Installed, Job, Kind, Piece
+from ibackup.scheduling.types import Installed, Job, Kind, Piece, Program
 
-TASK = r"\ibackup\nightly"
 _AT = re.compile(r"<StartBoundary>[0-9-]{10}T([0-9]{2}):([0-9]{2}):")
 _XML = """\
 <?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>Backs up the iPhones of this user every evening. Made by "ibackup schedule install".</Description>
+    <Description>Backs up the iPhones of this user. Made by "ibackup schedule install".</Description>
     <URI>{task}</URI>
   </RegistrationInfo>
   <Triggers>
-    <CalendarTrigger>
-      <StartBoundary>2026-01-01T{at:%H:%M}:00</StartBoundary>
-      <Enabled>true</Enabled>
-      <ScheduleByDay>
-        <DaysInterval>1</DaysInterval>
-      </ScheduleByDay>
-    </CalendarTrigger>
-  </Triggers>
+{trigger}  </Triggers>
   <Principals>
     <Principal id="Author">
       <UserId>{user}</UserId>
@@ -59,12 +51,31 @@ _XML = """\
   </Actions>
 </Task>
 """
+_DAILY = """\
+    <CalendarTrigger>
+      <StartBoundary>2026-01-01T{at:%H:%M}:00</StartBoundary>
+      <Enabled>true</Enabled>
+      <ScheduleByDay>
+        <DaysInterval>1</DaysInterval>
+      </ScheduleByDay>
+    </CalendarTrigger>
+"""
+_AT_LOGON = """\
+    <LogonTrigger>
+      <Enabled>true</Enabled>
+      <UserId>{user}</UserId>
+    </LogonTrigger>
+"""
 
 
 class Windows:
     """The tasks of the user who runs this."""
 
     kind: Kind = "windows"
+
+    def __init__(self, program: Program = "nightly") -> None:
+        self.program = program
+        self._task = rf"\ibackup\{program}"
 
     def missing(self) -> str:
         """Windows."""
@@ -76,13 +87,13 @@ class Windows:
         if any(ord(char) < 32 for word in job.whole_command for char in word):
             raise UsageError("A path with a control character cannot stand in a task.", hint="Rename it.")
         text = _XML.format(
-            task=TASK,
-            at=job.at,
+            task=self._task,
+            trigger=_AT_LOGON.format(user=escape(_user())) if job.at is None else _DAILY.format(at=job.at),
             user=escape(_user()),
             program=escape(job.command[0]),
             arguments=escape(subprocess.list2cmdline(words)),
         )
-        return (Piece(f"the task {TASK}", text),)
+        return (Piece(f"the task {self._task}", text),)
 
     def install(self, job: Job) -> None:
         """Hand it over, in place of an earlier one."""
@@ -91,15 +102,17 @@ class Windows:
         try:
             with open(fd, "wb") as file:
                 file.write(piece.content.encode("utf-16"))  # with its mark, as schtasks wants it
-            must("schtasks", "/Create", "/TN", TASK, "/XML", name, "/F")
+            must("schtasks", "/Create", "/TN", self._task, "/XML", name, "/F")
         finally:
             os.unlink(name)
+        if job.at is None:
+            must("schtasks", "/Run", "/TN", self._task)  # the login that would start it is over
 
     def remove(self) -> bool:
         """Have it deleted."""
         if self.find() is None:
             return False
-        must("schtasks", "/Delete", "/TN", TASK, "/F")
+        must("schtasks", "/Delete", "/TN", self._task, "/F")
         return True
 
     def find(self) -> Installed | None:
@@ -107,11 +120,11 @@ class Windows:
         if self.missing():
             return None
         with contextlib.suppress(IbackupError):
-            done = run("schtasks", "/Query", "/TN", TASK, "/XML")
+            done = run("schtasks", "/Query", "/TN", self._task, "/XML")
             if done.code == 0:
                 match = _AT.search(done.out)
                 at = time(int(match[1]), int(match[2])) if match else None
-                return Installed(self.kind, at, f"the task {TASK}")
+                return Installed(self.kind, at, f"the task {self._task}", program=self.program)
         return None
 
     def caveat(self) -> str:
