@@ -16,10 +16,10 @@ import pytest
 from ibackup.config import Config, NightlyConfig, NotifyConfig, Window
 from ibackup.errors import ExitCode
 from ibackup.simulator import DomainSpec, PhoneSpec, Server, VirtualPhone, serve
-from ibackup.store import PhoneFolder, Store
+from ibackup.store import PhoneFolder, Store, times
 from ibackup.unattended.clock import Waitable
 from ibackup.unattended.job import Job, PhoneOutcome, Report
-from ibackup.unattended.journal import JournalFile
+from ibackup.unattended.journal import Journal, JournalFile
 from ibackup.unattended.night import run_night
 from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.telling import Message, Teller
@@ -42,7 +42,7 @@ class FakeClock:
     zone: tzinfo | None = UTC
 
     def __init__(self, speed: float = 0.0) -> None:
-        self.started = datetime.now(UTC)
+        self.started = datetime.now(UTC).replace(microsecond=0)
         self._offset = timedelta(0)
         self._real = time.monotonic()
         self.speed = speed
@@ -143,20 +143,42 @@ class House:
             plugs.close()
 
     def ann(self, snapshots: int = 1) -> VirtualPhone:
-        """Ann's phone, not connected, which was backed up before, a day ago as far as the clock knows."""
+        """Ann's phone, not connected, which was backed up before, a day ago."""
         phone = VirtualPhone(ANN)
         copy_store(self._first, self.path)
-        self.clock.jump(timedelta(hours=24))
+        self.age(timedelta(hours=24))
         for _ in range(snapshots - 1):
             self.server.attach(phone)
             assert states(self.night(once=True)) == {"Ann": "done"}
             self.server.detach(phone)
-            self.clock.jump(timedelta(hours=24))
+            self.age(timedelta(hours=24))
+        self.journal.write(Journal())
         self.outcomes.clear()
         self.ears.messages.clear()
         self.ears.beats.clear()
         self.told.events.clear()
         return phone
+
+    def age(self, by: timedelta) -> None:
+        """Make every snapshot older."""
+        for folder in self.store.phones():
+            for each in folder.snapshots():
+                meta = each.meta
+                older = replace(
+                    meta,
+                    started=meta.started - by,
+                    finished=meta.finished - by,
+                    data_from=meta.data_from - by,
+                )
+                path = Path(each.path) / "snapshot.json"
+                path.chmod(0o600)
+                path.write_bytes(older.to_record().render())
+                path.chmod(0o400)
+                name = times.as_id(older.started)
+                Path(each.path).rename(Path(folder.snapshots_path) / name)
+                proofs = Path(folder.proofs_path) / f"{each.id}.json"
+                if proofs.exists():
+                    proofs.rename(proofs.with_stem(name))
 
     def nightly(self, **changes: object) -> None:
         """Change the [nightly] table."""

@@ -25,7 +25,9 @@ def rules(every: str = "20h", hours: Window | None = NIGHT) -> PhoneRules:
 @pytest.mark.parametrize(
     ("moment", "opened", "night"),
     [
-        ("2026-11-20T20:59:59", False, "2026-11-19"),
+        ("2026-11-20T19:59:59", False, "2026-11-19"),
+        ("2026-11-20T20:00", False, "2026-11-20"),
+        ("2026-11-20T20:59:59", False, "2026-11-20"),
         ("2026-11-20T21:00", True, "2026-11-20"),
         ("2026-11-20T23:59:59", True, "2026-11-20"),
         ("2026-11-21T00:00", True, "2026-11-20"),
@@ -54,6 +56,15 @@ def test_without_a_window_nights_begin_at_noon(hours: Window | None) -> None:
     assert due.opens(hours, moment, BERLIN) == moment
     assert due.night_of(hours, at("2026-11-20T11:59"), BERLIN) == "2026-11-19"
     assert due.night_of(hours, at("2026-11-20T12:00"), BERLIN) == "2026-11-20"
+
+
+def test_a_window_just_after_midnight() -> None:
+    late = Window(time(0, 30), time(6))
+    assert due.night_of(late, at("2026-11-20T23:29"), BERLIN) == "2026-11-20"
+    assert due.night_of(late, at("2026-11-20T23:30"), BERLIN) == "2026-11-21"
+    assert due.ends(late, at("2026-11-20T23:30"), BERLIN) == at("2026-11-21T06:00")
+    assert due.ends(late, at("2026-11-20T23:29"), BERLIN) is None
+    assert due.ends(late, at("2026-11-21T05:59"), BERLIN) == at("2026-11-21T06:00")
 
 
 def test_the_night_in_which_clocks_go_back_has_eleven_hours() -> None:

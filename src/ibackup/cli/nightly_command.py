@@ -56,6 +56,4 @@ def command(app: App, once: bool, **given: Any) -> int:
 def _hint(code: ExitCode) -> str:
     if not code:
         return ""
-    return (
-        "`phones` in the result has each phone's own message and hint; `ibackup status` says how all stand."
-    )
+    return "`phones` in the result has each phone's own message and hint."

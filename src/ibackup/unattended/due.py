@@ -15,10 +15,16 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 300.0, 3600.0
 
 
 def night_of(window: Window | None, moment: datetime, zone: tzinfo | None = None) -> str:
-    """Which night a moment belongs to, as the date on which it began: with the window, or at noon without one."""
-    begins = window.start if window is not None and not window.always else _NOON
+    """Which night a moment belongs to, as a date: the day on which its window opens, or the noon at which it begins.
+
+    The hour before a window opens, in which somebody may wait for it, belongs to that night.
+    """
+    begins, before = _NOON, timedelta(0)
+    if window is not None and not window.always:
+        begins, before = window.start, _SOON
     day = moment.astimezone(zone).date()
-    return (day if moment >= _at(day, begins, zone) else day - _DAY).isoformat()
+    days = (day + _DAY, day, day - _DAY)
+    return next(each for each in days if moment >= _at(each, begins, zone) - before).isoformat()
 
 
 def closes(window: Window | None, moment: datetime, zone: tzinfo | None = None) -> datetime | None:

@@ -44,7 +44,11 @@ class Plugs:
 
     def stirs(self) -> bool:
         """Whether somebody was plugged in or out since the last wait."""
-        return self._listener is not None and bool(select.select([self._listener], [], [], 0)[0])
+        if self._listener is not None:
+            return bool(select.select([self._listener], [], [], 0)[0])
+        # On Linux usbmuxd comes with the first phone.
+        listener = self._listening()
+        return listener is not None and bool(self._take(listener))
 
     def wait(self, until: datetime) -> tuple[str, ...]:
         """Let time pass until then, or a few minutes; the UDIDs of phones that were plugged in, as soon as one is."""

@@ -7,6 +7,7 @@ from ibackup.config import same_udid
 from ibackup.device import find
 from ibackup.errors import ExitCode, IbackupError, NoPhone
 from ibackup.events import Caution, Event, Note
+from ibackup.unattended import due
 from ibackup.unattended.job import Job, PhoneOutcome, worst
 from ibackup.unattended.journal import RunRecord
 from ibackup.unattended.phones import KnownPhone, known_phones, trusting
@@ -108,7 +109,8 @@ class _Watch:
     def _daily(self, place: Place) -> None:
         job, phone = self._job, place.phone
         store = job.open_store()
-        outcome = aged(job, store, place.outcome or put_off(job, phone, "absent", ""))
+        is_due = due.is_due(phone.rules, job.newest(store.phone(phone.udid)), job.clock.now())
+        outcome = aged(job, store, put_off(job, phone, "absent" if is_due else "not_due", ""))
         if outcome.stale:
             job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
         with my_turn(job.journal.folder, job.clock) as mine:
