@@ -50,6 +50,15 @@ def test_all_is_there_and_nothing_else_changes(before: str) -> None:
     assert added(after, ALL) == after
 
 
+def test_where_the_password_is() -> None:
+    where = Additions(UDID, "ann", password_file="/x/pw")
+    text = added("", where)
+    assert tomllib.loads(text)["phones"] == [{"name": "ann", "udid": UDID, "password_file": "/x/pw"}]
+    assert added(text, Additions(UDID, "ann")) == text
+    moved = added(text, Additions(UDID, "ann", password_file="/y/pw"))
+    assert tomllib.loads(moved)["phones"][0]["password_file"] == "/y/pw"
+
+
 def test_what_is_not_given_stays() -> None:
     text = f'store="/x"\n[nightly]\nwindow="always"\n[[phones]]\nname="a"\nudid="{UDID}"\n'
     assert added(text, Additions(UDID, "a")) == text

@@ -167,6 +167,19 @@ def test_a_second_phone_joins(program: Program, make_program: MakeProgram) -> No
     assert tomllib.loads(after)["prune"] == {"keep_last": 3}
 
 
+def test_the_password_of_the_backups_is_told_once(make_program: MakeProgram) -> None:
+    program = make_program(replace(ANN, backup_password="Kurzhaar-Wisent 7"))
+    password = program.folder / "pw"
+    password.write_text("Kurzhaar-Wisent 7\n", encoding="utf-8")
+    password.chmod(0o600)
+    result = setup(program, "--yes", "--no-schedule", "--password-file", str(password)).result
+    assert result["encrypted"] is True
+    assert result["backup"]["checked"] == "manifest"  # type: ignore[index]
+    (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
+    assert phone["password_file"] == str(password)
+    assert program.now().result["checked"] == "manifest"
+
+
 def test_a_config_that_is_a_link_stays_one(program: Program) -> None:
     dots = program.folder / "dotfiles.toml"
     dots.write_text("# dots\n", encoding="utf-8")

@@ -237,6 +237,9 @@ class _Setup:
             store=plan.store if plan.store != current else None,
             window=window,
             prune=_PROPOSED if plan.prune else None,
+            # The nights need it, too.
+            password_file=_absolute(self._given.password_file),
+            password_command=self._given.password_command,
         )
         with telling(f"The config file {str(self._path)!r} could not be written."):
             before = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
@@ -253,8 +256,8 @@ class _Setup:
 
     def _encrypt(self, facts: "PhoneFacts") -> bool:
         given = self._given
-        options = [*(["--password-file", given.password_file] if given.password_file else [])]
-        options += ["--password-command", given.password_command] if given.password_command else []
+        options = ["--new-password-file", given.password_file] if given.password_file else []
+        options += ["--new-password-command", given.password_command] if given.password_command else []
         code = encrypting.switch_on(self._app, facts.udid, options)
         if code:
             self._app.reporter(
@@ -302,6 +305,10 @@ class _Setup:
         if not nightly:
             return f"{plan.name} is set up. Nothing starts backups by itself: `ibackup now` does. {follow}"
         return f"{plan.name} is set up. {follow}"
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
 def _short(name: str) -> str:

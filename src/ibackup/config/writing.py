@@ -27,6 +27,7 @@ class Additions:
         store: where the backups are.
         window: in which hours phones are waited for.
         prune: which snapshots are kept.
+        password_file, password_command: where the password of the phone's backups comes from.
     """
 
     udid: str
@@ -34,6 +35,18 @@ class Additions:
     store: str | None = None
     window: Window | None = None
     prune: PruneConfig | None = None
+    password_file: str | None = None
+    password_command: str | None = None
+
+    def of_phone(self) -> dict[str, str | int]:
+        """What goes into the phone's own table."""
+        values = {
+            "name": self.name,
+            "udid": self.udid,
+            "password_file": self.password_file,
+            "password_command": self.password_command,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def added(text: str, additions: Additions) -> str:
@@ -49,7 +62,7 @@ def added(text: str, additions: Additions) -> str:
         document = tomlkit.parse(text or _HEAD)
         if additions.store is not None and document.get("store") != additions.store:
             document["store"] = additions.store
-        missing = [] if _has_phone(document, additions) else [_phone(additions)]
+        missing = [] if _has_phone(document, additions) else [_render("[[phones]]", additions.of_phone())]
         for name, values in (("nightly", _nightly(additions)), ("prune", _prune(additions))):
             if values and name in document:
                 document[name].update(values)
@@ -66,17 +79,14 @@ def added(text: str, additions: Additions) -> str:
 
 
 def _has_phone(document: "TOMLDocument", additions: Additions) -> bool:
-    """Whether the phone has its table; its name is put right there."""
+    """Whether the phone has its table; what is new about it is put right there, its UDID's spelling left."""
     for table in document.get("phones", []):
         if same_udid(str(table["udid"]), additions.udid):
-            if table["name"] != additions.name:
-                table["name"] = additions.name
+            for name, value in additions.of_phone().items():
+                if name != "udid" and table.get(name) != value:
+                    table[name] = value
             return True
     return False
-
-
-def _phone(additions: Additions) -> str:
-    return _render("[[phones]]", {"name": additions.name, "udid": additions.udid})
 
 
 def _nightly(additions: Additions) -> dict[str, str | int]:
