@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import stat
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -221,6 +223,26 @@ def test_now_points_to_setup_until_it_is_done(program: Program) -> None:
     assert "Next: `ibackup setup`" in program.run("now").out
     setup(program, "--yes", "--no-schedule", "--no-backup")
     assert "Next: `ibackup verify`" in program.run("now").out
+
+
+def test_the_line_in_the_crontab_works_as_cron_runs_it(program: Program) -> None:
+    config(program).parent.mkdir(parents=True)
+    config(program).write_text('[nightly]\nwindow = "always"\n', encoding="utf-8")
+    setup(program, "--yes", "--no-backup", "--kind", "cron")
+    line = next(line for line in crontab(program).splitlines() if not line.startswith("#"))
+    # What cron(8) gives a job, and no more: no variable of ours, a short PATH, the account's own home, no locale.
+    bare = {"SHELL": "/bin/sh", "PATH": "/usr/bin:/bin", "HOME": "/", "LOGNAME": "nobody"}
+    command = line.split(" ", 5)[5].replace("\\%", "%")
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], env=bare, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert_is_the_phone(program.snapshots[-1], program.phone)
+    shown = program.run("schedule", "show").out
+    assert re.search(r"Last run: \S+ \S+ \(`ibackup nightly`\), ended \S+ \S+ with exit\s+code 0", shown)
+    assert "ann: backed up" in shown
+    rows = program.run("schedule", "show", "--json").result["phones"]
+    assert [row["state"] for row in rows] == ["done"]  # type: ignore[attr-defined]
 
 
 def test_check_names_what_to_type(program: Program) -> None:
