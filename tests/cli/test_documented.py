@@ -36,6 +36,7 @@ def test_every_member_of_the_json_is_on_its_page(
         ("show", "--phone", ANN.udid),
         ("show", "1999"),
         ("now", "-q"),
+        ("nightly", "--once", "--every", "0"),
     ):
         for event in ibackup(*line, "--json").events:
             missing |= {f"{line[0]}: {name}" for name in {*event, str(event["event"])} if name not in named}
