@@ -88,7 +88,7 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     assert "nightly" in crontab(program)
     # All that follows says the same.
     assert program.run("status").out.splitlines()[1].startswith("ann ")
-    assert "is right; it names 1 phone" in program.run("config", "check").out
+    assert "is right; it names 1 phone" in " ".join(program.run("config", "check").out.split())
     assert "21:30" in program.run("schedule", "show").out
 
 
