@@ -1,8 +1,8 @@
 """Every command, with marked secrets: none of them is in what it prints, logs or leaves behind."""
 
-import _thread
 import base64
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -131,7 +131,7 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     config.chmod(0o600)
     for extra in ([], ["--json"]):
         watch.unlocked("nightly", "--once", "--every", "0", "--config", config, *extra)
-    threading.Timer(3, _thread.interrupt_main).start()
+    threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
     watch.unlocked("watch", "--config", config, code=130)
     config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)

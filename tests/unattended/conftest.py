@@ -22,6 +22,7 @@ from ibackup.unattended.job import Job, PhoneOutcome, Report
 from ibackup.unattended.journal import Journal, JournalFile
 from ibackup.unattended.night import run_night
 from ibackup.unattended.plugs import Plugs
+from ibackup.unattended.stores import open_store
 from ibackup.unattended.telling import Message, Teller
 from support.runs import Lab, Told, copy_store
 
@@ -115,7 +116,7 @@ class House:
 
     @property
     def store(self) -> Store:
-        return Store.open(self.path)
+        return open_store(self.path, self.told)
 
     def of(self, phone: VirtualPhone) -> PhoneFolder:
         return self.store.phone(phone.udid)

@@ -203,6 +203,22 @@ def test_a_store_that_is_not_mounted(house: House, tmp_path: Path) -> None:
     ]
 
 
+def test_another_disk_where_the_store_was(house: House, tmp_path: Path) -> None:
+    phone = house.ann()
+    house.server.attach(phone)
+    right = house.store.path
+    house.path.rename(tmp_path / "right")
+    # Somebody else's disk, with a store of its own.
+    Store.open(tmp_path / "wrong")
+    (tmp_path / "wrong").rename(right)
+    wrong = photograph(right)
+    report = house.night(once=True)
+    assert report.code == ExitCode.STORE_MISSING
+    assert report.error is not None
+    assert "Another store than before is mounted" in report.error.what
+    assert photograph(right) == wrong
+
+
 def test_a_store_that_goes_away_in_the_middle_of_the_night(house: House, tmp_path: Path) -> None:
     phone = house.ann()
     calls = 0

@@ -154,10 +154,9 @@ class Unattended:
             self._app.reporter.say(wrap(f"Warning: {each.text} {each.hint}".rstrip()))
 
     def _open_store(self) -> "Store":
-        from ibackup.store import Store
+        from ibackup.unattended.stores import open_store
 
-        path = config_file.store_path(self._app.settings.store, self._config)
-        return Store.open(path, create=True, observer=self.observe)
+        return open_store(config_file.store_path(self._app.settings.store, self._config), self.observe)
 
     def _report(self, outcome: "PhoneOutcome") -> None:
         said = text(outcome)
@@ -210,7 +209,7 @@ def text(outcome: "PhoneOutcome") -> str:
         said = [f"{outcome.phone.name}: failed (exit code {int(attempt.code)})."]
     if attempt.snapshot:
         said.append(f"Snapshot {attempt.snapshot}.")
-    said += [attempt.message, outcome.hint if attempt.state != "not_due" else ""]
+    said += [attempt.message if attempt.state != "absent" else "", outcome.hint]
     for proof in outcome.proofs:
         verdict = "good" if proof.good else proof.error or "damaged: `ibackup verify` names the files"
         said.append(f"{proof.snapshot} proven ({proof.level}): {verdict}.".replace("..", "."))

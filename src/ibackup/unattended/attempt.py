@@ -22,6 +22,7 @@ from ibackup.unattended.proofs import prove_one
 from ibackup.unattended.telling import messages
 
 _LOOK_EVERY_S = 5.0
+_WHEN_PLUGGED_IN = "When it is plugged in: unlock it, tap Trust if it asks, and enter its passcode."
 _NOT_ENTERED = 208  # MBErrorDomain
 _TRIED: frozenset[State] = frozenset(["unanswered", "failed", "no_power"])
 
@@ -159,7 +160,7 @@ class _Turn:
         codes |= found
         pruned, trouble = self._prune()
         codes |= trouble
-        self._look_at_the_room()
+        look_at_the_room(job, self._store.path)
         but = f"The phone could not read {unread:,} of its files; the rest is backed up." if unread else ""
         return self._outcome(
             "done", but, codes=frozenset(codes), snapshot=result.snapshot, proofs=(proof,), pruned=pruned
@@ -175,21 +176,14 @@ class _Turn:
             return (), {error.exit_code}
         return tuple(each.id for each in done.going) if done else (), set()
 
-    def _look_at_the_room(self) -> None:
-        path, limit = self._store.path, self._job.config.nightly.min_free_bytes
-        with telling("The room on the store's disk could not be told."):
-            free = free_bytes(path)
-        if free < limit:
-            message = messages.room_low(path, size(free))
-            self._job.observe(Caution(message.text))
-            self._job.alarm_all(message, "room_low")
-
     def _failed(self, error: IbackupError) -> PhoneOutcome:
         job, phone = self._job, self._phone
         if isinstance(error, NoPhone):
             return self._outcome("absent", error.message, error.hint)
         if isinstance(error, (PersonNeeded, Interrupted)):
-            return self._outcome("unanswered", error.message, error.hint)
+            # The phone's own hints speak to somebody who has just run a command.
+            hint = error.hint if isinstance(error, Unanswered) else _WHEN_PLUGGED_IN
+            return self._outcome("unanswered", error.message, hint)
         job.alarm(phone, messages.failed(phone.name, error), f"failed {int(error.exit_code)}")
         codes = frozenset([error.exit_code])
         return self._outcome("failed", error.message, error.hint, codes=codes, code=error.exit_code)
@@ -220,3 +214,13 @@ class _Turn:
             proofs,
             pruned,
         )
+
+
+def look_at_the_room(job: Job, path: str) -> None:
+    """Tell people, once a night, when the store's disk fills up; the phone itself says whether a backup still fits."""
+    with telling("The room on the store's disk could not be told."):
+        free = free_bytes(path)
+    if free < job.config.nightly.min_free_bytes:
+        message = messages.room_low(path, size(free))
+        job.observe(Caution(message.text))
+        job.alarm_all(message, "room_low")

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ibackup.backup.awake import awake
 from ibackup.config import same_udid
 from ibackup.device import find
 from ibackup.errors import ExitCode, IbackupError, NoPhone, StoreMissing
 from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
+from ibackup.unattended.attempt import look_at_the_room
 from ibackup.unattended.job import Job, PhoneOutcome, Report
 from ibackup.unattended.journal import RunRecord
 from ibackup.unattended.phones import KnownPhone, known_phones, trusting
@@ -30,7 +32,9 @@ def run_night(job: Job, plugs: Plugs) -> Report:
     job.teller.beat("start")
     code = ExitCode.INTERRUPTED
     try:
-        report = _Night(job, plugs).run()
+        # A computer that falls asleep misses the phone that is plugged in.
+        with awake():
+            report = _Night(job, plugs).run()
         code = report.code
     finally:
         job.journal.ran(RunRecord(job.program, started, job.clock.now(), code))
@@ -50,12 +54,14 @@ class _Night:
     def __init__(self, job: Job, plugs: Plugs) -> None:
         self._job = job
         self._plugs = plugs
+        self._told = ""
 
     def run(self) -> Report:
         try:
             store = self._store()
         except IbackupError as error:
             return Report(error=error)
+        look_at_the_room(self._job, store.path)
         rounds = Rounds(self._job, self._phones(store))
         for place in rounds.places.values():
             if not rounds.skip_unless_due(store, place):
@@ -117,6 +123,7 @@ class _Night:
             if place is not None:
                 return place
             self._explain(waiting, connected)
+            self._tell(waiting)
             end = max(self._end(place) for place in waiting)
             rounds.came(self._plugs.wait(min(rounds.soonest(connected), end)))
             job.teller.flush()
@@ -150,6 +157,15 @@ class _Night:
             # A turn that another run has is waited for, but by the time that people sleep it is over.
             return now if job.once else now + timedelta(hours=8)
         return due.ends(window, now, job.clock.zone) or now
+
+    def _tell(self, waiting: list[Place]) -> None:
+        """Say who is waited for, and until when, when that has changed."""
+        zone = self._job.clock.zone
+        ends = [f"{place.phone.name} until {self._end(place).astimezone(zone):%H:%M}" for place in waiting]
+        text = f"Waiting for {', '.join(ends)}: plug it in, and unlock it once."
+        if text != self._told:
+            self._told = text
+            self._job.observe(Note(text))
 
     def _explain(self, waiting: list[Place], connected: tuple[str, ...]) -> None:
         """A phone that charges and does not appear was locked for too long; say so once a night."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from ibackup import identities
 from ibackup.config import Config, PhoneRules, same_udid
 from ibackup.device import FoundPhone
+from ibackup.device.usbmux import dashed
 from ibackup.store import Snapshot, Store
 
 
@@ -34,7 +35,7 @@ def known_phones(store: Store, config: Config) -> tuple[KnownPhone, ...]:
     folders = store.phones()
     found: dict[str, KnownPhone] = {}
     for phone in config.phones:
-        udid = next((each.udid for each in folders if same_udid(each.udid, phone.udid)), phone.udid)
+        udid = next((each.udid for each in folders if same_udid(each.udid, phone.udid)), dashed(phone.udid))
         found[udid] = KnownPhone(udid, phone.name, config.rules(udid))
     for folder in folders:
         newest = folder.newest()

@@ -43,13 +43,18 @@ class Prompts:
 
     def _ask(self, prompt: Prompt) -> None:
         job, phone = self._job, self._phone
+        message = messages.needs_person(prompt.kind, self._noun, phone.name)
+        if prompt.kind == "unlock":
+            job.alarm(phone, message, prompt.kind)  # it shows nothing, and may stay locked all night
+            return
         if prompt.kind == "passcode":
             self._asked = job.clock.now()
+        if prompt.kind in ("passcode", "trust"):
             self.count += 1
             asked = job.remember(phone, lambda record: replace(record, prompts=record.prompts + 1)).prompts
             if asked > job.config.nightly.max_prompts:
                 raise too_often(phone, asked - 1)
-        job.teller.tell(messages.needs_person(prompt.kind, self._noun, phone.name))
+        job.teller.tell(message)
 
     def _look_at_the_clock(self, asked: datetime) -> None:
         limit = self._job.config.nightly.answer_within_s
