@@ -134,7 +134,7 @@ def test_full_disk_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_apple_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", "127.0.0.1:1")  # nothing listens there
-    monkeypatch.setattr("ibackup.readiness.checking.find_schedule", lambda: None)
+    monkeypatch.setattr("ibackup.readiness.checking.find_schedule", lambda *_: None)
     found = by_name(check_all(tmp_path / "store", "win32"))
     assert found["usbmuxd"].state == "missing"
     assert found["usbmuxd"].commands == windows.NO_USBMUXD.commands
@@ -150,7 +150,7 @@ def test_apple_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_store_that_is_not_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ibackup.store import Store
 
-    monkeypatch.setattr("ibackup.readiness.checking.find_schedule", lambda: None)
+    monkeypatch.setattr("ibackup.readiness.checking.find_schedule", lambda *_: None)
     path = tmp_path / "store"
     assert by_name(check_all(path, "darwin"))["store"].text.startswith("The first backup makes")
     Store.open(path)

@@ -46,7 +46,7 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
+EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup."
 
 
 class LazyGroup(click.Group):

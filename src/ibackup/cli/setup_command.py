@@ -33,7 +33,7 @@ _PROPOSAL = "the last 7, one of each of 14 days, 8 weeks and 12 months"
 
 
 @ibackup_command("setup")
-@click.option("--check", is_flag=True, help="Only look whether everything is in place")
+@click.option("--check", is_flag=True, help="Only look whether everything is in place; 1 when not")
 @click.option("--yes", is_flag=True, help="Take all that is proposed instead of asking")
 @click.option("--name", metavar="NAME", help="What to call the phone, for --phone")
 @click.option("--encrypt/--no-encrypt", default=None, help="Have the phone encrypt its backups")
@@ -109,7 +109,7 @@ class _Setup:
         facts = self._phone(wait)
         plan = self._decide(facts)
         wrote = self._write(facts, plan)
-        encrypted = self._encrypt(facts) if plan.encrypt else bool(facts.will_encrypt)
+        encrypted = self._encrypt(facts, plan) if plan.encrypt else bool(facts.will_encrypt)
         schedule = self._schedule(plan.at) if plan.at else None
         ended = self._back_up(facts.udid) if plan.backup else None
         payload = {
@@ -254,9 +254,10 @@ class _Setup:
             self._app.reporter(Note(f"Written: {self._path}"))
         return after != before
 
-    def _encrypt(self, facts: "PhoneFacts") -> bool:
+    def _encrypt(self, facts: "PhoneFacts", plan: _Plan) -> bool:
         given = self._given
-        options = ["--new-password-file", given.password_file] if given.password_file else []
+        options = ["--store", plan.store]
+        options += ["--new-password-file", given.password_file] if given.password_file else []
         options += ["--new-password-command", given.password_command] if given.password_command else []
         code = encrypting.switch_on(self._app, facts.udid, options)
         if code:

@@ -35,6 +35,7 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     from ibackup.overview import look
 
     now = datetime.now(UTC)
+    next_run, watched = _scheduled(now)
     try:
         overview = look(
             app.open_store(),
@@ -43,7 +44,8 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
             udid=app.udid,
             max_age_s=max_age,
             accept_icloud=accept_icloud,
-            next_run=_next_run(now),
+            next_run=next_run,
+            watched=watched,
         )
     except IbackupError as error:
         if prometheus:
@@ -58,21 +60,25 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
         "store": overview.store,
         "free_bytes": overview.free_bytes,
         "next_run": _moment(overview.next_run),
+        "watched": overview.watched,
         "phones": rows,
     }
     message, hint = headline(overview)
     return app.result(payload, text(overview, now), overview.code, message=message, hint=hint, skippable=True)
 
 
-def _next_run(now: datetime) -> datetime | None:
-    """When the schedule starts next; a scheduler that cannot be asked says nothing about the backups."""
+def _scheduled(now: datetime) -> "tuple[datetime | None, bool]":
+    """When the nights start next, and whether a watch is kept running.
+
+    A scheduler that cannot be asked says nothing about the backups.
+    """
     from ibackup.scheduling import find, next_run
 
     with contextlib.suppress(IbackupError):
-        found = find()
-        if found is not None and found.at is not None and not found.problem:
-            return next_run(found.at, now)
-    return None
+        nights, watch = find(), find("watch")
+        moment = next_run(nights.at, now) if nights and nights.at and not nights.problem else None
+        return moment, watch is not None and not watch.problem
+    return None, False
 
 
 def _write(path: str, overview: "Overview | None", now: datetime, code: ExitCode) -> None:

@@ -59,7 +59,7 @@ def _cells(phone: "PhoneStatus", overview: "Overview", now: datetime) -> tuple[s
         printable(phone.name),
         newest + word,
         _proven(phone, now),
-        _next(overview.next_run, now),
+        _next(overview, now),
         size_text(overview.free_bytes),
         _cloud(phone, now),
     )
@@ -78,10 +78,10 @@ def _ago(moment: datetime, now: datetime) -> str:
     return age_text(max(now - moment, timedelta())).replace(" ", "")
 
 
-def _next(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return "none"
-    local = moment.astimezone()
+def _next(overview: "Overview", now: datetime) -> str:
+    if overview.next_run is None:
+        return "watched" if overview.watched else "none"
+    local = overview.next_run.astimezone()
     return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{_day(local)} {local:%H:%M}"
 
 

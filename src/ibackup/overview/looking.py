@@ -91,12 +91,14 @@ class Overview:
         phones: those of the config first, then the others in the store.
         free_bytes: room left on the store's disk.
         next_run: when the schedule next starts, None when there is none.
+        watched: whether `ibackup watch` is kept running.
     """
 
     store: str
     phones: tuple[PhoneStatus, ...]
     free_bytes: int
     next_run: datetime | None
+    watched: bool = False
 
     @property
     def code(self) -> ExitCode:
@@ -117,6 +119,7 @@ def look(
     max_age_s: float | None = None,
     accept_icloud: bool = False,
     next_run: datetime | None = None,
+    watched: bool = False,
 ) -> Overview:
     """How the backups in a store are.
 
@@ -128,6 +131,7 @@ def look(
         max_age_s: how old a backup may be, in seconds, whatever the config says.
         accept_icloud: whether iCloud's backup counts, too.
         next_run: when the schedule next starts.
+        watched: whether `ibackup watch` is kept running.
 
     Raises:
         IbackupError: the store cannot be read.
@@ -139,7 +143,7 @@ def look(
             )
             for folder, configured in _who(store, config.phones, udid)
         )
-        return Overview(store.path, phones, free_bytes(store.path), next_run)
+        return Overview(store.path, phones, free_bytes(store.path), next_run, watched)
 
 
 def _who(

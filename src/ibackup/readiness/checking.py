@@ -63,7 +63,7 @@ def _phones(absent: Check) -> Iterator[Check]:
 
 def _schedule() -> Check:
     try:
-        found = find_schedule()
+        found = find_schedule() or find_schedule("watch")
     except IbackupError as error:
         return Check("schedule", "advice", error.message)
     if found is None:
@@ -75,6 +75,8 @@ def _schedule() -> Check:
         )
     if found.problem:
         return Check("schedule", "missing", found.problem, ("ibackup schedule install",))
+    if found.program == "watch":
+        return Check("schedule", "good", f"`ibackup watch` is kept running ({found.kind}).")
     when = f"every day at {found.at:%H:%M}" if found.at else "by a rule that somebody has changed"
     return Check("schedule", "good", f"Backups are started {when} ({found.kind}).")
 

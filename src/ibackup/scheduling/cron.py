@@ -19,7 +19,8 @@ BEGIN = "# >>> ibackup: made by `ibackup schedule install`, taken away by `iback
 END = "# <<< ibackup"
 _LONGEST = 990  # cron itself takes 1000 characters of command
 _TIME = re.compile(r"([0-9]{1,2}) ([0-9]{1,2}) \* \* \* ")
-_NO_CRONTAB = re.compile(r"no crontab|can't open|does not exist", re.IGNORECASE)
+# As the several crons say it. Anything else must not be taken for an empty crontab, which would then be written.
+_NO_CRONTAB = re.compile(r"no crontab for|No such file|does not exist", re.IGNORECASE)
 
 
 class Cron:

@@ -24,6 +24,7 @@ _KEPT = (
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
 )
+_PATHS = ("IBACKUP_STATE_DIR", "IBACKUP_PASSWORD_FILE")  # the job is started in another folder
 # Others can read a unit file, a crontab in a backup, a task: no secret goes there.
 _SECRET = ("IBACKUP_PASSWORD", "IBACKUP_HEARTBEAT_URL", "IBACKUP_NOTIFY_")
 
@@ -72,6 +73,9 @@ def _passed_on(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     kept = {name: environment[name] for name in _KEPT if environment.get(name)}
     if kept.get("HOME") == _home_of_account():
         del kept["HOME"]
+    for name in _PATHS:
+        if name in kept:
+            kept[name] = os.path.abspath(os.path.expanduser(kept[name]))
     if "PATH" in kept:
         kept["PATH"] = _tidied(kept["PATH"])
     runtime = kept.get("XDG_RUNTIME_DIR", "")

@@ -89,7 +89,7 @@ class Scheduler(Protocol):
         """Hand it to the system in place of an earlier one.
 
         Raises:
-            IbackupError: the system does not take it; then all is as before.
+            IbackupError: the system does not take it; nothing is left of it where there was none before.
         """
 
     def remove(self) -> bool:
