@@ -81,11 +81,11 @@ def test_nothing_that_exists_is_called_planned(
     assert late == []
 
 
-def options_of(command: click.Command, words: list[str]) -> set[str]:
-    """What a command takes; of a group that which its next word names."""
-    if isinstance(command, click.Group) and words:
-        command = command.commands.get(words[0], command)
-    return {option for param in command.params for option in param.opts + param.secondary_opts}
+def meant(command: click.Command, rest: str) -> click.Command:
+    """The command itself, or the one of a group that the next word names."""
+    if isinstance(command, click.Group) and rest.split():
+        return command.commands.get(rest.split()[0], command)
+    return command
 
 
 def test_every_option_used_exists(pages: dict[Path, str], commands: dict[str, click.Command]) -> None:
@@ -97,7 +97,8 @@ def test_every_option_used_exists(pages: dict[Path, str], commands: dict[str, cl
             for name, rest in mentions(block):
                 if name not in commands:
                     continue
-                options = options_of(commands[name], rest.split())
+                command = meant(commands[name], rest)
+                options = {option for param in command.params for option in param.opts + param.secondary_opts}
                 used = re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest.partition(" | ")[0].partition("#")[0])
                 unknown += [
                     f"{page.name}: ibackup {name} {each}" for each in used if each not in {*options, "--help"}

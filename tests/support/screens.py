@@ -18,6 +18,7 @@ class Terminal:
     ) -> None:
         self._master, slave = pty.openpty()
         self.shown = ""
+        self._answered = 0
         self._changed = threading.Condition()
         try:
             self._process = program.start(*arguments, environment=environment, stdin=slave, stderr=slave)
@@ -40,9 +41,10 @@ class Terminal:
                 return
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a question and answer it."""
+        """Wait for a question, after the last one that was answered, and answer it."""
         with self._changed:
-            assert self._changed.wait_for(lambda: question in self.shown, 30), self.shown
+            assert self._changed.wait_for(lambda: question in self.shown[self._answered :], 30), self.shown
+            self._answered = self.shown.index(question, self._answered) + len(question)
         os.write(self._master, text.encode() + b"\n")
 
     def end(self, code: int) -> str:
