@@ -87,7 +87,8 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     assert "30 21 * * * " in crontab(program)
     assert "nightly" in crontab(program)
     # All that follows says the same.
-    assert program.run("status").out.splitlines()[1].startswith("ann ")
+    status = program.run("status").out.splitlines()[1]
+    assert re.match(r"ann +\d min +not yet +(\w{3} )?21:30 ", status)
     assert "is right; it names 1 phone" in " ".join(program.run("config", "check").out.split())
     assert "21:30" in program.run("schedule", "show").out
 
@@ -198,6 +199,13 @@ def test_a_config_at_another_place_is_made_and_used(program: Program) -> None:
     assert "[[phones]]" in path.read_text(encoding="utf-8")
     assert f"--config {path}" in crontab(program)
     assert not config(program).exists()
+
+
+def test_what_was_declined_is_said(program: Program) -> None:
+    done = program.run("setup", "--yes", "--no-schedule", "--no-backup")
+    assert "Nothing starts backups by itself" in " ".join(done.out.split())
+    setup(program, "--yes", "--no-backup", "--schedule")
+    assert "Nothing starts" not in program.run("setup", "--no-backup").out
 
 
 def test_no_phone_and_nobody_at_the_phone(program: Program, make_program: MakeProgram) -> None:

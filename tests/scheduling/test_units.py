@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import IbackupError, UsageError
+from ibackup.scheduling import choosing
 from ibackup.scheduling.systemd import Systemd
 from ibackup.scheduling.types import Job
 
@@ -163,6 +164,28 @@ def test_the_watch_stands_beside_the_nights(home: Path, calls: Path) -> None:
     assert "--user restart ibackup-watch.service" in calls.read_text(encoding="utf-8")
     assert Systemd("watch").remove()
     assert files(home) == before
+
+
+CRONTAB = """#!/bin/sh
+case "$1" in
+    -l) cat "$HOME/crontab" 2>/dev/null || { echo "no crontab for you" >&2; exit 1; } ;;
+    -) cat >"$HOME/crontab" ;;
+esac
+"""
+
+
+def test_another_kind_takes_the_place_of_the_first(home: Path, calls: Path) -> None:
+    program = home / "bin" / "crontab"
+    program.write_text(CRONTAB, encoding="utf-8")
+    program.chmod(0o755)
+    Systemd().install(JOB)
+    Systemd("watch").install(WATCH)
+    found, caveat = choosing.install(JOB, "cron")
+    assert (found.kind, found.at) == ("cron", time(21, 30))
+    assert "when the computer was off" in caveat
+    assert Systemd().find() is None
+    assert Systemd("watch").find() is not None
+    assert choosing.find() == found
 
 
 def test_one_that_systemd_refuses_leaves_nothing(

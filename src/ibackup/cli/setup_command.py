@@ -101,8 +101,8 @@ class _Setup:
         self._ask = Asker(app, given.yes)
         asked = app.settings.config
         self._path = Path(asked).expanduser() if asked else config_file.default_path()
-        if not self._path.exists():
-            app.take_config(config_file.Config())  # the one that was named is to be made
+        if asked and not self._path.exists():
+            app.take_config(config_file.Config())  # it is to be made
 
     def run(self, wait: float) -> int:
         """Ask everything first, then do everything: nobody has to stay for the second part."""
@@ -122,7 +122,7 @@ class _Setup:
             "schedule": members(schedule) if schedule else None,
             "backup": ended.payload if ended else None,
         }
-        text = "\n".join([*([ended.text, ""] if ended else []), wrap(self._last_words(plan, schedule))])
+        text = "\n".join([*([ended.text, ""] if ended else []), wrap(self._last_words(plan))])
         if ended is None:
             return self._app.result(payload, text, skippable=True)
         return self._app.result(
@@ -300,12 +300,11 @@ class _Setup:
             ),
         )
 
-    def _last_words(self, plan: _Plan, schedule: "Installed | None") -> str:
-        nightly = schedule is not None or plan.at is None
-        follow = "`ibackup status` says at any time whether all is well."
-        if not nightly:
-            return f"{plan.name} is set up. Nothing starts backups by itself: `ibackup now` does. {follow}"
-        return f"{plan.name} is set up. {follow}"
+    def _last_words(self, plan: _Plan) -> str:
+        from ibackup.scheduling import find
+
+        nothing = " Nothing starts backups by itself: `ibackup now` does." if find() is None else ""
+        return f"{plan.name} is set up.{nothing} `ibackup status` says at any time whether all is well."
 
 
 def _absolute(path: str | None) -> str | None:
