@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -156,8 +157,17 @@ def test_the_log_does_not_grow_for_ever(
 
 def test_watch_ends_with_ctrl_c(ibackup: Cli, anns: Path, plugged: Plug) -> None:
     plugged(ANN)
-    threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def stop() -> None:
+        deadline = time.monotonic() + 60
+        while len(list(anns.glob("*/snapshots/*"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
     done = ibackup("watch", "--every", "0", "--json")
+    stopping.join()
     assert done.code == ExitCode.INTERRUPTED
     assert len(snapshots(anns, ANN)) == 3
     assert "what has arrived is kept" in str(done.result["hint"])

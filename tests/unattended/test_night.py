@@ -1,5 +1,6 @@
 """Nights, played through with virtual iPhones and a clock that jumps."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -221,19 +222,53 @@ def test_another_disk_where_the_store_was(house: House, tmp_path: Path) -> None:
 
 def test_a_store_that_goes_away_in_the_middle_of_the_night(house: House, tmp_path: Path) -> None:
     phone = house.ann()
-    calls = 0
+    away: list[bool] = []
 
     def opened() -> Store:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
+        if away:
+            away.pop()
             raise StoreMissing("The store is not mounted.")
         return house.store
 
-    house.server.attach(phone)
+    def plug() -> None:
+        house.server.attach(phone)
+        away.append(True)
+
+    house.clock.plan(HOUR, plug)
     report = house.night(open_store=opened)
     assert [each.attempt.code for each in house.outcomes] == [ExitCode.STORE_MISSING, 0]
     assert report.code == 0
+
+
+def test_a_store_that_is_gone_in_the_morning_is_not_a_phone_without_backup(
+    house: House, tmp_path: Path
+) -> None:
+    phone = house.ann()
+    phone.set_faults(DropInPhase(phase="uploading", after=2))
+    house.clock.plan(HOUR, lambda: house.server.attach(phone))
+    house.clock.plan(2 * HOUR, lambda: house.path.rename(tmp_path / "away"))
+    report = house.night()
+    assert report.code == ExitCode.STORE_MISSING
+    assert codes(report) == {16}
+    assert "stale" not in house.ears.alarms
+
+
+def test_a_phone_that_comes_while_a_disk_is_read_has_its_turn(house: House) -> None:
+    """A cron job in the early evening finds nobody, and reads the disk: that must not keep a person waiting."""
+    phone = house.ann()
+    came: list[object] = []
+
+    def observe(event: object) -> None:
+        if getattr(event, "phase", "") == "verify" and not came:
+            came.append(event)
+            house.server.attach(phone)
+            time.sleep(0.2)
+
+    report = house.night(once=True, observe=observe)
+    assert [each.attempt.state for each in house.outcomes] == ["absent", "done"]
+    assert states(report) == {"Ann": "done"}
+    assert report.phones[0].proofs[0].level == "quick"
+    assert len(report.phones[0].proofs) == 2
 
 
 def test_the_turn_is_one_for_all_runs_of_this_computer(house: House) -> None:

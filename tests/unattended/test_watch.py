@@ -129,6 +129,9 @@ def test_a_watch_that_finds_its_store_away(house: House, tmp_path: Path) -> None
     assert states[0] == ("ann", "failed")
     assert ("ann", "done") in states
     assert house.outcomes[0].attempt.code == ExitCode.STORE_MISSING
+    titles = [message.title for message in house.ears.messages]
+    assert titles[0] == "The store is not there"
+    assert sorted(titles[1:]) == ["ann is backed up", "bob has no fresh backup"]
 
 
 def test_stale_phones_and_damage_are_told_by_a_watch_too(house: House) -> None:
@@ -192,7 +195,7 @@ def test_a_phone_that_only_charges_is_explained_once_a_night(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.ann()
-    monkeypatch.setattr("ibackup.unattended.night.charge_only", lambda _connected: iter([ANN.udid]))
+    monkeypatch.setattr("ibackup.unattended.idle.charge_only", lambda _connected: iter([ANN.udid]))
     assert house.night().code == 0
     assert [message.text for message in house.ears.messages] == [messages.charges_only("Ann").text]
 

@@ -33,7 +33,7 @@ def command(app: App, once: bool, **given: Any) -> int:
             report = run_night(job, plugs)
         finally:
             plugs.close()
-    if report.error is not None:
+    if report.error is not None and not report.phones:
         raise report.error
     code = report.code
     if code:
@@ -47,7 +47,7 @@ def command(app: App, once: bool, **given: Any) -> int:
         {"phones": [row(each) for each in report.phones]},
         "\n".join(lines),
         code,
-        message=message(report.phones, code) if code else "",
+        message=message(report, code) if code else "",
         hint=_hint(code),
         skippable=True,
     )

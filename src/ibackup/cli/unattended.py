@@ -1,6 +1,8 @@
 """What ``nightly`` and ``watch`` have in common: options, the job, and what becomes of its outcomes."""
 
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +21,7 @@ from ibackup.events import Caution, Event
 
 if TYPE_CHECKING:
     from ibackup.store import Store
-    from ibackup.unattended.job import Job, PhoneOutcome, Program
+    from ibackup.unattended.job import Job, PhoneOutcome, Program, Report
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = [
@@ -116,6 +118,7 @@ class Unattended:
             self._passwords.find(None)  # a wrong name is told now, and not at midnight
         self._program: Program = program
         self._once = once
+        self._look_at_the_rights()
         self._teller = Teller(self._config.notify, lambda text: self.observe(Caution(text)))
 
     def __enter__(self) -> "Job":
@@ -147,6 +150,18 @@ class Unattended:
         self._log(event)
         if isinstance(event, Caution) and event not in self._worries:
             self._worries.append(event)
+
+    def _look_at_the_rights(self) -> None:
+        """A config file with addresses in it is for its owner alone."""
+        path = self._config.path
+        if (
+            os.name == "posix"
+            and path is not None
+            and self._config.notify.secrets()
+            and path.stat().st_mode & 0o077
+        ):
+            text = f"Others can read the config file {path}, which holds the addresses to which messages go."
+            self.observe(Caution(text, f"Run: chmod 600 {shlex.quote(str(path))}"))
 
     def tell_worries(self) -> None:
         """Print what was worrying, now that it matters."""
@@ -227,8 +242,11 @@ def text(outcome: "PhoneOutcome") -> str:
     return wrap(" ".join(part for part in said if part), "", "  ")
 
 
-def message(outcomes: "tuple[PhoneOutcome, ...]", code: ExitCode) -> str:
+def message(report: "Report", code: ExitCode) -> str:
     """Why a run ended with this code, in a sentence."""
+    if report.error is not None and report.error.exit_code == code:
+        return report.error.message
+    outcomes = report.phones
     names = ", ".join(each.phone.name for each in outcomes if code in each.codes)
     whys = {
         ExitCode.DAMAGE: "A snapshot is damaged",

@@ -120,12 +120,19 @@ class Job:
         night = self.night(phone)
         return self.journal.update(phone.udid, lambda record: change(record.in_night(night)))
 
-    def alarm(self, phone: KnownPhone, message: Message, key: str = "") -> None:
-        """Tell people, at most once a night for each phone and key."""
+    def alarm(self, phone: KnownPhone, message: Message, key: str = "") -> bool:
+        """Tell people, at most once a night for each phone and key; whether they were told now."""
         key, night = key or message.alarm, self.night(phone)
-        if self.record(phone).alarms.get(key) != night:
-            self.remember(phone, lambda record: replace(record, alarms={**record.alarms, key: night}))
-            self.teller.tell(message)
+        if self.record(phone).alarms.get(key) == night:
+            return False
+
+        def note(record: PhoneRecord) -> PhoneRecord:
+            tonight = {known: since for known, since in record.alarms.items() if since == night}
+            return replace(record, alarms={**tonight, key: night})
+
+        self.remember(phone, note)
+        self.teller.tell(message)
+        return True
 
     def alarm_all(self, message: Message, key: str) -> None:
         """The same for what concerns no phone alone."""

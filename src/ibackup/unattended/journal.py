@@ -178,9 +178,12 @@ class JournalFile:
     def __init__(self, folder: str | None = None) -> None:
         self.folder = state_dir() if folder is None else folder
         self.path = os.path.join(self.folder, _NAME)
+        self._unwritten: Journal | None = None
 
     def read(self) -> Journal:
         """What it says; a missing or damaged one says nothing."""
+        if self._unwritten is not None:
+            return self._unwritten
         try:
             record = Record.read(self.path)
             phones, alarms = record.record("phones"), record.record("alarms")
@@ -197,7 +200,10 @@ class JournalFile:
             return Journal()
 
     def write(self, journal: Journal) -> bool:
-        """Put this in its place; False when it cannot be written, which is no reason not to back up."""
+        """Put this in its place; False when it cannot be written.
+
+        That is no reason not to back up: then it is remembered for as long as this program runs.
+        """
         members: dict[str, object] = {
             "schema": SCHEMA,
             "phones": {udid: each.to_members() for udid, each in journal.phones.items()},
@@ -209,7 +215,9 @@ class JournalFile:
             durable.make_dir(self.folder, parents=True)
             durable.write_file(self.path, Record(members).render())
         except OSError:
+            self._unwritten = journal
             return False
+        self._unwritten = None
         return True
 
     def update(self, udid: str, change: Callable[[PhoneRecord], PhoneRecord]) -> PhoneRecord:

@@ -11,14 +11,13 @@ from ibackup.events import Caution, Note
 from ibackup.store import Store
 from ibackup.unattended import due
 from ibackup.unattended.attempt import look_at_the_room
+from ibackup.unattended.idle import Idle
 from ibackup.unattended.job import Job, PhoneOutcome, Report
 from ibackup.unattended.journal import RunRecord
 from ibackup.unattended.phones import KnownPhone, known_phones, trusting
-from ibackup.unattended.plugs import Plugs, charge_only
-from ibackup.unattended.proofs import prove_tonight
+from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.rounds import NEVER, Place, Rounds, aged, put_off
 from ibackup.unattended.telling import messages
-from ibackup.unattended.turn import my_turn
 
 
 def run_night(job: Job, plugs: Plugs) -> Report:
@@ -54,6 +53,7 @@ class _Night:
     def __init__(self, job: Job, plugs: Plugs) -> None:
         self._job = job
         self._plugs = plugs
+        self._idle = Idle(job, plugs)
         self._told = ""
 
     def run(self) -> Report:
@@ -68,7 +68,7 @@ class _Night:
                 self._skip_out_of_hours(place)
         while (chosen := self._wait(rounds)) is not None:
             rounds.turn(chosen, until=self._end(chosen))
-        return Report(tuple(self._close(store, place) for place in rounds.places.values()))
+        return self._report(rounds)
 
     # -- before ---------------------------------------------------------------------------------------------
 
@@ -81,10 +81,7 @@ class _Night:
                 return job.open_store()
             except StoreMissing as error:
                 failures += 1
-                job.alarm_all(
-                    messages.Message("failed", "The store is not there", f"{error.message} {error.hint}"),
-                    "store",
-                )
+                job.alarm_all(messages.store_gone(error), "store")
                 pause = timedelta(seconds=due.pause_s(failures))
                 ends = due.ends(window, job.clock.now(), job.clock.zone)
                 if job.once or window is None or ends is None or job.clock.now() + pause >= ends:
@@ -113,16 +110,19 @@ class _Night:
         job = self._job
         while True:
             waiting = [place for place in rounds.places.values() if self._goes_on(place)]
-            if not waiting:
-                return None
             untried = next((place for place in waiting if self._tries_once(place)), None)
             if untried is not None:
                 return untried
             connected = self._plugs.connected()
-            place = rounds.ready(connected)
+            place = rounds.ready(connected) if waiting else None
             if place is not None:
                 return place
-            self._explain(waiting, connected)
+            if not self._idle.prove(place.phone for place in rounds.places.values()):
+                self._meet(rounds)
+                continue
+            if not waiting:
+                return None
+            self._idle.explain([place.phone for place in waiting], connected)
             self._tell(waiting)
             end = max(self._end(place) for place in waiting)
             rounds.came(self._plugs.wait(min(rounds.soonest(connected), end)))
@@ -167,23 +167,32 @@ class _Night:
             self._told = text
             self._job.observe(Note(text))
 
-    def _explain(self, waiting: list[Place], connected: tuple[str, ...]) -> None:
-        """A phone that charges and does not appear was locked for too long; say so once a night."""
-        for udid in charge_only(connected):
-            for place in waiting:
-                if same_udid(place.phone.udid, udid):
-                    self._job.alarm(place.phone, messages.charges_only(place.phone.name), "charges only")
+    def _meet(self, rounds: Rounds) -> None:
+        """Somebody came while a disk was read: those that were absent are tried once more."""
+        came = self._plugs.wait(self._job.clock.now() + timedelta(seconds=1))
+        rounds.came(came)
+        for place in rounds.places.values():
+            here = any(same_udid(place.phone.udid, each) for each in came)
+            if here and place.outcome is not None and place.outcome.attempt.state == "absent":
+                place.outcome = None
 
     # -- after ----------------------------------------------------------------------------------------------
 
-    def _close(self, store: Store, place: Place) -> PhoneOutcome:
-        """Prove the phone's share of snapshots, and say how it stands with the phone in the morning."""
-        job, phone = self._job, place.phone
-        outcome = self._prove(store, place.outcome or self._unmet(phone))
+    def _report(self, rounds: Rounds) -> Report:
+        """How it stands with each phone in the morning, and with the store."""
+        outcomes = [
+            self._idle.take(place.outcome or self._unmet(place.phone)) for place in rounds.places.values()
+        ]
         try:
-            outcome = aged(job, store, outcome)
+            store = self._job.open_store()
+            return Report(tuple(self._aged(store, outcome) for outcome in outcomes))
         except IbackupError as error:
-            outcome = replace(outcome, codes=outcome.codes | {error.exit_code})
+            # It has gone in the night: that there seems to be no backup says nothing.
+            return Report(tuple(outcomes), error)
+
+    def _aged(self, store: Store, outcome: PhoneOutcome) -> PhoneOutcome:
+        job, phone = self._job, outcome.phone
+        outcome = aged(job, store, outcome)
         if outcome.stale:
             job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
         return outcome
@@ -195,16 +204,3 @@ class _Night:
         job.remember(phone, lambda record: replace(record, last=outcome.attempt))
         job.report(outcome)
         return outcome
-
-    def _prove(self, store: Store, outcome: PhoneOutcome) -> PhoneOutcome:
-        job = self._job
-        until = None if job.once else job.clock.now() + timedelta(hours=8)
-        try:
-            with my_turn(job.journal.folder, job.clock, until=until) as mine:
-                if not mine:
-                    return outcome
-                proofs, codes = prove_tonight(job, outcome.phone, store.phone(outcome.phone.udid))
-        except IbackupError as error:
-            job.observe(Note(f"Nothing could be proven of {outcome.phone.name}: {error.message}"))
-            return replace(outcome, codes=outcome.codes | {error.exit_code})
-        return replace(outcome, proofs=outcome.proofs + proofs, codes=outcome.codes | codes)

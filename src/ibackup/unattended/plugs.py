@@ -28,6 +28,7 @@ class Plugs:
         self._clock = clock
         self._mux = mux or Usbmux()
         self._listener: Listener | None = None
+        self._came: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Stop to listen."""
@@ -42,17 +43,27 @@ class Plugs:
         except (NoPhone, ConnectionLost):
             return ()
 
+    def listen(self) -> None:
+        """Begin to listen, where there is a usbmuxd; who is connected already is no news."""
+        if self._listener is None and (listener := self._listening()) is not None:
+            self._take(listener)
+
     def stirs(self) -> bool:
-        """Whether somebody was plugged in or out since the last wait."""
+        """Whether somebody was plugged in or out since the last wait, or since ``listen``."""
         if self._listener is not None:
             return bool(select.select([self._listener], [], [], 0)[0])
         # On Linux usbmuxd comes with the first phone.
         listener = self._listening()
-        return listener is not None and bool(self._take(listener))
+        if listener is not None:
+            self._came += self._take(listener)
+        return bool(self._came)
 
     def wait(self, until: datetime) -> tuple[str, ...]:
         """Let time pass until then, or a few minutes; the UDIDs of phones that were plugged in, as soon as one is."""
         until = min(until, self._clock.now() + _LOOK_AGAIN)
+        if self._came:
+            came, self._came = self._came, ()
+            return came
         while (left := (until - self._clock.now()).total_seconds()) > 0:
             listener = self._listening()
             if listener is None:

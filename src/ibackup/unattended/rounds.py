@@ -12,6 +12,7 @@ from ibackup.unattended.attempt import take_turn
 from ibackup.unattended.job import Job, PhoneOutcome
 from ibackup.unattended.journal import Attempt, State
 from ibackup.unattended.phones import KnownPhone
+from ibackup.unattended.telling import messages
 from ibackup.unattended.turn import my_turn
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -115,6 +116,7 @@ class Rounds:
             return take_turn(job, job.open_store(), phone)
         except IbackupError as error:
             # The store: gone in the middle of the night, or full, or forbidden.
+            job.alarm_all(messages.store_gone(error), "store")
             outcome = put_off(job, phone, "failed", error.message, error)
             job.remember(
                 phone, lambda record: replace(record, last=outcome.attempt, failures=record.failures + 1)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 
-from ibackup.errors import PhoneBusy
+from ibackup.errors import IbackupError, PhoneBusy
 from ibackup.store import durable
 from ibackup.store.lock import PhoneLock
 from ibackup.store.trouble import telling
@@ -24,11 +24,11 @@ def my_turn(folder: str, clock: Clock, *, until: datetime | None = None) -> Iter
         clock: how time passes.
         until: how long to wait for it; None takes it now or not at all.
     """
-    with telling("The state of unattended runs could not be written."):
-        durable.make_dir(folder, parents=True)
     lock = PhoneLock(os.path.join(folder, _NAME))
     while True:
         try:
+            with telling("The state of unattended runs could not be written."):
+                durable.make_dir(folder, parents=True)
             lock.acquire()
             break
         except PhoneBusy:
@@ -37,6 +37,8 @@ def my_turn(folder: str, clock: Clock, *, until: datetime | None = None) -> Iter
                 yield False
                 return
             clock.pause(min(left, _LOOK_EVERY_S))
+        except IbackupError:
+            break  # without a place for it there is no queue; that is no reason not to back up
     try:
         yield True
     finally:

@@ -1,21 +1,20 @@
 """Watches for phones that are plugged in and backs up each that is due, while somebody is there for its passcode."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from ibackup.config import same_udid
 from ibackup.device import find
 from ibackup.errors import ExitCode, IbackupError, NoPhone
-from ibackup.events import Caution, Event, Note
+from ibackup.events import Caution, Note
+from ibackup.store import Store
 from ibackup.unattended import due
-from ibackup.unattended.job import Job, PhoneOutcome, worst
+from ibackup.unattended.idle import Idle
+from ibackup.unattended.job import Job, worst
 from ibackup.unattended.journal import RunRecord
 from ibackup.unattended.phones import KnownPhone, known_phones, trusting
-from ibackup.unattended.plugs import Plugs, charge_only
-from ibackup.unattended.proofs import prove_tonight
+from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.rounds import Place, Rounds, aged, put_off
 from ibackup.unattended.telling import messages
-from ibackup.unattended.turn import my_turn
 
 _TURN_WAIT = timedelta(hours=12)
 
@@ -28,14 +27,11 @@ def watch(job: Job, plugs: Plugs) -> None:
     _Watch(job, plugs).run()
 
 
-class _SomebodyCame(Exception):
-    """A phone was plugged in while snapshots were proven: it comes first."""
-
-
 class _Watch:
     def __init__(self, job: Job, plugs: Plugs) -> None:
         self._job = job
         self._plugs = plugs
+        self._idle = Idle(job, plugs)
         self._rounds = Rounds(job, (), again=True)
 
     def run(self) -> None:
@@ -90,43 +86,28 @@ class _Watch:
 
     def _look_after(self, connected: tuple[str, ...]) -> None:
         """Once a night for each phone: is it stale, and is it time to prove something?"""
-        job = self._job
-        for udid in charge_only(connected):
-            for place in self._rounds.places.values():
-                if same_udid(place.phone.udid, udid):
-                    job.alarm(place.phone, messages.charges_only(place.phone.name), "charges only")
-        for place in self._rounds.places.values():
-            if not job.record(place.phone).proven:
-                try:
-                    self._daily(place)
-                except IbackupError as error:
-                    job.observe(Caution(error.message, error.hint))
-                    # Not again in a minute: the store is away, which each turn tells.
-                    job.remember(place.phone, lambda record: replace(record, proven=True))
-                except _SomebodyCame:
-                    return
+        job, phones = self._job, [place.phone for place in self._rounds.places.values()]
+        self._idle.explain(phones, connected)
+        tonight = [phone for phone in phones if not job.record(phone).proven]
+        if not tonight:
+            return
+        self._idle.prove(tonight)
+        try:
+            store = job.open_store()
+        except IbackupError:
+            return  # told already
+        for phone in tonight:
+            self._stand(store, phone)
 
-    def _daily(self, place: Place) -> None:
-        job, phone = self._job, place.phone
-        store = job.open_store()
+    def _stand(self, store: Store, phone: KnownPhone) -> None:
+        """Say how it stands with a phone, where that is not as it should be or something was proven."""
+        job = self._job
         is_due = due.is_due(phone.rules, job.newest(store.phone(phone.udid)), job.clock.now())
         outcome = aged(job, store, put_off(job, phone, "absent" if is_due else "not_due", ""))
         if outcome.stale:
             job.alarm(phone, messages.stale(phone.name, outcome.newest, job.clock.now()))
-        with my_turn(job.journal.folder, job.clock) as mine:
-            if mine:
-                proofs, codes = prove_tonight(
-                    replace(job, observe=self._unless_somebody_comes), phone, store.phone(phone.udid)
-                )
-                if proofs:
-                    self._report(outcome, replace(outcome, proofs=proofs, codes=outcome.codes | codes))
-
-    def _report(self, before: PhoneOutcome, after: PhoneOutcome) -> None:
-        self._job.report(after)
-        if ExitCode.DAMAGE in after.codes - before.codes:
-            self._job.teller.beat("fail", f"{after.phone.name}: damage found")
-
-    def _unless_somebody_comes(self, event: Event) -> None:
-        self._job.observe(event)
-        if self._plugs.stirs():
-            raise _SomebodyCame
+        outcome = self._idle.take(outcome)
+        if outcome.proofs:
+            job.report(outcome)
+        if ExitCode.DAMAGE in outcome.codes:
+            job.teller.beat("fail", f"{phone.name}: damage found")

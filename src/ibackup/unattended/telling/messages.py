@@ -60,6 +60,11 @@ def failed(name: str, error: IbackupError) -> Message:
     return Message("failed", f"{name} was not backed up", f"{error.message} {error.hint}".strip())
 
 
+def store_gone(error: IbackupError) -> Message:
+    """The store cannot be opened."""
+    return Message("failed", "The store is not there", f"{error.message} {error.hint}".strip())
+
+
 def stale(name: str, newest: datetime | None, now: datetime) -> Message:
     """No good backup within the limit."""
     since = f"for {_age(now - newest)}" if newest is not None else "at all so far"

@@ -80,6 +80,9 @@ class Teller:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            problem = job()
+            try:
+                problem = job()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next message still goes out
+                problem = f"A message could not be delivered ({type(error).__name__})."
             if problem:
                 self._problems.put(problem)
