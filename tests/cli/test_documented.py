@@ -36,6 +36,13 @@ def test_every_member_of_the_json_is_on_its_page(
         ("show", "--phone", ANN.udid),
         ("show", "1999"),
         ("now", "-q"),
+        ("status", "--max-age", "0"),
+        ("schedule", "show"),
+        ("schedule", "install", "--print", "--kind", "systemd"),
+        ("config", "show"),
+        ("config", "check"),
+        ("setup", "--check"),
+        ("setup", "--yes", "--no-schedule", "--no-backup", "--phone", ANN.udid),
         ("nightly", "--once", "--every", "0"),
     ):
         for event in ibackup(*line, "--json").events:

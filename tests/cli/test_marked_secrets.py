@@ -136,6 +136,13 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
+    config = tmp_path / "config.toml"
+    watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
+    watch("config", "show", "--config", config)
+    watch.unlocked("schedule", "install", "--print", "--kind", "systemd")
+    watch.unlocked("nightly", "--once", "--every", "0")
+    watch("watch", "--help")
+    watch("status", "--prometheus", tmp_path / "metrics.prom")
     watch("demo", "--help")
     assert watch.ran == set(COMMANDS), "a command that is not here is not looked at"
 

@@ -3,11 +3,13 @@
 import difflib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -73,6 +75,10 @@ class App:
     def config(self) -> config_file.Config:
         """The config file, read once."""
         return config_file.load(self.settings.config)
+
+    def take_config(self, config: config_file.Config) -> None:
+        """Go on with another config than the one that was read, after it was written."""
+        self.__dict__["config"] = config  # where cached_property keeps it
 
     @property
     def udid(self) -> str | None:
@@ -415,10 +421,30 @@ class Hours(click.ParamType[config_file.Window]):
         return found
 
 
+class TimeOfDay(click.ParamType[time]):
+    """``21:30``, by the clock on the wall."""
+
+    name = "time of day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> time:
+        """Parse a time of day."""
+        if isinstance(value, time):
+            return value
+        found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", str(value), re.ASCII)
+        try:
+            return time(int(found[1]), int(found[2])) if found else self._fail(value, param, ctx)
+        except ValueError:
+            return self._fail(value, param, ctx)
+
+    def _fail(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        self.fail(f"{value!r} is not a time of day; write 21:30.", param, ctx)
+
+
 DURATION = Duration()
 SIZE = Size()
 HOURS = Hours()
 COUNT = Count()
+TIME_OF_DAY = TimeOfDay()
 
 
 def patience() -> float:

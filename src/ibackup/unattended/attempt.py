@@ -93,13 +93,6 @@ class _Turn:
     def _check(self, found: FoundPhone) -> None:
         """Whether this is a moment to begin."""
         job, phone, facts = self._job, self._phone, found.facts
-        if found.trust == "trusted":
-            job.remember(
-                phone,
-                lambda record: replace(
-                    record, cloud_backup=facts.last_cloud_backup, cloud_seen=job.clock.now()
-                ),
-            )
         if job.config.nightly.power and facts.external_power is False:
             raise _NotNow(
                 "no_power",

@@ -88,7 +88,6 @@ class PhoneRecord:
         prompts: how often it has asked for its passcode that night.
         proven: whether its snapshots have had their share of proofs that night.
         alarms: for each kind of alarm the night in which it was sent last.
-        cloud_backup: its last iCloud backup as the phone told it, and ``cloud_seen`` when it did; UTC.
     """
 
     last: Attempt | None = None
@@ -97,8 +96,6 @@ class PhoneRecord:
     prompts: int = 0
     proven: bool = False
     alarms: Mapping[str, str] = field(default_factory=dict)
-    cloud_backup: datetime | None = None
-    cloud_seen: datetime | None = None
 
     def in_night(self, night: str) -> "PhoneRecord":
         """The same, with nothing counted yet where another night has begun."""
@@ -117,10 +114,6 @@ class PhoneRecord:
         }
         if self.last is not None:
             members["last"] = self.last.to_members()
-        if self.cloud_seen is not None:
-            members["cloud_seen"] = times.written(self.cloud_seen)
-        if self.cloud_backup is not None:
-            members["cloud_backup"] = times.written(self.cloud_backup)
         return members
 
     @classmethod
@@ -134,8 +127,6 @@ class PhoneRecord:
             prompts=record.number("prompts"),
             proven=record.flag("proven"),
             alarms={name: alarms.text(name) for name in alarms.names()},
-            cloud_backup=record.time("cloud_backup") if "cloud_backup" in record else None,
-            cloud_seen=record.time("cloud_seen") if "cloud_seen" in record else None,
         )
 
 
