@@ -22,7 +22,7 @@ def test_it_reads_what_it_wrote(tmp_path: Path) -> None:
     file = JournalFile(str(tmp_path / "new" / "state"))
     assert file.read() == Journal()
     attempt = Attempt(NOW, "failed", ExitCode.NO_ROOM, "Full ✓", "", "watch")
-    record = PhoneRecord(attempt, 2, "2026-11-25", 3, True, {"stale": "2026-11-24"}, NOW - DAY, NOW)
+    record = PhoneRecord(attempt, 2, "2026-11-25", 3, True, {"stale": "2026-11-24"})
     journal = Journal(
         {ANN.udid: record, BOB.udid: PhoneRecord()}, RunRecord("nightly", NOW, None), {"room_low": "x"}
     )
