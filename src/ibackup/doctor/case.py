@@ -65,7 +65,7 @@ class Case:
 
     @property
     def noun(self) -> str:
-        """iPhone or iPad."""
+        """What the phone is called: iPhone or iPad."""
         identity = self.evidence.phone.identity
         return identity.noun if identity else "iPhone"
 
@@ -154,11 +154,14 @@ class Case:
     @cached_property
     def counted(self) -> tuple[Counted, ...]:
         """The errors that count, newest first, each kind of error once for each run of it."""
-        found = sorted(
-            [*self._live_errors(), *self._noted_errors()],
-            key=lambda each: each[0].date.timestamp() if each[0].date else 0.0,
-            reverse=True,
-        ) or self._said_error()
+        found = (
+            sorted(
+                [*self._live_errors(), *self._noted_errors()],
+                key=lambda each: each[0].date.timestamp() if each[0].date else 0.0,
+                reverse=True,
+            )
+            or self._said_error()
+        )
         runs: list[Counted] = []
         for error, source in found:
             if runs and (runs[-1].error.domain, runs[-1].error.code) == (error.domain, error.code):

@@ -44,8 +44,8 @@ _CHECKS = (
         id="readable",
         number="C01",
         question="Can the phone be read?",
-        explains="A phone that is locked, does not trust this computer or is not set up tells nothing over the cable. Its "
-        "own notes, in a local backup, can still be read.",
+        explains="A phone that is locked, does not trust this computer or is not set up tells nothing over "
+        "the cable. Its own notes, in a local backup, can still be read.",
         signals="the connection, whether it is locked, its activation, error 212",
         fine="the phone answers",
         look="unlock the phone, tap Trust, and use a cable that carries data",
@@ -65,8 +65,8 @@ _CHECKS = (
         id="last-success",
         number="C03",
         question="When did it last succeed?",
-        explains="One night missed is normal. After a week something is wrong, after two weeks the phone warns by itself, and "
-        "after 180 days without a new one Apple deletes the old backup.",
+        explains="One night missed is normal. After a week something is wrong, after two weeks the phone "
+        "warns by itself, and after 180 days without a new one Apple deletes the old backup.",
         signals="the date of the last finished iCloud backup, the last restore, since when it is switched on",
         fine="the last iCloud backup is recent",
         look="the date under Back Up Now",
@@ -78,8 +78,8 @@ _CHECKS = (
         id="toggle",
         number="C04",
         question="Is iCloud Backup switched on?",
-        explains="Switched off, it never runs, and says nothing. The switches for iCloud Drive and Photos do not stop it; they "
-        "decide what is kept outside the backup.",
+        explains="Switched off, it never runs, and says nothing. The switches for iCloud Drive and Photos do "
+        "not stop it; they decide what is kept outside the backup.",
         signals="the phone's CloudBackupEnabled, and its log with --watch",
         fine="iCloud Backup is switched on",
         look="the switch Back Up This {noun}",
@@ -91,7 +91,8 @@ _CHECKS = (
         number="C05",
         question="Is an Apple Account signed in?",
         explains="Without one there is no iCloud to back up to.",
-        signals="Find My, with whom contacts and calendars sync, the accounts in a local backup (their number alone); error 210",
+        signals="Find My, with whom contacts and calendars sync, the accounts in a local backup (their "
+        "number alone); error 210",
         fine="an Apple Account is signed in",
         look="your name at the top of Settings",
         place=Place.ACCOUNT,
@@ -101,8 +102,8 @@ _CHECKS = (
         id="policy",
         number="C06",
         question="Does a profile or an administrator forbid it?",
-        explains="A company, a school or a profile can switch iCloud Backup off; the switch is then grey or missing. Screen Time "
-        "can lock changes of the account.",
+        explains="A company, a school or a profile can switch iCloud Backup off; the switch is then grey or "
+        "missing. Screen Time can lock changes of the account.",
         signals="profiles, supervision, the restrictions in a local backup, error 22, the log with --watch",
         fine="no profile forbids it",
         look="the list of profiles",
@@ -118,8 +119,9 @@ _CHECKS = (
         id="history",
         number="C07",
         question="What did the phone note about its last attempts?",
-        explains="About twenty causes share the sentence “The last backup could not be completed”. The phone keeps the "
-        "real number, its own words and the date of the last ten attempts in a file that every local backup holds.",
+        explains="About twenty causes share the sentence “The last backup could not be completed”. The phone "
+        "keeps the real number, its own words and the date of the last ten attempts in a file that every "
+        "local backup holds.",
         signals="com.apple.MobileBackup.plist in the newest local backup or a sysdiagnose, at most 14 days old",
         fine="no failed attempt noted since",
         look="make a local backup with `ibackup now`: the phone's own notes about iCloud are in it",
@@ -130,9 +132,9 @@ _CHECKS = (
         id="icloud-storage",
         number="C08",
         question="Is iCloud storage full?",
-        explains="The commonest cause. 5 GB are free, for all devices of the account and everything else in iCloud together. "
-        "How much is used cannot be read over a cable. Deleting photos from a phone with iCloud Photos does not make its "
-        "backup smaller.",
+        explains="The commonest cause. 5 GB are free, for all devices of the account and everything else in "
+        "iCloud together. How much is used cannot be read over a cable. Deleting photos from a phone with "
+        "iCloud Photos does not make its backup smaller.",
         signals="error 303; what the next backup wants against the plan (--plan, --icloud-used)",
         fine="the backup fits the plan",
         look="how full iCloud is",
@@ -161,8 +163,8 @@ _CHECKS = (
         id="power",
         number="C10",
         question="Does it get power at night?",
-        explains="By itself iCloud Backup runs only on a charger. The cable to this computer makes that look fine right now and "
-        "says nothing about the night.",
+        explains="By itself iCloud Backup runs only on a charger. The cable to this computer makes that look "
+        "fine right now and says nothing about the night.",
         signals="what ended the last periods on power, Wi-Fi and lock; the battery now",
         fine="power at night",
         look="whether it charged through the last nights (the graph of the battery)",
@@ -173,8 +175,8 @@ _CHECKS = (
         id="lock",
         number="C11",
         question="Was it locked, and unlocked once since its restart?",
-        explains="It must be locked to start by itself; and some files can only be read after it was unlocked once since it was "
-        "switched on.",
+        explains="It must be locked to start by itself; and some files can only be read after it was "
+        "unlocked once since it was switched on.",
         signals="errors 208 and 209; what ended the last periods on power, Wi-Fi and lock",
         fine="locked at night",
         look="whether you unlock it once after a restart",
@@ -184,8 +186,8 @@ _CHECKS = (
         id="conditions",
         number="C12",
         question="Did power, Wi-Fi and lock hold long enough together?",
-        explains="All three have to hold for as long as the upload takes. A phone that is used or unplugged at night never "
-        "finishes.",
+        explains="All three have to hold for as long as the upload takes. A phone that is used or unplugged "
+        "at night never finishes.",
         signals="the last ten such periods by the phone's own notes, errors 202 and 217 to 224",
         fine="long enough on charger, Wi-Fi and locked",
         look="leave it on charger and Wi-Fi, locked, for one night, and look at the date next morning",
@@ -196,9 +198,10 @@ _CHECKS = (
         id="network",
         number="C13",
         question="Is the Wi-Fi restricted, slow or unstable?",
-        explains="Low Data Mode, a hotspot, a VPN, a filter, a log-in page or a slow upload let the phone look connected while "
-        "the backup fails.",
-        signals="errors 300 and those of connections, a VPN, the measured upload (--watch-network), metered networks",
+        explains="Low Data Mode, a hotspot, a VPN, a filter, a log-in page or a slow upload let the phone "
+        "look connected while the backup fails.",
+        signals="errors 300 and those of connections, a VPN, the measured upload (--watch-network), metered "
+        "networks",
         fine="no network trouble noted",
         look="Low Data Mode, a log-in page, the router",
         place=Place.LOW_DATA,
@@ -216,7 +219,8 @@ _CHECKS = (
         id="cellular",
         number="C14",
         question="Does it rely on mobile data?",
-        explains="iCloud Backup does not use mobile data unless that is switched on, and not every carrier offers it.",
+        explains="iCloud Backup does not use mobile data unless that is switched on, and not every carrier "
+        "offers it.",
         signals="mobile data in the phone's own notes, bytes over mobile data (--watch-network)",
         fine="it does not rely on mobile data",
         steps=(steps.JOIN_WIFI, steps.OVER_CELLULAR),
@@ -225,8 +229,8 @@ _CHECKS = (
         id="low-power",
         number="C15",
         question="Low battery, low power mode, or too warm?",
-        explains="Low Power Mode does not stop iCloud Backup itself, but photo sync and downloads; a hot or empty phone puts "
-        "off what can wait.",
+        explains="Low Power Mode does not stop iCloud Backup itself, but photo sync and downloads; a hot or "
+        "empty phone puts off what can wait.",
         signals="the battery's charge and temperature now",
         fine="battery and temperature",
         look="Low Power Mode",
@@ -248,8 +252,8 @@ _CHECKS = (
         id="phone-storage",
         number="C17",
         question="Is the phone itself full?",
-        explains="The phone writes lists and databases while it backs up; without room the backup fails. This is the phone's own "
-        "storage, not iCloud's.",
+        explains="The phone writes lists and databases while it backs up; without room the backup fails. "
+        "This is the phone's own storage, not iCloud's.",
         signals="free bytes by the phone's report (Settings may show more), errors 105 and 106",
         fine="room on the phone",
         look="the bar at the top",
@@ -260,8 +264,8 @@ _CHECKS = (
         id="clock",
         number="C18",
         question="Is the clock right?",
-        explains="A clock that is off by a day makes secure connections fail and lets the phone think that a backup lies in the "
-        "future.",
+        explains="A clock that is off by a day makes secure connections fail and lets the phone think that a "
+        "backup lies in the future.",
         signals="the phone's clock against this computer's, a last backup in the future",
         fine="the clock",
         look="the date and time",
@@ -272,7 +276,8 @@ _CHECKS = (
         id="ios-version",
         number="C19",
         question="Is iOS out of date, a test version or too old?",
-        explains="Apple mends faults of iCloud Backup in updates; very old versions and some test versions cannot back up.",
+        explains="Apple mends faults of iCloud Backup in updates; very old versions and some test versions "
+        "cannot back up.",
         signals="the phone's version against the newest for its model (Apple's feed), error 203",
         fine="iOS is up to date",
         look="whether an update is offered",
@@ -283,7 +288,8 @@ _CHECKS = (
         id="size",
         number="C20",
         question="Is it more than a night can carry?",
-        explains="A first backup of many gigabytes over a slow line takes several nights; it goes on where it stopped.",
+        explains="A first backup of many gigabytes over a slow line takes several nights; it goes on where "
+        "it stopped.",
         signals="what is still to be sent, the longest period on power, Wi-Fi and lock, the measured upload",
         fine="it fits a night",
         look="the time left while Back Up Now runs",
@@ -294,8 +300,8 @@ _CHECKS = (
         id="apps",
         number="C21",
         question="Which apps make it big?",
-        explains="Many apps keep everything in a cloud of their own, so their part of the backup can be left out. Others have no "
-        "other copy.",
+        explains="Many apps keep everything in a cloud of their own, so their part of the backup can be left "
+        "out. Others have no other copy.",
         signals="what the phone wanted to send of each app, else what each app holds",
         fine="no app stands out",
         look="the list of apps with their sizes",
@@ -321,8 +327,8 @@ _CHECKS = (
         id="watch",
         number="C23",
         question="What happens while it tries?",
-        explains="With --watch the phone's log is read while you tap Back Up Now or lock the phone: it shows what the phone "
-        "waits for, and the error the moment it comes.",
+        explains="With --watch the phone's log is read while you tap Back Up Now or lock the phone: it shows "
+        "what the phone waits for, and the error the moment it comes.",
         signals="the phone's log (--watch), bytes sent (--watch-network)",
         fine="watched without an error",
         look="run `ibackup doctor --watch` and tap Back Up Now",
@@ -343,7 +349,8 @@ _CHECKS = (
         id="backoff",
         number="C25",
         question="Is the phone waiting on purpose?",
-        explains="After failures the phone waits longer and longer, up to a week, before it tries again by itself.",
+        explains="After failures the phone waits longer and longer, up to a week, before it tries again by "
+        "itself.",
         signals="the date before which it tries nothing, errors 14, 17 and 310",
         fine="it is not waiting after failures",
         steps=(steps.WAIT_OR_PRESS,),
@@ -364,7 +371,8 @@ _CHECKS = (
         id="session",
         number="C27",
         question="Does Apple still accept the phone's sign-in?",
-        explains="After a changed password or new terms the phone may be signed in and yet be refused, without a word.",
+        explains="After a changed password or new terms the phone may be signed in and yet be refused, "
+        "without a word.",
         signals="error 305, refused sign-ins in the log",
         fine="the sign-in was not refused",
         look="a request at the top of Settings to verify or update the account",
@@ -375,8 +383,8 @@ _CHECKS = (
         id="cloud-data",
         number="C28",
         question="Is the backup in iCloud damaged?",
-        explains="Rare. When everything else is fine and the same error comes back, what is stored at Apple may not fit "
-        "together any more.",
+        explains="Rare. When everything else is fine and the same error comes back, what is stored at Apple "
+        "may not fit together any more.",
         signals="errors 205, 3 and 4 again and again",
         fine="nothing says that the copy in iCloud is damaged",
         steps=(steps.BACK_UP_NOW, steps.RESTART_PHONE, steps.DELETE_CLOUD_BACKUP),
@@ -385,7 +393,8 @@ _CHECKS = (
         id="network-settings",
         number="C29",
         question="Are the network settings broken?",
-        explains="When network errors go on with another Wi-Fi and after a restart, the settings themselves may be the cause.",
+        explains="When network errors go on with another Wi-Fi and after a restart, the settings themselves "
+        "may be the cause.",
         signals="network errors, and that another Wi-Fi and a restart were tried (you are asked)",
         fine="no sign of broken network settings",
         steps=(steps.RESET_NETWORK,),
@@ -394,8 +403,8 @@ _CHECKS = (
         id="local-backup",
         number="C30",
         question="Is there another backup right now?",
-        explains="Whatever iCloud does, a local backup protects what is on the phone tonight, and comes before every step that "
-        "can lose something.",
+        explains="Whatever iCloud does, a local backup protects what is on the phone tonight, and comes "
+        "before every step that can lose something.",
         signals="the newest snapshot in the store, what the phone says of its last local backup",
         fine="there is a local backup",
         steps=(steps.LOCAL_BACKUP,),
@@ -407,7 +416,8 @@ CHECKS = {check.id: check for check in _CHECKS}
 
 # On screen (section 8.3): cheap, then decisive.
 _SCREEN = (
-    "C01 C03 C04 C05 C06 C16 C02 C07 C08 C09 C10 C11 C12 C13 C14 C18 C17 C19 C20 C21 C22 C25 C24 C15 C27 C28 C26 C29 C30 C23"
+    "C01 C03 C04 C05 C06 C16 C02 C07 C08 C09 C10 C11 C12 C13 C14 C18 C17 C19 C20 C21 C22 C25 C24 C15 C27 C28 "
+    "C26 C29 C30 C23"
 )
 _BY_NUMBER = {check.number: check.id for check in _CHECKS}
 SCREEN_ORDER = tuple(_BY_NUMBER[number] for number in _SCREEN.split())

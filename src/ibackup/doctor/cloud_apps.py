@@ -18,7 +18,10 @@ class OwnCloud:
     condition: str = _IF_SIGNED_IN
 
 
-_WHATSAPP = "only after WhatsApp's own Settings > Chats > Chat Backup shows a date; that backup also takes iCloud storage"
+_WHATSAPP = (
+    "only after WhatsApp's own Settings > Chats > Chat Backup shows a date; that backup also takes "
+    "iCloud storage"
+)
 
 OWN_CLOUD = {
     # photos, files
@@ -57,7 +60,9 @@ OWN_CLOUD = {
     "com.hammerandchisel.discord": OwnCloud("Discord"),
     "com.linkedin.LinkedIn": OwnCloud("LinkedIn"),
     # messengers
-    "ph.telegra.Telegraph": OwnCloud("Telegram", "if you are signed in there; secret chats are on this phone alone"),
+    "ph.telegra.Telegraph": OwnCloud(
+        "Telegram", "if you are signed in there; secret chats are on this phone alone"
+    ),
     "net.whatsapp.WhatsApp": OwnCloud("WhatsApp", _WHATSAPP),
     "net.whatsapp.WhatsAppSMB": OwnCloud("WhatsApp Business", _WHATSAPP),
     "com.viber": OwnCloud("Viber", "only after its own backup shows a date"),

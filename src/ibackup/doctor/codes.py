@@ -61,14 +61,22 @@ def _passing(words: str, check: str, levels: _Levels, *, cloud_only: bool = Fals
 
 
 _GENERAL = Meaning(words="a failure without a reason of its own", check="history", levels=_GROWING)
-_ODD = Meaning(words="what is stored in iCloud is not what the phone expects", check="cloud-data", levels=(None, _P, _L))
-_HELPER = Meaning(words="a program of the phone that the backup needs stopped", check="helpers", levels=_GROWING)
+_ODD = Meaning(
+    words="what is stored in iCloud is not what the phone expects", check="cloud-data", levels=(None, _P, _L)
+)
+_HELPER = Meaning(
+    words="a program of the phone that the backup needs stopped", check="helpers", levels=_GROWING
+)
 _ENDED = _passing("it was stopped because power, Wi-Fi or the lock ended", "conditions", _GROWING)
 _NETWORK = _passing("the network failed", "network", _GROWING, cloud_only=True)
 _OFFLINE = _passing("there was no network", "wifi", _LIKELY, cloud_only=True)
-_SERVER = Meaning(words="Apple's server answered with an error", check="apple-status", levels=_LIKELY, cloud_only=True)
+_SERVER = Meaning(
+    words="Apple's server answered with an error", check="apple-status", levels=_LIKELY, cloud_only=True
+)
 _UNAVAILABLE = replace(_SERVER, words="Apple's service was not available")
-_WAIT = Meaning(words="Apple's server told the phone to wait", check="backoff", levels=_POSSIBLE, cloud_only=True)
+_WAIT = Meaning(
+    words="Apple's server told the phone to wait", check="backoff", levels=_POSSIBLE, cloud_only=True
+)
 _FULL = _clear("iCloud storage is full", "icloud-storage", _ALWAYS)
 _SESSION = _clear("Apple's server did not accept the phone's sign-in", "session", _LIKELY_CLEAR)
 _PHONE_FULL = _clear("the phone itself has no room", "phone-storage", _LIKELY_CLEAR, cloud_only=False)
@@ -117,7 +125,9 @@ _BACKUP: dict[int, Meaning] = {
     304: _UNAVAILABLE,
     305: _SESSION,
     306: replace(_SERVER, words="Apple's server could not do its part", levels=_POSSIBLE),
-    307: Meaning(words="the account was moved to another server", check="session", levels=_POSSIBLE, cloud_only=True),
+    307: Meaning(
+        words="the account was moved to another server", check="session", levels=_POSSIBLE, cloud_only=True
+    ),
     308: _OFFLINE,
     310: _WAIT,
 } | dict.fromkeys((217, 218, 219, 220, 222, 224), _ENDED)

@@ -26,7 +26,14 @@ _OTHER_NAMES = {
     "HealthDomain": "Health",
 }
 UPLOADS = (5 * MEGABIT, 10 * MEGABIT, 40 * MEGABIT)
-PLANS = {"5GB": 5 * GB, "50GB": 50 * GB, "200GB": 200 * GB, "2TB": 2000 * GB, "6TB": 6000 * GB, "12TB": 12000 * GB}
+PLANS = {
+    "5GB": 5 * GB,
+    "50GB": 50 * GB,
+    "200GB": 200 * GB,
+    "2TB": 2000 * GB,
+    "6TB": 6000 * GB,
+    "12TB": 12000 * GB,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +107,15 @@ def estimate(evidence: Evidence, limits: Thresholds = LIMITS) -> Estimate | None
         disk = evidence.phone.disk.get()
         high = sum(app.data or 0 for app in apps.value)
         photos = (disk.photos or 0) if disk else 0
-        basis = "what the apps hold, caches included, which are not backed up" + (", and photos" if photos else "")
+        basis = "what the apps hold, caches included, which are not backed up" + (
+            ", and photos" if photos else ""
+        )
         return Estimate(
-            low=int(high * limits.apps_backed_up), high=high + photos, own=False, basis=basis, source=apps.source
+            low=int(high * limits.apps_backed_up),
+            high=high + photos,
+            own=False,
+            basis=basis,
+            source=apps.source,
         )
     return None
 
@@ -123,14 +136,20 @@ def shares(evidence: Evidence, limits: Thresholds = LIMITS) -> Shares | None:
     names = {app.bundle_id: app.name for app in apps.value} if isinstance(apps, Seen) else {}
     if isinstance(notes, Seen) and notes.value.sizing and notes.value.sizing.domains:
         found = _by_owner(notes.value.sizing.domains)
-        return Shares(shares=_rows(found, names, limits), basis="what the phone wanted to send", source=notes.source)
+        return Shares(
+            shares=_rows(found, names, limits), basis="what the phone wanted to send", source=notes.source
+        )
     if isinstance(sizes, Seen):
         found = _by_owner(sizes.value.domains)
-        return Shares(shares=_rows(found, names, limits), basis="the files in a local backup", source=sizes.source)
+        return Shares(
+            shares=_rows(found, names, limits), basis="the files in a local backup", source=sizes.source
+        )
     if isinstance(apps, Seen) and any(app.data for app in apps.value):
         found = {app.bundle_id: app.data or 0 for app in apps.value}
         return Shares(
-            shares=_rows(found, names, limits), basis="what each app holds, caches included", source=apps.source
+            shares=_rows(found, names, limits),
+            basis="what each app holds, caches included",
+            source=apps.source,
         )
     return None
 

@@ -15,12 +15,14 @@ MEGABIT = 1_000_000
 class Thresholds:
     """Times, bytes and counts; the comment says what each decides."""
 
-    # The last success (C03)
+    # -- C03: The last success --
     success_recent: timedelta = timedelta(hours=48)  # newer: iCloud Backup works
     success_overdue: timedelta = timedelta(days=7)  # older: something is wrong
     success_alert: timedelta = timedelta(days=14)  # older: the phone itself warns
     success_expiring: timedelta = timedelta(days=150)  # older: near the 180 days after which Apple deletes it
-    first_pending: timedelta = timedelta(hours=48)  # switched on so recently: the first one may still be to come
+    first_pending: timedelta = timedelta(
+        hours=48
+    )  # switched on so recently: the first one may still be to come
 
     # Evidence ages
     notes_stale: timedelta = timedelta(days=14)  # older notes of the phone prove nothing about today
@@ -28,14 +30,14 @@ class Thresholds:
     local_fresh: timedelta = timedelta(days=1)  # a local backup so young protects from a risky step
     local_old: timedelta = timedelta(days=30)  # an older one is as good as none (C30)
 
-    # Apple (C02)
+    # -- C02: Apple --
     resolved_recent: timedelta = timedelta(hours=24)
 
-    # Restore (C16)
+    # -- C16: Restore --
     restore_recent: timedelta = timedelta(days=7)
     placeholders_many: int = 5
 
-    # Conditions (C09 to C12)
+    # -- C09 to C12: Conditions --
     windows_days: timedelta = timedelta(days=7)
     windows_few: int = 2  # fewer tell nothing about habits
     windows_looked_at: int = 5
@@ -45,18 +47,18 @@ class Thresholds:
     window_good: timedelta = timedelta(hours=2)
     postponed_often: int = 2
 
-    # Network (C13)
+    # -- C13: Network --
     network_errors: int = 2
     upload_slow: float = 1 * MEGABIT  # bit/s
     upload_good: float = 5 * MEGABIT
     vpn_share: float = 0.2  # of the bytes that left
 
-    # Power (C10, C15)
+    # -- C10, C15: Power --
     battery_low: int = 20  # percent
     battery_hot: float = 38.0  # °C
     battery_draining: int = -100  # mA, although a cable is there
 
-    # Room on the phone (C17)
+    # -- C17: Room on the phone --
     free_likely: int = 200 * MB
     free_possible: int = 1 * GB
 
@@ -64,10 +66,10 @@ class Thresholds:
     clock_note: timedelta = timedelta(minutes=10)
     clock_wrong: timedelta = timedelta(hours=24)
 
-    # iOS (C19)
+    # -- C19: iOS --
     ios_too_old: int = 9
 
-    # Sizes (C08, C20, C21)
+    # -- C08, C20, C21: Sizes --
     free_plan: int = 5 * GB
     plan_tight: float = 0.7
     nights_possible: float = 1.0  # needed time over the longest window
@@ -77,7 +79,7 @@ class Thresholds:
     app_large: int = 500 * MB
     app_tiny: int = 50 * MB  # apps below that are not worth a line
 
-    # Apps (C22), crashes (C24), waiting (C25), damage (C28)
+    # -- C28: Apps (C22), crashes (C24), waiting (C25), damage --
     app_named: int = 2
     crashes_days: timedelta = timedelta(days=14)
     crashes_many: int = 2

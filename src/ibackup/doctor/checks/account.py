@@ -25,7 +25,11 @@ def toggle(case: Case) -> Finding:
             return fine("toggle", said(switch, "iCloud Backup was off then, and has succeeded since."))
         text = "iCloud Backup is off for the main account. Apple deletes the old backup after 180 days."
         return found(
-            "toggle", Level.BLOCKER, "it is switched off", [said(switch, text)], stands=switch.source.kind == "usb"
+            "toggle",
+            Level.BLOCKER,
+            "it is switched off",
+            [said(switch, text)],
+            stands=switch.source.kind == "usb",
         )
     cloud, local = phone.last_cloud_backup, phone.last_local_backup
     told_nothing = not isinstance(cloud, Seen) and isinstance(local, Seen)
@@ -41,7 +45,11 @@ def account(case: Case) -> Finding:
     by_error = by_codes(case, "account", "no Apple Account is signed in")
     if by_error:
         return by_error
-    find_my, sync, accounts = case.evidence.phone.find_my, case.evidence.phone.sync_sources, case.evidence.noted.accounts
+    find_my, sync, accounts = (
+        case.evidence.phone.find_my,
+        case.evidence.phone.sync_sources,
+        case.evidence.noted.accounts,
+    )
     if isinstance(find_my, Seen) and find_my.value:
         return fine("account", said(find_my, "Find My is on, so an Apple Account is signed in."))
     with_icloud = isinstance(sync, Seen) and any(
@@ -51,9 +59,13 @@ def account(case: Case) -> Finding:
         return fine("account", said(sync, "Contacts or calendars sync with iCloud."))
     if isinstance(accounts, Seen):
         if accounts.value.icloud:
-            return fine("account", said(accounts, f"iCloud accounts on this {case.noun}: {accounts.value.icloud}."))
+            return fine(
+                "account", said(accounts, f"iCloud accounts on this {case.noun}: {accounts.value.icloud}.")
+            )
         text = f"The {case.noun}'s list of accounts has no iCloud account."
-        return found("account", Level.LIKELY, "no Apple Account seems to be signed in", [said(accounts, text)])
+        return found(
+            "account", Level.LIKELY, "no Apple Account seems to be signed in", [said(accounts, text)]
+        )
     if isinstance(find_my, Seen) and isinstance(sync, Seen):
         texts = [said(find_my, "Find My is off."), said(sync, "Nothing syncs with iCloud.")]
         return found("account", Level.LIKELY, "no Apple Account seems to be signed in", texts)
@@ -90,7 +102,9 @@ def policy(case: Case) -> Finding:
             return found("policy", Level.LIKELY, title, managed, steps=_policy_steps(case))
         title = "a profile or an administrator may forbid it"
         return found("policy", Level.POSSIBLE, title, managed, steps=_policy_steps(case))
-    return unless_known("policy", case.evidence.phone.profiles, case.evidence.phone.cloud_configuration, settings)
+    return unless_known(
+        "policy", case.evidence.phone.profiles, case.evidence.phone.cloud_configuration, settings
+    )
 
 
 def _managed(case: Case) -> Iterator[Said]:

@@ -17,20 +17,32 @@ def apple_status(case: Case) -> Finding:
     status = case.evidence.apple.status
     level, errors = case.by_codes("apple-status")
     texts = list(errors)
-    listed = isinstance(status, Seen) and any("icloud backup" in name.casefold() for name in status.value.services)
+    listed = isinstance(status, Seen) and any(
+        "icloud backup" in name.casefold() for name in status.value.services
+    )
     if isinstance(status, Seen):
         for own, text in _events(case, status.value.events):
             level = surer(level, own)
             texts.append(said(status, text))
         if errors and len(texts) == len(errors) and listed:
-            texts.append(said(status, "Apple's System Status page shows no trouble, but it shows only widespread ones."))
+            texts.append(
+                said(
+                    status, "Apple's System Status page shows no trouble, but it shows only widespread ones."
+                )
+            )
     if level:
-        title = "Apple's servers have trouble" if level is not Level.POSSIBLE else "Apple's servers perhaps have trouble"
+        title = (
+            "Apple's servers have trouble"
+            if level is not Level.POSSIBLE
+            else "Apple's servers perhaps have trouble"
+        )
         chosen = [steps.WAIT_FOR_APPLE]
         return found("apple-status", level, title, texts, steps=chosen, stands=bool(errors))
     if listed:
         return fine("apple-status")
-    return unseen("apple-status", why(status) or "Apple's page does not list iCloud Backup in a way that is known here")
+    return unseen(
+        "apple-status", why(status) or "Apple's page does not list iCloud Backup in a way that is known here"
+    )
 
 
 def _events(case: Case, events: tuple[ServiceEvent, ...]) -> Iterator[tuple[Level, str]]:
@@ -48,7 +60,10 @@ def _events(case: Case, events: tuple[ServiceEvent, ...]) -> Iterator[tuple[Leve
         elif event.status == "upcoming" and main:
             yield Level.POSSIBLE, f"Apple announces for {event.service}: {event.kind}."
         elif event.ended and case.now - event.ended <= case.limits.resolved_recent:
-            yield Level.POSSIBLE, f"Apple had trouble with {event.service} until {wording.when(event.ended, case.now)}."
+            yield (
+                Level.POSSIBLE,
+                f"Apple had trouble with {event.service} until {wording.when(event.ended, case.now)}.",
+            )
 
 
 def cloud_data(case: Case) -> Finding:

@@ -44,7 +44,9 @@ def wifi(case: Case) -> Finding:
             if level is None:
                 return fine("wifi", *texts)
     if level:
-        title = "the phone has no Wi-Fi" if level is not Level.POSSIBLE else "the phone is perhaps not on Wi-Fi"
+        title = (
+            "the phone has no Wi-Fi" if level is not Level.POSSIBLE else "the phone is perhaps not on Wi-Fi"
+        )
         return found("wifi", level, title, texts, stands=bool(errors))
     return unseen("wifi", why(now))
 
@@ -61,16 +63,25 @@ def power(case: Case) -> Finding:
     looked_at = windows[: limits.windows_looked_at]
     by_power = sum(not window.on_power for window in looked_at)
     if by_power >= limits.windows_by_power:
-        text = f"Of the last {len(looked_at)} times on charger, Wi-Fi and locked, {by_power} ended because power was lost."
+        text = (
+            f"Of the last {len(looked_at)} times on charger, Wi-Fi and locked, {by_power} ended because "
+            f"power was lost."
+        )
         return found("power", Level.LIKELY, "it loses power at night", [_noted(case, text)])
     if isinstance(log, Seen) and log.value.conditions and log.value.conditions.on_power is False:
         text = f"The {case.noun}'s log says: no power, although the cable is connected."
         return found("power", Level.POSSIBLE, "the charger or hub gives too little power", [said(log, text)])
     drains = isinstance(supply, Seen) and (supply.value.milliamperes or 0) < limits.battery_draining
     plugged = battery.get()
-    if isinstance(supply, Seen) and drains and (supply.value.external_power or (plugged and plugged.external_power)):
+    if (
+        isinstance(supply, Seen)
+        and drains
+        and (supply.value.external_power or (plugged and plugged.external_power))
+    ):
         text = f"The battery loses {-(supply.value.milliamperes or 0)} mA although a cable is connected."
-        return found("power", Level.POSSIBLE, "the charger or hub gives too little power", [said(supply, text)])
+        return found(
+            "power", Level.POSSIBLE, "the charger or hub gives too little power", [said(supply, text)]
+        )
     if len(windows) >= limits.windows_few:
         return fine("power", _noted(case, f"Power ended {by_power} of the last {len(looked_at)} such times."))
     return unseen("power", _no_history(case))
@@ -83,7 +94,10 @@ def lock(case: Case) -> Finding:
     log, windows, limits = case.evidence.live.log, case.windows, case.limits
     if isinstance(log, Seen) and log.value.missing_keys:
         level = surer(level, Level.LIKELY)
-        text = f"{wording.several(log.value.missing_keys, 'file')} could not be read: not unlocked since the restart."
+        text = (
+            f"{wording.several(log.value.missing_keys, 'file')} could not be read: not unlocked since the "
+            f"restart."
+        )
         texts.append(said(log, text))
     if level:
         title = "files could not be read, because it had not been unlocked"
@@ -92,7 +106,10 @@ def lock(case: Case) -> Finding:
     short = limits.window_interrupted.total_seconds()
     soon = sum(not window.locked and window.seconds < short for window in looked_at)
     if soon >= limits.windows_few and soon * 2 >= len(looked_at):
-        text = f"Of the last {len(looked_at)} times on charger, Wi-Fi and locked, {soon} ended within minutes: it was unlocked."
+        text = (
+            f"Of the last {len(looked_at)} times on charger, Wi-Fi and locked, {soon} ended within "
+            f"minutes: it was unlocked."
+        )
         title = "it is unlocked again too soon"
         return found("lock", Level.POSSIBLE, title, [_noted(case, text)], steps=[steps.LEAVE_ALONE])
     if len(windows) >= limits.windows_few:
@@ -131,12 +148,15 @@ def _by_windows(case: Case, windows: Sequence[Window]) -> tuple[Level | None, st
     if not recent:
         last = wording.when(_end(windows[0]), case.now)
         switched_on = case.evidence.phone.toggle.get() is not False
-        text = f"In the week before these notes power, Wi-Fi and lock never held together; the last time was {last}."
+        text = (
+            f"In the week before these notes power, Wi-Fi and lock never held together; the last time was "
+            f"{last}."
+        )
         return (Level.LIKELY if switched_on else Level.POSSIBLE), text
     lengths = [window.seconds for window in recent]
     text = (
-        f"In the week before these notes it was on charger, Wi-Fi and locked {wording.times(len(recent))}; the longest "
-        f"lasted {wording.lasting(max(lengths))}{_ended_by(recent)}."
+        f"In the week before these notes it was on charger, Wi-Fi and locked {wording.times(len(recent))}; "
+        f"the longest lasted {wording.lasting(max(lengths))}{_ended_by(recent)}."
     )
     if len(recent) < limits.windows_few:
         return None, text
@@ -168,7 +188,10 @@ def cellular(case: Case) -> Finding:
     if isinstance(traffic, Seen) and isinstance(now, Seen) and not now.value.connected:
         mobile = sum(sent for name, sent in traffic.value.interfaces.items() if name.startswith("pdp_ip"))
         if mobile:
-            text = f"{wording.size(mobile)} went over mobile data while the network was watched, and there is no Wi-Fi."
+            text = (
+                f"{wording.size(mobile)} went over mobile data while the network was watched, and there "
+                f"is no Wi-Fi."
+            )
             return found("cellular", Level.POSSIBLE, title, [said(traffic, text)])
     if isinstance(now, Seen) and now.value.connected:
         return fine("cellular")
@@ -179,7 +202,11 @@ def low_power(case: Case) -> Finding:
     """C15: low battery, low power mode, or too warm?"""
     battery, supply, limits = case.evidence.phone.battery, case.evidence.phone.power_source, case.limits
     texts, chosen = [], []
-    if isinstance(battery, Seen) and battery.value.percent is not None and battery.value.percent < limits.battery_low:
+    if (
+        isinstance(battery, Seen)
+        and battery.value.percent is not None
+        and battery.value.percent < limits.battery_low
+    ):
         texts.append(said(battery, f"The battery is at {battery.value.percent} %."))
         chosen += [steps.CHARGE, steps.LOW_POWER_OFF]
     celsius = supply.value.celsius if isinstance(supply, Seen) else None

@@ -26,13 +26,17 @@ def readable(case: Case) -> Finding:
         level = surer(level, Level.LIKELY)
         texts.append(said(phone.setup_done, f"The {case.noun}'s set-up was not finished."))
     if level:
-        return found("readable", level, f"the {case.noun}'s set-up is not finished", texts, stands=bool(errors))
+        return found(
+            "readable", level, f"the {case.noun}'s set-up is not finished", texts, stands=bool(errors)
+        )
     if isinstance(reachable, Seen) and reachable.value:
         identity = phone.identity
         model = (identity.product_name or identity.product_type or case.noun) if identity else case.noun
         version = f", iOS {identity.ios_version}" if identity and identity.ios_version else ""
         return fine("readable", said(reachable, f"Connected: {model}{version}."))
-    return unseen("readable", why(reachable) if isinstance(reachable, Unseen) else "the phone does not answer")
+    return unseen(
+        "readable", why(reachable) if isinstance(reachable, Unseen) else "the phone does not answer"
+    )
 
 
 def restore_running(case: Case) -> Finding:
@@ -54,7 +58,9 @@ def restore_running(case: Case) -> Finding:
             moment = wording.when(restore.date, case.now)
             texts.append(Said(f"The {case.noun} was restored {moment}.", source.label, restore.date))
     if level:
-        used = [each for each in case.counted if each.meaning.check == "restore-running" and each.error.code == 13]
+        used = [
+            each for each in case.counted if each.meaning.check == "restore-running" and each.error.code == 13
+        ]
         title = "another device or a restore uses the backup" if used else "a restore is still running"
         chosen = [steps.OTHER_DEVICE] if used else [steps.FINISH_RESTORE]
         return found("restore-running", level, title, texts, steps=chosen, stands=bool(errors))
@@ -67,15 +73,25 @@ def phone_storage(case: Case) -> Finding:
     texts, disk, limits = list(errors), case.evidence.phone.disk, case.limits
     free = disk.value.free if isinstance(disk, Seen) else None
     if isinstance(disk, Seen) and free is not None:
-        texts.append(said(disk, f"{wording.size(free)} are free by the {case.noun}'s report (Settings may show more)."))
+        texts.append(
+            said(disk, f"{wording.size(free)} are free by the {case.noun}'s report (Settings may show more).")
+        )
         if free < limits.free_likely:
             level = surer(level, Level.LIKELY)
         elif free < limits.free_possible:
             level = surer(level, Level.POSSIBLE)
     if level:
-        title = f"the {case.noun} itself is full" if level is not Level.POSSIBLE else f"the {case.noun} itself is nearly full"
+        title = (
+            f"the {case.noun} itself is full"
+            if level is not Level.POSSIBLE
+            else f"the {case.noun} itself is nearly full"
+        )
         return found("phone-storage", level, title, texts, stands=bool(errors))
-    return fine("phone-storage", *texts) if free is not None else unseen("phone-storage", why(disk) or "it is not told")
+    return (
+        fine("phone-storage", *texts)
+        if free is not None
+        else unseen("phone-storage", why(disk) or "it is not told")
+    )
 
 
 def clock(case: Case) -> Finding:
@@ -92,7 +108,10 @@ def clock(case: Case) -> Finding:
         off = abs(offset.value)
         if off > limits.clock_note.total_seconds():
             way = "ahead of" if offset.value > 0 else "behind"
-            text = f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; see which is right."
+            text = (
+                f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; see which is "
+                f"right."
+            )
             texts.append(said(offset, text))
             day_off = off > limits.clock_wrong.total_seconds()
             level = Level.LIKELY if day_off or has_tls_errors(case) else Level.POSSIBLE
@@ -123,7 +142,9 @@ def ios_version(case: Case) -> Finding:
     if later and isinstance(newest, Seen) and newest.value:
         level = surer(level, Level.POSSIBLE)
         posted = f", published {wording.day(newest.value.posted)}" if newest.value.posted else ""
-        texts.append(said(newest, f"It has iOS {version}; iOS {later} may be available for this model{posted}."))
+        texts.append(
+            said(newest, f"It has iOS {version}; iOS {later} may be available for this model{posted}.")
+        )
         chosen = [steps.UPDATE_IOS]
     if is_beta(build):
         level = surer(level, Level.POSSIBLE)
@@ -148,7 +169,10 @@ def is_beta(build: str | None) -> bool:
 def newer_version(case: Case) -> str | None:
     """The newest iOS for the model, when it is newer than what the phone has."""
     newest, identity = case.evidence.apple.newest.get(), case.evidence.phone.identity
-    here, there = _number(identity.ios_version if identity else None), _number(newest.version if newest else None)
+    here, there = (
+        _number(identity.ios_version if identity else None),
+        _number(newest.version if newest else None),
+    )
     return newest.version if newest and here and there and there > here else None
 
 
@@ -172,7 +196,9 @@ def helpers(case: Case) -> Finding:
             many = len(recent) >= limits.crashes_many
             level = surer(level, Level.LIKELY if many and with_error else Level.POSSIBLE)
             names = wording.listed(sorted({each.process for each in recent}))
-            texts.append(said(crashes, f"{wording.several(len(recent), 'crash report')} of {names} in two weeks."))
+            texts.append(
+                said(crashes, f"{wording.several(len(recent), 'crash report')} of {names} in two weeks.")
+            )
     if level:
         chosen = [steps.RESTART_PHONE, *([steps.UPDATE_IOS] if newer_version(case) else [])]
         title = "the phone's own backup programs stop"

@@ -15,11 +15,15 @@ def last_success(case: Case) -> Finding:
     cloud = case.evidence.phone.last_cloud_backup
     if isinstance(cloud, Seen) and cloud.value.in_future and cloud.value.date:
         text = f"The date of the last iCloud backup lies in the future: {wording.day(cloud.value.date)}."
-        return found("last-success", Level.POSSIBLE, "the date of the last backup is wrong", [said(cloud, text)])
+        return found(
+            "last-success", Level.POSSIBLE, "the date of the last backup is wrong", [said(cloud, text)]
+        )
     if case.first_pending:
         text = "It was switched on less than two days ago; the first backup is still to come."
         source = case.notes_source
-        return fine("last-success", Said(text, source.label if source else "", source.date if source else None))
+        return fine(
+            "last-success", Said(text, source.label if source else "", source.date if source else None)
+        )
     last = case.last_success
     if last is None:
         if case.never and isinstance(cloud, Seen):
@@ -29,7 +33,9 @@ def last_success(case: Case) -> Finding:
     text = f"The last iCloud backup finished {wording.when(last.value, case.now)}."
     if case.before_restore:
         text += f" That was before this {case.noun} was restored; none has finished since."
-        return found("last-success", Level.POSSIBLE, "none has finished since the restore", [said(last, text)])
+        return found(
+            "last-success", Level.POSSIBLE, "none has finished since the restore", [said(last, text)]
+        )
     return _by_age(case, last, text)
 
 
@@ -39,7 +45,9 @@ def _by_age(case: Case, last: Seen[datetime], text: str) -> Finding:
         return fine("last-success", said(last, text))
     title = f"the last iCloud backup is {age.days} days old"
     if age <= limits.success_overdue:
-        return found("last-success", Level.POSSIBLE, title, [said(last, text + " One night missed is normal.")])
+        return found(
+            "last-success", Level.POSSIBLE, title, [said(last, text + " One night missed is normal.")]
+        )
     if age > limits.success_expiring:
         text += " Apple keeps it for 180 days after the last update, then deletes it."
     elif age > limits.success_alert:
@@ -54,7 +62,9 @@ def history(case: Case) -> Finding:
         if not isinstance(notes, Seen):
             return unseen("history", why(notes))
         if case.notes_stale:
-            return unseen("history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by")
+            return unseen(
+                "history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by"
+            )
         return fine("history", said(notes, "No failed attempt is noted since the last success."))
     level, errors = case.by_codes("history")
     if newest.meaning.check == "history" and level:
@@ -84,7 +94,9 @@ def backoff(case: Case) -> Finding:
         level = surer(level, Level.LIKELY if long else Level.POSSIBLE)
         texts.append(Said(text, source, case.notes_source.date if case.notes_source else None))
     if level:
-        return found("backoff", level, "the phone waits on purpose after failures", texts, stands=bool(errors))
+        return found(
+            "backoff", level, "the phone waits on purpose after failures", texts, stands=bool(errors)
+        )
     notes = case.evidence.noted.notes
     return fine("backoff") if isinstance(notes, Seen) else unseen("backoff", why(notes))
 
@@ -93,7 +105,11 @@ def _waits(case: Case) -> Iterator[tuple[datetime, str, str]]:
     notes, log = case.notes, case.evidence.live.log
     source = case.notes_source.label if case.notes_source else ""
     if notes and notes.retry_after and notes.retry_after > case.now:
-        after = f", because {wording.several(notes.failure_count, 'attempt')} failed" if notes.failure_count else ""
+        after = (
+            f", because {wording.several(notes.failure_count, 'attempt')} failed"
+            if notes.failure_count
+            else ""
+        )
         moment = wording.when(notes.retry_after, case.now)
         yield notes.retry_after, f"The {case.noun} will not try by itself before {moment}{after}.", source
     if notes and notes.missing_key_retry_after and notes.missing_key_retry_after > case.now:
@@ -112,7 +128,9 @@ def local_backup(case: Case) -> Finding:
     if isinstance(local, Seen) and local.value:
         kind = "encrypted" if local.value.encrypted else "not encrypted"
         moment = wording.when(local.value.finished, case.now)
-        text = Said(f"The newest local backup was made {moment}, {kind}.", local.source.label, local.value.finished)
+        text = Said(
+            f"The newest local backup was made {moment}, {kind}.", local.source.label, local.value.finished
+        )
         if case.now - local.value.finished <= case.limits.local_old:
             return fine("local-backup", text)
         return found("local-backup", Level.POSSIBLE, "the local backup is old", [text])

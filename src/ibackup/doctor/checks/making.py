@@ -65,7 +65,9 @@ def surer(one: Level | None, other: Level | None) -> Level | None:
     return min(known, key=RANK.__getitem__) if known else None
 
 
-def by_codes(case: Case, check: str, title: str, *more: Said, steps: Sequence[Step] | None = None) -> Finding | None:
+def by_codes(
+    case: Case, check: str, title: str, *more: Said, steps: Sequence[Step] | None = None
+) -> Finding | None:
     """What the phone's own errors say, if they say anything of this check."""
     level, errors = case.by_codes(check)
     if level is None:

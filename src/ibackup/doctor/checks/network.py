@@ -19,7 +19,9 @@ def network(case: Case) -> Finding:
     texts = [*errors, *(text for text, _ in signs)]
     if level:
         sure = level is not Level.POSSIBLE
-        title = "the Wi-Fi is restricted, slow or unstable" if sure else "the Wi-Fi is perhaps restricted or slow"
+        title = (
+            "the Wi-Fi is restricted, slow or unstable" if sure else "the Wi-Fi is perhaps restricted or slow"
+        )
         # Without an error only what was seen is worth trying.
         chosen = None if errors else [step for _, step in signs]
         return found("network", level, title, texts, steps=chosen, stands=bool(errors))
@@ -28,7 +30,9 @@ def network(case: Case) -> Finding:
         return fine("network", said(traffic, f"The backup was sent at {speed / 1e6:.1f} Mbit/s."))
     if case.notes and not case.notes_stale:
         return fine("network")
-    return unseen("network", why(case.evidence.noted.notes) or "what the router and the network do is not told")
+    return unseen(
+        "network", why(case.evidence.noted.notes) or "what the router and the network do is not told"
+    )
 
 
 def _repeated(case: Case) -> Level | None:
@@ -53,9 +57,14 @@ def _signs(case: Case) -> Iterator[tuple[Said, Step]]:
     if not isinstance(traffic, Seen):
         return
     sent = sum(traffic.value.interfaces.values())
-    tunnel = sum(count for name, count in traffic.value.interfaces.items() if name.startswith(("utun", "ipsec")))
+    tunnel = sum(
+        count for name, count in traffic.value.interfaces.items() if name.startswith(("utun", "ipsec"))
+    )
     if traffic.value.has_vpn and tunnel > limits.vpn_share * sent:
-        yield said(traffic, f"{wording.size(tunnel)} of what the phone sent went through a VPN."), steps.VPN_OFF
+        yield (
+            said(traffic, f"{wording.size(tunnel)} of what the phone sent went through a VPN."),
+            steps.VPN_OFF,
+        )
     speed = traffic.value.upload_bits_per_second
     if speed is not None and speed < limits.upload_slow:
         text = f"The backup was sent at {speed / 1e6:.2g} Mbit/s, which is slow."
@@ -70,7 +79,14 @@ def network_settings(case: Case) -> Finding:
     if isinstance(tried, Seen) and sure and {"restart", "other-wifi"} <= set(tried.value):
         text = said(tried, "Network errors go on after a restart and with another Wi-Fi, you say.")
         title = "the network settings are perhaps broken"
-        return found("network-settings", Level.POSSIBLE, title, [text, *still.evidence], guess=True, stands=still.stands)
+        return found(
+            "network-settings",
+            Level.POSSIBLE,
+            title,
+            [text, *still.evidence],
+            guess=True,
+            stands=still.stands,
+        )
     if still.level is Level.FINE:
         return fine("network-settings")
     return unseen("network-settings", "it is the last thing to think of, after another Wi-Fi and a restart")

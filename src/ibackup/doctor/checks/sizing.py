@@ -53,7 +53,11 @@ def _against_plan(case: Case) -> tuple[Level | None, list[Said]]:
         return None, []
     plan, used = answers.plan, answers.used
     size = plan.value if isinstance(plan, Seen) else limits.free_plan
-    held = f"the {wording.size(size)} plan" if isinstance(plan, Seen) else f"the free plan holds {wording.size(size)}"
+    held = (
+        f"the {wording.size(size)} plan"
+        if isinstance(plan, Seen)
+        else f"the free plan holds {wording.size(size)}"
+    )
     free = size
     if isinstance(used, Seen) and case.now - used.source.date <= limits.answers_stale:
         free = max(size - used.value, 0)
@@ -87,17 +91,19 @@ def size(case: Case) -> Finding:
     if speed is None:
         quick = upload_seconds(to_send, UPLOADS[-1], limits)
         text = (
-            f"About {wording.size(to_send)} are still to be sent. Even at 40 Mbit/s that takes {wording.lasting(quick)}; "
-            f"{nights}."
+            f"About {wording.size(to_send)} are still to be sent. Even at 40 Mbit/s that takes "
+            f"{wording.lasting(quick)}; {nights}."
         )
         if quick > longest:
             title = "it is more than one night can carry"
-            return found("size", Level.POSSIBLE, title, [Said(text, label, date)], steps=_size_steps(case), guess=True)
+            return found(
+                "size", Level.POSSIBLE, title, [Said(text, label, date)], steps=_size_steps(case), guess=True
+            )
         return unseen("size", "how fast the phone sends is not known (`--watch-network` measures it)")
     needed = upload_seconds(to_send, speed, limits)
     text = (
-        f"About {wording.size(to_send)} are still to be sent; at the measured {speed / 1e6:.2g} Mbit/s that takes "
-        f"{wording.lasting(needed)}; {nights}."
+        f"About {wording.size(to_send)} are still to be sent; at the measured {speed / 1e6:.2g} Mbit/s that "
+        f"takes {wording.lasting(needed)}; {nights}."
     )
     texts = [Said(text, label, date)]
     if needed > limits.nights_possible * longest:
@@ -151,10 +157,10 @@ def app_data(case: Case) -> Finding:
             texts.append(said(log, text))
     if named:
         (app, count), *_ = named.most_common(1)
-        level = Level.LIKELY if count >= case.limits.app_named else Level.POSSIBLE
+        sure = Level.LIKELY if count >= case.limits.app_named else Level.POSSIBLE
         own = [steps.NAMED_APP_UPDATE, steps.NAMED_APP_OFF, steps.REINSTALL_APP]
         title = f"the data of one app stops it: {app_name(app, _told(case, app))}"
-        return found("app-data", level, title, texts, steps=own, stands=True)
+        return found("app-data", sure, title, texts, steps=own, stands=True)
     level, errors = case.by_codes("app-data")
     newest = case.newest
     if newest and newest.error.code in (1, 2) and newest.in_a_row >= case.limits.app_named:
