@@ -1,4 +1,4 @@
-"""AFC, through which a phone shows its media folder: files opened, locked and read, nothing more.
+"""AFC, through which a phone shows a folder of its own: files listed, opened, locked and read, nothing more.
 
 A packet is a header (magic, length of all, length of header and parameters, number, operation; 64-bit
 little-endian), parameters and perhaps data. Answers repeat the number.
@@ -26,6 +26,7 @@ class Operation(IntEnum):
 
     STATUS = 0x01
     DATA = 0x02
+    READ_FOLDER = 0x03
     GET_FILE_INFO = 0x0A
     FILE_OPEN = 0x0D
     FILE_OPENED = 0x0E
@@ -76,6 +77,8 @@ class Afc(Stream):
     """
 
     _number = 0
+    seconds = ANSWER_SECONDS
+    """How long an answer may take."""
 
     def open(self, path: str, mode: Mode) -> int:
         """A handle of a file."""
@@ -114,6 +117,12 @@ class Afc(Stream):
         self.close_file(handle)
         return bytes(content) if len(content) <= limit else None
 
+    def names(self, folder: str) -> list[str]:
+        """What is in a folder, without those that stand for itself and the one above."""
+        _kind, body = self._ask(Operation.READ_FOLDER, _text(folder), f"list {folder}")
+        names = body.decode("utf-8", "replace").split("\0")
+        return [name for name in names if name not in ("", ".", "..")]
+
     def info(self, path: str) -> dict[str, str]:
         """What AFC tells of a file: st_size, st_ifmt and others, all as text."""
         _kind, body = self._ask(Operation.GET_FILE_INFO, _text(path), f"look at {path}")
@@ -124,7 +133,7 @@ class Afc(Stream):
         self._number += 1
         size = _HEADER.size + len(parameters)
         self.write(_HEADER.pack(_MAGIC, size, size, self._number, operation) + parameters)
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self.seconds
         head = self.take(_HEADER.size, deadline)
         if head is None:
             raise self.silent()

@@ -390,14 +390,12 @@ class KnownNetworks:
         last_joined: when it last joined one.
         captive: how many have a log-in page.
         hidden: how many do not show their name.
-        low_data: how many are in Low Data Mode; None: nothing says so either way.
     """
 
     count: int
     last_joined: datetime | None = None
     captive: int = 0
     hidden: int = 0
-    low_data: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
