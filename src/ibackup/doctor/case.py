@@ -34,6 +34,7 @@ class Counted:
 
     Attributes:
         in_a_row: how often it came one after the other.
+        since: when the first of these was noted.
         newest: no other came after it.
         stale: from notes too old to judge today by.
     """
@@ -42,6 +43,7 @@ class Counted:
     meaning: Meaning
     source: Source
     in_a_row: int = 1
+    since: datetime | None = None
     newest: bool = False
     stale: bool = False
 
@@ -165,12 +167,12 @@ class Case:
         runs: list[Counted] = []
         for error, source in found:
             if runs and (runs[-1].error.domain, runs[-1].error.code) == (error.domain, error.code):
-                runs[-1] = replace(runs[-1], in_a_row=runs[-1].in_a_row + 1)
+                first = error.date or runs[-1].since
+                runs[-1] = replace(runs[-1], in_a_row=runs[-1].in_a_row + 1, since=first)
                 continue
             stale = source.kind in ("backup", "sysdiagnose") and self.notes_stale
-            runs.append(
-                Counted(error, codes.meaning(error.domain, error.code), source, newest=not runs, stale=stale)
-            )
+            means = codes.meaning(error.domain, error.code)
+            runs.append(Counted(error, means, source, since=error.date, newest=not runs, stale=stale))
         return tuple(runs)
 
     def _live_errors(self) -> list[tuple[NotedError, Source]]:
@@ -242,7 +244,7 @@ class Case:
         error, words = counted.error, counted.meaning.words
         if counted.source.kind == "person":
             return Said(f"You say the {self.noun} shows: {error.text}.", counted.source.label, error.date)
-        often = f" {counted.in_a_row} times in a row, last" if counted.in_a_row > 1 else ""
+        often = f", {counted.in_a_row} times in a row, last" if counted.in_a_row > 1 else ""
         moment = f" {wording.when(error.date, self.now)}" if error.date else ""
         own = f" In its own words: “{error.text}”" if error.text else ""
         return Said(

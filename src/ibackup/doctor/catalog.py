@@ -47,7 +47,7 @@ _CHECKS = (
         explains="A phone that is locked, does not trust this computer or is not set up tells nothing over "
         "the cable. Its own notes, in a local backup, can still be read.",
         signals="the connection, whether it is locked, its activation, error 212",
-        fine="the phone answers",
+        fine="it answers",
         look="unlock the phone, tap Trust, and use a cable that carries data",
         steps=(steps.FINISH_SETUP,),
     ),
@@ -68,7 +68,7 @@ _CHECKS = (
         explains="One night missed is normal. After a week something is wrong, after two weeks the phone "
         "warns by itself, and after 180 days without a new one Apple deletes the old backup.",
         signals="the date of the last finished iCloud backup, the last restore, since when it is switched on",
-        fine="the last iCloud backup is recent",
+        fine="the last success is recent",
         look="the date under Back Up Now",
         place=Place.BACKUP,
         steps=(steps.LOOK_AGAIN,),
@@ -81,7 +81,7 @@ _CHECKS = (
         explains="Switched off, it never runs, and says nothing. The switches for iCloud Drive and Photos do "
         "not stop it; they decide what is kept outside the backup.",
         signals="the phone's CloudBackupEnabled, and its log with --watch",
-        fine="iCloud Backup is switched on",
+        fine="switched on",
         look="the switch Back Up This {noun}",
         place=Place.BACKUP,
         steps=(steps.SWITCH_ON, steps.ACCOUNT_CHANGES),
@@ -93,7 +93,7 @@ _CHECKS = (
         explains="Without one there is no iCloud to back up to.",
         signals="Find My, with whom contacts and calendars sync, the accounts in a local backup (their "
         "number alone); error 210",
-        fine="an Apple Account is signed in",
+        fine="signed in",
         look="your name at the top of Settings",
         place=Place.ACCOUNT,
         steps=(steps.SIGN_IN,),
@@ -105,7 +105,7 @@ _CHECKS = (
         explains="A company, a school or a profile can switch iCloud Backup off; the switch is then grey or "
         "missing. Screen Time can lock changes of the account.",
         signals="profiles, supervision, the restrictions in a local backup, error 22, the log with --watch",
-        fine="no profile forbids it",
+        fine="not forbidden",
         look="the list of profiles",
         place=Place.PROFILES,
         steps=(
@@ -123,7 +123,7 @@ _CHECKS = (
         "keeps the real number, its own words and the date of the last ten attempts in a file that every "
         "local backup holds.",
         signals="com.apple.MobileBackup.plist in the newest local backup or a sysdiagnose, at most 14 days old",
-        fine="no failed attempt noted since",
+        fine="no failure noted since",
         look="make a local backup with `ibackup now`: the phone's own notes about iCloud are in it",
         steps=(steps.SEE_ERROR, steps.WATCH, steps.RESTART_PHONE),
         report=True,
@@ -136,7 +136,7 @@ _CHECKS = (
         "iCloud together. How much is used cannot be read over a cable. Deleting photos from a phone with "
         "iCloud Photos does not make its backup smaller.",
         signals="error 303; what the next backup wants against the plan (--plan, --icloud-used)",
-        fine="the backup fits the plan",
+        fine="it fits into iCloud",
         look="how full iCloud is",
         place=Place.STORAGE,
         steps=(
@@ -154,7 +154,7 @@ _CHECKS = (
         question="Is the phone on Wi-Fi?",
         explains="iCloud Backup runs by itself on Wi-Fi alone, unless mobile data was allowed for it.",
         signals="the Wi-Fi interface now, Wi-Fi in the phone's own notes, error 308",
-        fine="the phone is on Wi-Fi",
+        fine="on Wi-Fi now",
         look="the name of a network with a tick",
         place=Place.WIFI,
         steps=(steps.JOIN_WIFI, steps.BACK_UP_NOW),
@@ -189,8 +189,8 @@ _CHECKS = (
         explains="All three have to hold for as long as the upload takes. A phone that is used or unplugged "
         "at night never finishes.",
         signals="the last ten such periods by the phone's own notes, errors 202 and 217 to 224",
-        fine="long enough on charger, Wi-Fi and locked",
-        look="leave it on charger and Wi-Fi, locked, for one night, and look at the date next morning",
+        fine="undisturbed long enough",
+        look="the same date after a night on charger and Wi-Fi, locked",
         place=Place.BACKUP,
         steps=(steps.LEAVE_ALONE, steps.WATCH),
     ),
@@ -202,7 +202,7 @@ _CHECKS = (
         "look connected while the backup fails.",
         signals="errors 300 and those of connections, a VPN, the measured upload (--watch-network), metered "
         "networks",
-        fine="no network trouble noted",
+        fine="no network errors",
         look="Low Data Mode, a log-in page, the router",
         place=Place.LOW_DATA,
         steps=(
@@ -222,7 +222,7 @@ _CHECKS = (
         explains="iCloud Backup does not use mobile data unless that is switched on, and not every carrier "
         "offers it.",
         signals="mobile data in the phone's own notes, bytes over mobile data (--watch-network)",
-        fine="it does not rely on mobile data",
+        fine="no need of mobile data",
         steps=(steps.JOIN_WIFI, steps.OVER_CELLULAR),
     ),
     CheckInfo(
@@ -232,7 +232,7 @@ _CHECKS = (
         explains="Low Power Mode does not stop iCloud Backup itself, but photo sync and downloads; a hot or "
         "empty phone puts off what can wait.",
         signals="the battery's charge and temperature now",
-        fine="battery and temperature",
+        fine="battery",
         look="Low Power Mode",
         place=Place.POWER_MODE,
         steps=(steps.CHARGE, steps.LOW_POWER_OFF, steps.COOL_DOWN),
@@ -267,7 +267,7 @@ _CHECKS = (
         explains="A clock that is off by a day makes secure connections fail and lets the phone think that a "
         "backup lies in the future.",
         signals="the phone's clock against this computer's, a last backup in the future",
-        fine="the clock",
+        fine="clock",
         look="the date and time",
         place=Place.CLOCK,
         steps=(steps.CLOCK_AUTOMATIC,),
@@ -279,7 +279,7 @@ _CHECKS = (
         explains="Apple mends faults of iCloud Backup in updates; very old versions and some test versions "
         "cannot back up.",
         signals="the phone's version against the newest for its model (Apple's feed), error 203",
-        fine="iOS is up to date",
+        fine="iOS up to date",
         look="whether an update is offered",
         place=Place.UPDATE,
         steps=(steps.UPDATE_IOS, steps.LEAVE_BETA),
@@ -303,7 +303,7 @@ _CHECKS = (
         explains="Many apps keep everything in a cloud of their own, so their part of the backup can be left "
         "out. Others have no other copy.",
         signals="what the phone wanted to send of each app, else what each app holds",
-        fine="no app stands out",
+        fine="no app in the way",
         look="the list of apps with their sizes",
         place=Place.APPS,
         steps=(steps.APPS_OFF,),
@@ -330,7 +330,7 @@ _CHECKS = (
         explains="With --watch the phone's log is read while you tap Back Up Now or lock the phone: it shows "
         "what the phone waits for, and the error the moment it comes.",
         signals="the phone's log (--watch), bytes sent (--watch-network)",
-        fine="watched without an error",
+        fine="watched without trouble",
         look="run `ibackup doctor --watch` and tap Back Up Now",
         place=Place.BACKUP,
         steps=(steps.BACK_UP_NOW,),
@@ -352,7 +352,7 @@ _CHECKS = (
         explains="After failures the phone waits longer and longer, up to a week, before it tries again by "
         "itself.",
         signals="the date before which it tries nothing, errors 14, 17 and 310",
-        fine="it is not waiting after failures",
+        fine="not waiting after failures",
         steps=(steps.WAIT_OR_PRESS,),
     ),
     CheckInfo(
@@ -361,7 +361,7 @@ _CHECKS = (
         question="Was it restarted since the trouble began?",
         explains="A restart mends much that has no visible cause. When the phone last started cannot be read.",
         signals="what you say you tried",
-        fine="it was restarted",
+        fine="restarted",
         look="turn it off and on once, and unlock it",
         place=Place.SHUT_DOWN,
         steps=(steps.RESTART_PHONE, steps.RESTART_ROUTER),
@@ -374,7 +374,7 @@ _CHECKS = (
         explains="After a changed password or new terms the phone may be signed in and yet be refused, "
         "without a word.",
         signals="error 305, refused sign-ins in the log",
-        fine="the sign-in was not refused",
+        fine="sign-in not refused",
         look="a request at the top of Settings to verify or update the account",
         place=Place.ACCOUNT,
         steps=(steps.ANSWER_PROMPTS, steps.CHECK_TWO_FACTOR, steps.SIGN_OUT),
@@ -386,7 +386,7 @@ _CHECKS = (
         explains="Rare. When everything else is fine and the same error comes back, what is stored at Apple "
         "may not fit together any more.",
         signals="errors 205, 3 and 4 again and again",
-        fine="nothing says that the copy in iCloud is damaged",
+        fine="nothing wrong with the copy in iCloud",
         steps=(steps.BACK_UP_NOW, steps.RESTART_PHONE, steps.DELETE_CLOUD_BACKUP),
     ),
     CheckInfo(
@@ -396,7 +396,7 @@ _CHECKS = (
         explains="When network errors go on with another Wi-Fi and after a restart, the settings themselves "
         "may be the cause.",
         signals="network errors, and that another Wi-Fi and a restart were tried (you are asked)",
-        fine="no sign of broken network settings",
+        fine="network settings",
         steps=(steps.RESET_NETWORK,),
     ),
     CheckInfo(
@@ -406,7 +406,7 @@ _CHECKS = (
         explains="Whatever iCloud does, a local backup protects what is on the phone tonight, and comes "
         "before every step that can lose something.",
         signals="the newest snapshot in the store, what the phone says of its last local backup",
-        fine="there is a local backup",
+        fine="a local backup",
         steps=(steps.LOCAL_BACKUP,),
         report=True,
     ),

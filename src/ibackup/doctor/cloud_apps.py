@@ -19,7 +19,7 @@ class OwnCloud:
 
 
 _WHATSAPP = (
-    "only after WhatsApp's own Settings > Chats > Chat Backup shows a date; that backup also takes "
+    "but only after WhatsApp's own Settings > Chats > Chat Backup shows a date; that backup also takes "
     "iCloud storage"
 )
 
@@ -65,7 +65,7 @@ OWN_CLOUD = {
     ),
     "net.whatsapp.WhatsApp": OwnCloud("WhatsApp", _WHATSAPP),
     "net.whatsapp.WhatsAppSMB": OwnCloud("WhatsApp Business", _WHATSAPP),
-    "com.viber": OwnCloud("Viber", "only after its own backup shows a date"),
+    "com.viber": OwnCloud("Viber", "but only after its own backup shows a date"),
 }
 
 _NO_OTHER_COPY = {"org.whispersystems.signal": "Signal"}  # the name for apps that have none on screen

@@ -6,8 +6,6 @@ from enum import Enum
 _NAME = "[your name]"
 _BACKUP = f"{_NAME} > iCloud > iCloud Backup"
 _RESET = "General > Transfer or Reset {noun}"
-
-
 _ANY = 0
 
 
@@ -45,7 +43,8 @@ class Place(Enum):
         (_ANY, f"{_NAME} > iCloud > iCloud Drive"),
         (18, f"{_NAME} > iCloud > Drive"),
     )
-    ACCOUNT = ((_ANY, f"{_NAME}, at the top of Settings"),)
+    ACCOUNT = ((_ANY, _NAME),)
+    SIGN_IN = ((_ANY, "Sign in to your {noun}, at the top"),)
     SIGN_OUT = ((_ANY, f"{_NAME} > scroll to the bottom > Sign Out"),)
     TWO_FACTOR = (
         (_ANY, f"{_NAME} > Password & Security"),

@@ -97,7 +97,7 @@ def estimate(evidence: Evidence, limits: Thresholds = LIMITS) -> Estimate | None
     notes, sizes, apps = evidence.noted.notes, evidence.noted.sizes, evidence.phone.apps
     if isinstance(notes, Seen) and notes.value.sizing and notes.value.sizing.total:
         total = notes.value.sizing.total
-        basis = f"the phone's own figure at its last attempt before {wording.day(notes.source.date)}"
+        basis = "the phone's own figure at its last attempt"
         return Estimate(low=total, high=total, own=True, basis=basis, source=notes.source)
     if isinstance(sizes, Seen):
         low, photos = _of_manifest(sizes.value)
@@ -196,7 +196,7 @@ def _row(key: str, size: int, told: str, limits: Thresholds) -> AppShare:
         return AppShare(name, key, size, "no other copy that we know of: leave it on", can_go=False)
     if size < limits.app_large:
         return AppShare(name, key, size, "keeps its own copy; too small to matter", can_go=False)
-    return AppShare(name, key, size, f"can be switched off, {cloud.condition}", can_go=True)
+    return AppShare(name, key, size, f"may be switched off, {cloud.condition}", can_go=True)
 
 
 def upload_seconds(count: int, bits_per_second: float, limits: Thresholds = LIMITS) -> float:

@@ -66,8 +66,8 @@ BACK_UP_NOW = Step(
     text="Tap Back Up Now and stay on that page until it ends.", place=Place.BACKUP, disruption=1
 )
 SIGN_IN = Step(
-    text="Sign in to your Apple Account at the top of Settings, then turn on iCloud Backup.",
-    place=Place.ACCOUNT,
+    text="Sign in to your Apple Account, then turn on iCloud Backup.",
+    place=Place.SIGN_IN,
     disruption=1,
 )
 ANSWER_PROMPTS = Step(

@@ -39,7 +39,7 @@ def lasting(span: timedelta | float) -> str:
     """How long: ``45 minutes``, ``7.5 hours``, ``9 days``."""
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
     if seconds < 90:
-        return f"{seconds:.0f} seconds"
+        return several(round(seconds), "second")
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} minutes"
     if seconds < 48 * 3600:

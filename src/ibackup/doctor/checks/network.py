@@ -46,14 +46,11 @@ def _repeated(case: Case) -> Level | None:
 
 def _signs(case: Case) -> Iterator[tuple[Said, Step]]:
     """What may restrict it, each with what to try."""
-    traffic, networks, limits = case.evidence.live.traffic, case.evidence.noted.networks, case.limits
+    traffic, limits = case.evidence.live.traffic, case.limits
     source = case.notes_source
     if case.windows and case.windows[0].expensive_network and source:
         text = "The Wi-Fi is marked as metered (a hotspot, or Low Data Mode)."
         yield Said(text, source.label, source.date), steps.LOW_DATA_OFF
-    if isinstance(networks, Seen) and networks.value.low_data:
-        text = f"Low Data Mode is on for {wording.several(networks.value.low_data, 'known Wi-Fi network')}."
-        yield said(networks, text), steps.LOW_DATA_OFF
     if not isinstance(traffic, Seen):
         return
     sent = sum(traffic.value.interfaces.values())

@@ -21,6 +21,8 @@ def icloud_storage(case: Case) -> Finding:
     if level:
         title = "iCloud storage is full" if level is Level.BLOCKER else "iCloud storage is probably full"
         return found("icloud-storage", level, title, [*errors, *texts], steps=chosen, stands=True)
+    if case.works and not isinstance(case.evidence.answers.plan, Seen):
+        return fine("icloud-storage", *texts)
     if by_size in CAUSES:
         sure = by_size is not Level.POSSIBLE
         title = "the backup does not fit into iCloud" if sure else "the backup may not fit into iCloud"
@@ -64,7 +66,7 @@ def _against_plan(case: Case) -> tuple[Level | None, list[Said]]:
         held = f"{wording.size(free)} of {wording.size(size)} are free"
     elif isinstance(plan, Seen):
         held = f"your plan holds {wording.size(size)}"
-    text = f"The next iCloud backup wants {wanted.text} (by {wanted.basis}); {held}."
+    text = f"The next iCloud backup wants {wanted.text}; {held}."
     texts = [Said(text, wanted.source.label, wanted.source.date)]
     # A phone that is backed up already sends what is new, into room that its last backup holds in part.
     pending = case.notes.pending_bytes if case.notes and not case.notes_stale else None
