@@ -35,7 +35,7 @@ def watch(
         seconds: how long.
         network: count bytes on its network, too; somebody has to have agreed to that.
         clock_offset: seconds by which the phone's clock is ahead, to tell old lines from new ones.
-        heard: is given what is known so far at the start, whenever a line has changed it, and every second.
+        heard: is given what is known so far at the start, whenever a line has changed it, and about every second.
     """
     counter = _Counter(phone, seconds) if network else None
     try:
@@ -53,20 +53,21 @@ def _watch_log(phone: StartsServices, seconds: float, clock_offset: float, heard
     try:
         with LogStream(phone, _START_SECONDS) as stream:
             heard(live)
+            told = start
             for line in stream.lines(seconds):
-                changed = line is not None and is_concerned(line, since)
-                if line is not None and changed:
+                before = live
+                if line is not None and is_concerned(line, since):
                     live = hear(live, line)
-                if changed or line is None:
-                    live = _lasting(live, time.monotonic() - start)
+                now = time.monotonic()
+                if live is not before or now - told >= 1:
+                    live, told = replace(live, seconds=now - start), now
                     heard(live)
     except IbackupError as error:
         why = _unseen(error)
     if why is not None and not live.lines:
         return why
-    return Seen(
-        _lasting(live, time.monotonic() - start), Source("live", began, "the phone's log, watched live")
-    )
+    lasted = replace(live, seconds=time.monotonic() - start)
+    return Seen(lasted, Source("live", began, "the phone's log, watched live"))
 
 
 class _Counter:
@@ -128,10 +129,6 @@ class _Counter:
             self._backup_bytes += size
             self._last = time.monotonic()
             self._first = self._last if self._first is None else self._first
-
-
-def _lasting(live: Live, seconds: float) -> Live:
-    return replace(live, seconds=seconds)
 
 
 def _unseen(error: IbackupError) -> Unseen:
