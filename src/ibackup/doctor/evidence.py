@@ -174,7 +174,7 @@ class CrashReport:
     """A crash report by its name alone.
 
     Attributes:
-        process: "backupd", or "JetsamEvent" for a lack of memory.
+        process: "backupd" or "cloudd".
         date: by the name; the time zone is the phone's, so it is right to a day.
     """
 

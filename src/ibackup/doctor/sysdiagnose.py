@@ -69,7 +69,7 @@ def _limit(name: str) -> int:
 def _collect(raw: BinaryIO, found: dict[str, bytes], dates: list[int]) -> None:
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
-    source: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+    source: BinaryIO = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else raw
     for member in tarstream.files(source, _limit):
         ending = next(each for each in _WANTED if ("/" + member.name).endswith(each))
         if ending not in found:

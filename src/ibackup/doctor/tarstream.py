@@ -121,7 +121,7 @@ def _name(head: bytes) -> str:
 
 
 def _pax(body: bytes, name: str) -> tuple[str, int | None]:
-    """The name and size out of pax records: "30 path=…\\n", the number counting itself."""
+    """The name and size out of pax records, each "30 path=…" with a line end, the number counting itself."""
     size = None
     while body:
         digits, _, rest = body.partition(b" ")
