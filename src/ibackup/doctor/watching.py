@@ -116,7 +116,7 @@ class _Counter:
                 for packet in self._stream.packets(self._seconds):
                     if self._stopping.is_set():
                         return
-                    if packet is not None and packet.outgoing:
+                    if packet is not None and packet.outgoing and not packet.interface.startswith("lo"):
                         self._add(packet.interface, packet.process, packet.size)
         except IbackupError as error:
             self._why = _unseen(error)
