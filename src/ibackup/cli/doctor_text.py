@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ibackup.cli.output import printable, styled, wrap
-from ibackup.doctor import wording
+from ibackup.doctor import codes, wording
 from ibackup.doctor.catalog import CHECKS
-from ibackup.doctor.evidence import LargeFile, Seen
+from ibackup.doctor.cloud_apps import app_name
+from ibackup.doctor.evidence import LargeFile, Live, Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 from ibackup.doctor.sizes import UPLOADS, upload_seconds
 from ibackup.doctor.verdict import Verdict
@@ -216,6 +217,52 @@ def _files(title: str, files: Iterable[LargeFile], source: str) -> Iterator[str]
     rows = [f"  {wording.size(each.size):>8}  {printable(os.path.basename(each.path))}" for each in files]
     if rows:
         yield "\n".join([f"{title} ({source}):", *rows])
+
+
+# -- while it is watched -----------------------------------------------------------------------------------------
+
+
+def live_text(live: Live) -> str:
+    """``switched on: yes, power: yes, Wi-Fi: no, locked: no: it waits for Wi-Fi and the lock``; empty at first."""
+    parts: list[str] = []
+    held = live.conditions
+    if held is not None:
+        states = {
+            "switched on": held.enabled,
+            "power": held.on_power,
+            "Wi-Fi": held.on_wifi,
+            "locked": held.locked,
+        }
+        known = {name: state for name, state in states.items() if state is not None}
+        line = ", ".join(f"{name}: {'yes' if state else 'NO'}" for name, state in known.items())
+        missing = [name for name, state in known.items() if not state]
+        parts.append(f"{line}{'' if not missing or live.started else ' (a nightly backup waits for that)'}")
+    if live.started:
+        parts.append("an attempt is under way")
+    for each in live.errors[-1:]:
+        words = codes.meaning(each.domain, each.code).words
+        app = f", at {printable(app_name(each.app))}" if each.app else ""
+        parts.append(f"error {codes.name(each.domain, each.code)}: {words}{app}")
+    return wrap("; ".join(parts)) if parts else ""
+
+
+# -- the catalogue --------------------------------------------------------------------------------------------
+
+
+def catalog_text() -> str:
+    """All checks, for ``--list-checks``."""
+    blocks = []
+    for check in CHECKS.values():
+        lines = [
+            styled(f"{check.number} {check.id}: {check.question}", bold=True),
+            wrap(check.explains, "  "),
+        ]
+        lines.append(wrap(f"Looks at: {check.signals}.", "  "))
+        if check.look:
+            path = f" ({check.place.path(None)})" if check.place else ""
+            lines.append(wrap(f"Look yourself: {check.look.format(noun='iPhone')}{path}", "  "))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------

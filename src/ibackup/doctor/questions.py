@@ -1,6 +1,6 @@
 """What only the person can tell, and whether knowing it would change the verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -31,26 +31,29 @@ _QUESTIONS = (
     Question(
         "plan",
         "How much iCloud storage do you have? (5 GB is what is free)",
-        tuple((name, f"{name[:-2]} {name[-2:]}") for name in PLANS),
+        tuple((plan, f"{plan[:-2]} {plan[-2:]}") for plan in PLANS),
     ),
     Question("used", "How much of it is used?"),
 )
 
 
-def next_question(verdict: Verdict) -> Question | None:
-    """A question whose answer would change the verdict, and that was not answered yet."""
+def next_question(verdict: Verdict, skipped: Collection[str] = ()) -> Question | None:
+    """A question whose answer would change the verdict, and that was neither answered nor skipped."""
     if verdict.status == "working" or verdict.blockers:
         return None
     evidence = verdict.case.evidence
     for question in _QUESTIONS:
+        if question.kind in skipped:
+            continue
         if not isinstance(getattr(evidence.answers, question.kind), Seen) and _matters(verdict, question):
             return question
     return None
 
 
 def answered(evidence: Evidence, kind: QuestionKind, answer: str | int) -> Evidence:
-    """The evidence with one more answer: a sentence's key, or bytes."""
+    """The evidence with one more answer: a sentence's key, a plan's name, or bytes."""
     source = Source("person", evidence.now, "what you said")
+    answer = PLANS.get(str(answer), answer)
     if kind == "sentence":
         return _with(evidence, replace(evidence.answers, sentence=Seen(str(answer), source)))
     fact: Fact[int] = Seen(int(answer), source)

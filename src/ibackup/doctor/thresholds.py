@@ -72,6 +72,7 @@ class Thresholds:
     # -- C08, C20, C21: Sizes --
     free_plan: int = 5 * GB
     plan_tight: float = 0.7
+    plan_full: float = 0.02  # free share of a plan that is as good as none
     nights_possible: float = 1.0  # needed time over the longest window
     nights_likely: float = 3.0
     upload_overhead: float = 1.2

@@ -6,9 +6,9 @@ from ibackup.doctor import steps, wording
 from ibackup.doctor.case import Case
 from ibackup.doctor.checks.making import fine, found, said, surer, unseen, why
 from ibackup.doctor.cloud_apps import app_name
-from ibackup.doctor.evidence import Seen
+from ibackup.doctor.evidence import Seen, Source
 from ibackup.doctor.finding import CAUSES, Finding, Level, Said, Step
-from ibackup.doctor.sizes import UPLOADS, shares, upload_seconds
+from ibackup.doctor.sizes import PLANS, UPLOADS, shares, upload_seconds
 
 _TOP = 5
 
@@ -51,31 +51,38 @@ def _storage_steps(case: Case) -> list[Step]:
 def _against_plan(case: Case) -> tuple[Level | None, list[Said]]:
     """What the backup wants against what the plan, as far as known, holds."""
     wanted, limits, answers = case.estimate, case.limits, case.evidence.answers
+    size, free, said_used = _room(case)
+    stated = isinstance(answers.plan, Seen)
+    if said_used and free <= limits.plan_full * size:
+        text = f"You say that {wording.size(size - free)} of {wording.size(size)} are used."
+        return Level.LIKELY, [Said(text, said_used.label, said_used.date)]
     if wanted is None:
         return None, []
-    plan, used = answers.plan, answers.used
-    size = plan.value if isinstance(plan, Seen) else limits.free_plan
-    held = (
-        f"the {wording.size(size)} plan"
-        if isinstance(plan, Seen)
-        else f"the free plan holds {wording.size(size)}"
-    )
-    free = size
-    if isinstance(used, Seen) and case.now - used.source.date <= limits.answers_stale:
-        free = max(size - used.value, 0)
+    if said_used:
         held = f"{wording.size(free)} of {wording.size(size)} are free"
-    elif isinstance(plan, Seen):
-        held = f"your plan holds {wording.size(size)}"
+    else:
+        held = f"{'your' if stated else 'the free'} plan holds {wording.size(size)}"
     text = f"The next iCloud backup wants {wanted.text}; {held}."
     texts = [Said(text, wanted.source.label, wanted.source.date)]
-    # A phone that is backed up already sends what is new, into room that its last backup holds in part.
+    # Of a phone that is backed up already only what is new has to find room.
     pending = case.notes.pending_bytes if case.notes and not case.notes_stale else None
-    low = pending if pending is not None and free < size else wanted.low
+    low = pending if pending is not None and said_used else wanted.low
     if low > free:
         return Level.LIKELY, texts
     if wanted.high > limits.plan_tight * free:
         return Level.POSSIBLE, texts
-    return (Level.FINE if isinstance(plan, Seen) else None), texts
+    return (Level.FINE if stated else None), texts
+
+
+def _room(case: Case) -> tuple[int, int, Source | None]:
+    """The plan's size, what of it is free, and who says how much is used; the free plan when none was stated."""
+    plan, used = case.evidence.answers.plan, case.evidence.answers.used
+    size = plan.value if isinstance(plan, Seen) else case.limits.free_plan
+    if not isinstance(used, Seen) or case.now - used.source.date > case.limits.answers_stale:
+        return size, size, None
+    if not isinstance(plan, Seen):
+        size = next((each for each in PLANS.values() if each >= used.value), size)
+    return size, max(size - used.value, 0), used.source
 
 
 def size(case: Case) -> Finding:
