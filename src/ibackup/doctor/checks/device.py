@@ -124,7 +124,10 @@ def clock(case: Case) -> Finding:
     if level:
         title = "the clock is wrong" if level is Level.LIKELY else "the clock is perhaps wrong"
         return found("clock", level, title, texts, stands=True)
-    return fine("clock") if isinstance(offset, Seen) else unseen("clock", why(offset))
+    if isinstance(offset, Seen):
+        differ = wording.lasting(abs(offset.value))
+        return fine("clock", said(offset, f"The {case.noun}'s clock and this computer's differ by {differ}."))
+    return unseen("clock", why(offset))
 
 
 def ios_version(case: Case) -> Finding:

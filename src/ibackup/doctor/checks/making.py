@@ -39,7 +39,7 @@ def unseen(check: str, why: str) -> Finding:
     """It cannot be seen from here; where it can be looked at is its only step."""
     info = CHECKS[check]
     look = (Step(text=info.look, place=info.place, removes=False),) if info.look else ()
-    return Finding(id=check, level=Level.UNSEEN, title=info.look, evidence=(Said(why),), steps=look)
+    return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=look)
 
 
 def unless_known(check: str, *facts: Fact[object]) -> Finding:
