@@ -200,9 +200,7 @@ ALONE = {
         replace(
             PHONE,
             cloud_backup=False,
-            signals=SignalsSpec(
-                profiles=(ProfileSpec(name="Mail", organization="Example", removable=False),), supervised_by="Example"
-            ),
+            signals=SignalsSpec(profiles=(ProfileSpec(name="Mail", removable=False),), supervised_by="Example"),
         ),
         ("blocked", ["toggle"], ["policy"], "Turn on Back Up This iPh"),
     ),
