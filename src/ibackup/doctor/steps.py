@@ -169,8 +169,8 @@ FORGET_WIFI = Step(
 
 # -- 3: apps of the backup ---------------------------------------------------------------------------------------
 APPS_OFF = Step(
-    text="Switch off the apps that are marked below as kept elsewhere. That takes their part out of the "
-    "iCloud backup; on the {noun} nothing changes.",
+    text="Switch off the apps that the table below marks as kept elsewhere. That takes their part out of the iCloud "
+    "backup; on the {noun} nothing changes.",
     place=Place.APPS,
     disruption=3,
 )
