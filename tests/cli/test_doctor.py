@@ -205,7 +205,8 @@ ALONE = {
         ("blocked", ["toggle"], ["policy"], "Turn on Back Up This iPh"),
     ),
     "clock off by a day": (
-        replace(PHONE, signals=SignalsSpec(clock_offset_s=-90_000)), ("suspect", [], ["clock"], "Turn on Set Automaticall"),
+        replace(PHONE, signals=SignalsSpec(clock_offset_s=-90_000)),
+        ("suspect", [], ["clock"], "Turn on Set Automaticall"),
     ),
     "no room on the phone": (
         replace(PHONE, free=100_000_000), ("suspect", [], ["phone-storage"], "Turn the iPhone off and "),
