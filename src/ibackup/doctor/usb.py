@@ -239,10 +239,11 @@ def _battery(domain: Values) -> Battery | None:
 
 
 def _disk(domain: Values) -> Disk | None:
-    free = values.count(domain, "TotalDataAvailable")
+    # TotalDataAvailable counts the reserve of 200 MB, too, which no program gets: a full phone would never be seen.
+    free = values.count(domain, "AmountDataAvailable")
     found = Disk(
         capacity=values.count(domain, "TotalDiskCapacity"),
-        free=free if free is not None else values.count(domain, "AmountDataAvailable"),
+        free=free if free is not None else values.count(domain, "TotalDataAvailable"),
         photos=(values.count(domain, "PhotoUsage") or 0) + (values.count(domain, "CameraUsage") or 0) or None,
     )
     return found if found != Disk() else None
