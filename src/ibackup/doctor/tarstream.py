@@ -60,7 +60,7 @@ def files(source: BinaryIO, wanted: Callable[[str], int]) -> Iterator[Member]:
             raise BadArchive("it holds a file with holes")
         full_name, name, size = name or _name(head), "", None
         limit = wanted(full_name) if kind in _FILES else 0
-        if length <= limit:
+        if limit and length <= limit:
             data = stream.take(_padded(length))[:length]
             yield Member(full_name, _number(head[136:148]), data)
         else:

@@ -141,7 +141,7 @@ class _Asking:
         self._gone: Unseen | None = None
         self.source = Source("usb", datetime.now(UTC), LABEL)
 
-    def one(self, ask: Callable[[float], T | None], *, limit: float = _SERVICE_SECONDS) -> Fact[T]:
+    def one(self, ask: Callable[[float], T | None], *, limit: float | None = None) -> Fact[T]:
         """The answer to one question; what is None was not told."""
         if self._gone is not None:
             return self._gone
@@ -150,7 +150,7 @@ class _Asking:
             return _NO_TIME
         self._phone.hurry(min(_REQUEST_SECONDS, left))
         try:
-            return _fact(ask(min(limit, left)), self.source)
+            return _fact(ask(min(limit or _SERVICE_SECONDS, left)), self.source)
         except IbackupError as error:
             return self._failed(error)
 
