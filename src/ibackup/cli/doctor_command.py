@@ -74,6 +74,19 @@ class _Seconds(click.ParamType[float]):
         return seconds
 
 
+class _Plan(click.ParamType[str]):
+    """One of Apple's plans."""
+
+    name = "plan"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Parse it."""
+        text = str(value).replace(" ", "").upper()
+        if text not in _PLANS:
+            self.fail(f"{value!r} is no plan; there are {', '.join(_PLANS)}.", param, ctx)
+        return text
+
+
 SIZE, SECONDS = _Size(), _Seconds()
 
 
@@ -97,9 +110,7 @@ SIZE, SECONDS = _Size(), _Seconds()
 )
 @click.option("--watch-network", is_flag=True, help="Also count the bytes it sends, never their content")
 @click.option("--offline", is_flag=True, help="Ask nothing of Apple's status pages")
-@click.option(
-    "--plan", type=click.Choice(_PLANS, case_sensitive=False), help="How much iCloud storage you have"
-)
+@click.option("--plan", type=_Plan(), help="How much iCloud storage you have")
 @click.option("--icloud-used", type=SIZE, metavar="SIZE", help="How much of it is used: 4.2GB")
 @click.option(
     "--phone-says",
@@ -167,12 +178,6 @@ def command(
         wait=wait,
         patience=patience,
     )
-    if watch is not None or watch_network:
-        app.reporter(
-            Note(
-                "Now tap Back Up Now on the phone, or lock it. Leave the cable in: power is always there then."
-            )
-        )
     evidence = gather(request, app.reporter, _Watching(app))
     evidence = _answers(evidence, plan=plan, used=icloud_used, sentence=phone_says)
     verdict = _asked(app, evidence, for_packet=packet is not None)
@@ -211,10 +216,18 @@ class _Watching:
     def __init__(self, app: App) -> None:
         self._app = app
         self._told = ""
+        self._begun = False
 
     def __call__(self, live: "Live") -> None:
         from ibackup.cli.doctor_text import live_text
 
+        if not self._begun:
+            self._begun = True
+            self._app.reporter(
+                Note(
+                    "Now tap Back Up Now on the phone, or lock it. Leave the cable in: power is always there then."
+                )
+            )
         text = live_text(live)
         if text == self._told:
             return
@@ -251,7 +264,7 @@ def _answers(evidence: "Evidence", *, plan: str | None, used: int | None, senten
     if identity is not None:
         evidence = replace(evidence, answers=Memories().of(identity.udid).answers)
     if plan:
-        evidence = answered(evidence, "plan", PLANS[plan.upper()])
+        evidence = answered(evidence, "plan", PLANS[plan])
     if used is not None:
         evidence = answered(evidence, "used", used)
     if sentence:
