@@ -10,6 +10,8 @@ from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.completing import files, folders
 from ibackup.cli.output import rfc3339
 from ibackup.cli.passwords import PasswordSources, password_options
+from ibackup.doctor.case import SENTENCES
+from ibackup.doctor.sizes import PLANS
 from ibackup.errors import ExitCode, IbackupError, StoreMissing, UsageError
 from ibackup.events import Caution, Note
 
@@ -20,17 +22,6 @@ if TYPE_CHECKING:
     from ibackup.store import Store
 
 _WATCH_SECONDS = 180.0
-_PLANS = ("5GB", "50GB", "200GB", "2TB", "6TB", "12TB")
-_SENTENCES = (
-    "icloud-full",
-    "phone-full",
-    "files-unavailable",
-    "network",
-    "newer-ios",
-    "in-use",
-    "weeks",
-    "not-completed",
-)
 _SIZE = re.compile(r"([0-9]{1,6}(?:[.,][0-9]{1,3})?)\s*([MGT]B)", re.IGNORECASE)
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -82,8 +73,8 @@ class _Plan(click.ParamType[str]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Parse it."""
         text = str(value).replace(" ", "").upper()
-        if text not in _PLANS:
-            self.fail(f"{value!r} is no plan; there are {', '.join(_PLANS)}.", param, ctx)
+        if text not in PLANS:
+            self.fail(f"{value!r} is no plan; there are {', '.join(PLANS)}.", param, ctx)
         return text
 
 
@@ -110,13 +101,13 @@ SIZE, SECONDS = _Size(), _Seconds()
 )
 @click.option("--watch-network", is_flag=True, help="Also count the bytes it sends, never their content")
 @click.option("--offline", is_flag=True, help="Ask nothing of Apple's status pages")
-@click.option("--plan", type=_Plan(), help="How much iCloud storage you have")
+@click.option("--plan", type=_Plan(), metavar="PLAN", help=f"Your iCloud storage: {', '.join(PLANS)}")
 @click.option("--icloud-used", type=SIZE, metavar="SIZE", help="How much of it is used: 4.2GB")
 @click.option(
     "--phone-says",
-    type=click.Choice(_SENTENCES),
+    type=click.Choice(tuple(SENTENCES)),
     metavar="KEY",
-    help=f"What the phone shows: {', '.join(_SENTENCES)}",
+    help=f"What the phone shows: {', '.join(SENTENCES)}",
 )
 @click.option(
     "--packet", metavar="FILE", help="Write a page for Apple Support, without names", shell_complete=files
@@ -258,7 +249,6 @@ def _answers(evidence: "Evidence", *, plan: str | None, used: int | None, senten
     """What was said on the command line, else earlier of this phone."""
     from ibackup.doctor.memory import Memories
     from ibackup.doctor.questions import answered
-    from ibackup.doctor.sizes import PLANS
 
     identity = evidence.phone.identity
     if identity is not None:
