@@ -311,6 +311,8 @@ def _unseen(verdict: Verdict) -> Iterator[str]:
         if finding.id == "history":
             why = finding.evidence[0].text if finding.evidence else ""
             look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"
+        if finding.id == "icloud-storage" and isinstance(case.evidence.answers.plan, Seen):
+            look = f"{look} ({finding.evidence[0].text})"
         path = info.place.path(case.ios_version, case.noun) if info.place else ""
         by_path.setdefault(path or look, []).append(look if path else "")
     for path, looks in by_path.items():
