@@ -644,6 +644,17 @@ SCENARIOS = {
         "suspect",
         likely=(OLD,),
     ),
+    "live: one attempt, its error in many lines": Scenario(
+        live(
+            errors=tuple(
+                LiveError(domain="MBErrorDomain", code=305, date=ago(minutes=minutes), process="backupd")
+                for minutes in range(5)
+            )
+        ),
+        "suspect",
+        likely=(OLD, "session"),
+        fix=steps.ANSWER_PROMPTS,
+    ),
     "live: one app stops it": Scenario(
         live(apps={"com.example.flip": 3}), "suspect", likely=(OLD, "app-data"), fix=steps.NAMED_APP_UPDATE
     ),
@@ -906,3 +917,16 @@ def test_a_plan_alone_does_not_say_that_there_is_room() -> None:
     assert (
         judge(said(noted(sizing=WANTED), plan=50 * GB, used=GB)).finding("icloud-storage").level is Level.FINE
     )
+
+
+def test_what_the_phone_waits_for_is_said_in_whole_sentences() -> None:
+    texts = [
+        judge(noted(retry_after=NOW + wait, failure_count=3)).finding("backoff").evidence[0].text
+        for wait in (timedelta(hours=1), timedelta(days=1), timedelta(days=5))
+    ]
+    assert [text.partition(" before ")[2].partition(" at ")[0] for text in texts] == [
+        "today",
+        "tomorrow",
+        "30 November",
+    ]
+    assert "3 attempts failed" in texts[0]

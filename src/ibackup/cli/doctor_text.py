@@ -274,6 +274,9 @@ def catalog_text() -> str:
         if check.look:
             path = f" ({check.place.path(None)})" if check.place else ""
             lines.append(wrap(f"Look yourself: {check.look.format(noun='iPhone')}{path}", "  "))
+        for number, step in enumerate(check.steps, 1):
+            path = f" ({step.place.path(None)})" if step.place else ""
+            lines.append(wrap(f"{number}. {step.text.format(noun='iPhone')}{path}", "  ", "     "))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
