@@ -5,6 +5,7 @@ error; so is a phone that wants to be unlocked or trusted when there is nothing 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
@@ -44,7 +45,7 @@ T = TypeVar("T")
 PasswordSource = Callable[[str], str | None]
 """Gives the password of a phone's backups by its UDID, None when there is none."""
 
-_APPLE_SECONDS = 12.0
+_APPLE_SECONDS = 11.0
 _ENCRYPTED = "the {label} is encrypted, and its password is not known (--password-file)"
 _WRONG = "the {label} is encrypted, and the password does not open it"
 
@@ -349,6 +350,7 @@ class _AskingApple:
         self._where = request.feeds if request.feeds is not None else apple.default_feeds()
         self._folder = request.cache if request.cache is not None else feeds.cache_dir()
         self._threads: list[threading.Thread] = []
+        self._end = 0.0
         self._answers: dict[str, object] = {}
         if not self._offline:
             self._start("status", lambda: apple.read_status(self._where, self._folder))
@@ -363,7 +365,7 @@ class _AskingApple:
         if self._offline:
             return AppleEvidence(status=apple.OFFLINE, newest=apple.OFFLINE)
         for thread in self._threads:
-            thread.join(_APPLE_SECONDS)
+            thread.join(max(self._end - time.monotonic(), 0.0))
         late = Unseen("it did not answer in time")
         return AppleEvidence(
             status=cast("Fact[SystemStatus]", self._answers.get("status", late)),
@@ -377,6 +379,7 @@ class _AskingApple:
         # A name that the system's resolver sits on must not hold the program at its end.
         thread = threading.Thread(target=work, name=f"ibackup-apple-{name}", daemon=True)
         self._threads.append(thread)
+        self._end = time.monotonic() + _APPLE_SECONDS
         thread.start()
 
 
