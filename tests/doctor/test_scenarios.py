@@ -168,6 +168,9 @@ SCENARIOS = {
     "a recent success and a passing error newer than it": Scenario(
         noted(SOUND, errors=(error(202, hours=3),)), "working", possible=("conditions",)
     ),
+    "a recent success, and no Wi-Fi since": Scenario(
+        noted(SOUND, errors=(error(308, hours=3),)), "suspect", likely=("wifi",), fix=steps.JOIN_WIFI
+    ),
     "a recent success, then switched off": Scenario(
         phone(SOUND, toggle=usb(False)), "blocked", ("toggle",), fix=steps.SWITCH_ON
     ),
@@ -521,6 +524,20 @@ SCENARIOS = {
     "set-up not finished": Scenario(
         phone(activation=usb("Unactivated")), "suspect", likely=("readable", OLD), fix=steps.FINISH_SETUP
     ),
+    "files left out of one app": Scenario(
+        noted(errors=errors(999), skipped_files=3, skipped_apps=("com.example.flip",)),
+        "suspect",
+        likely=(OLD,),
+        possible=("history", "app-data"),
+    ),
+    "files that stayed locked": Scenario(
+        noted(missing_key_failures=2), "suspect", likely=(OLD,), possible=("lock",)
+    ),
+    "a first one that is half done": Scenario(
+        noted(phone(last_cloud_backup=usb(CloudDate(date=None))), state=2, progress=0.5),
+        "suspect",
+        likely=(OLD,),
+    ),
     # -- several at once -----------------------------------------------------------------------------------------
     "full and switched off": Scenario(
         phone(failed(303, 303), toggle=usb(False)),
@@ -667,6 +684,23 @@ SCENARIOS = {
     ),
     "the success belongs to before the restore": Scenario(
         noted(SOUND, restore=RestoreInfo(date=ago(hours=5), state=0)), "unknown", possible=(OLD,)
+    ),
+    "an older backup alone": Scenario(
+        replace(
+            AILING,
+            now=NOW + timedelta(days=10),
+            reachable=Unseen("no phone is connected"),
+            phone=PhoneEvidence(
+                last_cloud_backup=Seen(CloudDate(date=ago(days=2)), BACKUP), toggle=Seen(True, BACKUP)
+            ),
+        ),
+        "unknown",
+    ),
+    "switched off in a backup of last month": Scenario(
+        replace(phone(toggle=Seen(False, BACKUP)), now=NOW + timedelta(days=30)),
+        "suspect",
+        likely=(OLD, "toggle"),
+        fix=steps.SWITCH_ON,
     ),
     "Apple cannot be reached": Scenario(
         replace(

@@ -6,7 +6,7 @@ import click
 
 from ibackup.cli.output import wrap
 from ibackup.doctor.evidence import Evidence, Seen, Source
-from ibackup.doctor.questions import Question
+from ibackup.doctor.questions import YOU_SAID, Question
 
 _TRIED = {
     "restart": "restarted the phone",
@@ -36,7 +36,7 @@ def ask(question: Question) -> str | int | None:
 
 def ask_for_packet(evidence: Evidence) -> Evidence:
     """Since when, and what was tried: only Support wants to know."""
-    source = Source("person", evidence.now, "what you said")
+    source = Source("person", evidence.now, YOU_SAID)
     since = click.prompt("Since when does it fail? (Return: skip)", default="", show_default=False, err=True)
     click.echo(wrap("What did you try? Numbers with spaces between (Return: skip)"), err=True)
     for number, words in enumerate(_TRIED.values(), 1):

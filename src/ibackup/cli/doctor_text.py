@@ -10,6 +10,7 @@ from ibackup.doctor.catalog import CHECKS
 from ibackup.doctor.cloud_apps import app_name
 from ibackup.doctor.evidence import LargeFile, Live, Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
+from ibackup.doctor.questions import YOU_SAID
 from ibackup.doctor.sizes import UPLOADS, upload_seconds
 from ibackup.doctor.verdict import Verdict
 
@@ -61,6 +62,8 @@ def headline(verdict: Verdict) -> str:
     if blockers:
         also = f" Also likely: {'; '.join(likely)}." if likely else ""
         return f"iCloud Backup cannot run: {wording.listed(blockers)}.{also}"
+    if likely and verdict.case.works:
+        return f"iCloud Backup worked lately, but what it tried since then failed: {'; '.join(likely)}."
     if likely:
         also = f" Also likely: {'; '.join(likely[1:])}." if len(likely) > 1 else ""
         return f"iCloud Backup most likely fails for this reason: {likely[0]}.{also}"
@@ -74,6 +77,8 @@ def headline(verdict: Verdict) -> str:
 def _last(verdict: Verdict) -> str:
     """What is known of the last success."""
     found = verdict.finding("last-success")
+    if found.level is Level.UNSEEN and verdict.case.last_success is not None:
+        return f"{found.evidence[0].text}."
     if found.level is Level.UNSEEN:
         return "When the last iCloud backup finished is not known."
     return " ".join(said.text for said in found.evidence)
@@ -85,7 +90,7 @@ def _head(verdict: Verdict) -> Iterator[str]:
         path = verdict.told(verdict.fallback[0]).settings_path
         text += f" Most often iCloud is full: look at {path}."
     yield styled(wrap(printable(text)), bold=True, fg=_HEADLINE_COLOUR[verdict.status])
-    known = [] if verdict.status == "working" else [_last(verdict)]
+    known = [] if verdict.status == "working" or verdict.case.first_pending else [_last(verdict)]
     count = sum(counted.in_a_row for counted in verdict.case.counted if counted.source.kind != "person")
     if count:
         known.append(f"Failed attempts noted since: {count}.")
@@ -93,7 +98,15 @@ def _head(verdict: Verdict) -> Iterator[str]:
         yield wrap(printable(" ".join(known)))
     if verdict.first_fix is not None:
         yield ""
-        yield from _step("Do this first: ", verdict, verdict.first_fix, "  ")
+        yield from _first(verdict, verdict.first_fix)
+
+
+def _first(verdict: Verdict, step: Step) -> Iterator[str]:
+    """The one thing to do first; a local backup before it reads as part of it."""
+    told = verdict.told(step)
+    yield wrap(printable(f"Do this first: {told.text.removeprefix('First: ')}"), "  ")
+    if told.settings_path:
+        yield wrap(told.settings_path, "  ", "    ")
 
 
 # -- the causes --------------------------------------------------------------------------------------------------
@@ -129,7 +142,7 @@ def _cause(
 
 
 def _evidence(said: Said) -> str:
-    return f"{said.text} ({said.source})" if said.source else said.text
+    return f"{said.text} ({said.source})" if said.source and said.source != YOU_SAID else said.text
 
 
 def _step(head: str, verdict: Verdict, step: Step, indent: str) -> Iterator[str]:
@@ -270,10 +283,11 @@ def catalog_text() -> str:
 
 def _rest(verdict: Verdict) -> Iterator[str]:
     """What is fine in one line, and what cannot be seen with the place to look."""
+    left_out = _NOT_WORTH_A_WORD | ({"last-success"} if verdict.case.first_pending else frozenset())
     fine = [
         CHECKS[each.id].fine
         for each in verdict.findings
-        if each.level is Level.FINE and each.id not in _NOT_WORTH_A_WORD
+        if each.level is Level.FINE and each.id not in left_out
     ]
     if fine:
         yield wrap(f"Fine: {', '.join(fine)}.", "", "  ")

@@ -25,6 +25,7 @@ SENTENCES = {
     "weeks": ("it has not been backed up in … weeks", "", 0),
     "not-completed": ("the last backup could not be completed", "", 0),
 }
+_FILES = ("backup", "sysdiagnose")
 _LOCAL_PROGRAM = "BackupAgent2"
 
 
@@ -91,8 +92,13 @@ class Case:
     @property
     def notes_stale(self) -> bool:
         """Whether they are too old to judge by."""
-        source = self.notes_source
-        return source is not None and self.now - source.date > self.limits.notes_stale
+        return self.is_stale(self.notes_source)
+
+    def is_stale(self, source: Source | None) -> bool:
+        """Whether what a file says is too old to judge today by."""
+        return (
+            source is not None and source.kind in _FILES and self.now - source.date > self.limits.notes_stale
+        )
 
     # -- successes ---------------------------------------------------------------------------------------
 
@@ -123,8 +129,23 @@ class Case:
 
     @cached_property
     def age(self) -> timedelta | None:
-        """How long ago the last success was."""
-        return self.now - self.last_success.value if self.last_success else None
+        """How long ago the last success was; by an older file, how long it was then."""
+        last = self.last_success
+        if last is None:
+            return None
+        as_of = last.source.date if last.source.kind in _FILES else self.now
+        return max(as_of - last.value, timedelta(0))
+
+    @property
+    def works(self) -> bool:
+        """A success is so recent that iCloud Backup works."""
+        last, recent = self.last_success, self.limits.success_recent
+        return (
+            last is not None
+            and self.now - last.value < recent
+            and self.clock_right
+            and not self.before_restore
+        )
 
     @property
     def clock_right(self) -> bool:
@@ -133,16 +154,6 @@ class Case:
         cloud = self.evidence.phone.last_cloud_backup.get()
         wrong = offset is not None and abs(offset) > self.limits.clock_wrong.total_seconds()
         return not wrong and not (cloud and cloud.in_future)
-
-    @property
-    def works(self) -> bool:
-        """A success is so recent that iCloud Backup works."""
-        return (
-            self.age is not None
-            and self.age < self.limits.success_recent
-            and self.clock_right
-            and not self.before_restore
-        )
 
     @property
     def first_pending(self) -> bool:
@@ -170,7 +181,7 @@ class Case:
                 first = error.date or runs[-1].since
                 runs[-1] = replace(runs[-1], in_a_row=runs[-1].in_a_row + 1, since=first)
                 continue
-            stale = source.kind in ("backup", "sysdiagnose") and self.notes_stale
+            stale = self.is_stale(source)
             means = codes.meaning(error.domain, error.code)
             runs.append(Counted(error, means, source, since=error.date, newest=not runs, stale=stale))
         return tuple(runs)

@@ -11,6 +11,7 @@ from ibackup.doctor.verdict import Verdict, judge
 
 QuestionKind = Literal["sentence", "plan", "used"]
 MOST = 2  # questions in one run
+YOU_SAID = "what you said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def next_question(verdict: Verdict, skipped: Collection[str] = ()) -> Question |
 
 def answered(evidence: Evidence, kind: QuestionKind, answer: str | int) -> Evidence:
     """The evidence with one more answer: a sentence's key, a plan's name, or bytes."""
-    source = Source("person", evidence.now, "what you said")
+    source = Source("person", evidence.now, YOU_SAID)
     answer = PLANS.get(str(answer), answer)
     if kind == "sentence":
         return _with(evidence, replace(evidence.answers, sentence=Seen(str(answer), source)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ibackup.doctor import steps
 from ibackup.doctor.case import Case
-from ibackup.doctor.checks.making import by_codes, fine, found, said, unless_known, unseen, why
+from ibackup.doctor.checks.making import by_codes, fine, found, said, surer, unless_known, unseen, why
 from ibackup.doctor.evidence import Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 
@@ -24,13 +24,9 @@ def toggle(case: Case) -> Finding:
         if case.last_success and case.last_success.value > switch.source.date:
             return fine("toggle", said(switch, "iCloud Backup was off then, and has succeeded since."))
         text = "iCloud Backup is off for the main account. Apple deletes the old backup after 180 days."
-        return found(
-            "toggle",
-            Level.BLOCKER,
-            "it is switched off",
-            [said(switch, text)],
-            stands=switch.source.kind == "usb",
-        )
+        level = Level.LIKELY if case.is_stale(switch.source) else Level.BLOCKER
+        now = switch.source.kind == "usb"
+        return found("toggle", level, "it is switched off", [said(switch, text)], stands=now)
     cloud, local = phone.last_cloud_backup, phone.last_local_backup
     told_nothing = not isinstance(cloud, Seen) and isinstance(local, Seen)
     if (isinstance(cloud, Seen) and case.never and not case.first_pending) or told_nothing:
@@ -77,17 +73,20 @@ def policy(case: Case) -> Finding:
     forbidden = "a profile or an administrator forbids it"
     settings, log = case.evidence.noted.settings, case.evidence.live.log
     proof: list[Said] = []
+    proven = Level.BLOCKER
     if isinstance(settings, Seen) and settings.value.allow_cloud_backup is False:
         proof.append(said(settings, f"The {case.noun}'s restrictions say: iCloud Backup is not allowed."))
+        proven = Level.LIKELY if case.is_stale(settings.source) else Level.BLOCKER
     if isinstance(log, Seen) and log.value.policy:
         proof.append(said(log, f"The {case.noun}'s log says that a policy forbids iCloud Backup."))
     level, errors = case.by_codes("policy")
     managed = list(_managed(case))
     if proof or level:
         live = isinstance(log, Seen) and log.value.policy
+        proven = Level.BLOCKER if live else proven
         return found(
             "policy",
-            Level.BLOCKER if proof or level is None else level,
+            surer(proven if proof else None, level) or proven,
             forbidden,
             [*proof, *errors, *managed],
             steps=_policy_steps(case),

@@ -99,12 +99,17 @@ def lock(case: Case) -> Finding:
             f"restart."
         )
         texts.append(said(log, text))
+    if case.notes and not case.notes_stale and case.notes.missing_key_failures and not texts:
+        level = surer(level, Level.POSSIBLE)
+        texts.append(
+            _noted(case, "The last attempts could not read some files: not unlocked since the restart.")
+        )
     if level:
         title = "files could not be read, because it had not been unlocked"
         return found("lock", level, title, texts, steps=[steps.UNLOCK_ONCE], stands=bool(errors))
     looked_at = windows[: limits.windows_looked_at]
     short = limits.window_interrupted.total_seconds()
-    soon = sum(not window.locked and window.seconds < short for window in looked_at)
+    soon = sum(window.ended_by == ("lock",) and window.seconds < short for window in looked_at)
     if soon >= limits.windows_few and soon * 2 >= len(looked_at):
         text = (
             f"Of the last {len(looked_at)} times on charger, Wi-Fi and locked, {soon} ended within "

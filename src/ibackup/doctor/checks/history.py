@@ -9,6 +9,8 @@ from ibackup.doctor.checks.making import fine, found, said, surer, unseen, why
 from ibackup.doctor.evidence import Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 
+_RUNNING = (1, 2)  # BackupStateInfo's preparing and running
+
 
 def last_success(case: Case) -> Finding:
     """C03: when did it last succeed?"""
@@ -28,7 +30,8 @@ def last_success(case: Case) -> Finding:
     if last is None:
         if case.never and isinstance(cloud, Seen):
             text = f"The {case.noun} reports no finished iCloud backup."
-            return found("last-success", Level.LIKELY, "no iCloud backup ever finished", [said(cloud, text)])
+            texts = [said(cloud, text), *_under_way(case)]
+            return found("last-success", Level.LIKELY, "no iCloud backup ever finished", texts)
         return unseen("last-success", why(cloud))
     text = f"The last iCloud backup finished {wording.when(last.value, case.now)}."
     if case.before_restore:
@@ -40,19 +43,29 @@ def last_success(case: Case) -> Finding:
 
 
 def _by_age(case: Case, last: Seen[datetime], text: str) -> Finding:
-    age, limits = case.now - last.value, case.limits
+    age, limits = case.age or case.now - last.value, case.limits
+    under_way = list(_under_way(case))
     if age <= limits.success_recent:
-        return fine("last-success", said(last, text))
-    title = f"the last iCloud backup is {age.days} days old"
+        if case.now - last.source.date > limits.success_recent:
+            return unseen("last-success", f"{text.rstrip('.')}, as far as an older backup knows")
+        return fine("last-success", said(last, text), *under_way)
+    title = f"the last iCloud backup is {(case.now - last.value).days} days old"
     if age <= limits.success_overdue:
-        return found(
-            "last-success", Level.POSSIBLE, title, [said(last, text + " One night missed is normal.")]
-        )
+        texts = [said(last, text + " One night missed is normal."), *under_way]
+        return found("last-success", Level.POSSIBLE, title, texts)
     if age > limits.success_expiring:
         text += " Apple keeps it for 180 days after the last update, then deletes it."
     elif age > limits.success_alert:
         text += f" After two weeks the {case.noun} itself warns of it."
-    return found("last-success", Level.LIKELY, title, [said(last, text)])
+    return found("last-success", Level.LIKELY, title, [said(last, text), *under_way])
+
+
+def _under_way(case: Case) -> Iterator[Said]:
+    """An attempt that was running when the phone's notes were made."""
+    notes, source = case.notes, case.notes_source
+    if notes and source and notes.is_cloud and notes.state in _RUNNING and not case.notes_stale:
+        share = f", {notes.progress:.0%} done" if notes.progress else ""
+        yield Said(f"An iCloud backup was under way then{share}.", source.label, source.date)
 
 
 def history(case: Case) -> Finding:

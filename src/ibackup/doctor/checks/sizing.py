@@ -158,7 +158,13 @@ def app_data(case: Case) -> Finding:
         if counted.error.app and not counted.stale:
             named[counted.error.app] += counted.in_a_row
             texts.append(case.error_said(counted))
-    log, notes = case.evidence.live.log, case.notes
+    log, notes, source = case.evidence.live.log, case.notes, case.notes_source
+    if notes and source and notes.skipped_apps and case.counted and not case.notes_stale:
+        named.update(dict.fromkeys(notes.skipped_apps, 1))
+        names = wording.listed([app_name(each, _told(case, each)) for each in notes.skipped_apps[:_TOP]])
+        texts.append(
+            Said(f"Files were left out of the last attempt, of: {names}.", source.label, source.date)
+        )
     if isinstance(log, Seen):
         for app, count in log.value.apps.items():
             named[app] += count
