@@ -10,6 +10,8 @@ from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.completing import files, folders
 from ibackup.cli.output import rfc3339
 from ibackup.cli.passwords import PasswordSources, password_options
+from ibackup.doctor.case import SENTENCES
+from ibackup.doctor.sizes import PLANS
 from ibackup.errors import ExitCode, IbackupError, StoreMissing, UsageError
 from ibackup.events import Caution, Note
 
@@ -20,17 +22,6 @@ if TYPE_CHECKING:
     from ibackup.store import Store
 
 _WATCH_SECONDS = 180.0
-_PLANS = ("5GB", "50GB", "200GB", "2TB", "6TB", "12TB")
-_SENTENCES = (
-    "icloud-full",
-    "phone-full",
-    "files-unavailable",
-    "network",
-    "newer-ios",
-    "in-use",
-    "weeks",
-    "not-completed",
-)
 _SIZE = re.compile(r"([0-9]{1,6}(?:[.,][0-9]{1,3})?)\s*([MGT]B)", re.IGNORECASE)
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -74,6 +65,19 @@ class _Seconds(click.ParamType[float]):
         return seconds
 
 
+class _Plan(click.ParamType[str]):
+    """One of Apple's plans."""
+
+    name = "plan"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Parse it."""
+        text = str(value).replace(" ", "").upper()
+        if text not in PLANS:
+            self.fail(f"{value!r} is no plan; there are {', '.join(PLANS)}.", param, ctx)
+        return text
+
+
 SIZE, SECONDS = _Size(), _Seconds()
 
 
@@ -97,15 +101,13 @@ SIZE, SECONDS = _Size(), _Seconds()
 )
 @click.option("--watch-network", is_flag=True, help="Also count the bytes it sends, never their content")
 @click.option("--offline", is_flag=True, help="Ask nothing of Apple's status pages")
-@click.option(
-    "--plan", type=click.Choice(_PLANS, case_sensitive=False), help="How much iCloud storage you have"
-)
+@click.option("--plan", type=_Plan(), metavar="PLAN", help=f"Your iCloud storage: {', '.join(PLANS)}")
 @click.option("--icloud-used", type=SIZE, metavar="SIZE", help="How much of it is used: 4.2GB")
 @click.option(
     "--phone-says",
-    type=click.Choice(_SENTENCES),
+    type=click.Choice(tuple(SENTENCES)),
     metavar="KEY",
-    help=f"What the phone shows: {', '.join(_SENTENCES)}",
+    help=f"What the phone shows: {', '.join(SENTENCES)}",
 )
 @click.option(
     "--packet", metavar="FILE", help="Write a page for Apple Support, without names", shell_complete=files
@@ -167,12 +169,6 @@ def command(
         wait=wait,
         patience=patience,
     )
-    if watch is not None or watch_network:
-        app.reporter(
-            Note(
-                "Now tap Back Up Now on the phone, or lock it. Leave the cable in: power is always there then."
-            )
-        )
     evidence = gather(request, app.reporter, _Watching(app))
     evidence = _answers(evidence, plan=plan, used=icloud_used, sentence=phone_says)
     verdict = _asked(app, evidence, for_packet=packet is not None)
@@ -211,10 +207,18 @@ class _Watching:
     def __init__(self, app: App) -> None:
         self._app = app
         self._told = ""
+        self._begun = False
 
     def __call__(self, live: "Live") -> None:
         from ibackup.cli.doctor_text import live_text
 
+        if not self._begun:
+            self._begun = True
+            self._app.reporter(
+                Note(
+                    "Now tap Back Up Now on the phone, or lock it. Leave the cable in: power is always there then."
+                )
+            )
         text = live_text(live)
         if text == self._told:
             return
@@ -245,13 +249,12 @@ def _answers(evidence: "Evidence", *, plan: str | None, used: int | None, senten
     """What was said on the command line, else earlier of this phone."""
     from ibackup.doctor.memory import Memories
     from ibackup.doctor.questions import answered
-    from ibackup.doctor.sizes import PLANS
 
     identity = evidence.phone.identity
     if identity is not None:
         evidence = replace(evidence, answers=Memories().of(identity.udid).answers)
     if plan:
-        evidence = answered(evidence, "plan", PLANS[plan.upper()])
+        evidence = answered(evidence, "plan", PLANS[plan])
     if used is not None:
         evidence = answered(evidence, "used", used)
     if sentence:
