@@ -302,6 +302,16 @@ SCENARIOS = {
         possible=("apps",),
         fix=steps.APPS_OFF,
     ),
+    "fits what is free": Scenario(
+        said(noted(sizing=WANTED), plan=50 * GB, used=GB), "suspect", likely=(OLD,)
+    ),
+    "nothing free, by what was said": Scenario(
+        said(plan=50 * GB, used=int(49.9 * GB)),
+        "suspect",
+        likely=(OLD, "icloud-storage"),
+        fix=steps.DELETE_OLD_BACKUPS,
+    ),
+    "more used than is free of charge": Scenario(said(used=20 * GB), "suspect", likely=(OLD,)),
     "fits the plan that was stated": Scenario(
         said(noted(sizing=WANTED), plan=50 * GB), "suspect", likely=(OLD,)
     ),
@@ -634,8 +644,33 @@ SCENARIOS = {
         "suspect",
         likely=(OLD,),
     ),
+    "live: one attempt, its error in many lines": Scenario(
+        live(
+            errors=tuple(
+                LiveError(domain="MBErrorDomain", code=305, date=ago(minutes=minutes), process="backupd")
+                for minutes in range(5)
+            )
+        ),
+        "suspect",
+        likely=(OLD, "session"),
+        fix=steps.ANSWER_PROMPTS,
+    ),
     "live: one app stops it": Scenario(
         live(apps={"com.example.flip": 3}), "suspect", likely=(OLD, "app-data"), fix=steps.NAMED_APP_UPDATE
+    ),
+    "live: full, whatever app it was at": Scenario(
+        live(
+            errors=(
+                LiveError(
+                    domain="MBErrorDomain", code=303, date=NOW, process="backupd", app="com.example.flip"
+                ),
+            ),
+            apps={"com.example.flip": 1},
+        ),
+        "blocked",
+        ("icloud-storage",),
+        (OLD,),
+        fix=steps.DELETE_OLD_BACKUPS,
     ),
     "live: not on Wi-Fi": Scenario(
         live(conditions=Conditions(enabled=True, on_power=True, on_wifi=False, locked=True)),
@@ -873,3 +908,25 @@ def test_the_window_line_tells_when_the_list_of_errors_is_empty() -> None:
 def test_an_ipad_is_called_so() -> None:
     case = phone(toggle=usb(False), identity=Identity(udid="x", noun="iPad", ios_version="18.6"))
     assert "Turn on Back Up This iPad." in verdict_text(judge(case))
+
+
+def test_a_plan_alone_does_not_say_that_there_is_room() -> None:
+    known = judge(said(noted(sizing=WANTED), plan=50 * GB))
+    assert known.finding("icloud-storage").level is Level.UNSEEN
+    assert "fits if less than 42 GB of your plan are used" in re.sub(r"\s+", " ", verdict_text(known))
+    assert (
+        judge(said(noted(sizing=WANTED), plan=50 * GB, used=GB)).finding("icloud-storage").level is Level.FINE
+    )
+
+
+def test_what_the_phone_waits_for_is_said_in_whole_sentences() -> None:
+    texts = [
+        judge(noted(retry_after=NOW + wait, failure_count=3)).finding("backoff").evidence[0].text
+        for wait in (timedelta(hours=1), timedelta(days=1), timedelta(days=5))
+    ]
+    assert [text.partition(" before ")[2].partition(" at ")[0] for text in texts] == [
+        "today",
+        "tomorrow",
+        "30 November",
+    ]
+    assert "3 attempts failed" in texts[0]

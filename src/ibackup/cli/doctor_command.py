@@ -8,7 +8,7 @@ import click
 
 from ibackup.cli.common import DURATION, App, ibackup_command
 from ibackup.cli.completing import files, folders
-from ibackup.cli.output import rfc3339
+from ibackup.cli.output import rfc3339, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.doctor.case import SENTENCES
 from ibackup.doctor.sizes import PLANS
@@ -195,10 +195,11 @@ def _agrees_to_count(app: App) -> bool:
         return True  # whoever wrote the option has agreed
     app.stop_progress()
     text = (
-        "Count for a while how many bytes which program of the phone sends, and over what? Only the lengths are looked "
-        "at and nothing is kept of the content."
+        "--watch-network counts for a while how many bytes which program of the phone sends. It takes their "
+        "number alone; nothing of the content is looked at or kept."
     )
-    return click.confirm(text, default=True, err=True)
+    click.echo(wrap(text), err=True)
+    return click.confirm("Count them?", default=True, err=True)
 
 
 class _Watching:
@@ -329,7 +330,6 @@ def _packet(app: App, verdict: "Verdict", path: str, *, full: bool) -> str:
 
 def _tell(app: App, verdict: "Verdict", written: str, *, exit_code: bool) -> int:
     from ibackup.cli.doctor_text import headline, verdict_text
-    from ibackup.cli.output import whole, wrap
 
     for finding in verdict.findings:
         app.reporter.emit({"event": "check", **_members(verdict, finding)})

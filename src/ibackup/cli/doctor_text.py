@@ -274,6 +274,9 @@ def catalog_text() -> str:
         if check.look:
             path = f" ({check.place.path(None)})" if check.place else ""
             lines.append(wrap(f"Look yourself: {check.look.format(noun='iPhone')}{path}", "  "))
+        for number, step in enumerate(check.steps, 1):
+            path = f" ({step.place.path(None)})" if step.place else ""
+            lines.append(wrap(f"{number}. {step.text.format(noun='iPhone')}{path}", "  ", "     "))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -311,6 +314,8 @@ def _unseen(verdict: Verdict) -> Iterator[str]:
         if finding.id == "history":
             why = finding.evidence[0].text if finding.evidence else ""
             look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"
+        if finding.id == "icloud-storage" and isinstance(case.evidence.answers.plan, Seen):
+            look = f"{look} ({finding.evidence[0].text})"
         path = info.place.path(case.ios_version, case.noun) if info.place else ""
         by_path.setdefault(path or look, []).append(look if path else "")
     for path, looks in by_path.items():

@@ -26,6 +26,7 @@ SENTENCES = {
     "not-completed": ("the last backup could not be completed", "", 0),
 }
 _FILES = ("backup", "sysdiagnose")
+_LONGEST = 300  # characters of the phone's own words
 _LOCAL_PROGRAM = "BackupAgent2"
 
 
@@ -187,14 +188,19 @@ class Case:
         return tuple(runs)
 
     def _live_errors(self) -> list[tuple[NotedError, Source]]:
+        """Each kind once: one attempt logs its error in many lines."""
         fact = self.evidence.live.log
         if not isinstance(fact, Seen):
             return []
-        return [
-            (NotedError(each.domain, each.code, each.date, app=each.app), fact.source)
-            for each in fact.value.errors
+        found = {
+            (each.domain, each.code): (
+                NotedError(each.domain, each.code, each.date, app=each.app),
+                fact.source,
+            )
+            for each in sorted(fact.value.errors, key=lambda each: each.date)
             if each.process != _LOCAL_PROGRAM and each.code and self._is_newer(each.date)
-        ]
+        }
+        return list(found.values())
 
     def _noted_errors(self) -> list[tuple[NotedError, Source]]:
         notes, source = self.notes, self.notes_source
@@ -257,7 +263,7 @@ class Case:
             return Said(f"You say the {self.noun} shows: {error.text}.", counted.source.label, error.date)
         often = f", {counted.in_a_row} times in a row, last" if counted.in_a_row > 1 else ""
         moment = f" {wording.when(error.date, self.now)}" if error.date else ""
-        own = f" In its own words: “{error.text}”" if error.text else ""
+        own = f" In its own words: “{error.text[:_LONGEST]}”" if error.text else ""
         return Said(
             f"The {self.noun} noted error {counted.name}{often}{moment}: {words}.{own}",
             counted.source.label,

@@ -45,12 +45,10 @@ class Thresholds:
     window_short: timedelta = timedelta(minutes=30)  # median
     window_interrupted: timedelta = timedelta(minutes=15)
     window_good: timedelta = timedelta(hours=2)
-    postponed_often: int = 2
 
     # -- C13: Network --
     network_errors: int = 2
     upload_slow: float = 1 * MEGABIT  # bit/s
-    upload_good: float = 5 * MEGABIT
     vpn_share: float = 0.2  # of the bytes that left
 
     # -- C10, C15: Power --

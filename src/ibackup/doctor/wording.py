@@ -30,9 +30,16 @@ def when(moment: datetime, now: datetime) -> str:
     if days == 1:
         return f"yesterday at {clock}"
     year = f" {local.year}" if local.year != today.year else ""
+    if days == -1:
+        return f"tomorrow at {clock}"
     if days < 0:
         return f"on {local.day} {local:%B}{year} at {clock}"
     return f"on {local.day} {local:%B}{year} at {clock} ({days} days ago)"
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """A moment to come, to follow "before": ``tomorrow at 02:10``, ``28 November at 02:10``."""
+    return when(moment, now).removeprefix("on ")
 
 
 def lasting(span: timedelta | float) -> str:

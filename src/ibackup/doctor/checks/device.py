@@ -123,7 +123,7 @@ def clock(case: Case) -> Finding:
         texts.append(said(log, f"The {case.noun}'s log says that its last backup lies in the future."))
     if level:
         title = "the clock is wrong" if level is Level.LIKELY else "the clock is perhaps wrong"
-        return found("clock", level, title, texts, stands=True)
+        return found("clock", level, title, texts)
     if isinstance(offset, Seen):
         differ = wording.lasting(abs(offset.value))
         return fine("clock", said(offset, f"The {case.noun}'s clock and this computer's differ by {differ}."))

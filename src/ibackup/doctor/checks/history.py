@@ -123,14 +123,14 @@ def _waits(case: Case) -> Iterator[tuple[datetime, str, str]]:
             if notes.failure_count
             else ""
         )
-        moment = wording.when(notes.retry_after, case.now)
+        moment = wording.until(notes.retry_after, case.now)
         yield notes.retry_after, f"The {case.noun} will not try by itself before {moment}{after}.", source
     if notes and notes.missing_key_retry_after and notes.missing_key_retry_after > case.now:
-        moment = wording.when(notes.missing_key_retry_after, case.now)
+        moment = wording.until(notes.missing_key_retry_after, case.now)
         text = f"After files that it could not read it will not try before {moment}."
         yield notes.missing_key_retry_after, text, source
     if isinstance(log, Seen) and log.value.retry_after and log.value.retry_after > case.now:
-        moment = wording.when(log.value.retry_after, case.now)
+        moment = wording.until(log.value.retry_after, case.now)
         text = f"The {case.noun}'s log says that nothing is tried before {moment}."
         yield log.value.retry_after, text, log.source.label
 

@@ -21,17 +21,19 @@ def icloud_storage(case: Case) -> Finding:
     if level:
         title = "iCloud storage is full" if level is Level.BLOCKER else "iCloud storage is probably full"
         return found("icloud-storage", level, title, [*errors, *texts], steps=chosen, stands=True)
-    if case.works and not isinstance(case.evidence.answers.plan, Seen):
+    stated = isinstance(case.evidence.answers.plan, Seen)
+    if case.works and (by_size is None or not stated):
         return fine("icloud-storage", *texts)
     if by_size in CAUSES:
         sure = by_size is not Level.POSSIBLE
         title = "the backup does not fit into iCloud" if sure else "the backup may not fit into iCloud"
-        if not isinstance(case.evidence.answers.plan, Seen):
+        if not stated:
             title += ", unless a bigger plan than the free 5 GB is in use"
         return found("icloud-storage", by_size, title, texts, steps=chosen, guess=True)
     if by_size is Level.FINE:
         return fine("icloud-storage", *texts)
-    return unseen("icloud-storage", "how full iCloud is cannot be read over a cable")
+    told = texts[0].text.rstrip(".") if stated and texts else "how full iCloud is cannot be read over a cable"
+    return unseen("icloud-storage", told)
 
 
 def _storage_steps(case: Case) -> list[Step]:
@@ -71,7 +73,11 @@ def _against_plan(case: Case) -> tuple[Level | None, list[Said]]:
         return Level.LIKELY, texts
     if wanted.high > limits.plan_tight * free:
         return Level.POSSIBLE, texts
-    return (Level.FINE if stated else None), texts
+    if stated and not said_used:
+        spare = wording.size(max(size - wanted.high, 0))
+        text = f"The next iCloud backup wants {wanted.text}, which fits if less than {spare} of your plan are used."
+        return None, [Said(text, wanted.source.label, wanted.source.date)]
+    return (Level.FINE if said_used else None), texts
 
 
 def _room(case: Case) -> tuple[int, int, Source | None]:
@@ -152,24 +158,7 @@ def apps(case: Case) -> Finding:
 
 def app_data(case: Case) -> Finding:
     """C22: does the data of one app break it?"""
-    named: Counter[str] = Counter()
-    texts: list[Said] = []
-    for counted in case.counted:
-        if counted.error.app and not counted.stale:
-            named[counted.error.app] += counted.in_a_row
-            texts.append(case.error_said(counted))
-    log, notes, source = case.evidence.live.log, case.notes, case.notes_source
-    if notes and source and notes.skipped_apps and case.counted and not case.notes_stale:
-        named.update(dict.fromkeys(notes.skipped_apps, 1))
-        names = wording.listed([app_name(each, _told(case, each)) for each in notes.skipped_apps[:_TOP]])
-        texts.append(
-            Said(f"Files were left out of the last attempt, of: {names}.", source.label, source.date)
-        )
-    if isinstance(log, Seen):
-        for app, count in log.value.apps.items():
-            named[app] += count
-            text = f"The log names {app_name(app)} {wording.times(count)} where an upload stopped."
-            texts.append(said(log, text))
+    named, texts = _named(case)
     if named:
         (app, count), *_ = named.most_common(1)
         sure = Level.LIKELY if count >= case.limits.app_named else Level.POSSIBLE
@@ -183,9 +172,35 @@ def app_data(case: Case) -> Finding:
     if level:
         title = "the data of one app perhaps stops it"
         return found("app-data", level, title, errors, steps=[steps.HALVE_APPS], stands=True)
-    if notes and not case.notes_stale:
+    if case.notes and not case.notes_stale:
         return fine("app-data")
     return unseen("app-data", why(case.evidence.noted.notes))
+
+
+def _named(case: Case) -> tuple[Counter[str], list[Said]]:
+    """Apps whose data an attempt stopped at, by how often; not where the error has another clear cause."""
+    named: Counter[str] = Counter()
+    texts: list[Said] = []
+    others = {each.error.app for each in case.counted if each.meaning.clear or each.meaning.passing}
+    for counted in case.counted:
+        app = counted.error.app
+        if app and app not in others and not counted.stale:
+            named[app] += counted.in_a_row
+            texts.append(case.error_said(counted))
+    log, notes, source = case.evidence.live.log, case.notes, case.notes_source
+    if notes and source and notes.skipped_apps and case.counted and not case.notes_stale:
+        named |= Counter(dict.fromkeys(notes.skipped_apps, 1))
+        names = wording.listed([app_name(each, _told(case, each)) for each in notes.skipped_apps[:_TOP]])
+        texts.append(
+            Said(f"Files were left out of the last attempt, of: {names}.", source.label, source.date)
+        )
+    if isinstance(log, Seen):
+        for app, count in log.value.apps.items():
+            if app not in others:
+                named |= Counter({app: count})
+                text = f"The log names {app_name(app)} {wording.times(count)} where an upload stopped."
+                texts.append(said(log, text))
+    return named, texts
 
 
 def _told(case: Case, bundle: str) -> str:
