@@ -22,6 +22,7 @@ from ibackup.doctor.gathering import Request, gather
 from ibackup.doctor.hint import hint_of, sentence
 from ibackup.doctor.phonenotes import parse_notes
 from ibackup.errors import NoPhone, NotABackup, PersonNeeded, UsageError
+from ibackup.events import Caution, Event, Observer, ignore
 from ibackup.simulator import AppSpec, DomainSpec, PhoneSpec, Trust, VirtualPhone, cloudfiles, serve
 from ibackup.simulator.cloudspec import (
     AttemptSpec,
@@ -96,7 +97,9 @@ def look(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     before = set(threading.enumerate())
     with ExitStack() as stack:
 
-        def run(*phones: PhoneSpec, stored: bool = True, **how: object) -> Evidence:
+        def run(
+            *phones: PhoneSpec, stored: bool = True, observe: Observer = ignore, **how: object
+        ) -> Evidence:
             server = stack.enter_context(serve(*(VirtualPhone(spec) for spec in phones)))
             heard: list[Live] = []
             given: dict[str, object] = {
@@ -104,7 +107,7 @@ def look(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
                 "offline": True,
                 "address": server.address,
             }
-            return gather(Request(**(given | how)), heard=heard.append)  # type: ignore[arg-type]
+            return gather(Request(**(given | how)), observe, heard.append)  # type: ignore[arg-type]
 
         yield run
     assert set(threading.enumerate()) <= before
@@ -165,7 +168,8 @@ def test_an_encrypted_backup(look: Look) -> None:
 
 
 def test_without_a_phone(look: Look) -> None:
-    evidence = look(udid=SPEC.udid)
+    told: list[Event] = []
+    evidence = look(udid=SPEC.udid, observe=told.append)
     assert codes(evidence) == [303, 303, 303, 303, 0]
     assert isinstance(evidence.reachable, Unseen)
     assert isinstance(evidence.phone.toggle, Seen)
@@ -176,6 +180,9 @@ def test_without_a_phone(look: Look) -> None:
     assert evidence.phone.identity is not None
     assert evidence.phone.identity.ios_version == SPEC.ios_version
     assert isinstance(evidence.phone.wifi, Unseen)
+    assert isinstance(look(udid=SPEC.udid, watch_seconds=0.2).live.log, Unseen)
+    (caution,) = (event for event in told if isinstance(event, Caution))
+    assert "not connected" in caution.text
 
 
 def test_nothing_at_all(look: Look) -> None:

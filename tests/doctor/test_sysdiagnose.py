@@ -99,6 +99,12 @@ def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
     assert "sysdiagnose_" in caught.value.hint
 
 
+def test_one_that_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.tar.gz", tmp_path):
+        with pytest.raises(NotABackup, match="cannot be read"):
+            sysdiagnose.read(str(path))
+
+
 def test_one_that_has_nothing_of_it(tmp_path: Path) -> None:
     with pytest.raises(NotABackup, match="nothing about iCloud"):
         sysdiagnose.read(str(archive(tmp_path / "a.tar.gz", {"other": b"x"})))

@@ -196,6 +196,17 @@ def test_one_signal_that_fails_takes_no_other_along(
     assert missing == {"last_local_backup", *mine}
 
 
+def test_a_value_that_takes_too_long(asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer, late, is not taken for another's."""
+    monkeypatch.setattr(usb, "_REQUEST_SECONDS", 0.3)
+    slow = dataclasses.replace(SPEC.signals, slow_domains=("com.apple.disk_usage",), slow_s=0.7)
+    evidence, _ = asked(dataclasses.replace(SPEC, signals=slow))
+    missing = {name for name, fact in facts(evidence).items() if isinstance(fact, Unseen)}
+    assert missing == {"last_local_backup", "disk"}
+    assert evidence.disk == Unseen("the phone did not answer in time")
+    assert [app.data for app in evidence.apps.get() or ()] == [9, 5]
+
+
 def test_silence_everywhere_stays_within_the_budget(asked: Ask) -> None:
     spec = dataclasses.replace(SPEC, signals=dataclasses.replace(SPEC.signals, silent_services=SERVICES))
     began = time.monotonic()

@@ -13,6 +13,7 @@ from ibackup.doctor.evidence import (
     Fact,
     LargeFile,
     NotedEvidence,
+    PhoneNotes,
     Seen,
     Source,
     Unseen,
@@ -60,10 +61,13 @@ def read_notes(backup: Backup, source: Source) -> NotedEvidence:
     def fact(domains: tuple[str, ...], path: str, limit: int, parse: Callable[[bytes], T]) -> Fact[T]:
         return _fact(backup, source, domains, path, limit, parse)
 
+    def notes(domain: str) -> Fact[PhoneNotes]:
+        return fact((domain,), NOTES, LARGEST, lambda data: parse_notes(data, now))
+
     small = phonefiles.LARGEST_PLIST
     home = ("HomeDomain",)
     return NotedEvidence(
-        notes=fact(("HomeDomain", "RootDomain"), NOTES, LARGEST, lambda data: parse_notes(data, now)),
+        notes=_fuller(notes("HomeDomain"), notes("RootDomain")),
         settings=fact(home, USER_SETTINGS, small, phonefiles.parse_user_settings),
         accounts=fact(home, ACCOUNTS, phonefiles.LARGEST_DATABASE, phonefiles.count_accounts),
         networks=fact(("SystemPreferencesDomain",), NETWORKS, small, phonefiles.parse_networks),
@@ -107,6 +111,19 @@ def read_sizes(backup: Backup, source: Source) -> Fact[BackupSizes]:
         attachments=_largest(attachments),
     )
     return Seen(sizes, source)
+
+
+def _fuller(home: Fact[PhoneNotes], root: Fact[PhoneNotes]) -> Fact[PhoneNotes]:
+    """Versions differ in where they keep the notes; where both have some, those that say more are meant."""
+    if not isinstance(home, Seen):
+        return root if isinstance(root, Seen) else home
+    if not isinstance(root, Seen):
+        return home
+
+    def weight(notes: PhoneNotes) -> int:
+        return len(notes.errors) + len(notes.windows) + (notes.sizing is not None)
+
+    return root if weight(root.value) > weight(home.value) else home
 
 
 def _fact(

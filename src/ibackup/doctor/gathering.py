@@ -5,6 +5,7 @@ error; so is a phone that wants to be unlocked or trusted when there is nothing 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
@@ -35,7 +36,7 @@ from ibackup.doctor.evidence import (
 )
 from ibackup.doctor.watching import Heard, watch
 from ibackup.errors import IbackupError, PasswordNeeded, PasswordWrong, UsageError
-from ibackup.events import Observer, PhaseStarted, ignore
+from ibackup.events import Caution, Observer, PhaseStarted, ignore
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.flaws import FormatError
 from ibackup.store import PhoneFolder, Snapshot, Store
@@ -44,7 +45,7 @@ T = TypeVar("T")
 PasswordSource = Callable[[str], str | None]
 """Gives the password of a phone's backups by its UDID, None when there is none."""
 
-_APPLE_SECONDS = 12.0
+_APPLE_SECONDS = 11.0
 _ENCRYPTED = "the {label} is encrypted, and its password is not known (--password-file)"
 _WRONG = "the {label} is encrypted, and the password does not open it"
 
@@ -105,7 +106,7 @@ def gather(request: Request, observe: Observer = ignore, heard: Heard = lambda _
         heard: is told what is heard while watching.
 
     Raises:
-        UsageError: several phones are connected, or nothing is there to look at and a watch was asked for.
+        UsageError: several phones are connected, or the backup that was named is of another phone.
         NotABackup: what was named is none.
         NoPhone, PersonNeeded, …: the phone cannot be asked, and there is no other source.
     """
@@ -127,12 +128,14 @@ def gather(request: Request, observe: Observer = ignore, heard: Heard = lambda _
         noted = from_backup.noted
         if archive is not None:
             noted = _newer(noted, archive[0])
-        if trouble is not None and from_backup.source is None and archive is None:
-            raise trouble
+        if trouble is not None:
+            if from_backup.source is None and archive is None:
+                raise trouble
+            observe(Caution(f"The phone itself was not asked: {_sentence(trouble)}.", trouble.hint))
         from_phone = _filled(from_phone, from_backup.phone)
         if phone is None:
             asking_apple.about(from_phone.identity.product_type if from_phone.identity else None)
-        live = _watched(request, phone, from_phone, heard)
+        live = _watched(request, phone, trouble, from_phone, heard)
         evidence = Evidence(
             now=now,
             reachable=Unseen(_sentence(trouble)) if usb_source is None else Seen(True, usb_source),
@@ -165,9 +168,14 @@ def _connect(
     return opened.enter_context(phone), None
 
 
-def _watched(request: Request, phone: Phone | None, seen: PhoneEvidence, heard: Heard) -> LiveEvidence:
-    if phone is None or (request.watch_seconds is None and not request.watch_network):
+def _watched(
+    request: Request, phone: Phone | None, trouble: IbackupError | None, seen: PhoneEvidence, heard: Heard
+) -> LiveEvidence:
+    if request.watch_seconds is None and not request.watch_network:
         return LiveEvidence()
+    if phone is None:
+        why = Unseen(_sentence(trouble))
+        return LiveEvidence(log=why, traffic=why if request.watch_network else NOT_ASKED)
     return watch(
         phone,
         request.watch_seconds or 30.0,
@@ -349,6 +357,7 @@ class _AskingApple:
         self._where = request.feeds if request.feeds is not None else apple.default_feeds()
         self._folder = request.cache if request.cache is not None else feeds.cache_dir()
         self._threads: list[threading.Thread] = []
+        self._end = 0.0
         self._answers: dict[str, object] = {}
         if not self._offline:
             self._start("status", lambda: apple.read_status(self._where, self._folder))
@@ -363,7 +372,7 @@ class _AskingApple:
         if self._offline:
             return AppleEvidence(status=apple.OFFLINE, newest=apple.OFFLINE)
         for thread in self._threads:
-            thread.join(_APPLE_SECONDS)
+            thread.join(max(self._end - time.monotonic(), 0.0))
         late = Unseen("it did not answer in time")
         return AppleEvidence(
             status=cast("Fact[SystemStatus]", self._answers.get("status", late)),
@@ -377,6 +386,7 @@ class _AskingApple:
         # A name that the system's resolver sits on must not hold the program at its end.
         thread = threading.Thread(target=work, name=f"ibackup-apple-{name}", daemon=True)
         self._threads.append(thread)
+        self._end = time.monotonic() + _APPLE_SECONDS
         thread.start()
 
 

@@ -30,8 +30,7 @@ def read(path: str) -> tuple[NotedEvidence, Source]:
     """The notes in an archive. Accounts and sizes are in none.
 
     Raises:
-        NotABackup: it is no such archive, is damaged, or holds none of the files.
-        OSError: it cannot be read.
+        NotABackup: it is no such archive, is damaged, cannot be read, or holds none of the files.
     """
     found: dict[str, bytes] = {}
     dates: list[int] = []
@@ -41,6 +40,10 @@ def read(path: str) -> tuple[NotedEvidence, Source]:
     except (tarstream.BadArchive, zlib.error, EOFError, gzip.BadGzipFile) as error:
         if not found:
             why = f"As an archive, {error}." if isinstance(error, tarstream.BadArchive) else "It is damaged."
+            raise NotABackup("The sysdiagnose cannot be read.", why=why, hint=_HINT) from None
+    except OSError as error:
+        if not found:
+            why = f"{error.strerror or type(error).__name__}: {path}"
             raise NotABackup("The sysdiagnose cannot be read.", why=why, hint=_HINT) from None
     if not found:
         raise NotABackup(

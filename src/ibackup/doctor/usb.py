@@ -43,7 +43,7 @@ SETUP_DOMAIN = "com.apple.purplebuddy"
 LABEL = "the phone over USB"
 
 WHOLE_SECONDS = 18.0
-_REQUEST_SECONDS = 4.0  # for each of lockdown's answers
+_REQUEST_SECONDS = 5.0  # for each of lockdown's answers
 _SERVICE_SECONDS = 3.0
 _SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
 _NOT_TOLD = Unseen("the phone does not tell it")

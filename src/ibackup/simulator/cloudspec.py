@@ -199,6 +199,8 @@ class SignalsSpec:
         log: what its log says once somebody listens; then it stays silent.
         packets: what its network carries once somebody listens.
         silent_services: services that start and never say anything.
+        slow_domains: lockdown's domains whose values take `slow_s` seconds to be told.
+        slow_s: how long.
     """
 
     wifi: WifiState = "connected"
@@ -213,3 +215,5 @@ class SignalsSpec:
     log: tuple[LogSpec, ...] = ()
     packets: tuple[PacketSpec, ...] = ()
     silent_services: tuple[str, ...] = ()
+    slow_domains: tuple[str, ...] = ()
+    slow_s: float = 5.0
