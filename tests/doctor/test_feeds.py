@@ -145,6 +145,24 @@ def test_system_status_in_another_form(body: str) -> None:
         parse_status(body.encode())
 
 
+def test_times_that_nobody_can_mean() -> None:
+    """A year 1 could not be shown in another zone."""
+    event = {"epochStartDate": 99_999_999_999_999, "epochEndDate": -1, "eventStatus": "?"}
+    status = parse_status(json.dumps({"services": [{"serviceName": "x", "events": [event]}]}).encode())
+    assert (status.events[0].started, status.events[0].ended, status.events[0].status) == (
+        None,
+        None,
+        "other",
+    )
+    asset = {
+        "ProductVersion": "26.1",
+        "PostingDate": "0001-01-01T00:00:00+14:00",
+        "SupportedDevices": ["iPhone1,1"],
+    }
+    newest = parse_gdmf(json.dumps({"AssetSets": {"iOS": [asset]}}).encode(), "iPhone1,1")
+    assert newest == NewestIos("26.1", "", None)
+
+
 def test_the_highest_version_of_the_exact_model() -> None:
     body = json.dumps(GDMF).encode()
     assert parse_gdmf(body, "iPhone13,2") == NewestIos("26.10", "23H1", datetime(2026, 11, 5, tzinfo=UTC))

@@ -259,6 +259,24 @@ def test_a_damaged_backup_takes_nothing_but_itself(look: Look, made: Path, tmp_p
     assert isinstance(evidence.noted.settings, Seen if harm.startswith("2f") else Unseen)
 
 
+def test_a_backup_of_the_year_one(look: Look, made: Path, tmp_path: Path) -> None:
+    """Its date is shown in the zone of whoever looks at it, where such a year does not exist."""
+    folder = tmp_path / SPEC.udid
+    shutil.copytree(folder_of(made, SPEC), folder)
+    for name, key in (
+        ("Status.plist", "Date"),
+        ("Manifest.plist", "Date"),
+        ("Info.plist", "Last Backup Date"),
+    ):
+        path = folder / name
+        table = plistlib.loads(path.read_bytes()) | {key: datetime(1, 1, 1)}  # noqa: DTZ001 - as plists have it
+        path.chmod(0o600)
+        path.write_bytes(plistlib.dumps(table))
+    evidence = look(stored=False, from_backup=str(folder))
+    assert isinstance(evidence.noted.notes, Seen)
+    assert datetime.now(UTC) - evidence.noted.notes.source.date < timedelta(minutes=5)
+
+
 def test_an_archive_that_is_newer_than_the_backup(look: Look, tmp_path: Path) -> None:
     newer = dataclasses.replace(CLOUD, attempts=(AttemptSpec(code=22, days=0),))
     for name, when, wanted in (

@@ -120,7 +120,17 @@ def test_every_call_that_is_made_and_none_that_changes_anything(asked: Ask) -> N
     }
     allowed = {name for names in (*inquiries.REQUESTS.values(), os_trace.REQUESTS) for name in names}
     assert set().union(*calls.values()) <= allowed
-    changing = {"posted", "notified", "afc_write", "afc_remove", "lock_taken", "request", "pair", "passcode"}
+    changing = {
+        "rename",
+        "posted",
+        "notified",
+        "afc_write",
+        "afc_remove",
+        "lock_taken",
+        "request",
+        "pair",
+        "passcode",
+    }
     assert not changing & {event.kind for event in virtual.journal.events()}
     for domain in ("", "com.apple.mobile.backup", "com.apple.mobile.data_sync", "com.apple.purplebuddy"):
         then, now = before.domain(domain), virtual.domain(domain)

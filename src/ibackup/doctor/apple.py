@@ -177,7 +177,9 @@ def _newest(assets: Iterator[Values], product_type: str, posted: str) -> NewestI
         if product_type not in values.sequence(asset.get("SupportedDevices")) or not version_key(version):
             continue
         if best is None or version_key(version) > version_key(best.version):
-            best = NewestIos(version, values.shown(asset, "Build") or "", _day(asset, posted))
+            best = NewestIos(
+                version, values.shown(asset, "Build") or "", values.iso_time(values.text(asset, posted) or "")
+            )
     return best
 
 
@@ -195,12 +197,4 @@ def _milliseconds(event: Values, key: str) -> datetime | None:
     value = event.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return None
-    return datetime.fromtimestamp(value / 1000, UTC)
-
-
-def _day(asset: Values, key: str) -> datetime | None:
-    try:
-        date = datetime.fromisoformat(values.text(asset, key) or "")
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    return values.plausible(datetime.fromtimestamp(value / 1000, UTC))

@@ -330,7 +330,7 @@ def _crash_date(year: str, month: str, day: str, clock: str) -> datetime | None:
         date = datetime.strptime(f"{year}{month}{day}{clock}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return date if date < datetime.now(UTC) + timedelta(days=2) else None
+    return values.plausible(date) if date < datetime.now(UTC) + timedelta(days=2) else None
 
 
 def _placeholders(phone: AskablePhone, limit: float) -> int:
