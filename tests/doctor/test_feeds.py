@@ -427,7 +427,7 @@ def test_too_much_and_too_slow(web: Web, tmp_path: Path) -> None:
     web.pages["/silent"] = lambda handler: time.sleep(1)
     with pytest.raises(feeds.NotFetched, match="in time"):
         feeds.get(web.feed("/silent"), str(tmp_path), seconds=0.3)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_answers_that_are_none(web: Web, tmp_path: Path) -> None:
