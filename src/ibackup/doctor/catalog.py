@@ -58,7 +58,7 @@ _CHECKS = (
         explains="When iCloud Backup or the sign-in is down at Apple, nothing on the phone can mend it.",
         signals="Apple's System Status page; errors 301, 302, 304, 306",
         fine="Apple's servers",
-        look="https://www.apple.com/support/systemstatus/",
+        look="Apple's System Status, https://www.apple.com/support/systemstatus/",
         steps=(steps.WAIT_FOR_APPLE,),
     ),
     CheckInfo(
@@ -190,7 +190,7 @@ _CHECKS = (
         "at night never finishes.",
         signals="the last ten such periods by the phone's own notes, errors 202 and 217 to 224",
         fine="undisturbed long enough",
-        look="the same date after a night on charger and Wi-Fi, locked",
+        look="the date under Back Up Now after a night on charger and Wi-Fi, locked",
         place=Place.BACKUP,
         steps=(steps.LEAVE_ALONE, steps.WATCH),
     ),
