@@ -219,7 +219,7 @@ def test_silence_everywhere_stays_within_the_budget(asked: Ask) -> None:
 
 
 def test_the_budget_is_below_twenty_seconds() -> None:
-    assert usb.WHOLE_SECONDS + 1 < 20
+    assert usb.WHOLE_SECONDS + 3 < 20
 
 
 def test_a_phone_that_is_pulled(asked: Ask) -> None:

@@ -42,7 +42,7 @@ SYNC_DOMAIN = "com.apple.mobile.data_sync"
 SETUP_DOMAIN = "com.apple.purplebuddy"
 LABEL = "the phone over USB"
 
-WHOLE_SECONDS = 18.0
+WHOLE_SECONDS = 16.0  # connecting before that takes some, too
 _REQUEST_SECONDS = 5.0  # for each of lockdown's answers
 _SERVICE_SECONDS = 3.0
 _SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
