@@ -15,7 +15,6 @@ from ibackup.device import values
 from ibackup.device.values import NOTHING, Values
 from ibackup.doctor import feeds
 from ibackup.doctor.evidence import (
-    AppleEvidence,
     EventStatus,
     Fact,
     NewestIos,
@@ -101,13 +100,6 @@ def read_newest(where: Feeds, product_type: str | None, folder: str) -> Fact[New
         except ValueError:
             why = f"{label} has another form than it used to"
     return Unseen(why)
-
-
-def read(product_type: str | None, *, folder: str | None = None, where: Feeds | None = None) -> AppleEvidence:
-    """All of it, one after the other; at most some fifteen seconds when nothing answers."""
-    folder = folder if folder is not None else feeds.cache_dir()
-    where = where if where is not None else default_feeds()
-    return AppleEvidence(status=read_status(where, folder), newest=read_newest(where, product_type, folder))
 
 
 def parse_status(body: bytes) -> SystemStatus:
