@@ -100,7 +100,8 @@ def test_dates_of_errors_in_every_spelling() -> None:
     assert when("2023-02-22T18:24:49Z") == wanted
     assert when("2023-02-22T10:24:49-08:00") == wanted
     assert when(datetime(2023, 2, 22, 18, 24, 49)) == wanted  # noqa: DTZ001 - as plists have it
-    assert when("nonsense") is None
+    for bad in ("nonsense", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", datetime(1, 1, 1)):  # noqa: DTZ001
+        assert when(bad) is None
 
 
 def test_one_error_alone_counts_when_there_is_no_list() -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ibackup.device import Phone, inquiries, open_phone, os_trace
+from ibackup.device import Phone, inquiries, open_phone, os_trace, pcapd
 from ibackup.doctor import usb
 from ibackup.doctor.evidence import Fact, PhoneEvidence, Seen, Unseen
+from ibackup.doctor.watching import watch
 from ibackup.simulator import AppSpec, PhoneSpec, VirtualPhone, serve
 from ibackup.simulator.cloudspec import CrashSpec, ICloudSpec, ProfileSpec, SignalsSpec
 from ibackup.simulator.spec import DropAfterBytes, StartServiceError
@@ -101,12 +102,13 @@ def test_everything_a_phone_tells(asked: Ask) -> None:
     assert evidence.identity.udid == virtual.udid
 
 
-def test_every_call_that_is_made_and_none_that_changes_anything(asked: Ask) -> None:
+def test_every_call_that_is_made_and_none_that_changes_anything() -> None:
     """The whole list: what the phone saw is what is allowed, and what it holds is what it held."""
-    before = VirtualPhone(SPEC)
-    _, virtual = asked()
-    seen_services = set(virtual.journal.details("start_service"))
-    assert seen_services == set(SERVICES)
+    before, virtual = VirtualPhone(SPEC), VirtualPhone(SPEC)
+    with serve(virtual) as server, open_phone(address=server.address) as phone:
+        usb.read_phone(phone)
+        watch(phone, 0.3, network=True)
+    assert set(virtual.journal.details("start_service")) == {*SERVICES, pcapd.SERVICE}
     calls = {
         kind: set(virtual.journal.details(kind))
         for kind in ("diagnostics", "mcinstall", "apps", "companion", "os_trace")
@@ -116,10 +118,10 @@ def test_every_call_that_is_made_and_none_that_changes_anything(asked: Ask) -> N
         "mcinstall": {"GetProfileList", "GetCloudConfiguration"},
         "apps": {"Lookup"},
         "companion": {"GetDeviceRegistry"},
-        "os_trace": {"PidList"},
+        "os_trace": {"PidList", "StartActivity"},
     }
     allowed = {name for names in (*inquiries.REQUESTS.values(), os_trace.REQUESTS) for name in names}
-    assert set().union(*calls.values()) <= allowed
+    assert set().union(*calls.values()) == allowed
     changing = {"posted", "notified", "afc_write", "afc_remove", "lock_taken", "request", "pair", "passcode"}
     assert not changing & {event.kind for event in virtual.journal.events()}
     for domain in ("", "com.apple.mobile.backup", "com.apple.mobile.data_sync", "com.apple.purplebuddy"):
@@ -171,8 +173,8 @@ def test_wifi(asked: Ask, state: str, wanted: bool | None) -> None:
 def test_one_signal_that_fails_takes_no_other_along(
     asked: Ask, service: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usb, "_SERVICE_SECONDS", 0.2)
     if how == "silent":
+        monkeypatch.setattr(usb, "_SERVICE_SECONDS", 1.0)
         spec = dataclasses.replace(
             SPEC, signals=dataclasses.replace(SPEC.signals, silent_services=(service,))
         )
@@ -182,8 +184,8 @@ def test_one_signal_that_fails_takes_no_other_along(
         error = "PasswordProtected" if how == "locked" else "InvalidService"
         spec = dataclasses.replace(SPEC, faults=(StartServiceError(service=service, error=error),))
     began = time.monotonic()
-    evidence, _ = asked(spec, seconds=1.5)
-    assert time.monotonic() - began < 4
+    evidence, _ = asked(spec, seconds=3.0)
+    assert time.monotonic() - began < 8
     missing = {name for name, fact in facts(evidence).items() if isinstance(fact, Unseen)}
     mine = {
         inquiries.DIAGNOSTICS: {"power_source", "wifi"},
@@ -198,8 +200,8 @@ def test_one_signal_that_fails_takes_no_other_along(
 
 def test_a_value_that_takes_too_long(asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer, late, is not taken for another's."""
-    monkeypatch.setattr(usb, "_REQUEST_SECONDS", 0.3)
-    slow = dataclasses.replace(SPEC.signals, slow_domains=("com.apple.disk_usage",), slow_s=0.7)
+    monkeypatch.setattr(usb, "_REQUEST_SECONDS", 1.0)
+    slow = dataclasses.replace(SPEC.signals, slow_domains=("com.apple.disk_usage",), slow_s=1.6)
     evidence, _ = asked(dataclasses.replace(SPEC, signals=slow))
     missing = {name for name, fact in facts(evidence).items() if isinstance(fact, Unseen)}
     assert missing == {"last_local_backup", "disk"}
@@ -217,7 +219,7 @@ def test_silence_everywhere_stays_within_the_budget(asked: Ask) -> None:
 
 
 def test_the_budget_is_below_twenty_seconds() -> None:
-    assert usb.WHOLE_SECONDS + 1 < 20
+    assert usb.WHOLE_SECONDS + 3 < 20
 
 
 def test_a_phone_that_is_pulled(asked: Ask) -> None:

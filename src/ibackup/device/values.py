@@ -105,13 +105,31 @@ def phone_time(values: Values, key: str, now: datetime | None = None) -> datetim
     """
     value = values.get(key)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return plausible(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LATEST:
         return None
     now = now or datetime.now(UTC)
     if now.timestamp() - value <= _TEN_YEARS:
-        return datetime.fromtimestamp(value, UTC)
-    return apple_time(values, key)
+        return plausible(datetime.fromtimestamp(value, UTC))
+    return plausible(apple_time(values, key))
+
+
+def plausible(moment: datetime | None) -> datetime | None:
+    """The time in UTC, which it is when it does not say; None when no phone can have lived then.
+
+    A year 1 or 9999 would be an error wherever it is shown in another zone.
+    """
+    if moment is None or not 1980 <= moment.year <= 2100:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso_time(text: str) -> datetime | None:
+    """A time as ISO 8601 writes it, made UTC; None when it is none, or not plausible."""
+    try:
+        return plausible(datetime.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def apple_time(values: Values, key: str) -> datetime | None:

@@ -15,7 +15,6 @@ from ibackup.device import values
 from ibackup.device.values import NOTHING, Values
 from ibackup.doctor import feeds
 from ibackup.doctor.evidence import (
-    AppleEvidence,
     EventStatus,
     Fact,
     NewestIos,
@@ -103,13 +102,6 @@ def read_newest(where: Feeds, product_type: str | None, folder: str) -> Fact[New
     return Unseen(why)
 
 
-def read(product_type: str | None, *, folder: str | None = None, where: Feeds | None = None) -> AppleEvidence:
-    """All of it, one after the other; at most some fifteen seconds when nothing answers."""
-    folder = folder if folder is not None else feeds.cache_dir()
-    where = where if where is not None else default_feeds()
-    return AppleEvidence(status=read_status(where, folder), newest=read_newest(where, product_type, folder))
-
-
 def parse_status(body: bytes) -> SystemStatus:
     """System Status: JSON, sometimes within a call. Raises ValueError for another form."""
     text = body.decode("utf-8", "replace")
@@ -177,7 +169,9 @@ def _newest(assets: Iterator[Values], product_type: str, posted: str) -> NewestI
         if product_type not in values.sequence(asset.get("SupportedDevices")) or not version_key(version):
             continue
         if best is None or version_key(version) > version_key(best.version):
-            best = NewestIos(version, values.shown(asset, "Build") or "", _day(asset, posted))
+            best = NewestIos(
+                version, values.shown(asset, "Build") or "", values.iso_time(values.text(asset, posted) or "")
+            )
     return best
 
 
@@ -195,12 +189,4 @@ def _milliseconds(event: Values, key: str) -> datetime | None:
     value = event.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return None
-    return datetime.fromtimestamp(value / 1000, UTC)
-
-
-def _day(asset: Values, key: str) -> datetime | None:
-    try:
-        date = datetime.fromisoformat(values.text(asset, key) or "")
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    return values.plausible(datetime.fromtimestamp(value / 1000, UTC))

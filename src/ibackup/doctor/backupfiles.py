@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from ibackup.device import values
@@ -46,11 +46,11 @@ def backup_date(backup: Backup) -> datetime | None:
     )
     for read in readers:
         try:
-            date = read()
+            date = values.plausible(read())
         except FormatError:
             continue  # the next one may be whole
         if date is not None:
-            return date.astimezone(UTC)
+            return date
     return None
 
 

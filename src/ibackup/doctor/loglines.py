@@ -6,8 +6,9 @@ local backup's, which uses the same error domains with other meanings, and count
 
 import dataclasses
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from ibackup.device import values
 from ibackup.device.os_trace import LogLine
 from ibackup.doctor.evidence import Conditions, Live, LiveError
 from ibackup.doctor.phonenotes import app_of
@@ -121,15 +122,8 @@ def _said(text: str, live: Live) -> dict[str, object]:
             changes[name] = True
     retry = _RETRY.search(text)
     if retry:
-        changes["retry_after"] = _moment(retry[1])
+        changes["retry_after"] = values.iso_time(retry[1])
     missing = _MISSING_KEYS.search(text)
     if missing:
         changes["missing_keys"] = int(missing[1])
     return changes
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        return None

@@ -5,7 +5,7 @@ Each function takes a file's bytes and raises FormatError when it is not what it
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ibackup.device import values
 from ibackup.device.values import NOTHING, Values
@@ -63,10 +63,10 @@ def parse_networks(data: bytes) -> KnownNetworks:
         if (network := values.mapping(each)) is not None
     ]
     joined = [
-        date.replace(tzinfo=UTC)
+        date
         for network in networks
         for key in ("JoinedByUserAt", "JoinedBySystemAt")
-        if isinstance(date := network.get(key), datetime)
+        if (date := values.phone_time(network, key)) is not None
     ]
     captive = [values.mapping(network.get("CaptiveProfile")) or NOTHING for network in networks]
     return KnownNetworks(

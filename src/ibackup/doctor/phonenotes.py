@@ -104,13 +104,7 @@ def _error(item: Values | None, now: datetime) -> NotedError | None:
 def _error_date(item: Values, now: datetime) -> datetime | None:
     """An ISO text in UTC that does not say so; a date of the plist's own serves as well."""
     text = item.get("date")
-    if not isinstance(text, str):
-        return values.phone_time(item, "date", now)
-    try:
-        date = datetime.fromisoformat(text)
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return values.iso_time(text) if isinstance(text, str) else values.phone_time(item, "date", now)
 
 
 def _sizing(sizes: Values | None) -> Sizing | None:

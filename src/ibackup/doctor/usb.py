@@ -42,7 +42,7 @@ SYNC_DOMAIN = "com.apple.mobile.data_sync"
 SETUP_DOMAIN = "com.apple.purplebuddy"
 LABEL = "the phone over USB"
 
-WHOLE_SECONDS = 18.0
+WHOLE_SECONDS = 16.0  # connecting before that takes some, too
 _REQUEST_SECONDS = 5.0  # for each of lockdown's answers
 _SERVICE_SECONDS = 3.0
 _SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
@@ -330,7 +330,7 @@ def _crash_date(year: str, month: str, day: str, clock: str) -> datetime | None:
         date = datetime.strptime(f"{year}{month}{day}{clock}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return date if date < datetime.now(UTC) + timedelta(days=2) else None
+    return values.plausible(date) if date < datetime.now(UTC) + timedelta(days=2) else None
 
 
 def _placeholders(phone: AskablePhone, limit: float) -> int:

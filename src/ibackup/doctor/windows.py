@@ -8,8 +8,8 @@ out before. Older versions end after 13; newer ones may have more. A line that d
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
+from ibackup.device import values
 from ibackup.doctor.evidence import Window
 
 _LEAST = 14
@@ -40,7 +40,7 @@ def parse_window(line: str) -> Window | None:
     fields = [field.strip() for field in line[:_LONGEST_LINE].split("|")]
     if len(fields) < _LEAST:
         return None
-    start, seconds = _moment(fields[0]), _number(fields[1])
+    start, seconds = values.iso_time(fields[0]), _number(fields[1])
     states = [_FLAGS.get(field) for field in fields[2:6]]
     enabled, on_power, locked, on_wifi = states
     code = _whole(fields[13])
@@ -73,15 +73,6 @@ def parse_window(line: str) -> Window | None:
 
 def _at(fields: Sequence[str], place: int) -> str:
     return fields[place] if place < len(fields) else ""
-
-
-def _moment(text: str) -> datetime | None:
-    """A time with its zone; one without is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _number(text: str) -> float | None:
