@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ibackup.doctor import steps
 from ibackup.doctor.case import Case
-from ibackup.doctor.checks.making import by_codes, fine, found, said, surer, unless_known, unseen, why
+from ibackup.doctor.checks.making import fine, found, said, surer, unless_known, unseen, why
 from ibackup.doctor.evidence import Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 
@@ -38,9 +38,9 @@ def toggle(case: Case) -> Finding:
 
 def account(case: Case) -> Finding:
     """C05: is an Apple Account signed in?"""
-    by_error = by_codes(case, "account", "no Apple Account is signed in")
-    if by_error:
-        return by_error
+    level, errors = case.by_codes("account")
+    if level:
+        return found("account", level, "no Apple Account is signed in", errors, stands=True)
     find_my, sync, accounts = (
         case.evidence.phone.find_my,
         case.evidence.phone.sync_sources,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ibackup.doctor.case import Case
 from ibackup.doctor.catalog import CHECKS
 from ibackup.doctor.evidence import Fact, Seen, T_co, Unseen
 from ibackup.doctor.finding import RANK, Finding, Level, Said, Step
@@ -63,13 +62,3 @@ def surer(one: Level | None, other: Level | None) -> Level | None:
     """The surer one of two."""
     known = [level for level in (one, other) if level is not None]
     return min(known, key=RANK.__getitem__) if known else None
-
-
-def by_codes(
-    case: Case, check: str, title: str, *more: Said, steps: Sequence[Step] | None = None
-) -> Finding | None:
-    """What the phone's own errors say, if they say anything of this check."""
-    level, errors = case.by_codes(check)
-    if level is None:
-        return None
-    return found(check, level, title, [*errors, *more], steps=steps, stands=True)
