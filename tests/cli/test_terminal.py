@@ -283,3 +283,19 @@ def test_the_page_for_support_asks_since_when_and_what_was_tried(
     page = (tmp_path / "page").read_text(encoding="utf-8")
     assert "You said: last week" in page
     assert "You said: restart, back-up-now" in page
+
+
+def test_the_doctor_asks_once_for_the_password_of_an_encrypted_backup(
+    in_terminal: Start, bobs: Path, plugged: Plug
+) -> None:
+    plugged(replace(BOB, cloud_backup=False))
+    for keys, read in (("\n", False), (f"{PASSWORD}\n", True)):
+        terminal = in_terminal("doctor", "--offline")
+        terminal.wait_for("Password of the encrypted backup")
+        terminal.press(keys)
+        assert terminal.end() == 0
+        assert terminal.said.count("Password of the encrypted backup") == 1
+        assert PASSWORD not in terminal.said
+        said = " ".join(terminal.lines)
+        assert "iCloud Backup cannot run: it is switched off." in said
+        assert ("is encrypted, and its password is not known" in said) != read

@@ -930,3 +930,9 @@ def test_what_the_phone_waits_for_is_said_in_whole_sentences() -> None:
         "30 November",
     ]
     assert "3 attempts failed" in texts[0]
+
+
+def test_notes_that_tell_nothing_of_attempts_prove_nothing() -> None:
+    verdict = judge(noted(failure_count=None, state=None))
+    for check in ("history", "network", "session", "app-data", "cloud-data"):
+        assert verdict.finding(check).level is Level.UNSEEN, check

@@ -95,6 +95,15 @@ class Case:
         """Whether they are too old to judge by."""
         return self.is_stale(self.notes_source)
 
+    @property
+    def attempts_known(self) -> bool:
+        """Whether fresh notes speak of attempts at all; a file without those keys says nothing."""
+        notes = self.notes
+        told = notes is not None and (
+            bool(notes.errors) or notes.state is not None or notes.failure_count is not None
+        )
+        return told and not self.notes_stale
+
     def is_stale(self, source: Source | None) -> bool:
         """Whether what a file says is too old to judge today by."""
         return (

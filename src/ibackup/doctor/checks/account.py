@@ -101,9 +101,7 @@ def policy(case: Case) -> Finding:
             return found("policy", Level.LIKELY, title, managed, steps=_policy_steps(case))
         title = "a profile or an administrator may forbid it"
         return found("policy", Level.POSSIBLE, title, managed, steps=_policy_steps(case))
-    return unless_known(
-        "policy", case.evidence.phone.profiles, case.evidence.phone.cloud_configuration, settings
-    )
+    return unless_known("policy", case.evidence.phone.profiles, case.evidence.phone.cloud_configuration)
 
 
 def _managed(case: Case) -> Iterator[Said]:
@@ -156,6 +154,6 @@ def session(case: Case) -> Finding:
     ):
         title = "Apple perhaps no longer accepts the phone's sign-in"
         return found("session", Level.POSSIBLE, title, [case.error_said(newest)], steps=gentle, guess=True)
-    if case.notes and not case.notes_stale:
+    if case.attempts_known:
         return fine("session")
     return unseen("session", "whether Apple accepts the sign-in is not told over the cable")

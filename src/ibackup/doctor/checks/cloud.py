@@ -75,7 +75,7 @@ def cloud_data(case: Case) -> Finding:
         last = [steps.DELETE_CLOUD_BACKUP] if sure else []
         chosen = [steps.BACK_UP_NOW, steps.RESTART_PHONE, *last]
         return found("cloud-data", level, title, errors, steps=chosen, guess=True, stands=True)
-    if case.notes and not case.notes_stale:
+    if case.attempts_known:
         return fine("cloud-data")
     return unseen("cloud-data", why(case.evidence.noted.notes))
 

@@ -64,7 +64,8 @@ def restore_running(case: Case) -> Finding:
         title = "another device or a restore uses the backup" if used else "a restore is still running"
         chosen = [steps.OTHER_DEVICE] if used else [steps.FINISH_RESTORE]
         return found("restore-running", level, title, texts, steps=chosen, stands=bool(errors))
-    return unless_known("restore-running", case.evidence.noted.notes, waiting)
+    # A phone that was never restored has no such key; that there is none proves nothing by itself.
+    return fine("restore-running") if restore else unless_known("restore-running", waiting)
 
 
 def phone_storage(case: Case) -> Finding:

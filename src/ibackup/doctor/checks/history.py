@@ -78,6 +78,8 @@ def history(case: Case) -> Finding:
             return unseen(
                 "history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by"
             )
+        if not case.attempts_known:
+            return unseen("history", f"the {notes.source.label} tells nothing of attempts")
         return fine("history", said(notes, "No failed attempt is noted since the last success."))
     level, errors = case.by_codes("history")
     if newest.meaning.check == "history" and level:
@@ -111,7 +113,11 @@ def backoff(case: Case) -> Finding:
             "backoff", level, "the phone waits on purpose after failures", texts, stands=bool(errors)
         )
     notes = case.evidence.noted.notes
-    return fine("backoff") if isinstance(notes, Seen) else unseen("backoff", why(notes))
+    return (
+        fine("backoff")
+        if case.attempts_known
+        else unseen("backoff", why(notes) or "the notes do not tell it")
+    )
 
 
 def _waits(case: Case) -> Iterator[tuple[datetime, str, str]]:

@@ -28,7 +28,7 @@ def network(case: Case) -> Finding:
     traffic = case.evidence.live.traffic
     if isinstance(traffic, Seen) and (speed := traffic.value.upload_bits_per_second):
         return fine("network", said(traffic, f"The backup was sent at {speed / 1e6:.1f} Mbit/s."))
-    if case.notes and not case.notes_stale:
+    if case.attempts_known:
         return fine("network")
     return unseen(
         "network", why(case.evidence.noted.notes) or "what the router and the network do is not told"

@@ -172,7 +172,7 @@ def app_data(case: Case) -> Finding:
     if level:
         title = "the data of one app perhaps stops it"
         return found("app-data", level, title, errors, steps=[steps.HALVE_APPS], stands=True)
-    if case.notes and not case.notes_stale:
+    if case.attempts_known:
         return fine("app-data")
     return unseen("app-data", why(case.evidence.noted.notes))
 
