@@ -208,6 +208,23 @@ def test_what_the_phone_remembers_of_icloud_in_a_spec_file(tmp_path: Path) -> No
     assert "power" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("days = 0.5", "days = nan", "days has to be"),
+        ("last_backup_days = 9", "last_backup_days = 1e9", "days has to be"),
+        ("bytes = 7_000_000_000", "bytes = 99999999999999999999", "bytes is larger"),
+        ('name = "VPN"', 'name = "V\\u0001"', "control characters"),
+    ],
+)
+def test_a_cloud_that_cannot_be(tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    path = tmp_path / "spec.toml"
+    assert right in CLOUDY
+    path.write_text(CLOUDY.replace(right, wrong))
+    with pytest.raises(UsageError, match=says):
+        load_spec(path)
+
+
 def test_two_phones_of_one_cloudy_spec_are_equal(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
     path.write_text(CLOUDY)

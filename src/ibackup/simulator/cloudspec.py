@@ -3,8 +3,9 @@
 Ages are counted back from ``ICloudSpec.now``. A number of days or hours below 0 lies in the future.
 """
 
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
 Condition: TypeAlias = Literal["nothing", "enabled", "power", "lock", "wifi"]
@@ -12,8 +13,28 @@ NotesPlace: TypeAlias = Literal["HomeDomain", "RootDomain", "nowhere"]
 WifiState: TypeAlias = Literal["connected", "off", "unknown", "refused"]
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_DAYS = 20_000
+_MOST = 10**9
+
+
+class _Checked:
+    """Refuses what no phone is, rather than break when it is asked for."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # every class below is a dataclass
+            value, name = getattr(self, field.name), field.name
+            most = _MOST_DAYS if name.endswith("days") else _MOST * 10 if name == "now" else _MOST
+            if isinstance(value, float) and not abs(value) <= most:
+                raise ValueError(f"{name} has to be a number up to {most:,}")
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError(f"{name} is larger than any phone's numbers")
+            if isinstance(value, str) and _CONTROL.search(value):
+                raise ValueError(f"{name} cannot have control characters: XML has none")
+
+
 @dataclass(frozen=True, kw_only=True)
-class AttemptSpec:
+class AttemptSpec(_Checked):
     """An attempt at an iCloud backup that the phone has noted.
 
     Attributes:
@@ -31,7 +52,7 @@ class AttemptSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WindowSpec:
+class WindowSpec(_Checked):
     """A period in which power, lock and Wi-Fi were right.
 
     Attributes:
@@ -56,7 +77,7 @@ class WindowSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SizeSpec:
+class SizeSpec(_Checked):
     """What iCloud Backup wants to send of one domain, in bytes."""
 
     domain: str
@@ -64,7 +85,7 @@ class SizeSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ICloudSpec:
+class ICloudSpec(_Checked):
     """The phone's own memory of iCloud Backup, as its lockdown values and the plists in its backups tell it.
 
     Attributes:
@@ -116,6 +137,7 @@ class ICloudSpec:
     notes_in: NotesPlace = "HomeDomain"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.now:
             object.__setattr__(self, "now", float(int(time.time())))
 
@@ -125,7 +147,7 @@ class ICloudSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileSpec:
+class ProfileSpec(_Checked):
     """An installed configuration profile."""
 
     name: str
@@ -135,7 +157,7 @@ class ProfileSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrashSpec:
+class CrashSpec(_Checked):
     """A crash report, by its program, age, and the name's extension."""
 
     process: str
@@ -144,7 +166,7 @@ class CrashSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogSpec:
+class LogSpec(_Checked):
     """A line of the phone's log.
 
     Attributes:
@@ -161,7 +183,7 @@ class LogSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PacketSpec:
+class PacketSpec(_Checked):
     """Packets on the phone's network.
 
     Attributes:
@@ -182,7 +204,7 @@ class PacketSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalsSpec:
+class SignalsSpec(_Checked):
     """What the phone's small services tell.
 
     Attributes:
