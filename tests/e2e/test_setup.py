@@ -255,7 +255,7 @@ def test_the_line_in_the_crontab_works_as_cron_runs_it(program: Program) -> None
 
 def test_check_names_what_to_type(program: Program) -> None:
     done = program.run("setup", "--check", "--json", code=None)
-    checks = {check["name"]: check for check in done.kinds("check")}
+    checks = {check["name"]: check for check in done.kinds("requirement")}
     assert checks["usbmuxd"]["state"] == "good"
     assert "is connected, ready" in str(checks["phone"]["message"])
     assert checks["schedule"]["commands"] == ["ibackup schedule install"]

@@ -28,7 +28,7 @@ def run_checks(app: App) -> int:
         for each in checks
     ]
     for row in rows:
-        app.reporter.emit({"event": "check", **row})
+        app.reporter.emit({"event": "requirement", **row})
     text = "\n".join([*map(_text, checks), "", wrap(_CHOICE)])
     if is_ready(checks):
         return app.result({"ready": True, "checks": rows}, text)

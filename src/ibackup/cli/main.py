@@ -27,6 +27,7 @@ COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "doctor": "Why iCloud Backup fails, and what helps",
     "setup": "Set it all up: a few questions, a schedule, the first backup",
     "nightly": "Back up every phone that is due: what cron runs",
     "watch": "Back up each phone when it is plugged in",
@@ -47,7 +48,9 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup."
+EPILOG = (
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup; ibackup doctor when iCloud fails."
+)
 
 
 class LazyGroup(click.Group):

@@ -103,9 +103,11 @@ def run(app: App, request: "Request") -> Ended:
         raise with_what_prune_gives(app, request.store, error) from error
     unexpected = [file for file in result.unreadable if not file.expected]
     pruned, text = _prune(app, request.store, result.udid)
-    payload = _payload(result) | {"pruned": pruned}
     is_set_up = app.config.phone(result.udid) is not None
-    text = "\n".join(part for part in (_text(result, unexpected, is_set_up=is_set_up), text) if part)
+    hint = _icloud_hint(result, request)
+    payload = _payload(result) | {"pruned": pruned, "icloud_hint": hint}
+    said = _text(result, unexpected, is_set_up=is_set_up)
+    text = "\n".join(part for part in (said, text, wrap(hint or "")) if part)
     if not unexpected:
         return Ended(payload, text)
     return Ended(
@@ -131,6 +133,20 @@ def _tell_left_overs(app: App, store: "Store") -> None:
             app.reporter(
                 Note(f"Snapshot {newest.id} has not been verified yet; `ibackup verify {newest.id}` does.")
             )
+
+
+def _icloud_hint(result: "Result", request: "Request") -> str | None:
+    """What the phone noted in this backup of failed iCloud backups, where it can be read."""
+    from ibackup.doctor.hint import hint_of
+    from ibackup.store import Snapshot
+
+    if result.encrypted and result.checked != "manifest":
+        return None  # no password, or another one's
+    try:
+        password = request.password(result.udid) if result.encrypted else None
+        return hint_of(Snapshot.open(result.path), password)
+    except IbackupError:
+        return None  # the backup is made, whatever comes of this
 
 
 def _prune(app: App, store: "Store", udid: str) -> tuple[list[dict[str, object]], str]:
