@@ -26,6 +26,7 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "doctor": "Why iCloud Backup fails, and what helps",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
@@ -41,7 +42,9 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
+EPILOG = (
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify; ibackup doctor when iCloud fails."
+)
 
 
 class LazyGroup(click.Group):
