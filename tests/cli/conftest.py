@@ -96,6 +96,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", str(tmp_path / "no-usbmuxd"))
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("ibackup.scheduling.choosing._here", lambda: ())  # nobody's crontab is looked at
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     before = keyring.get_keyring()
     keyring.set_keyring(NullKeyring())

@@ -12,10 +12,10 @@ from typing import Self
 
 import pytest
 
-from e2e.test_on_a_terminal import Terminal
 from ibackup.simulator import Passcode
 from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, assert_sealed
+from support.screens import Terminal
 
 MakeProgram = Callable[..., Program]
 OLD, NEW = "Zaunkönig-MARKED-4711", "Wiedehopf-MARKED-1848"

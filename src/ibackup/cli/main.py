@@ -25,7 +25,13 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 # name: (module, one line of help); in the order in which --help shows them, what most people need first.
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
+    "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "doctor": "Why iCloud Backup fails, and what helps",
+    "setup": "Set it all up: a few questions, a schedule, the first backup",
+    "nightly": "Back up every phone that is due: what cron runs",
+    "watch": "Back up each phone when it is plugged in",
+    "schedule": "Have the system start the nightly backups",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
@@ -34,6 +40,7 @@ COMMANDS = {
     "diff": "Compare two snapshots",
     "encryption": "Encryption of the phone's backups: its password, and where it is kept",
     "icloud": "The phone's iCloud Backup switch",
+    "config": "What holds, and whether the config file is right",
     "prune": "Remove old snapshots by rules",
     "pin": "Have prune leave a snapshot alone",
     "import": "Adopt a backup that Finder, iTunes or another program made",
@@ -43,7 +50,9 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
+EPILOG = (
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup; ibackup doctor when iCloud fails."
+)
 
 
 class LazyGroup(click.Group):
