@@ -70,6 +70,7 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     terminal.answer("be called in commands", "")
     terminal.answer("Where shall the backups go?", "")
     terminal.answer("after a backup?", "y")
+    terminal.answer("encrypt its backups?", "n")
     terminal.answer("every evening", "")
     terminal.answer("Make the first backup now?", "y")
     out = terminal.end(0)
@@ -97,7 +98,7 @@ def test_without_a_terminal_by_options(program: Program) -> None:
     done = setup(
         program,
         *("--name", "annie", "--store", str(program.folder / "my store"), "--prune"),
-        *("--at", "22:15", "--kind", "cron", "--backup"),
+        *("--no-encrypt", "--at", "22:15", "--kind", "cron", "--backup"),
     )
     result = done.result
     assert [event["event"] for event in done.events].count("result") == 1
@@ -118,8 +119,12 @@ def test_without_a_terminal_by_options(program: Program) -> None:
         ([], "--name NAME"),
         (["--name", "a"], "--store FOLDER"),
         (["--name", "a", "--store", "s"], "--prune or --no-prune"),
-        (["--name", "a", "--store", "s", "--no-prune"], "--schedule, --at or --no-schedule"),
-        (["--name", "a", "--store", "s", "--no-prune", "--no-schedule"], "--backup or --no-backup"),
+        (["--name", "a", "--store", "s", "--no-prune"], "--encrypt or --no-encrypt"),
+        (["--name", "a", "--store", "s", "--no-prune", "--no-encrypt"], "--schedule, --at or --no-schedule"),
+        (
+            ["--name", "a", "--store", "s", "--no-prune", "--no-encrypt", "--no-schedule"],
+            "--backup or --no-backup",
+        ),
     ],
 )
 def test_what_nobody_can_be_asked_is_named(program: Program, given: list[str], option: str) -> None:
@@ -181,6 +186,18 @@ def test_the_password_of_the_backups_is_told_once(make_program: MakeProgram) -> 
     (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
     assert phone["password_file"] == str(password)
     assert program.now().result["checked"] == "manifest"
+
+
+def test_encryption_is_switched_on_with_the_password_that_is_given(program: Program) -> None:
+    password = program.folder / "password"
+    password.write_text("Hafenmole Distel 31\n")
+    password.chmod(0o600)
+    result = setup(
+        program, "--yes", "--encrypt", "--password-file", str(password), "--no-schedule", "--backup"
+    ).result
+    assert program.phone.backup_password == "Hafenmole Distel 31"
+    assert result["backup"]["encrypted"] is True  # type: ignore[index]
+    assert result["backup"]["checked"] == "manifest"  # type: ignore[index]
 
 
 def test_a_config_that_is_a_link_stays_one(program: Program) -> None:

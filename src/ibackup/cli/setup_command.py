@@ -196,6 +196,8 @@ class _Setup:
         if facts.will_encrypt:
             return False  # it does already
         without = "saved passwords, Health data and call history are not in a backup, and whoever has the disk reads it"
+        if self._given.encrypt is None and self._app.config.phone(facts.udid) is not None:
+            return False  # whoever set it up was asked
         if self._given.yes and self._given.encrypt is None:
             return False  # it takes a password, which nobody has given
         question = f"Have the {facts.noun} encrypt its backups? Else {without}."
