@@ -135,15 +135,13 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
         watch.unlocked("nightly", "--once", "--every", "0", "--config", config, *extra)
     threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
     watch.unlocked("watch", "--config", config, code=130)
+    watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
+    for extra in ([], ["--json"]):
+        watch("config", "show", "--config", config, *extra)
     config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
-    config = tmp_path / "config.toml"
-    watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
-    watch("config", "show", "--config", config)
     watch.unlocked("schedule", "install", "--print", "--kind", "systemd")
-    watch.unlocked("nightly", "--once", "--every", "0")
-    watch("watch", "--help")
     watch("status", "--prometheus", tmp_path / "metrics.prom")
     watch("demo", "--help")
     assert watch.ran == set(COMMANDS), "a command that is not here is not looked at"
