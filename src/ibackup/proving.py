@@ -131,19 +131,11 @@ def prove(
         findings,
         groups,
     )
-    folder = _phone_folder(snapshot)
+    folder = PhoneFolder.holding(snapshot) if snapshot is not None else None
     if snapshot is not None and folder is not None:
         _write_down(folder, snapshot, verdict, damaged, observer)
         verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
     return verdict
-
-
-def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:
-    """The phone's folder in the store; None for a snapshot that was copied to some other place."""
-    if snapshot is None:
-        return None
-    folder = PhoneFolder.of(snapshot)
-    return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
 
 
 def _write_down(

@@ -83,7 +83,7 @@ class Session:
             raise StreamEnded("the connection was dropped on purpose")
         if self.strike(UserCancels, lambda fault: self._messages >= fault.after):
             self.phone.notify(SYNC_CANCEL_REQUEST)
-            raise MBError(202, "Backup cancelled by the user")
+            raise MBError(202, "Cancelled by the user")
         self._messages += 1
         self._phase_messages += 1
 
