@@ -25,6 +25,8 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "restore": "Put a snapshot back on a phone",
+    "rehearse": "Restore a snapshot into a virtual iPhone: would it work?",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",

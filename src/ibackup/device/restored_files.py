@@ -48,7 +48,7 @@ class RestoredFiles(ServedFiles):
         files: how many files of the phone's the backup has.
 
     Attributes:
-        sent_files: whole files of the phone's that were sent.
+        sent_files, content_bytes: whole files of the phone's that were sent, and bytes of such.
         unreadable: files that could not be sent, by their path in the backup, and why; the phone was told.
         changed: files that are not what they were when they were sealed; they were sent.
     """
@@ -69,7 +69,7 @@ class RestoredFiles(ServedFiles):
         self._files = files
         self._copies: set[str] = set()
         self._begun = False
-        self.sent_files = 0
+        self.sent_files = self.content_bytes = 0
         self.unreadable: dict[str, str] = {}
         self.changed: dict[str, None] = {}
 
@@ -105,7 +105,7 @@ class RestoredFiles(ServedFiles):
         path = "/".join(parts)
         content = is_content(path)
         self._begun = self._begun or content
-        wanted = self._expected(path)
+        wanted, before = self._expected(path), sender.sent
         try:
             fd = self.confined.open_file(parts)
         except PathRefused as error:
@@ -121,6 +121,7 @@ class RestoredFiles(ServedFiles):
                     self.changed[path] = None
         finally:
             os.close(fd)
+            self.content_bytes += (sender.sent - before) if content else 0
         self.sent_files += content
 
     def could_not_read(self, parts: Parts, error: OSError) -> None:

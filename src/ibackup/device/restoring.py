@@ -184,7 +184,7 @@ class _Talk(Dialogue):
             Progress(
                 self._phase,
                 self._percent,
-                bytes=files.sent_bytes,
+                bytes=files.content_bytes,
                 total_bytes=self._total_bytes or None,
                 files=files.sent_files,
                 total_files=self._total_files or None,

@@ -66,12 +66,11 @@ def replaced(facts: PhoneFacts, contents: Contents, options: Options, newest: da
         parts.append("Passwords and Health data are not in it: it is not encrypted.")
     if not options.reboot:
         parts.append(f"iOS puts it in place when the {noun} restarts, which it does not do by itself now.")
-    worse = options.remove or not options.reboot
     if facts.udid == contents.udid and contents.made is not None:
         parts.append(f"Whatever is newer than {contents.made.astimezone():%Y-%m-%d %H:%M} may be lost.")
         if newest is None or newest - contents.made < _NEWS:
             parts.append("To keep it, run `ibackup now` first.")
-    return Check("replaced", "warning" if worse else "ok", " ".join(parts))
+    return Check("replaced", "warning", " ".join(parts))
 
 
 # -- one by one -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ The phone lives in this process and is reached over a real socket, so that the r
 phone would get. It keeps no content, so that neither disk nor memory is needed for it.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -40,6 +41,7 @@ class Rehearsal:
         error: why the backup cannot be restored; None when it can be.
         files, folders, links: what the phone took.
         digests: files that had a digest in the phone's own list, which was right.
+        sealed: whether every byte was held against a seal.
     """
 
     source: Source
@@ -50,6 +52,7 @@ class Rehearsal:
     folders: int = 0
     links: int = 0
     digests: int = 0
+    sealed: bool = False
 
     @property
     def good(self) -> bool:
@@ -65,10 +68,21 @@ def rehearse(source: Source, password: PasswordSource, observe: Observer = ignor
         NotABackup: a folder made elsewhere is none, or was never finished.
     """
     with telling("The backup could not be read."), Backup.open(source.path, known=True) as backup:
+        _refuse_old_format(backup)
         given = unlock(backup, password)
         outcome = _tried(source, backup, given, observe)
     _write_down(outcome, observe)
     return outcome
+
+
+def _refuse_old_format(backup: Backup) -> None:
+    """The virtual iPhone reads the format that phones write since iOS 10.2."""
+    with contextlib.suppress(NotABackup):  # what is damaged is for the rehearsal itself to find
+        if backup.flat or (backup.is_encrypted and backup.manifest.manifest_key is None):
+            raise UsageError(
+                "A backup in the format of iOS 10.1 or older cannot be rehearsed.",
+                hint="`ibackup verify --level deep` reads and decrypts all of it.",
+            )
 
 
 def _tried(source: Source, backup: Backup, password: str | None, observe: Observer) -> Rehearsal:
@@ -139,6 +153,7 @@ def _outcome(
         folders=restored.folders,
         links=restored.links,
         digests=restored.digests,
+        sealed=sent.sealed,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ibackup.confined import Confined, shown
 from ibackup.device.phone import Phone
-from ibackup.device.restored_files import Expected, RestoredFiles, Stage
+from ibackup.device.restored_files import RestoredFiles, Stage
 from ibackup.device.restoring import RestoreSession
 from ibackup.errors import (
     ConnectionLost,
@@ -43,10 +43,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the phone has taken: files of its own, and bytes."""
+    """What the phone has taken: files of its own, and bytes; ``sealed``: each was what a seal says."""
 
     files: int
     bytes: int
+    sealed: bool
 
 
 def send(
@@ -67,12 +68,13 @@ def send(
         IbackupError: it failed; the hint says what state the phone is in, and what to do.
         KeyboardInterrupt: before anything was changed on the phone.
     """
+    seal = _seal(source, observe)
     files = RestoredFiles(
         Confined(source.path),
         about.udid,
         phone.udid,
         free_space=lambda: free_bytes(source.path),
-        expected=_expected(source, observe),
+        expected=seal.get if seal is not None else lambda _path: None,
         files=about.files or 0,
     )
     with contextlib.closing(files), phone.listen() as events:
@@ -103,7 +105,7 @@ def send(
             error.hint = _hint(error, files.stage, phone.facts.noun)
             raise
         _blame_damage(files, backup, phone.facts.noun, None)
-    return Sent(files.sent_files, files.sent_bytes)
+    return Sent(files.sent_files, files.content_bytes, seal is not None)
 
 
 def unlock(backup: Backup, source: PasswordSource) -> str | None:
@@ -128,18 +130,18 @@ def unlock(backup: Backup, source: PasswordSource) -> str | None:
     return given
 
 
-def _expected(source: Source, observe: Observer) -> Expected:
+def _seal(source: Source, observe: Observer) -> Seal | None:
     """The checksums that the files had when they were sealed, where there is a seal."""
     path = source.snapshot.seal_path if source.snapshot else seal_beside(source.path)
     try:
-        return Seal.read(path).get
+        return Seal.read(path)
     except FileNotFoundError:
         if source.snapshot is not None:
             observe(Caution("The snapshot's seal is missing: what is sent cannot be held against it."))
     except (SealDamaged, OSError) as error:
         why = error.why if isinstance(error, SealDamaged) else f"{error.strerror}."
         observe(Caution(f"The seal cannot be read, so what is sent cannot be held against it. {why}"))
-    return lambda _path: None
+    return None
 
 
 # -- how it ended ---------------------------------------------------------------------------------------------
