@@ -28,6 +28,7 @@ from ibackup.store import PhoneFolder, Proof
 from ibackup.store.trouble import telling
 
 _ROOM = 1 << 50
+_LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 _UDID = "00000000-0000000000000000"  # nobody's: what a phone itself holds plays no part
 
 
@@ -127,15 +128,11 @@ def _restore(
 @contextmanager
 def _served(phone: VirtualPhone) -> Iterator[Server]:
     """Serve the phone where no other user of this computer reaches it, if the system can do that."""
-    if sys.platform == "win32":
-        with serve(phone) as server:
+    with tempfile.TemporaryDirectory(prefix="ibackup-") as folder:
+        path = os.path.join(folder, "usbmuxd")
+        private = sys.platform != "win32" and len(os.fsencode(path)) < _LONGEST_SOCKET
+        with serve(phone, port=None, socket_path=path) if private else serve(phone) as server:
             yield server
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="ibackup-") as folder,
-        serve(phone, port=None, socket_path=os.path.join(folder, "usbmuxd")) as server,
-    ):
-        yield server
 
 
 def _outcome(
