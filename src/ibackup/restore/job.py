@@ -6,7 +6,7 @@ written to the backup.
 
 import time
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +34,10 @@ from ibackup.store import PhoneFolder, Snapshot
 from ibackup.store.trouble import telling
 
 
+_FRESH = timedelta(hours=24)
+"""What was read and found good so lately need not be held against its seal again while it is sent."""
+
+
 class Restoration:
     """A restore, looked at from all sides when the ``with`` block begins; ``carry_out`` does it.
 
@@ -59,6 +63,7 @@ class Restoration:
         self._observe = observe
         self._stack = ExitStack()
         self._password: str | None = None
+        self._proven: datetime | None = None
         self.checks: list[Check] = []
 
     def __enter__(self) -> Self:
@@ -150,6 +155,7 @@ class Restoration:
         if proofs is not None and not proofs.known_damaged:
             moments = [when for level in ("full", "deep") if (when := proofs.proven_since(level))]
             if moments:
+                self._proven = max(moments)
                 return Check("backup", "ok", f"Proven good on {max(moments).astimezone():%Y-%m-%d %H:%M}.")
         if not self._request.verify:
             known = " and is known to be damaged" if proofs is not None and proofs.known_damaged else ""
@@ -168,6 +174,7 @@ class Restoration:
         except (DamageFound, NotABackup) as error:
             return Check("backup", "failed", error.message, error)
         if verdict.good:
+            self._proven = datetime.now(UTC)
             return Check("backup", "ok", "Every byte was read just now, and it is good.")
         where = f" {source.snapshot.id}" if source.snapshot else f" '{source.path}'"
         damage = DamageFound(
@@ -209,4 +216,5 @@ class Restoration:
 
     @property
     def _order(self) -> Order:
-        return Order(self._request.options, self._password)
+        fresh = self._proven is not None and datetime.now(UTC) - self._proven < _FRESH
+        return Order(self._request.options, self._password, again=not fresh)

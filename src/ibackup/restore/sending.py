@@ -35,10 +35,11 @@ _AGAIN = "and run the same command again: it begins anew. The backup itself was 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked of the phone."""
+    """What is asked of the phone; ``again``: what is sent is held against its seal once more."""
 
     options: Options
     password: str | None = field(default=None, repr=False)
+    again: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def send(
         IbackupError: it failed; the hint says what state the phone is in, and what to do.
         KeyboardInterrupt: before anything was changed on the phone.
     """
-    seal = _seal(source, observe)
+    seal = _seal(source, observe) if order.again else None
     files = RestoredFiles(
         Confined(source.path),
         about.udid,
