@@ -33,7 +33,6 @@ from ibackup.restore.types import Check, Request, Result, Source
 from ibackup.store import PhoneFolder, Snapshot
 from ibackup.store.trouble import telling
 
-
 _FRESH = timedelta(hours=24)
 """What was read and found good so lately need not be held against its seal again while it is sent."""
 
