@@ -33,6 +33,9 @@ def test_every_member_of_the_json_is_on_its_page(
         ("devices",),
         ("show", "--phone", ANN.udid),
         ("show", "1999"),
+        ("restore", "--dry-run"),
+        ("restore", "--yes"),
+        ("rehearse", "--phone", ANN.udid),
         ("now", "-q"),
     ):
         for event in ibackup(*line, "--json").events:
