@@ -14,14 +14,22 @@ from harness.wire import Cut, Wire, tapped
 from ibackup.errors import ConnectionLost, DamageFound, ExitCode, IbackupError, Interrupted, NotABackup
 from ibackup.restore import Options, Request, Restoration, Result, Source
 from ibackup.simulator.faults import DropAfterBytes
+from ibackup.store import Snapshot
 from support.runs import Picture, Told
 
 pytestmark = pytest.mark.timeout(0 if LONG else 120)
 
 
-def restore(bench: Bench, told: Told | None = None, *, verify: bool = False, number: int = -1) -> Result:
+def restore(
+    bench: Bench,
+    told: Told | None = None,
+    *,
+    verify: bool = False,
+    number: int = -1,
+    snapshot: Snapshot | None = None,
+) -> Result:
     bench.told = told or Told()
-    snapshot = bench.snapshots[number]
+    snapshot = snapshot or bench.snapshots[number]
     request = Request(
         find=lambda _udid: Source(snapshot.backup_path, snapshot),
         options=Options(),
@@ -33,10 +41,10 @@ def restore(bench: Bench, told: Told | None = None, *, verify: bool = False, num
         return restoration.carry_out()
 
 
-def attempt(bench: Bench, told: Told | None = None) -> BaseException | None:
+def attempt(bench: Bench, snapshot: Snapshot | None = None) -> BaseException | None:
     """One restore that may fail; only in ways that a user is told of."""
     try:
-        restore(bench, told)
+        restore(bench, snapshot=snapshot)
     except (IbackupError, KeyboardInterrupt) as error:
         return error.with_traceback(None)
     return None
@@ -150,10 +158,10 @@ def test_the_disk_fails_at_a_call(phones: Rig, way: Way) -> None:
     for number in chosen(last, 3, seed=len(way)):
         disk = FailingDisk(way, number)
         with phones.bench("one") as bench:
-            before = bench.pictures()
+            before, snapshot = bench.pictures(), bench.snapshots[-1]
             try:
                 with seen(bench.path, disk) as calls, leaves_nothing(below=bench.path):
-                    error = attempt(bench)
+                    error = attempt(bench, snapshot)
                 assert calls.fds == {}
                 assert disk.failed
                 if error is None:
