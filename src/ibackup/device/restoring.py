@@ -10,7 +10,8 @@ from typing import Final
 from ibackup.device import afc as afc_service
 from ibackup.device import requests
 from ibackup.device.afc import Afc
-from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
+from ibackup.device.dialogue import MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
+from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.refusals import RefusalContext
 from ibackup.device.request_log import RequestLog
@@ -146,7 +147,7 @@ class _Talk(Dialogue):
             self._requests.end(self._files.sent_files, self._files.sent_bytes)
 
     def _follow_until_done(self) -> None:
-        while True:
+        for _ in range(MOST_REQUESTS):
             request = requests.parse(self._link.receive())
             self._requests.note(request, self._files.sent_files, self._files.sent_bytes)
             if isinstance(request, requests.Process):
@@ -161,6 +162,7 @@ class _Talk(Dialogue):
             self._files.handle(self._link, request)
             if self._files.stage == "sent" and self._phase == "restore":
                 self._enter("finish", f"Everything is sent. The {self._noun} puts it in its place.")
+        raise broken(f"The {self._noun} has asked for {MOST_REQUESTS:,} things and is still not done.")
 
     def _follow(self, request: requests.Request) -> None:
         """See from a request how far the phone is."""

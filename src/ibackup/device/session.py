@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
+from ibackup.device.dialogue import MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
 from ibackup.device.files import WorkingFiles
+from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.receiver import Unreadable
 from ibackup.device.refusals import RefusalContext
@@ -177,7 +178,7 @@ class Conversation(Dialogue):
 
     def _follow_until_done(self) -> None:
         files = self._files
-        while True:
+        for _ in range(MOST_REQUESTS):
             request = requests.parse(self._link.receive())
             self._requests.note(request, files.received_files, files.received_bytes)
             if isinstance(request, requests.Process):
@@ -186,6 +187,10 @@ class Conversation(Dialogue):
                 return
             self._follow(request)
             files.handle(self._link, request)
+        raise broken(
+            f"The {self._noun} has asked for {MOST_REQUESTS:,} things and is still not done.",
+            "No backup takes that many.",
+        )
 
     def _refused(self) -> None:
         # An error that our own disk caused is named after its cause.

@@ -159,8 +159,7 @@ def _write_down(outcome: Rehearsal, observe: Observer) -> None:
     folder = PhoneFolder.holding(snapshot) if snapshot is not None else None
     if snapshot is None or folder is None:
         return
-    if not os.path.isdir(snapshot.path):
-        raise UsageError(f"Snapshot {snapshot.id} was removed meanwhile.", hint="`ibackup list`")
+    snapshot.refuse_if_removed()
     result: Literal["good", "damaged"] = "good" if outcome.good else "damaged"
     try:
         folder.add_proof(snapshot.id, Proof("rehearse", outcome.when, result))
