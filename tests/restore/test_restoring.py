@@ -292,6 +292,12 @@ def test_a_full_battery_or_a_charger_will_do(make_bench: MakeBench) -> None:
         assert bench.phone.restored is not None
 
 
+def test_over_wifi_it_takes_long(make_bench: MakeBench) -> None:
+    bench = make_bench(replace(SMALL, connection_types=("Network",)))
+    with Restoration(bench.request(), Told()) as restoration:
+        assert "use a cable" in restoration.checks[0].text
+
+
 @pytest.mark.parametrize("version", ["18.6.2", "18.6.2.0", "18.10", "26.1"])
 def test_an_equal_or_newer_ios_takes_it(make_bench: MakeBench, version: str) -> None:
     bench = make_bench(replace(SMALL, ios_version=version))

@@ -8,7 +8,7 @@ from ibackup.errors import NotABackup
 from ibackup.manifest import plists
 from ibackup.manifest.backup import INFO, Backup
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import Kind
+from ibackup.manifest.rows import Kind, Row
 
 _CLOUD_CONFIGURATION = (
     "SysSharedContainerDomain-systemgroup.com.apple.configurationprofiles",
@@ -51,7 +51,7 @@ def read(backup: Backup) -> Contents:
             )
         info, manifest = backup.info, backup.manifest
         lockdown = manifest.lockdown
-        sizes = _sizes(backup) if backup.unlocked else None
+        files, bytes_ = _count(backup) if backup.unlocked else (None, None)
         return Contents(
             udid=backup.udid,
             device_name=info.device_name or lockdown.device_name,
@@ -61,8 +61,8 @@ def read(backup: Backup) -> Contents:
             encrypted=backup.is_encrypted,
             supervised=_supervised(backup) if backup.unlocked else None,
             apps=manifest.applications,
-            files=None if sizes is None else len(sizes),
-            bytes=None if sizes is None else sum(sizes),
+            files=files,
+            bytes=bytes_,
         )
     except FormatError as error:
         raise NotABackup(
@@ -72,8 +72,14 @@ def read(backup: Backup) -> Contents:
         ) from error
 
 
-def _sizes(backup: Backup) -> list[int]:
-    return [entry.size for entry in backup.entries(bad=lambda _: None) if entry.kind is Kind.FILE]
+def _count(backup: Backup) -> tuple[int, int]:
+    """How many files, and how many bytes; a row that cannot be used is for verify to name."""
+    files = bytes_ = 0
+    for row in backup.rows.rows():
+        if isinstance(row, Row) and row.kind is Kind.FILE:
+            files += 1
+            bytes_ += row.record().size
+    return files, bytes_
 
 
 def _supervised(backup: Backup) -> bool | None:

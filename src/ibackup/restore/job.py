@@ -88,11 +88,12 @@ class Restoration:
         self._observe(PhaseStarted("find", "Looking for the phone."))
         with self._open_phone(self._request.udid) as phone:
             self.facts, more = phone.facts, restore_facts.read(phone)
+            by_cable = phone.connection == "USB"
         self.source = self._request.find(self.facts.udid)
         self._hold(self.source.snapshot)
         self._observe(PhaseStarted("prepare", f"Looking at the backup {self.source.label}."))
         with telling("The backup could not be read."):
-            self._look_at_backup(more)
+            self._look_at_backup(more, by_cable=by_cable)
 
     def _open_phone(self, udid: str | None) -> Phone:
         request = self._request
@@ -117,7 +118,7 @@ class Restoration:
             # A second copy on a disk that is read-only can be restored all the same; nobody removes anything there.
             self._observe(Caution("The store cannot be written: nothing keeps others from changing it."))
 
-    def _look_at_backup(self, more: RestoreFacts) -> None:
+    def _look_at_backup(self, more: RestoreFacts, *, by_cable: bool) -> None:
         source, facts, options = self.source, self.facts, self._request.options
         self._backup = backup = self._stack.enter_context(Backup.open(source.path, known=True))
         try:
@@ -126,7 +127,7 @@ class Restoration:
         except NotABackup as error:
             raise self._unusable(error) from error
         found = self.contents
-        fits = preflight.fit_checks(facts, more, found)
+        fits = preflight.fit_checks(facts, more, found, by_cable=by_cable)
         self.checks += [*fits, *preflight.phone_checks(facts, more), unlocked]
         self.checks.append(preflight.replaced(facts, found, options, self._newest_of_phone()))
         self.checks.append(self._prove())

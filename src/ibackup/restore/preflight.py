@@ -32,9 +32,11 @@ def phone_checks(facts: PhoneFacts, more: RestoreFacts) -> Iterator[Check]:
     yield _battery(facts)
 
 
-def fit_checks(facts: PhoneFacts, more: RestoreFacts, contents: Contents) -> Iterator[Check]:
+def fit_checks(
+    facts: PhoneFacts, more: RestoreFacts, contents: Contents, *, by_cable: bool
+) -> Iterator[Check]:
     """Whether this backup and this phone fit each other."""
-    yield _whose(facts, contents)
+    yield _whose(facts, contents, by_cable=by_cable)
     yield _supervised(more, contents)
     yield _ios(facts, contents)
     yield _room(facts, more, contents)
@@ -93,13 +95,14 @@ def _battery(facts: PhoneFacts) -> Check:
     return Check("battery", "ok", f"The battery is at {percent} %{', charging' if powered else ''}.")
 
 
-def _whose(facts: PhoneFacts, contents: Contents) -> Check:
+def _whose(facts: PhoneFacts, contents: Contents, *, by_cable: bool) -> Check:
     there = f"{facts.name or facts.noun} ({facts.product_name or facts.product_type or facts.noun})"
     made = f" of {contents.made.astimezone():%Y-%m-%d %H:%M}" if contents.made else ""
+    slow = "" if by_cable else " It is connected over Wi-Fi, which takes hours: better use a cable."
     if facts.udid.casefold() == contents.udid.casefold():
-        return Check("phone", "ok", f"{there} gets its own backup{made}.")
+        return Check("phone", "warning" if slow else "ok", f"{there} gets its own backup{made}.{slow}")
     of = f"{contents.device_name or 'another phone'} ({contents.product_type or contents.udid})"
-    text = f"{there} gets the backup{made} of ANOTHER phone, {of}."
+    text = f"{there} gets the backup{made} of ANOTHER phone, {of}.{slow}"
     return Check("phone", "warning", text)
 
 
