@@ -11,6 +11,8 @@ from ibackup.cli.snapshots import resolve
 from ibackup.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ibackup.restore import Rehearsal
 
 
@@ -53,14 +55,19 @@ def _restorable(outcome: "Rehearsal", name: str) -> str:
             f"{head} proven {time_text(outcome.when)}: {name}{whose}, {count_text(outcome.files, 'file')}, "
             f"{size_text(outcome.bytes)}."
         ).replace(head, styled(head, fg="green", bold=True), 1),
-        wrap(
-            "A virtual iPhone took it whole: every file came, with the right size; every key opened; "
-            f"{count_text(outcome.digests, 'file')} had a digest of the phone's, and it was right."
-        ),
+        wrap(f"A virtual iPhone took it whole: {'; '.join(_found(outcome))}."),
     ]
     if outcome.sealed:
         lines.append(wrap("Every byte is what it was when the backup was sealed."))
     return "\n".join(lines)
+
+
+def _found(outcome: "Rehearsal") -> "Iterator[str]":
+    yield "every file came, with the right size"
+    if outcome.encrypted:
+        yield "every key opened, and every file decrypted"
+    if outcome.digests:
+        yield f"{count_text(outcome.digests, 'file')} had a digest of the phone's, and it was right"
 
 
 def _payload(outcome: "Rehearsal") -> dict[str, object]:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -43,6 +43,7 @@ class Rehearsal:
         files, folders, links: what the phone took.
         digests: files that had a digest in the phone's own list, which was right.
         sealed: whether every byte was held against a seal.
+        encrypted: whether it is encrypted.
     """
 
     source: Source
@@ -54,6 +55,7 @@ class Rehearsal:
     links: int = 0
     digests: int = 0
     sealed: bool = False
+    encrypted: bool = False
 
     @property
     def good(self) -> bool:
@@ -71,7 +73,7 @@ def rehearse(source: Source, password: PasswordSource, observe: Observer = ignor
     with telling("The backup could not be read."), Backup.open(source.path, known=True) as backup:
         _refuse_old_format(backup)
         given = unlock(backup, password)
-        outcome = _tried(source, backup, given, observe)
+        outcome = replace(_tried(source, backup, given, observe), encrypted=given is not None)
     _write_down(outcome, observe)
     return outcome
 
