@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
+from ibackup.cli.restore_command import _plain
 from ibackup.errors import ExitCode
 from ibackup.simulator import VirtualPhone
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
@@ -30,6 +31,22 @@ def test_without_a_terminal_it_must_be_told(ibackup: Cli, anns: Path, plugged: P
         assert done.code == ExitCode.USAGE
         assert "--yes" in done.flat_err + done.flat
     assert not phone.journal.events("connect")
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "same"),
+    [
+        ("Ann’s phone", "ann's PHONE", True),  # noqa: RUF001
+        ("Ann’s phone", "Ann", False),  # noqa: RUF001
+        ("iPhone 15", "iphone15", True),
+        ("\N{MOBILE PHONE}", "\N{MOBILE PHONE}", True),
+        ("\N{MOBILE PHONE}", "\N{BELL}", False),
+        ("Ångström", "ångström", True),
+    ],
+)
+def test_a_name_as_anybody_can_type_it(name: str, typed: str, same: bool) -> None:
+    assert (_plain(name) == _plain(typed)) is same
+    assert _plain(name)
 
 
 def test_a_dry_run_looks_and_sends_nothing(ibackup: Cli, store: Path, plugged: Plug) -> None:

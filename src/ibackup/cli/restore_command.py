@@ -110,7 +110,7 @@ def command(
         SecondThought(app.reporter, _CHANGING, _HALF) as observe,
         Restoration(request, observe) as restoration,
     ):
-        text = _tell(app, restoration, dry_run=dry_run)
+        text = _tell(app, restoration, dry_run=dry_run, asks=not yes)
         if restoration.failed is not None:
             raise restoration.failed
         if dry_run:
@@ -125,7 +125,7 @@ def command(
             "restarts": result.restarts,
             "duration_s": round(result.duration_s, 3),
         }
-    return app.result(payload, _done(result))
+    return app.result(payload, _done(result), skippable=True)
 
 
 def _finder(app: App, ref: str, of: str | None) -> "Callable[[str], Source]":
@@ -141,7 +141,7 @@ def _finder(app: App, ref: str, of: str | None) -> "Callable[[str], Source]":
     return lambda phone: choose(store, ref, phone, udid)
 
 
-def _tell(app: App, restoration: "Restoration", *, dry_run: bool) -> str:
+def _tell(app: App, restoration: "Restoration", *, dry_run: bool, asks: bool) -> str:
     """Say what was looked at: on standard output where that is all that was asked for."""
     app.stop_progress()
     for check in restoration.checks:
@@ -152,7 +152,7 @@ def _tell(app: App, restoration: "Restoration", *, dry_run: bool) -> str:
             app.reporter.answer(text)
             return text
         return f"{text}\n{wrap('The restore would work. Nothing was sent.')}"
-    if not app.settings.json and not (app.settings.quiet and restoration.failed is None):
+    if not app.settings.json and (asks or restoration.failed is not None or not app.settings.quiet):
         app.reporter.say(text)
     return text
 
@@ -171,7 +171,7 @@ def _confirm(app: App, name: str) -> None:
     click.echo(wrap(f"To restore this phone, type its name: {shown}"), err=True)
     for _ in range(_TRIES):
         typed = str(click.prompt("Name", default="", show_default=False, err=True))
-        if _plain(typed) == _plain(shown):
+        if typed and _plain(typed) == _plain(shown):
             return
         click.echo(wrap(f"That is not {shown}."), err=True)
     raise UsageError("The phone's name was not typed.", hint="Nothing was sent; the phone is as it was.")
@@ -179,8 +179,8 @@ def _confirm(app: App, name: str) -> None:
 
 def _plain(name: str) -> str:
     """A name as anybody can type it: quotation marks, spaces and letter case do not count."""
-    simple = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(char for char in simple if char.isalnum())
+    simple = unicodedata.normalize("NFKC", name).casefold().strip()
+    return "".join(char for char in simple if char.isalnum()) or simple
 
 
 def _row(check: "Check") -> dict[str, object]:
