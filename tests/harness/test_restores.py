@@ -151,9 +151,9 @@ CODES = {
 def test_the_disk_fails_at_a_call(phones: Rig, way: Way) -> None:
     """Told per file where the protocol allows it, and never a success."""
     with phones.bench("one") as bench:
-        disk = FailingDisk(way)
+        disk, snapshot = FailingDisk(way), bench.snapshots[-1]
         with seen(bench.path, disk):
-            restore(bench)
+            restore(bench, snapshot=snapshot)
         last = disk.count
     for number in chosen(last, 3, seed=len(way)):
         disk = FailingDisk(way, number)
