@@ -150,3 +150,30 @@ def test_a_bad_key_is_told_with_the_nearest_right_one(
 def test_a_missing_spec_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load_spec(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("batch_size = 0", "batch_size"),
+        ("chunk_size = -5", "chunk_size"),
+        ("keybag_rounds = 0", "keybag_rounds"),
+        ("big_file_size = -4", "big_file_size"),
+        ('udid = "../../x"', "udid"),
+        ('name = "a\\u001bb"', "control characters"),
+        ('[[domains]]\nname = "HomeDomain"\ncount = -3', "HomeDomain"),
+        ('[[apps]]\nbundle_id = "a.b"\nname = "A"\nmin_size = 9\nmax_size = 5', "a.b"),
+    ],
+)
+def test_what_no_phone_can_be_is_a_usage_error(tmp_path: Path, text: str, says: str) -> None:
+    """Not an odd end in the middle of some client's backup."""
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        load_spec(path)
+
+
+def test_names_that_phones_do_have(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text('name = "📱\\nJürgen\u202e"\n', encoding="utf-8")
+    assert load_spec(path).name == "📱\nJürgen\u202e"

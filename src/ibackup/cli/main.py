@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from ibackup import __version__
 from ibackup.cli.common import EXIT_CODES, App, common_options, interrupted, usage_error
@@ -73,6 +74,13 @@ class LazyGroup(click.Group):
                 hint="`ibackup --help` lists what there is.",
             )
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What Tab offers: the commands as ``--help`` lists them, none of them loaded, and the options."""
+        commands = [
+            CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without loading them."""

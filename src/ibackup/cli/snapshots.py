@@ -1,15 +1,18 @@
 """What a SNAPSHOT argument means: an id, a unique prefix of one, ``latest``, or a path to any backup folder."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App
-from ibackup.errors import IbackupError, PasswordNeeded, UsageError
-from ibackup.events import PhaseStarted
+from ibackup.errors import DamageFound, IbackupError, PasswordNeeded, UsageError
+from ibackup.events import Caution, PhaseStarted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ibackup.cli.passwords import PasswordSources
     from ibackup.manifest.backup import Backup
     from ibackup.store import Snapshot
@@ -67,25 +70,46 @@ def is_id(ref: str) -> bool:
     return ref == LATEST or _ID.fullmatch(ref) is not None
 
 
-def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Backup":
-    """Open a backup and, when it is encrypted, unlock it; whoever gets it closes it.
+@contextlib.contextmanager
+def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iterator[Backup]":
+    """A backup, opened and, when it is encrypted, unlocked.
 
     Raises:
         PasswordNeeded: it is encrypted and no source gives a password, or (PasswordWrong) the wrong one.
-        NotABackup: it is none, or damaged beyond reading.
+        NotABackup: it is none, or a folder made elsewhere and damaged beyond reading.
+        DamageFound: it is a snapshot, and damaged beyond reading; so does what is done with it meanwhile.
     """
     from ibackup.manifest.backup import Backup
+    from ibackup.manifest.flaws import FormatError
 
-    backup = Backup.open(target.path, known=True)
     try:
-        if not backup.unlocked:
-            password = _password(sources, target.udid or backup.udid)
-            app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
-            backup.unlock(password)
-    except BaseException:
-        backup.close()
-        raise
-    return backup
+        with Backup.open(target.path, known=True) as backup:
+            _unlock(app, backup, target, sources)
+            yield backup
+    except FormatError as error:
+        if target.snapshot is None:
+            raise
+        target.snapshot.refuse_if_removed()
+        raise DamageFound(
+            error.what,
+            why=error.why,
+            hint=f"This snapshot is damaged: `ibackup verify {target.label}` says how much of it. `ibackup list` shows "
+            "others.",
+        ) from error
+
+
+def _unlock(app: App, backup: "Backup", target: Target, sources: "PasswordSources") -> None:
+    if backup.salvage():
+        app.reporter(
+            Caution(
+                "Manifest.plist cannot be read, but the list of files can: they are looked up there.",
+                "`ibackup verify` tells more.",
+            )
+        )
+    if not backup.unlocked:
+        password = _password(sources, target.udid or backup.udid)
+        app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
+        backup.unlock(password)
 
 
 def _password(sources: "PasswordSources", udid: str) -> str:

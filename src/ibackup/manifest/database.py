@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Self
 from urllib.parse import quote
 
@@ -168,12 +168,17 @@ class ManifestDb:
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
         query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
         try:
-            with closing(self._connection.execute(query, cells_of)) as cursor:
+            cursor = self._connection.execute(query, cells_of)
+            try:
                 make = self._row
                 for file_id, domain, path, flags, blob in cursor:
                     row = make(file_id, domain, path, flags, blob, settles)
                     if row is not None:
                         yield row
+            finally:
+                # Whoever stopped in the middle may have closed the database first.
+                with suppress(sqlite3.ProgrammingError):
+                    cursor.close()
         except _TROUBLE as error:
             raise _damaged(error) from None
 
