@@ -7,6 +7,7 @@ import click
 
 from ibackup.cli import common
 from ibackup.cli.common import DURATION, App, ibackup_command
+from ibackup.cli.completing import phones
 from ibackup.cli.output import count_text, duration_text, printable, size_text, styled, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.cli.second_thought import SecondThought
@@ -36,7 +37,9 @@ _MARKS = {
 
 @ibackup_command("restore")
 @click.argument("snapshot", required=False, metavar="[SNAPSHOT|FOLDER]")
-@click.option("--from", "of", metavar="NAME|UDID", help="Take another phone's snapshot")
+@click.option(
+    "--from", "of", metavar="NAME|UDID", help="Take another phone's snapshot", shell_complete=phones
+)
 @click.option("--dry-run", is_flag=True, help="Only look whether it would work; nothing is sent")
 @click.option("--yes", is_flag=True, help="Do not ask for the phone's name to be typed")
 @click.option("--no-settings", is_flag=True, help="Keep the phone's own settings")
