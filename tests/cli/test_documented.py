@@ -37,6 +37,8 @@ def test_every_member_of_the_json_is_on_its_page(
         ("restore", "--yes"),
         ("rehearse", "--phone", ANN.udid),
         ("now", "-q"),
+        ("doctor", "--offline"),
+        ("doctor", "--list-checks"),
     ):
         for event in ibackup(*line, "--json").events:
             missing |= {f"{line[0]}: {name}" for name in {*event, str(event["event"])} if name not in named}

@@ -62,7 +62,9 @@ def test_a_dry_run_looks_and_sends_nothing(ibackup: Cli, store: Path, plugged: P
     assert set(names(done.result)) == {
         "phone", "supervised", "ios", "room", "setup", "find-my", "battery", "password", "replaced", "backup",
     }  # fmt: skip
-    assert [event["name"] for event in done.events if event["event"] == "check"] == list(names(done.result))
+    assert [event["name"] for event in done.events if event["event"] == "preflight"] == list(
+        names(done.result)
+    )
     assert "com.apple.mobilebackup2" not in phone.journal.details("start_service")
 
 

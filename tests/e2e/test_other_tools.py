@@ -139,7 +139,7 @@ def test_ibackup_restores_what_they_made(
     before = photograph(folder)
     theirs = str(folder / program.phone.udid)
     secret = {"IBACKUP_PASSWORD": password}
-    checks = program.run("restore", theirs, "--yes", "--json", environment=secret).kinds("check")
+    checks = program.run("restore", theirs, "--yes", "--json", environment=secret).kinds("preflight")
     assert {each["outcome"] for each in checks} == {"ok", "warning"}
     assert_restored(program.phone, password)
     assert program.run("rehearse", theirs, "--json", environment=secret).result["status"] == "restorable"

@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Prove a snapshot, or any existing backup folder, good",
     "restore": "Put a snapshot back on a phone",
     "rehearse": "Restore a snapshot into a virtual iPhone: would it work?",
+    "doctor": "Why iCloud Backup fails, and what helps",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
@@ -43,7 +44,9 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
+EPILOG = (
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify; ibackup doctor when iCloud fails."
+)
 
 
 class LazyGroup(click.Group):

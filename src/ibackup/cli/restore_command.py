@@ -148,7 +148,7 @@ def _tell(app: App, restoration: "Restoration", *, dry_run: bool, asks: bool) ->
     """Say what was looked at: on standard output where that is all that was asked for."""
     app.stop_progress()
     for check in restoration.checks:
-        app.reporter.emit({"event": "check", **_row(check)})
+        app.reporter.emit({"event": "preflight", **_row(check)})
     text = "\n".join(_line(check) for check in restoration.checks)
     if dry_run:
         if restoration.failed is not None:

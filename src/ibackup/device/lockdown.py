@@ -40,6 +40,8 @@ class Lockdown:
     def __init__(self, mux: Usbmux, attached: Attached) -> None:
         self._mux = mux
         self._attached = attached
+        self.request_seconds = _REQUEST_SECONDS
+        """How long one request, or one handshake with a service, may take."""
         self._lock = threading.RLock()
         self._loop = asyncio.new_event_loop()
         self._client: Client | None = None
@@ -126,7 +128,7 @@ class Lockdown:
         if self._tls is None:
             sock.close()
             raise ProtocolBroken(f"The {self.noun} started {name} without a session.")
-        return self._tls.wrap(sock)
+        return self._tls.wrap(sock, self.request_seconds)
 
     def close(self) -> None:
         """End the connection; nothing is left behind, whatever state it is in."""
@@ -175,7 +177,7 @@ class Lockdown:
             if self._loop.is_closed():
                 work.close()
                 raise ConnectionLost(f"The connection to the {self.noun} is closed.")
-            task = self._loop.create_task(_limited(work))
+            task = self._loop.create_task(_limited(work, self.request_seconds))
             try:
                 return self._loop.run_until_complete(task)
             except IbackupError:
@@ -183,7 +185,7 @@ class Lockdown:
             except _translatable() as error:
                 # The original may quote whole answers, keys included: only system errors are kept as the cause.
                 cause = error if isinstance(error, OSError) else None
-                raise translate(error, self.noun, doing) from cause
+                raise translate(error, self.noun, doing, self.request_seconds) from cause
             finally:
                 self._settle(task)
 
@@ -196,8 +198,8 @@ class Lockdown:
             self._loop.run_until_complete(task)
 
 
-async def _limited(work: Coroutine[object, object, T]) -> T:
-    return await asyncio.wait_for(work, _REQUEST_SECONDS)
+async def _limited(work: Coroutine[object, object, T], seconds: float) -> T:
+    return await asyncio.wait_for(work, seconds)
 
 
 def _translatable() -> tuple[type[Exception], ...]:
@@ -220,13 +222,14 @@ def _translatable() -> tuple[type[Exception], ...]:
     )
 
 
-def translate(error: Exception, noun: str, doing: str) -> IbackupError:
+def translate(error: Exception, noun: str, doing: str, seconds: float = _REQUEST_SECONDS) -> IbackupError:
     """Our error for one of pymobiledevice3.
 
     Args:
         error: theirs.
         noun: "iPhone" or "iPad".
         doing: what the phone was asked to do, as in "start com.apple.afc".
+        seconds: how long an answer was waited for.
     """
     from pymobiledevice3 import exceptions as theirs
 
@@ -255,7 +258,7 @@ def translate(error: Exception, noun: str, doing: str) -> IbackupError:
     if isinstance(error, TimeoutError):
         return ConnectionLost(
             f"The {noun} does not answer.",
-            why=f"It was asked to {doing} and was silent for {_REQUEST_SECONDS:.0f} seconds.",
+            why=f"It was asked to {doing} and was silent for {seconds:.0f} seconds.",
             hint="Disconnect it, connect it again, unlock it once and try again.",
         )
     if isinstance(error, OSError | EOFError | theirs.ConnectionTerminatedError):

@@ -11,6 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from ibackup.simulator.cloudspec import (
+    AttemptSpec,
+    CrashSpec,
+    ICloudSpec,
+    LogSpec,
+    PacketSpec,
+    ProfileSpec,
+    SignalsSpec,
+    SizeSpec,
+    WindowSpec,
+)
 from ibackup.simulator.faults import (
     BACKUP_SERVICE,
     FAULTS,
@@ -40,7 +51,9 @@ __all__ = [
     "BACKUP_SERVICE",
     "FAULTS",
     "AppSpec",
+    "AttemptSpec",
     "ConnectionType",
+    "CrashSpec",
     "DomainSpec",
     "DropAfterBytes",
     "DropInPhase",
@@ -49,16 +62,22 @@ __all__ = [
     "GiantFrame",
     "GiantPlist",
     "HostilePath",
+    "ICloudSpec",
+    "LogSpec",
     "LyingFile",
     "NoManifestDb",
     "NoRoom",
     "OmittedFile",
+    "PacketSpec",
     "Passcode",
     "PasscodeKind",
     "PathPlace",
     "Phase",
     "PhoneSpec",
+    "ProfileSpec",
+    "SignalsSpec",
     "SilentAfterBytes",
+    "SizeSpec",
     "StartServiceError",
     "StartSessionError",
     "SyncLockHeld",
@@ -67,6 +86,7 @@ __all__ = [
     "UnknownMessage",
     "UnreadableFile",
     "UserCancels",
+    "WindowSpec",
     "demo_spec",
     "load_spec",
 ]
@@ -140,6 +160,9 @@ class AppSpec:
         count: made-up files in AppDomain-<bundle_id>.
         min_size: smallest size in bytes.
         max_size: largest size in bytes.
+        program_size: StaticDiskUsage.
+        data_size: DynamicDiskUsage.
+        placeholder: still to be downloaded: only listed to those who ask for such apps.
     """
 
     bundle_id: str
@@ -150,6 +173,9 @@ class AppSpec:
     count: int = 3
     min_size: int = 0
     max_size: int = 4096
+    program_size: int = 50_000_000
+    data_size: int = 2_000_000
+    placeholder: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +227,8 @@ class PhoneSpec:
         free: bytes free on the phone.
         battery: charge in percent.
         charging: connected to power.
+        icloud: what it remembers of iCloud Backup; None: nothing, as one that never had an account.
+        signals: what its other services tell.
         faults: what goes wrong.
     """
 
@@ -244,6 +272,8 @@ class PhoneSpec:
     free: int = 61_000_000_000
     battery: int = 80
     charging: bool = True
+    icloud: ICloudSpec | None = None
+    signals: SignalsSpec = field(default_factory=SignalsSpec)
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
