@@ -275,7 +275,9 @@ class _Run:
         kept = working.reconciled.kept_bytes
         with telling("The store could not be written."):
             free = free_bytes(working.path)
-        expected = room.estimate(self._phone.facts, working.base, kept)
+        # A backup that lacks a file is corrupt to the phone: it then sends everything.
+        lacking = any(path != "Info.plist" for path in working.cloned.left_out)
+        expected = room.estimate(self._phone.facts, None if lacking else working.base, kept)
         _log.debug("%d bytes free, at most about %s expected", free, expected.bytes)
         room.tell(expected, self._request.store.path, free, self._observe)
         working.advance("receiving")

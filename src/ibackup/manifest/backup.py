@@ -334,7 +334,8 @@ class Backup:
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of one of the few files at the top. Raises FormatError."""
         with open(self._open_top(name), "rb") as source:
-            data = source.read(limit + 1)
+            # Of so many bytes as are asked for, room is made before the first is read.
+            data = source.read(min(os.fstat(source.fileno()).st_size, limit) + 1)
         if len(data) > limit:
             raise FormatError(name, f"it has more than {limit:,} bytes")
         return data
@@ -367,7 +368,13 @@ class Backup:
             database.decode_blobs_with(self._password)
             return database
         if wrapped is None:
-            return self._plain_database()
+            try:
+                return self._plain_database()
+            except FormatError as error:
+                if self.manifest.manifest_key is None:
+                    raise
+                flaw = f"{error.flaw}; {MANIFEST} has a key for it, and yet says that nothing is encrypted"
+                raise FormatError(DATABASE, flaw) from None
         key = self.keys.unwrap(wrapped)
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size

@@ -153,7 +153,7 @@ class ManifestDb:
         """
         if domain is None:
             return self._query("", settles=settles)
-        return self._query("WHERE domain = CAST(? AS TEXT)", domain, settles=settles)
+        return self._query("WHERE domain IN (CAST(? AS TEXT), ?)", domain, domain, settles=settles)
 
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids. Raises FormatError."""
@@ -161,10 +161,11 @@ class ManifestDb:
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""
-        return next(self._query("WHERE fileID = CAST(? AS TEXT)", file_id), None)
+        return next(self._query("WHERE fileID IN (CAST(? AS TEXT), ?)", file_id, file_id), None)
 
     def _query(self, where: str, *values: str, settles: Settles | None = None) -> Iterator[Row | BadRow]:
-        # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text.
+        # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text. A database
+        # that another program made may hold them as bytes, too.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
         query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
         try:

@@ -110,8 +110,7 @@ class Scanned:
                 seen.add(digest)
                 if stored != _FINE and not self._is_good(file_id, stored):
                     row = self._rows.row(file_id)
-                    if row is not None:
-                        yield row
+                    yield row if row is not None else BadRow(file_id, "", "", "its index does not lead to it")
         except FormatError as error:
             self.broken = error
             self._kept = dict.fromkeys(PREFIXES, bytearray())
