@@ -11,11 +11,11 @@ import click
 import pytest
 
 from e2e.test_interrupted_program import until
-from e2e.test_on_a_terminal import Terminal
 from ibackup.simulator import DomainSpec
 from ibackup.simulator.faults import SilentAfterBytes
 from support.program import Program
 from support.runs import SMALL, photograph
+from support.screens import Terminal
 
 MakeProgram = Callable[..., Program]
 SLOW = replace(
