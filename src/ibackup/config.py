@@ -15,7 +15,6 @@ keep_monthly = 12
 keep_within = "30d"
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -191,6 +190,8 @@ class _Checker:
     def _known(self, table: dict[str, object], known: set[str], start: int) -> None:
         for key in table:
             if key not in known:
+                import difflib  # only when something was mistyped
+
                 near = difflib.get_close_matches(key, known, n=1)
                 raise self._wrong(key, f"is not known{f'; did you mean {near[0]}?' if near else ''}", start)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,16 @@ def resolve(app: App, ref: str | None) -> Target:
     return _folder(path, ref)
 
 
-def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Backup":
+def open_unlocked(
+    app: App, target: Target, sources: "PasswordSources", meanwhile: Callable[[], None] | None = None
+) -> "Backup":
     """Open a backup and, when it is encrypted, unlock it; whoever gets it closes it.
+
+    Args:
+        app: of this run.
+        target: the backup.
+        sources: of its password.
+        meanwhile: called while another thread works on the key, which takes it a second or more.
 
     Raises:
         PasswordNeeded: it is encrypted and no source gives a password, or (PasswordWrong) the wrong one.
@@ -76,11 +85,24 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Back
         if not backup.unlocked:
             password = _password(sources, target.udid or backup.udid)
             app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
-            backup.unlock(password)
+            _unlock(backup, password, meanwhile)
     except BaseException:
         backup.close()
         raise
     return backup
+
+
+def _unlock(backup: "Backup", password: str, meanwhile: Callable[[], None] | None) -> None:
+    if meanwhile is None:
+        backup.unlock(password)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    backup.choose_kdf()  # here, since the thread would compete for the interpreter with what goes on meanwhile
+    with ThreadPoolExecutor(1, thread_name_prefix="unlock") as pool:
+        unlocking = pool.submit(backup.unlock, password)
+        meanwhile()
+        unlocking.result()
 
 
 def _password(sources: "PasswordSources", udid: str) -> str:
