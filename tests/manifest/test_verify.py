@@ -9,14 +9,13 @@ import sqlite3
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
@@ -690,14 +689,15 @@ def test_a_folder_that_cannot_be_listed(mint: Mint, monkeypatch: pytest.MonkeyPa
     """A bad sector cannot be made here, so its error is."""
     made = mint()
     bad = made.blob(*PHOTO).parent.name
-    items = Confined.items
+    real = os.scandir
+    inode = made.blob(*PHOTO).parent.stat().st_ino
 
-    def listing(self: Confined, parts: tuple[str, ...]) -> Iterator[Item]:
-        if parts == (bad,):
+    def scandir(folder: int) -> "os._ScandirIterator[str]":
+        if os.fstat(folder).st_ino == inode:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return items(self, parts)
+        return real(folder)
 
-    monkeypatch.setattr(Confined, "items", listing)
+    monkeypatch.setattr(os, "scandir", scandir)
     findings, summary = run(made, level)
     assert kinds(findings) == [("unreadable", True, bad)]
     assert summary.rows == len(made.specs)

@@ -56,7 +56,7 @@ class Plan:
         self.broken: FormatError | None = None
         self._flat = backup.flat
         # Of the folder that the rows are at:
-        self._disk: Bucket = {}
+        self._disk = Bucket()
         self._sealed: set[str] = set()
         self._named: set[str] = set()
 
@@ -104,9 +104,12 @@ class Plan:
             if not self.settles(row, item):
                 yield from self.row(row, item)
         complete = ordered is not None and ordered.broken is None
-        for file_id in sorted(disk.keys() - named):
-            yield from self._unnamed(file_id, disk[file_id], in_sealed=file_id in sealed, told=complete)
-        for file_id in sorted(sealed - disk.keys() - named):
+        there = disk.ids()
+        for file_id in sorted(there - named):
+            item = disk.get(file_id)
+            if item is not None:
+                yield from self._unnamed(file_id, item, in_sealed=file_id in sealed, told=complete)
+        for file_id in sorted(sealed - there - named):
             path = blob_path(file_id, flat=self._flat)
             yield Finding(
                 K.MISSING, file=path, file_id=file_id, expected="a file, by the seal", found=_NOTHING
@@ -114,8 +117,7 @@ class Plan:
 
     def _is_good(self, file_id: str, stored: int) -> bool:
         """Whether a file is there as its row wants it; it is counted then. Asked a million times, so it is short."""
-        item = self._disk.get(file_id)
-        if item is None or item.size != stored or item.kind != "file":
+        if self._disk.sizes.get(file_id) != stored:
             return False
         if self._seal is not None and file_id not in self._sealed:
             return False
