@@ -6,9 +6,9 @@ Run as a program; it ends when the phone wants the files moved into place, by wh
 import sys
 
 from ibackup.device import open_phone
+from ibackup.device.dialogue import SERVICE
 from ibackup.device.frames import Status
 from ibackup.device.link import DeviceLink
-from ibackup.device.session import SERVICE
 
 ROOM = 1 << 40
 

@@ -99,9 +99,34 @@ def prove(
 
     Raises:
         PasswordNeeded: nothing could be checked without it, or (PasswordWrong) it does not open this backup.
-        NotABackup: there is nothing that could be checked.
+        NotABackup: there is nothing that could be checked, or the snapshot was removed meanwhile.
         DamageFound: the snapshot's whole backup is gone.
     """
+    try:
+        verdict, damaged = _proven(path, level, snapshot, seal_file, password, on_finding, observer)
+    except (IbackupError, OSError):
+        if snapshot is not None:
+            snapshot.refuse_if_removed()
+        raise
+    if snapshot is not None:
+        snapshot.refuse_if_removed()
+    folder = _phone_folder(snapshot)
+    if snapshot is not None and folder is not None:
+        _write_down(folder, snapshot, verdict, damaged, observer)
+        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
+    return verdict
+
+
+def _proven(
+    path: str,
+    level: Level,
+    snapshot: Snapshot | None,
+    seal_file: str | None,
+    password: Callable[[str], str | None],
+    on_finding: Callable[[Finding], None],
+    observer: Observer,
+) -> tuple[Verdict, list[str]]:
+    """What the proof says, and the stored files that are damaged. See ``prove``."""
     if snapshot is not None and not os.path.isdir(path):
         raise DamageFound(
             f"Snapshot {snapshot.id} is damaged: its backup folder {path!r} is missing.",
@@ -131,11 +156,7 @@ def prove(
         findings,
         groups,
     )
-    folder = _phone_folder(snapshot)
-    if snapshot is not None and folder is not None:
-        _write_down(folder, snapshot, verdict, damaged, observer)
-        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
-    return verdict
+    return verdict, damaged
 
 
 def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:

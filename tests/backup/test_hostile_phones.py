@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ibackup.confined import PathRefused
+from ibackup.device import session
 from ibackup.errors import PhoneRefused, ProtocolBroken
 from ibackup.simulator.faults import GiantFrame, GiantPlist, HostilePath, PathPlace, UnknownMessage
 from support.runs import SMALL, Lab, assert_is_the_phone, photograph
@@ -130,3 +131,14 @@ def test_a_device_name_in_every_script(make_lab: MakeLab) -> None:
     assert "phone/../ \N{PILE OF POO}" in result.device_name
     assert result.device_name.isprintable()
     assert lab.snapshots[0].meta.device_name == result.device_name
+
+
+def test_a_phone_that_never_stops_asking(backed_up: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = photograph(backed_up.snapshots[0].path)
+    backed_up.phone.change(added=1)
+    monkeypatch.setattr(session, "MOST_REQUESTS", 20)
+    error = backed_up.fails(ProtocolBroken)
+    assert "20 things" in error.message
+    assert photograph(backed_up.snapshots[0].path) == before
+    monkeypatch.setattr(session, "MOST_REQUESTS", 20_000)
+    backed_up.now()

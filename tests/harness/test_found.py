@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -13,6 +14,7 @@ from harness.test_power_cut import on
 from harness.wire import Wire, tapped
 from ibackup.errors import DamageFound, IbackupError, NoRoom, StoreMissing, UsageError
 from ibackup.events import PhaseStarted
+from ibackup.store import closing
 from ibackup.store.known import KnownStores
 from ibackup.store.ledger import Ledger, LedgerUnsound
 from ibackup.store.store import Store
@@ -156,3 +158,23 @@ def test_a_move_to_where_it_is(name: str) -> None:
     TARGETS["conversation"].attempt(
         BREAK.join([make, *put, message("DLMessageMoveItems", {path: path}, {}, 1.0)])
     )
+
+
+@pytest.mark.parametrize("file", ["run.json", "snapshot.json"])
+def test_a_record_that_cannot_be_read_once_does_not_cost_what_was_received(phones: Rig, file: str) -> None:
+    """The working copy was set aside, or removed when only its name was to come, and all of it was sent again."""
+    with phones.bench() as bench:
+        told = Told(stop=lambda event: isinstance(event, PhaseStarted) and event.phase == "seal")
+        if file == "snapshot.json":
+            with mock.patch.object(closing, "rename", side_effect=KeyboardInterrupt):
+                bench.attempt()
+        else:
+            bench.attempt(told=told)
+        folder = bench.folder
+        left = folder.left_overs()
+        with seen(bench.path, failing(file, OSError(errno.EIO, "once"))):
+            assert folder.left_overs() == left
+        with tapped(Wire()) as wire:
+            bench.now()
+        assert wire.uploads == []
+        assert len(bench.snapshots) == 2

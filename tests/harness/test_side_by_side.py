@@ -8,8 +8,8 @@ from datetime import UTC
 import pytest
 
 from harness.rig import Bench, Rig
-from ibackup.errors import ExitCode, IbackupError, PhoneBusy
-from ibackup.events import Event, PhaseStarted
+from ibackup.errors import ExitCode, IbackupError, NotABackup, PhoneBusy
+from ibackup.events import Event, PhaseStarted, Progress
 from ibackup.keeping import pruning
 from ibackup.keeping.retention import Rules
 from ibackup.manifest.backup import Backup
@@ -112,3 +112,23 @@ def test_somebody_removes_the_snapshot_that_a_run_builds_on(phones: Rig, phase: 
         bench.check({})
         assert error is None or error.hint
         bench.recover(bench.pictures())
+
+
+@pytest.mark.parametrize("moment", ["opened", "half read"])
+def test_a_snapshot_that_is_pruned_while_it_is_verified_is_not_called_damaged(
+    phones: Rig, moment: str
+) -> None:
+    with phones.bench("one") as bench:
+        (snapshot,) = bench.snapshots
+        bench.now()
+
+        def prune(event: Event) -> bool:
+            begun = isinstance(event, PhaseStarted if moment == "opened" else Progress)
+            if begun and len(bench.snapshots) == 2:
+                rules = Rules(last=1)
+                pruning.carry_out(bench.folder, rules, pruning.plan(bench.folder, rules, zone=UTC), zone=UTC)
+            return False
+
+        with pytest.raises(NotABackup, match="removed while"):
+            prove(snapshot.backup_path, Level.FULL, snapshot=snapshot, observer=Told(stop=prune))
+        assert bench.folder.proofs(snapshot.id).latest is None

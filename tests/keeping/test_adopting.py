@@ -26,7 +26,7 @@ from ibackup.errors import (
 from ibackup.keeping import adopting, checking
 from ibackup.keeping.adopting import Adopted, Request, adopt
 from ibackup.manifest.findings import Level
-from ibackup.store import Store
+from ibackup.store import Store, durable
 from store.test_killed import killed_at
 from support.minted import UDID, Mint, Minted, Spec, tree_of
 from support.runs import PASSWORD, SMALL, Lab, Told, assert_is_the_phone, assert_sealed, photograph
@@ -103,6 +103,22 @@ def test_the_next_run_receives_only_what_is_new(
     # Nor did the run touch what was imported, or what it was imported from.
     assert tree_of(theirs) == before
     assert_sealed(snapshot.path)
+
+
+@pytest.mark.parametrize("disk", ["ext4", "fuseblk"])
+def test_empty_folders_come_along(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: str
+) -> None:
+    """Found on a real exFAT disk, where each folder is synced by its name."""
+    result = lab.now()
+    theirs = tmp_path / "theirs"
+    shutil.copytree(Path(result.path, lab.phone.udid), theirs / lab.phone.udid)
+    empty = next(
+        path for path in (theirs / lab.phone.udid).iterdir() if path.is_dir() and not any(path.iterdir())
+    )
+    monkeypatch.setattr(durable, "file_system", lambda _path: disk)
+    adopted = take(Store.open(tmp_path / "other", create=True), theirs, settled=True)
+    assert Path(adopted.snapshot.backup_path, empty.name).is_dir()
 
 
 def not_shared(source: Path, target: Path) -> bool:

@@ -171,6 +171,8 @@ class _Heard:
 def _end(app: App, target: Target, wanted: "Wanted", done: "Extracted", heard: _Heard) -> int:
     code = ExitCode.OK
     if done.damaged:
+        if target.snapshot is not None:
+            target.snapshot.refuse_if_removed()
         code = ExitCode.DAMAGE
     elif done.kept_out:
         code = ExitCode.FAILED

@@ -19,6 +19,7 @@ _NUMBER = struct.Struct("<Q")
 _PAIR = struct.Struct("<QQ")
 _LARGEST_ANSWER = 4 << 20
 _READ_BYTES = 256 << 10
+_WRITE_BYTES = 64 << 10
 
 
 class Operation(IntEnum):
@@ -26,10 +27,13 @@ class Operation(IntEnum):
 
     STATUS = 0x01
     DATA = 0x02
+    REMOVE = 0x08
+    MAKE_DIR = 0x09
     GET_FILE_INFO = 0x0A
     FILE_OPEN = 0x0D
     FILE_OPENED = 0x0E
     READ = 0x0F
+    WRITE = 0x10
     CLOSE = 0x14
     LOCK = 0x1B
 
@@ -47,6 +51,7 @@ class Mode(IntEnum):
 
     READ = 1
     READ_WRITE = 2
+    WRITE = 3
 
 
 class Lock(IntEnum):
@@ -114,16 +119,35 @@ class Afc(Stream):
         self.close_file(handle)
         return bytes(content) if len(content) <= limit else None
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder; one that is there is fine."""
+        self._ask(Operation.MAKE_DIR, _text(path), f"make {path}")
+
+    def write_file(self, path: str, content: bytes) -> None:
+        """Write a file, in place of one that is there."""
+        handle = self.open(path, Mode.WRITE)
+        for start in range(0, len(content), _WRITE_BYTES):
+            part = content[start : start + _WRITE_BYTES]
+            self._ask(Operation.WRITE, _NUMBER.pack(handle), f"write {path}", part)
+        self.close_file(handle)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or an empty folder; AfcRefused when there is none."""
+        self._ask(Operation.REMOVE, _text(path), f"remove {path}")
+
     def info(self, path: str) -> dict[str, str]:
         """What AFC tells of a file: st_size, st_ifmt and others, all as text."""
         _kind, body = self._ask(Operation.GET_FILE_INFO, _text(path), f"look at {path}")
         parts = body.decode("utf-8", "replace").split("\0")
         return dict(zip(parts[::2], parts[1::2], strict=False))
 
-    def _ask(self, operation: Operation, parameters: bytes, doing: str) -> tuple[int, bytes]:
+    def _ask(
+        self, operation: Operation, parameters: bytes, doing: str, payload: bytes = b""
+    ) -> tuple[int, bytes]:
         self._number += 1
         size = _HEADER.size + len(parameters)
-        self.write(_HEADER.pack(_MAGIC, size, size, self._number, operation) + parameters)
+        header = _HEADER.pack(_MAGIC, size + len(payload), size, self._number, operation)
+        self.write(header + parameters + payload)
         deadline = time.monotonic() + ANSWER_SECONDS
         head = self.take(_HEADER.size, deadline)
         if head is None:

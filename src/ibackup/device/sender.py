@@ -31,9 +31,14 @@ class FileSender:
         name = path.encode()
         self._put(LENGTH.pack(len(name)) + name)
 
-    def data(self, fd: int) -> None:
-        """Send what a descriptor holds from its position on. Raises OSError of the reading."""
-        while self._chunks_of(fd):
+    def data(self, fd: int, seen: Callable[[memoryview], object] | None = None) -> None:
+        """Send what a descriptor holds from its position on. Raises OSError of the reading.
+
+        Args:
+            fd: opened for reading.
+            seen: is given every piece that was read, for those who want a checksum.
+        """
+        while self._chunks_of(fd, seen):
             pass
 
     def end(self, code: int = CODE_SUCCESS, text: str = "") -> None:
@@ -57,7 +62,7 @@ class FileSender:
             used, self._used = self._used, 0
             self._write(self._view[:used])
 
-    def _chunks_of(self, fd: int) -> bool:
+    def _chunks_of(self, fd: int, seen: Callable[[memoryview], object] | None) -> bool:
         """Read as many chunks as fit into the buffer; False at the end of the file."""
         if CAPACITY - self._used < CHUNK_HEAD.size + _SMALLEST:
             self._flush()
@@ -70,6 +75,8 @@ class FileSender:
                 break
             size = min(left, len(slot))
             CHUNK_HEAD.pack_into(self._buffer, start - CHUNK_HEAD.size, size + 1, CODE_DATA)
+            if seen is not None:
+                seen(slot[:size])
             self._used = start + size
             left -= size
         return count > 0

@@ -1,29 +1,27 @@
 """The backup session: what is said over mobilebackup2 from hello to the phone's last word."""
 
 import queue
-import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.facts import PhoneFacts
+from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
 from ibackup.device.files import WorkingFiles
 from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.receiver import Unreadable
-from ibackup.device.refusals import RefusalContext, refusal
+from ibackup.device.refusals import RefusalContext
 from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications, SyncLock
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
 
-SERVICE: Final = "com.apple.mobilebackup2"
-PROTOCOL_VERSIONS: Final = (2.0, 2.1)
+MOST_REQUESTS = 20_000_000
+"""The most that a phone may ask for in one backup: several for each of millions of files. Else one could go on for ever
+with small requests that are all allowed."""
 
-_PROGRESS_EVERY_S: Final = 0.25
 _ACTIVITIES: Final[dict[Phase, str]] = {
     "prepare": "it was asked for a backup",
     "passcode": "it waited for its passcode",
@@ -36,21 +34,6 @@ _TEXTS: Final[dict[Phase, str]] = {
     "receive": "Receiving files.",
     "finish": "The {noun} puts the backup together and checks it.",
 }
-
-
-class BackupPhone(Protocol):
-    """A trusted phone, as far as a session needs it."""
-
-    @property
-    def udid(self) -> str:
-        """As lockdown spells it."""
-
-    @property
-    def facts(self) -> PhoneFacts:
-        """What was read once."""
-
-    def start_service(self, name: str, *, escrow: bool = False) -> socket.socket:
-        """A blocking stream to a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +124,8 @@ class BackupSession:
                 link.disconnect()
 
 
-class Conversation:
-    """What is said over one DeviceLink.
+class Conversation(Dialogue):
+    """What is said over one DeviceLink about a backup.
 
     Args:
         link: fresh.
@@ -163,33 +146,12 @@ class Conversation:
         notices: "queue.SimpleQueue[Notice] | None" = None,
         unplugged: Callable[[], bool] | None = None,
     ) -> None:
-        self._link = link
-        self._phone = phone
-        self._noun = phone.facts.noun
+        super().__init__(link, phone, observer, notices=notices, unplugged=unplugged)
+        link.activity = _ACTIVITIES["prepare"]
         self._files = files
-        self._observer = observer
-        self._notices = notices
-        self._unplugged = unplugged
         self._phase: Phase = "prepare"
         self._percent: float | None = None
-        self._told_at = 0.0
         self._requests = RequestLog()
-        link.pulse = self._pulse
-
-    def hello(self) -> None:
-        """Agree on versions."""
-        self._link.activity = _ACTIVITIES["prepare"]
-        self._link.handshake()
-        self._send({"MessageName": "Hello", "SupportedProtocolVersions": list(PROTOCOL_VERSIONS)})
-        request = requests.parse(self._link.receive())
-        if not isinstance(request, requests.Process):
-            raise broken(f"The {self._noun} answered the greeting with a {type(request).__name__} request.")
-        self._finish(request.message)
-        if request.message.get("ProtocolVersion") not in PROTOCOL_VERSIONS:
-            raise broken(
-                f"The {self._noun} speaks a version of the backup protocol that is not known here.",
-                "Known are 2.0 and 2.1.",
-            )
 
     def back_up(self, *, full: bool) -> Outcome:
         """Ask for a backup and do what the phone says until it is done."""
@@ -220,7 +182,7 @@ class Conversation:
 
     def _follow_until_done(self) -> None:
         files = self._files
-        while True:
+        for _ in range(MOST_REQUESTS):
             request = requests.parse(self._link.receive())
             self._requests.note(request, files.received_files, files.received_bytes)
             if isinstance(request, requests.Process):
@@ -229,32 +191,24 @@ class Conversation:
                 return
             self._follow(request)
             files.handle(self._link, request)
+        raise broken(
+            f"The {self._noun} has asked for {MOST_REQUESTS:,} things and is still not done.",
+            "No backup takes that many.",
+        )
 
-    def _send(self, message: Mapping[str, object]) -> None:
-        self._link.send(["DLMessageProcessMessage", dict(message)])
-
-    def _finish(self, message: Mapping[object, object]) -> None:
-        """Take the phone's last word on a request; returns when it is a good one."""
-        name, code = message.get("MessageName"), message.get("ErrorCode")
-        if name != "Response" or not isinstance(code, int):
-            raise broken(f"The {self._noun} sent a {str(name)[:80]!a} message where a Response belongs.")
-        if not code:
-            return
+    def _refused(self) -> None:
         # An error that our own disk caused is named after its cause.
         self._files.check_disk(given_up=True)
-        description = message.get("ErrorDescription")
+
+    def _context(self) -> RefusalContext:
         facts = self._phone.facts
-        raise refusal(
-            code,
-            description if isinstance(description, str) else "",
-            context=RefusalContext(
-                noun=self._noun,
-                job="backup",
-                encrypted=bool(facts.will_encrypt),
-                requires_encryption=bool(facts.requires_encryption),
-                free_bytes=self._files.told_free,
-                purge_bytes=self._files.purge_bytes,
-            ),
+        return RefusalContext(
+            noun=self._noun,
+            job="backup",
+            encrypted=bool(facts.will_encrypt),
+            requires_encryption=bool(facts.requires_encryption),
+            free_bytes=self._files.told_free,
+            purge_bytes=self._files.purge_bytes,
         )
 
     # -- phases ---------------------------------------------------------------------------------------------
@@ -276,15 +230,7 @@ class Conversation:
         link.waiting = link.patience.scan if phase in {"passcode", "scan"} else link.patience.message
         self._observer(PhaseStarted(phase, _TEXTS.get(phase, "").format(noun=self._noun)))
 
-    def _pulse(self) -> None:
-        """A few times a second, and often while files arrive."""
-        now = time.monotonic()
-        if now - self._told_at < _PROGRESS_EVERY_S:
-            return
-        self._told_at = now
-        if self._unplugged is not None and self._unplugged():
-            raise self._link.unplugged()
-        self._hear()
+    def _beat(self) -> None:
         self._files.pulse()
         if self._phase != "prepare":
             self._tell()
@@ -295,19 +241,16 @@ class Conversation:
             Progress(self._phase, self._percent, bytes=files.received_bytes, files=files.received_files)
         )
 
-    def _hear(self) -> None:
-        """Act on what the phone said beside the channel."""
-        while self._notices is not None and self._notices.qsize():
-            notice = self._notices.get()
-            if notice is Notice.CANCEL_REQUESTED:
-                raise Interrupted(
-                    f"The backup was cancelled on the {self._noun}.",
-                    hint="Run the command again when it suits: what has arrived is kept, and it goes on from there.",
-                )
-            if notice is Notice.PASSCODE_ASKED and self._phase == "scan":
-                self._enter("passcode")
-                text = f"Enter the passcode on the {self._noun} to start the backup."
-                self._observer(Prompt("passcode", text))
-            elif notice is Notice.PASSCODE_DONE and self._phase == "passcode":
-                self._observer(PromptDone("passcode"))
-                self._enter("scan")
+    def _heed(self, notice: Notice) -> None:
+        if notice is Notice.CANCEL_REQUESTED:
+            raise Interrupted(
+                f"The backup was cancelled on the {self._noun}.",
+                hint="Run the command again when it suits: what has arrived is kept, and it goes on from there.",
+            )
+        if notice is Notice.PASSCODE_ASKED and self._phase == "scan":
+            self._enter("passcode")
+            text = f"Enter the passcode on the {self._noun} to start the backup."
+            self._observer(Prompt("passcode", text))
+        elif notice is Notice.PASSCODE_DONE and self._phase == "passcode":
+            self._observer(PromptDone("passcode"))
+            self._enter("scan")

@@ -8,7 +8,7 @@ interrupted import leaves is of no use to any run, and the next one removes it.
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -243,7 +243,12 @@ class _Job:
             if probe is not None and not copier.try_clone(probe.folder, probe.name):
                 _need_room(working.path, size)
             done = count = 0
-            for found in self._files(working.ledger):
+
+            def enter(folder: str) -> None:
+                copier.target.folder(folder)  # an empty one is part of the backup too
+                working.ledger.made_dir(folder)
+
+            for found in self._files(enter):
                 copied = copier.copy(found.folder, found.name)
                 if copied.size != found.stat.st_size:
                     raise settling.changed(self.origin.path)
@@ -258,19 +263,18 @@ class _Job:
         total = size = 0
         probe = None
         with self._reading():
-            for found in self._files(None):
+            for found in self._files():
                 total, size = total + 1, size + found.stat.st_size
                 probe = found if probe is None and found.stat.st_size else probe
         self.left_out.clear()
         return total, size, probe
 
-    def _files(self, ledger: Ledger | None) -> Iterator[Found]:
-        """The files that belong to the backup; the ledger is told of the folders."""
+    def _files(self, enter: Callable[[str], None] = lambda _folder: None) -> Iterator[Found]:
+        """The files that belong to the backup; ``enter`` is told of each folder first."""
         for folder, held in walk(self.origin.path):
             if folder and not self._belongs(folder):
                 continue
-            if ledger is not None:
-                ledger.made_dir(folder)
+            enter(folder)
             for found in held:
                 if stat.S_ISREG(found.stat.st_mode) and self._belongs(found.path):
                     yield found

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
@@ -18,6 +19,8 @@ _SMALL_GAP = timedelta(seconds=30)
 _WORKING = "working-"
 _SET_ASIDE = "working-broken-"
 _DISCARDED = "discarded-"
+_TRIES = 3
+_PAUSE_S = 0.1
 
 Kind = Literal["unfinished", "resumable", "unprepared", "complete", "set_aside", "discarded"]
 _PLANS: dict[Kind, str] = {
@@ -288,12 +291,23 @@ def _kind(name: str, path: str) -> tuple[Kind | None, Run | None]:
         return "set_aside", _run_or_none(path)
     if not name.startswith(_WORKING) or not is_run_id(name[len(_WORKING) :]):
         return None, None
+    for _ in range(_TRIES):
+        try:
+            return _kind_of_working(path)
+        except (OSError, IbackupError):
+            # A cable or a share that fails once must not cost what took hours to arrive.
+            time.sleep(_PAUSE_S)
+    # What is in it can no longer be told; the phone's data in it may be all there is, so keep it a while.
+    return "set_aside", None
+
+
+def _kind_of_working(path: str) -> tuple[Kind, Run | None]:
+    """The same for a working copy that has its name still. Raises OSError, IbackupError: it could not be read now."""
     try:
         run = Run.read(path)
     except FileNotFoundError:
         return ("complete" if is_complete(path) else "unprepared"), None
-    except (DamageFound, OSError):
-        # What is in it can no longer be told; the phone's data in it may be all there is, so keep it a while.
+    except DamageFound:
         return "set_aside", None
     return ("unfinished" if run.reached("device_done") else "resumable"), run
 
@@ -306,11 +320,15 @@ def _run_or_none(path: str) -> Run | None:
 
 
 def is_complete(path: str) -> bool:
-    """Whether a working copy without run.json is a snapshot in all but its name."""
+    """Whether a working copy without run.json is a snapshot in all but its name.
+
+    Raises:
+        OSError, IbackupError: it cannot be told now.
+    """
     try:
         snapshot = Snapshot.open(path)
         names = set(os.listdir(path))
         snapshot.verify_seal_file()
-    except (IbackupError, OSError):
+    except DamageFound:
         return False
     return RUN_NAME not in names and names == {snapshot.udid, SEAL_NAME, META_NAME}

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal, Self
 
-from ibackup.errors import DamageFound, IbackupError
+from ibackup.errors import DamageFound, IbackupError, NotABackup
 from ibackup.manifest.seal import Seal
 from ibackup.store import times
 from ibackup.store.records import Record, RecordFlaw
@@ -241,6 +241,14 @@ class Snapshot:
     def seal_path(self) -> str:
         """The list of checksums."""
         return os.path.join(self.path, SEAL_NAME)
+
+    def refuse_if_removed(self) -> None:
+        """Tell a snapshot that was pruned while it was being read from one that is damaged. Raises NotABackup."""
+        if not os.path.lexists(self.path):
+            raise NotABackup(
+                f"Snapshot {self.id} was removed while it was being read.",
+                hint="`ibackup list` shows the snapshots that there are.",
+            )
 
     def verify_seal_file(self) -> None:
         """Look whether the list of checksums is the one the snapshot was closed with. Raises DamageFound."""

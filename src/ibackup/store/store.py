@@ -74,15 +74,14 @@ class Store:
                     raise
         if store_id is None:
             store_id = _create(full, known, new_store=new_store) if create else _missing(full, known)
-        if create:
-            _probe(full, observer)
+        keeps_modes = _probe(full) if create else True
         known.remember(full, store_id)
         store = cls(full, store_id)
         if create:
-            store._point_out_place(observer)
+            store._point_out_place(observer, keeps_modes=keeps_modes)
         return store
 
-    def _point_out_place(self, observer: Observer) -> None:
+    def _point_out_place(self, observer: Observer, *, keeps_modes: bool) -> None:
         """Say what is wrong with where the store is; it is used all the same."""
         service = places.synced_by(self.path)
         if service:
@@ -93,7 +92,14 @@ class Store:
                     "there, or name another folder with --store.",
                 )
             )
-        if places.read_by_others(self.path, [phone.path for phone in self.phones()]):
+        if not keeps_modes:
+            observer(
+                Caution(
+                    "Others on this computer may be able to read the store: its file system does not keep modes.",
+                    "Have the phone encrypt its backups, or mount it so that only you can read it.",
+                )
+            )
+        elif places.read_by_others(self.path, [phone.path for phone in self.phones()]):
             observer(
                 Caution(
                     f"Others on this computer can read the store {self.path!r}.",
@@ -259,8 +265,12 @@ def _create(path: str, known: KnownStores, *, new_store: bool) -> str:
     return store_id
 
 
-def _probe(path: str, observer: Observer) -> None:
-    """Look whether the store can be written, and whether modes hold there, with a file that is removed again."""
+def _probe(path: str) -> bool:
+    """Whether modes hold in the store, tried with a file that is removed again.
+
+    Raises:
+        NoRoom, IbackupError: the store cannot be written.
+    """
     probe = os.path.join(path, f".probe-{secrets.token_hex(4)}")
     with telling(f"The store {path!r} cannot be written."):
         fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
@@ -274,10 +284,4 @@ def _probe(path: str, observer: Observer) -> None:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(probe)
-    if os.name == "posix" and mode & 0o077:
-        observer(
-            Caution(
-                "Others on this computer may be able to read the store: its file system does not keep modes.",
-                "Have the phone encrypt its backups, or mount it so that only you can read it.",
-            )
-        )
+    return os.name != "posix" or not mode & 0o077
