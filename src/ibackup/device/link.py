@@ -90,7 +90,7 @@ class BlockSink(FileSink, Protocol):
         """Take over a buffer once no view into it is needed any more; a free one of the same size for it."""
 
     def finish(self) -> None:
-        """The list is over: return when no view is needed any more and every file is where it belongs."""
+        """The list is over, and every buffer that was filled was handed over."""
 
 
 def _nothing() -> None:
@@ -228,7 +228,7 @@ class DeviceLink:
     def receive_files(self, sink: BlockSink) -> int:
         """Receive the files that follow an UploadFiles message; the bytes they had.
 
-        Returns when the sink is through with all of them.
+        The sink may still be working on the last of them: they are in buffers that are its own now.
         """
         parser = FileParser(sink)
         patience = self.patience
@@ -245,6 +245,7 @@ class DeviceLink:
                 if BLOCK - self._start < min(parser.need, _LEAST_ROOM):
                     self._swap(sink)
                 self._fill(min(parser.need, BLOCK - self._start))
+            self._swap(sink)
             sink.finish()
         finally:
             self.last_file = sink.last_file or self.last_file
