@@ -1,4 +1,4 @@
-"""What holds for all tests: how hypothesis searches, and that CI skips no peer."""
+"""What holds for all tests: how hypothesis searches, how many run at once, and that CI skips no peer."""
 
 import os
 import shutil
@@ -12,6 +12,11 @@ from hypothesis import settings
 settings.register_profile("check", derandomize=True, deadline=None)
 settings.register_profile("long", derandomize=False, deadline=None, max_examples=2000)
 settings.load_profile("long" if os.environ.get("IBACKUP_LONG") else "check")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: most tests wait for the disk."""
+    return min(os.cpu_count() or 1, 7) + 1
 
 
 @pytest.hookimpl(wrapper=True)

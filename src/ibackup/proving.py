@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from ibackup.errors import DamageFound, IbackupError
+from ibackup.errors import DamageFound, IbackupError, NotABackup, PasswordWrong
 from ibackup.events import Caution, Observer, PhaseStarted, Progress, ignore
 from ibackup.manifest import seal
-from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, PLISTS, Backup
+from ibackup.manifest.backup import DATABASE, LEGACY_DATABASE, MANIFEST, PLISTS, STATUS, Backup
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal, SealLine
+from ibackup.manifest.tree import is_litter
 from ibackup.manifest.verify import verify
 from ibackup.store import PhoneFolder, Proof, Snapshot
 from ibackup.store.snapshot import hash_file
@@ -26,6 +27,7 @@ from ibackup.store.snapshot import hash_file
 _LOOKED_FOR = 200  # damaged files that are looked for in other snapshots; each look reads the file
 _KEPT = 2000  # findings kept for the text, and how many of a group; the counts are of all
 _KEPT_OF_A_GROUP = 20
+_SEAL_HINT = "Make it readable, or name the right one with --seal FILE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Verdict:
         findings: the first ones of each group, damage before notes; all were handed on as they came.
         groups: all of them, counted, the largest first and damage before notes.
         intact_in: where a damaged file is still whole: its path below the backup folder to a snapshot's id.
+        outdated_seal: the seal of a folder made elsewhere, when it seems that a new backup was made there since.
     """
 
     path: str
@@ -69,6 +72,7 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     intact_in: dict[str, str] = field(default_factory=dict)
+    outdated_seal: str = ""
 
     @property
     def good(self) -> bool:
@@ -133,8 +137,9 @@ def _proven(
             hint="Run `ibackup now` for a new one; other snapshots: `ibackup list`.",
         )
     with Backup.open(path, known=snapshot is not None) as backup:
-        _unlock(backup, password)
         sealed = _seal_of(path, snapshot, seal_file)
+        if not _unlock(backup, password, sealed) and level is Level.DEEP:
+            level = Level.FULL  # no password would help; the seal still tells
         verification = verify(
             backup,
             level,
@@ -156,6 +161,9 @@ def _proven(
         findings,
         groups,
     )
+    if snapshot is None and isinstance(sealed, Seal) and STATUS in damaged:
+        # The phone writes it last of all, and with another date each time.
+        verdict.outdated_seal = seal_file or seal_beside(path)
     return verdict, damaged
 
 
@@ -189,15 +197,29 @@ def _own_files(path: str) -> tuple[int, int]:
     return files, size
 
 
-def _unlock(backup: Backup, password: Callable[[str], str | None]) -> None:
+def _unlock(backup: Backup, password: Callable[[str], str | None], sealed: Seal | SealDamaged | None) -> bool:
+    """Unlock a backup with its password if there is one; False when that fails because the backup is damaged."""
     try:
         locked = not backup.unlocked
     except FormatError:
-        return  # Manifest.plist itself is damaged; the verification says so
-    if locked:
-        given = password(backup.udid)
-        if given is not None:
-            backup.unlock(given)
+        return True  # Manifest.plist itself is damaged; the verification says so
+    if not locked:
+        return True
+    given = password(backup.udid)
+    if given is None:
+        return True
+    try:
+        backup.unlock(given)
+    except FormatError:
+        return False
+    except PasswordWrong:
+        # With a keybag that changed no password is the right one.
+        if not isinstance(sealed, Seal) or sealed.get(MANIFEST) == hash_file(
+            os.path.join(backup.path, MANIFEST)
+        ):
+            raise
+        return False
+    return True
 
 
 def _collect(
@@ -235,6 +257,11 @@ def _seal_of(path: str, snapshot: Snapshot | None, seal_file: str | None) -> Sea
         return error
     except FileNotFoundError:
         return SealDamaged(0, "is missing") if snapshot else None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if snapshot:
+            return SealDamaged(0, f"cannot be read: {reason}")
+        raise NotABackup(f"The seal '{file}' cannot be read.", why=f"{reason}.", hint=_SEAL_HINT) from error
 
 
 def seal_beside(path: str) -> str:
@@ -308,4 +335,5 @@ def _files(root: str) -> Iterable[str]:
     for folder, _, names in os.walk(root):
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in names:
-            yield name if below == "." else f"{below}/{name}"
+            if not is_litter(name):
+                yield name if below == "." else f"{below}/{name}"

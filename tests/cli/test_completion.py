@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import ANN, BOB, Cli, snapshots
+from ibackup.cli.main import COMMANDS
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -64,6 +65,31 @@ def test_commands_options_and_snapshots(shell: str, program: Path, store: Path) 
     assert offered(shell, "show", ids[0][:-2]) == [each for each in ids if each.startswith(ids[0][:-2])]
     assert offered(shell, "show", "--phone", BOB.udid, "2") == [ids[2]]
     assert set(offered(shell, "list", "--phone", "")) == {ANN.udid, BOB.udid}
+
+
+def test_folders_are_offered_where_one_is_meant(program: Path, store: Path, tmp_path: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    (tmp_path / "taken").mkdir()
+    for line in ("extract latest --to", "verify"):
+        assert offered("fish", *line.split(), f"{tmp_path}/tak") == [f"{tmp_path}/taken/"]
+
+
+def test_commands_are_offered_as_help_lists_them_and_none_is_loaded(program: Path) -> None:
+    """Commands were loaded, fifteen of them, at each Tab, and described by half a sentence."""
+    environment = {**os.environ, "COMP_WORDS": "ibackup ", "COMP_CWORD": "1"}
+    code = (
+        "import sys, os; os.environ['_IBACKUP_COMPLETE'] = 'zsh_complete'; sys.argv = ['ibackup']\n"
+        "from ibackup.cli.main import main, COMMANDS\n"
+        "try: main()\nfinally: print([name for name in sys.modules if name.endswith('_command')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "[]"
+    described = dict(zip(lines[1:-1:3], lines[2:-1:3], strict=True))
+    assert {name: described[name] for name in COMMANDS} == COMMANDS
 
 
 def test_the_store_that_is_named_on_the_line_counts(program: Path, made: Path) -> None:

@@ -94,12 +94,24 @@ def test_the_line_to_export_works(
     ibackup: Cli, simulator: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     (tmp_path / "spec.toml").write_text('name = "Mine"\n')
-    words = ("--socket", str(tmp_path / "s")) if how == "socket" else ()
+    words = ("--socket", str(tmp_path / "a socket")) if how == "socket" else ()
     process = start(simulator, "--spec", str(tmp_path / "spec.toml"), *words)
     assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("export USBMUXD_SOCKET_ADDRESS=")
-    monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", line.strip().partition("=")[2])
+    names = ["USBMUXD_SOCKET_ADDRESS", "PYMOBILEDEVICE3_USBMUX"][: 2 if words else 1]
+    lines = "".join(process.stdout.readline() for _ in names)
+    printed = "".join(f'printf "%s\\n" "${name}"\n' for name in names)
+    shell = subprocess.run(["sh", "-c", lines + printed], capture_output=True, text=True, check=True)
+    values = shell.stdout.splitlines()
+    monkeypatch.setenv(names[0], values[0])
+    # pymobiledevice3 does not know the spelling that libusbmuxd wants for a socket.
+    listed = subprocess.run(
+        [sys.executable, "-m", "pymobiledevice3", "usbmux", "list"],
+        env={**os.environ, **dict(zip(names, values, strict=True))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"DeviceName": "Mine"' in listed.stdout
     assert ibackup("devices").out.startswith("Mine: ")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -117,6 +129,12 @@ def test_as_json(simulator: list[Started]) -> None:
     assert (process.returncode, err) == (0, "")
     assert out.count("\n") == 1
     assert '"event": "result"' in out
+
+
+def test_a_socket_with_too_long_a_name(ibackup: Cli, tmp_path: Path) -> None:
+    done = ibackup("simulator", "run", "--socket", tmp_path / ("x" * 150))
+    assert done.code == ExitCode.USAGE
+    assert "too long" in done.flat_err
 
 
 def test_a_port_that_is_taken(ibackup: Cli) -> None:

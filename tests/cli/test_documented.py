@@ -34,6 +34,8 @@ def test_every_member_of_the_json_is_on_its_page(
         ("show", "--phone", ANN.udid),
         ("show", "1999"),
         ("now", "-q"),
+        ("doctor", "--offline"),
+        ("doctor", "--list-checks"),
     ):
         for event in ibackup(*line, "--json").events:
             missing |= {f"{line[0]}: {name}" for name in {*event, str(event["event"])} if name not in named}

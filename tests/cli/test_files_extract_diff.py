@@ -61,6 +61,9 @@ def events(out: str) -> list[dict[str, object]]:
     found = [json.loads(line) for line in out.splitlines()]
     assert found[-1]["event"] == "result"
     assert found[-1]["schema"] == 1
+    if found[-1]["exit_code"]:  # a script has to be told why, whatever went wrong
+        assert found[-1]["message"]
+        assert found[-1]["hint"]
     return found
 
 
@@ -76,7 +79,7 @@ class TestFiles:
         wanted = sorted(f"{spec.domain}/{spec.path}" for spec in minted.specs if spec.flags != 2)
         assert sorted(out.splitlines()) == wanted
         assert "8 files" in err
-        assert "1 links" in err
+        assert "1 link." in err
 
     @pytest.mark.parametrize(
         ("pattern", "count"),
@@ -168,6 +171,19 @@ class TestFiles:
         found = events(said("files", minted.folder, "--json")[1])
         assert len(of(found, "finding")) == found[-1]["findings"] == 1
 
+    @pytest.mark.parametrize("mode", [-1, 1 << 40, (1 << 64) - 1])
+    def test_a_mode_that_no_file_has(self, said: Run, mint: Mint, mode: int) -> None:
+        minted = mint(None, specs=[Spec("HomeDomain", "a", b"x")])
+
+        def change(db: sqlite3.Connection) -> None:
+            archive = plistlib.loads(db.execute("SELECT file FROM Files").fetchone()[0])
+            archive["$objects"][1]["Mode"] = mode
+            db.execute("UPDATE Files SET file = ?", (plistlib.dumps(archive, fmt=plistlib.FMT_BINARY),))
+
+        minted.edit_database(change)
+        for how in ("--json", "--long"):
+            assert said("files", minted.folder, how)[0] == 0
+
     def test_two_ways_at_once(self, said: Run, mint: Mint) -> None:
         assert said("files", mint(None).folder, "--long", "--apps")[0] == 2
 
@@ -226,8 +242,9 @@ class TestExtract:
         minted = mint(None)
         args = ("extract", minted.folder, "--to", tmp_path / "o", "--contacts")
         assert said(*args)[0] == 0
-        assert "1 more were there already" in said(*args)[1]
+        assert "1 more was there already" in said(*args)[1]
         (tmp_path / "o/HomeDomain/Library/AddressBook/AddressBook.sqlitedb").write_text("mine")
+        assert events(said(*args, "--json")[1])[-1]["exit_code"] == 1
         code, out, _ = said(*args)
         assert code == 1
         assert "--overwrite" in out
@@ -246,7 +263,43 @@ class TestExtract:
         assert "Nothing in this backup" in out
 
 
+@pytest.mark.parametrize("era", ["10.2", "mbdb"])
+class TestWithoutManifestPlist:
+    """What verify says can still be taken out can be."""
+
+    def test_a_plain_backup_is_read_by_its_list(
+        self, said: Run, mint: Mint, tmp_path: Path, era: str
+    ) -> None:
+        minted = mint(None, era=era)
+        (minted.folder / "Manifest.plist").write_bytes(b"bplist00")
+        code, out, err = said("files", minted.folder)
+        assert (code, len(out.splitlines())) == (0, 9)
+        assert "Manifest.plist cannot be read" in err
+        assert said("extract", minted.folder, "--to", tmp_path / "o", "--all")[0] == 0
+        whole = next(spec.content for spec in minted.specs if spec.path == "Library/SMS/sms.db")
+        assert (tmp_path / "o/HomeDomain/Library/SMS/sms.db").read_bytes() == whole
+        assert said("diff", minted.folder, minted.folder)[0] == 0
+
+    def test_an_encrypted_file_is_never_written_as_it_is(
+        self, said: Run, mint: Mint, tmp_path: Path, era: str
+    ) -> None:
+        minted = mint(PASSWORD, era=era)
+        (minted.folder / "Manifest.plist").unlink()
+        code, out, err = said("extract", minted.folder, "--to", tmp_path / "o", "--all")
+        if era == "10.2":
+            assert (code, "Manifest.plist cannot be read" in err) == (21, True)
+        else:
+            assert (code, "8 files: the key does not open" in out) == (4, True)
+        assert not [path for path in tmp_path.glob("o/**/*") if path.is_file()]
+
+
 class TestDiff:
+    def test_damaged_rows_are_told(self, said: Run, mint: Mint) -> None:
+        one, two = mint(None), mint(None)
+        two.edit_database(lambda db: db.execute("UPDATE Files SET flags = 99 WHERE flags = 4"))
+        found = events(said("diff", one.folder, two.folder, "--json")[1])
+        assert (found[-1]["exit_code"], found[-1]["findings"]) == (4, 1)
+
     def test_what_changed(self, said: Run, mint: Mint) -> None:
         one = mint(None, specs=[Spec("HomeDomain", "a", b"1"), Spec("CameraRollDomain", "b", b"2")])
         two = mint(None, specs=[Spec("HomeDomain", "a", b"123"), Spec("CameraRollDomain", "c", b"456")])
@@ -315,6 +368,23 @@ class TestWhichBackup:
         assert said("files", "2026", "--store", place)[0] == 2
         assert said("files", "2025", "--store", place)[0] == 2
         assert said("files", "latest", "--store", place.parent / "elsewhere")[0] == 16
+
+    def test_a_snapshot_that_no_longer_parses_is_damage(
+        self, said: Run, place: Path, snapshots: list[Snapshot], tmp_path: Path
+    ) -> None:
+        """Not "no backup": a script must learn that what was sealed is broken."""
+        manifest = Path(snapshots[-1].backup_path) / "Manifest.db"
+        manifest.chmod(0o600)
+        for flaw in (b"", manifest.read_bytes()[:4096]):
+            manifest.write_bytes(flaw)
+            for words in (
+                ("files",),
+                ("extract", "--all", "--to", tmp_path / "o"),
+                ("diff", snapshots[0].id),
+            ):
+                name, *more = words
+                code, out, _ = said(name, *more, snapshots[-1].id, "--store", place, "--json")
+                assert (code, events(out)[-1]["exit_code"]) == (4, 4), words
 
     def test_another_phone(self, said: Run, place: Path, snapshots: list[Snapshot]) -> None:
         other = PhoneFolder(str(place / UDID.replace("0F01", "0F02")))

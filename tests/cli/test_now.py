@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import ANN, BOB, Cli, snapshots
 from ibackup.errors import ExitCode
 from ibackup.simulator import Passcode, PhoneSpec, Trust, VirtualPhone, serve
-from ibackup.simulator.spec import ErrorCodeAt, NoRoom, UnreadableFile, UserCancels
+from ibackup.simulator.spec import AttemptSpec, ErrorCodeAt, ICloudSpec, NoRoom, UnreadableFile, UserCancels
 
 Plug = Callable[..., list[VirtualPhone]]
 SLOW = replace(ANN, latency_s=0.004, batch_size=1, passcode=Passcode(kind="answered", delay_s=0.2))
@@ -35,6 +35,30 @@ def test_the_last_sentence(ibackup: Cli, plugged: Plug, new_store: Path) -> None
     assert "Anyone who has this disk can read the backup." in done.flat
     assert "Next: `ibackup verify`" in done.flat
     assert "ibackup setup" not in done.out + done.err
+
+
+CLOUDY = ICloudSpec(attempts=tuple(AttemptSpec(code=303, days=days) for days in (0.1, 1.1, 2.1)))
+
+
+@pytest.mark.parametrize("spec", [ANN, BOB], ids=["plain", "encrypted"])
+def test_what_the_phone_noted_of_icloud_backup(
+    ibackup: Cli, plugged: Plug, password_file: Path, spec: PhoneSpec
+) -> None:
+    plugged(replace(spec, cloud_backup=True, icloud=CLOUDY))
+    hint = "iCloud Backup fails: the phone noted error 303 three times since "
+    done = ibackup("now", "--password-file", password_file)
+    assert done.code == 0
+    assert hint in done.flat
+    assert "Run `ibackup doctor`." in done.flat
+    done = ibackup("now", "--json", "--password-file", password_file)
+    assert str(done.result["icloud_hint"]).startswith(hint)
+    if spec is BOB:  # without the password there is nothing to read it with
+        assert ibackup("now", "--json").result["icloud_hint"] is None
+
+
+def test_nothing_is_said_of_icloud_backup_that_is_switched_off(ibackup: Cli, plugged: Plug) -> None:
+    plugged(replace(ANN, icloud=CLOUDY))
+    assert "iCloud Backup fails" not in ibackup("now").flat
 
 
 def test_one_line_a_phase(ibackup: Cli, plugged: Plug) -> None:

@@ -17,7 +17,8 @@ import pytest
 from cli.conftest import ANN, BOB, PASSWORD
 from cli.screen import Screen
 from ibackup.errors import ExitCode
-from ibackup.simulator import DomainSpec, Passcode, VirtualPhone
+from ibackup.simulator import AppSpec, DomainSpec, Passcode, VirtualPhone
+from ibackup.simulator.cloudspec import ICloudSpec
 from ibackup.simulator.spec import SilentAfterBytes
 
 if sys.platform == "win32":
@@ -224,3 +225,77 @@ def test_a_phone_that_falls_silent_still_moves_the_line(
     terminal = in_terminal("now", "--store", tmp_path / "new")
     assert terminal.end() == 0
     assert "Backed up and checked" in terminal.said
+
+
+SICK = replace(ANN, icloud=ICloudSpec(last_backup_days=20, account=True), cloud_backup=True)
+
+
+def test_the_doctor_asks_what_would_change_its_answer(in_terminal: Start, plugged: Plug) -> None:
+    plugged(SICK)
+    terminal = in_terminal("doctor", "--offline")
+    terminal.wait_for("below Back Up Now")
+    terminal.wait_for("> ")
+    terminal.press("1\n")
+    assert terminal.end() == 0
+    assert "iCloud Backup cannot run: iCloud storage is full." in terminal.said
+    assert max(len(line) for line in terminal.lines) <= 80
+    # What was said is remembered, so it is not asked again.
+    again = in_terminal("doctor", "--offline")
+    assert again.end() == 0
+    assert "below Back Up Now" not in again.said
+
+
+def test_enter_skips_and_two_questions_are_all(in_terminal: Start, plugged: Plug) -> None:
+    plugged(
+        replace(SICK, apps=(AppSpec(bundle_id="org.example.diary", name="Diary", data_size=12_000_000_000),))
+    )
+    terminal = in_terminal("doctor", "--offline")
+    terminal.wait_for("> ")
+    terminal.press("\n")
+    terminal.wait_for("How much iCloud storage do you have?")
+    terminal.wait_for("12 TB")
+    terminal.press("99\n")
+    terminal.wait_for("A number from 1 to 6")
+    terminal.press("1\n")
+    assert terminal.end() == 0
+    assert terminal.said.count("Return: skip") == 2
+
+
+def test_a_phone_that_is_well_is_asked_nothing_about(in_terminal: Start, plugged: Plug) -> None:
+    plugged(replace(SICK, icloud=ICloudSpec(last_backup_days=0.3)))
+    terminal = in_terminal("doctor", "--offline")
+    assert terminal.end() == 0
+    assert "Return: skip" not in terminal.said
+    assert "iCloud Backup works." in terminal.said
+
+
+def test_the_page_for_support_asks_since_when_and_what_was_tried(
+    in_terminal: Start, plugged: Plug, tmp_path: Path
+) -> None:
+    plugged(replace(SICK, cloud_backup=False))
+    terminal = in_terminal("doctor", "--offline", "--packet", str(tmp_path / "page"))
+    terminal.wait_for("Since when")
+    terminal.press("last week\n")
+    terminal.wait_for("What did you try?")
+    terminal.wait_for("> ")
+    terminal.press("1 3\n")
+    assert terminal.end() == 0
+    page = (tmp_path / "page").read_text(encoding="utf-8")
+    assert "You said: last week" in page
+    assert "You said: restart, back-up-now" in page
+
+
+def test_the_doctor_asks_once_for_the_password_of_an_encrypted_backup(
+    in_terminal: Start, bobs: Path, plugged: Plug
+) -> None:
+    plugged(replace(BOB, cloud_backup=False))
+    for keys, read in (("\n", False), (f"{PASSWORD}\n", True)):
+        terminal = in_terminal("doctor", "--offline")
+        terminal.wait_for("Password of the encrypted backup")
+        terminal.press(keys)
+        assert terminal.end() == 0
+        assert terminal.said.count("Password of the encrypted backup") == 1
+        assert PASSWORD not in terminal.said
+        said = " ".join(terminal.lines)
+        assert "iCloud Backup cannot run: it is switched off." in said
+        assert ("is encrypted, and its password is not known" in said) != read

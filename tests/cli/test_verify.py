@@ -2,6 +2,8 @@
 
 import json
 import os
+import plistlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -125,6 +127,31 @@ def test_with_its_password_the_list_is_compared_too(ibackup: Cli, bobs: Path, pa
     said = ibackup("verify", "--level", "deep", "--password-file", password_file).flat
     assert "A restore would have everything it needs." in said
     assert "locked" not in said
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["password", "locked"])
+@pytest.mark.parametrize("what", ["SHA256SUMS", "salt", "keybag", "class"])
+def test_damage_that_keeps_the_password_from_opening_is_damage(
+    ibackup: Cli, bobs: Path, password_file: Path, what: str, given: bool
+) -> None:
+    """Not a wrong or missing password: nobody would find the right one."""
+    snapshot = snapshots(bobs, BOB)[0]
+    path = snapshot / (what if what == "SHA256SUMS" else f"{BOB.udid}/Manifest.plist")
+    data = bytearray(path.read_bytes())
+    place = {"SHA256SUMS": 3, "salt": data.find(b"DPSL") + 12, "keybag": data.find(b"HMCK") + 4}
+    data[place.get(what, data.rfind(b"WPKY") + 12)] ^= 0x42
+    path.chmod(0o600)
+    path.write_bytes(data)
+    words = ("--password-file", password_file) if given else ()
+    for level in ("full", "deep") if given else ("full",):
+        done = ibackup("verify", "latest", "--json", "--level", level, *words)
+        assert done.code == ExitCode.DAMAGE
+        found = {(e["kind"], e["file"]) for e in done.events if e["event"] == "finding"}
+        if what == "SHA256SUMS":
+            assert {kind for kind, _ in found} <= {"seal-damaged", "not-sealed", "missing", "content-changed"}
+            assert ("seal-damaged", "") in found
+        else:
+            assert ("content-changed", "Manifest.plist") in found
 
 
 def test_deep_needs_the_password(ibackup: Cli, bobs: Path) -> None:
@@ -412,6 +439,7 @@ def test_a_seal_finds_damage_that_nothing_else_would(
     assert done.code == 0
     assert photograph(other) == before
     assert f"are in '{seal}'. From now on" in done.flat
+    assert "writes down checksums" not in done.flat  # what is just being done need not be advised
     assert seal.stat().st_mode & 0o777 == 0o600
     # By another program: it is what sha256sum writes.
     checked = subprocess.run(
@@ -446,6 +474,17 @@ def test_a_damaged_folder_gets_no_seal(ibackup: Cli, other: Path) -> None:
     assert [path.name for path in other.parent.iterdir()] == [ANN.udid]
 
 
+def test_a_backup_that_broke_off_says_how_it_goes_on(ibackup: Cli, other: Path) -> None:
+    status = other / "Status.plist"
+    status.chmod(0o600)
+    values = plistlib.loads(status.read_bytes())
+    status.write_bytes(plistlib.dumps(values | {"SnapshotState": "uploading", "BackupState": "old"}))
+    done = ibackup("verify", other)
+    assert done.code == ExitCode.DAMAGE
+    assert "the one before it is still in place" in done.flat
+    assert "is gone on with when the program that made it backs up the phone again" in done.flat
+
+
 def test_a_seal_is_not_for_snapshots(ibackup: Cli, anns: Path) -> None:
     for line in (("--seal", "x"), ("latest", "--seal")):
         done = ibackup("verify", *line)
@@ -457,6 +496,95 @@ def test_a_seal_that_cannot_be_written(ibackup: Cli, other: Path) -> None:
     done = ibackup("verify", other, "--seal", "/nonexistent/seal")
     assert done.code == ExitCode.USAGE
     assert "cannot be written" in done.flat_err
+
+
+@pytest.mark.parametrize("inside", ["seal", "00/seal", "link/seal"])
+def test_a_seal_in_the_backup_itself_is_refused(ibackup: Cli, other: Path, inside: str) -> None:
+    """Nothing is ever written into a folder made elsewhere, not even when that is asked for."""
+    (other / "00").mkdir(exist_ok=True)
+    (other.parent / "link").symlink_to(other)
+    before = photograph(other)
+    place = other.parent / inside if inside.startswith("link") else other / inside
+    done = ibackup("verify", other, "--seal", place)
+    assert done.code == ExitCode.USAGE
+    assert "in the backup itself" in done.flat_err
+    assert photograph(other) == before
+
+
+def test_a_seal_that_is_a_folder(ibackup: Cli, other: Path, tmp_path: Path) -> None:
+    done = ibackup("verify", other, "--seal", tmp_path)
+    assert (done.code, "is a folder" in done.flat_err) == (ExitCode.USAGE, True)
+    (other.parent / f"{ANN.udid}.SHA256SUMS").mkdir()
+    done = ibackup("verify", other)
+    assert done.code == ExitCode.NOT_A_BACKUP
+    assert "The seal '" in done.flat_err
+
+
+def test_the_seal_of_a_snapshot_that_cannot_be_read_is_damage(ibackup: Cli, anns: Path) -> None:
+    seal = snapshots(anns, ANN)[-1] / "SHA256SUMS"
+    seal.parent.chmod(0o700)
+    seal.unlink()
+    seal.mkdir()
+    done = ibackup("verify", "latest", "--json")
+    assert done.code == ExitCode.DAMAGE
+    assert [e["kind"] for e in done.events if e["event"] == "finding"] == ["seal-damaged"]
+
+
+def test_the_commands_that_are_shown_can_be_pasted(ibackup: Cli, other: Path, tmp_path: Path) -> None:
+    seal = tmp_path / "Ann's seal"
+    done = ibackup("verify", other, "--seal", seal)
+    assert f"`ibackup verify --seal {shlex.quote(str(seal))}`" in done.flat
+
+
+def test_a_new_backup_after_the_seal_is_recognized(ibackup: Cli, other: Path) -> None:
+    """Thousands of changed files are then no cause for alarm, and the way out is said."""
+    assert ibackup("verify", other, "--seal").code == 0
+    victim = max(other.glob("??/*"), key=lambda path: path.stat().st_size)
+    flip(victim, later=False)
+    assert "a new backup was made" not in ibackup("verify", other).flat
+    status = plistlib.loads((other / "Status.plist").read_bytes())
+    (other / "Status.plist").chmod(0o600)
+    (other / "Status.plist").write_bytes(plistlib.dumps(status | {"UUID": "another"}))
+    done = ibackup("verify", other)
+    assert done.code == ExitCode.DAMAGE
+    assert "a new backup was made into this folder after it was sealed" in done.flat
+    assert f"'{other}.SHA256SUMS'" in done.flat
+
+
+def test_what_a_look_with_finder_or_explorer_leaves_is_no_damage(
+    ibackup: Cli, anns: Path, other: Path
+) -> None:
+    inside = snapshots(anns, ANN)[-1] / ANN.udid
+    inside.chmod(0o700)
+    for folder in (inside, other):
+        for name in (".DS_Store", "._Manifest.db", "Thumbs.db", "desktop.ini", "0a/.DS_Store"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.chmod(0o700)
+            (folder / name).write_bytes(b"litter")
+    assert ibackup("verify", other, "--seal").code == 0
+    (other / ".DS_Store").write_bytes(b"changes with every look")
+    for what in ("latest", other):
+        done = ibackup("verify", what, "--json")
+        assert (done.code, done.result["sealed"], done.result["notes"]) == (0, True, 5)
+    (inside / "note.txt").write_text("mine")
+    assert ibackup("verify", "latest").code == ExitCode.DAMAGE
+
+
+def test_a_folder_with_an_odd_name_does_not_steer_the_terminal(
+    ibackup: Cli, other: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "\x1b[2J\nname"
+    other.rename(odd)
+    done = ibackup("verify", odd, "--seal")
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+    assert "\\x1b[2J\\nname" in done.out
+
+
+def test_a_deep_check_of_a_backup_without_databases(ibackup: Cli, anns: Path) -> None:
+    done = ibackup("verify", "latest", "--level", "deep")
+    assert "0 databases" not in done.flat
+    assert "A restore would have everything it needs." in done.flat
 
 
 def test_an_encrypted_folder_without_a_seal_needs_the_password(

@@ -102,6 +102,14 @@ def test_times_out_of_range_are_no_times(seconds: object) -> None:
     assert facts.read(UDID, {}, backup={"LastiTunesBackupDate": seconds}).last_local_backup is None
 
 
+def test_a_time_may_count_from_1970() -> None:
+    """Phones take such a number for Unix time, unless that is more than ten years ago."""
+    now = int(datetime.now(UTC).timestamp())
+    wanted = datetime.fromtimestamp(now - 86_400, UTC)
+    for told in (now - 86_400, now - 86_400 - 978_307_200):
+        assert facts.read(UDID, {}, backup={"LastCloudBackupDate": told}).last_cloud_backup == wanted
+
+
 @pytest.mark.parametrize(
     ("device_class", "noun"),
     [("iPhone", "iPhone"), ("iPad", "iPad"), ("iPod", "iPod"), ("Toaster", "iPhone"), (None, "iPhone")],

@@ -21,6 +21,7 @@ from ibackup.device.pairing import PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Attached, Usbmux, parse_address
 from ibackup.errors import ConnectionLost, IbackupError, PhoneRefused, ProtocolBroken
+from ibackup.simulator.cloudspec import SignalsSpec
 from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.server import Server
 from ibackup.simulator.spec import PhoneSpec, Trust
@@ -168,6 +169,21 @@ def test_a_phone_that_says_nothing(
 
     with pytest.raises(ConnectionLost, match="does not answer"):
         talk_to(talk)
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(
+    plug_in: Serve,
+) -> None:
+    slow = SignalsSpec(slow_domains=("com.apple.disk_usage",), slow_s=0.6)
+    server = plug_in(VirtualPhone(PhoneSpec(signals=slow)))
+    with open_phone(address=server.address) as phone:
+        phone.hurry(0.3)
+        with pytest.raises(ConnectionLost, match="does not answer"):
+            phone.values("com.apple.disk_usage")
+        phone.hurry(5)
+        assert phone.value("", "ProductType") == PhoneSpec().product_type
+        assert phone.values("com.apple.mobile.battery")["BatteryCurrentCapacity"] == 80
+        phone.start_at_once("com.apple.afc").close()
 
 
 def test_ctrl_c_leaves_nothing_behind(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from ibackup.events import Phase, PromptKind
+from ibackup.manifest.findings import FindingKind
 from ibackup.store.proofs import Proofs
 from ibackup.store.snapshot import SnapshotMeta, Unreadable
 
@@ -39,3 +40,9 @@ def test_json_phases_and_prompts(root: Path) -> None:
     )
     kinds = text.partition("`kind` is one of ")[2].partition(".")[0]
     assert re.findall(r"`(\w+)`", kinds) == list(get_args(PromptKind))
+
+
+def test_json_kinds_of_findings(root: Path) -> None:
+    text = (root / "docs" / "reference-json.md").read_text(encoding="utf-8")
+    listed = text.partition("The kind of a `finding` of `verify` is one of ")[2].partition(".")[0]
+    assert re.findall(r"`([\w-]+)`", listed) == list(FindingKind)

@@ -179,7 +179,7 @@ def test_all_checks_run_and_the_first_failure_gives_the_code(checkout: Checkout)
 def test_words_for_pytest_reach_it_whole(checkout: Checkout) -> None:
     checkout.run("scripts/test", "--quick", "tests/a b", "-x")
     calls = checkout.calls.read_text(encoding="utf-8").splitlines()
-    assert "-m pytest -m not slow and not peer tests/a b -x" in calls
+    assert "-m pytest -n auto --dist worksteal -m not slow and not peer tests/a b -x" in calls
 
 
 def test_the_demo_that_failed_is_a_failure(checkout: Checkout) -> None:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -357,12 +358,22 @@ class TestTheTarget:
             os.close(other)
 
     def test_not_enough_room_is_told_before_the_start(
-        self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path
+        self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        minted = mint(None, specs=[Spec("MediaDomain", "huge", b"", size=1 << 60)])
+        minted = mint(None, specs=[Spec("MediaDomain", "large", bytes(300_000))])
+        usage = shutil.disk_usage(tmp_path)._replace(free=200_000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
         with pytest.raises(NoRoom, match="are free"):
             extract(opened(minted), Wanted(Selection(), str(tmp_path / "out")))
         assert list((tmp_path / "out").iterdir()) == []
+
+    def test_one_damaged_size_does_not_keep_all_other_files_in(
+        self, mint: Mint, take: Take, tmp_path: Path
+    ) -> None:
+        specs = [Spec("MediaDomain", "claims much", b"x", size=1 << 60), Spec("MediaDomain", "good", b"y")]
+        done = take(mint(None, specs=specs), tmp_path / "out")
+        assert (tmp_path / "out/MediaDomain/good").read_bytes() == b"y"
+        assert [trouble.kind for trouble in done.troubles] == ["short"]
 
     @pytest.mark.skipif(
         not sys.platform.startswith("linux") or os.geteuid() != 0, reason="needs root to mount tmpfs"

@@ -1,11 +1,14 @@
 """The package itself: every public name is there, and importing it is cheap and knows no phone."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import ibackup.manifest
+from support.minted import Mint
 
 
 @pytest.mark.parametrize("name", ibackup.manifest.__all__)
@@ -28,3 +31,18 @@ def test_importing_it_loads_next_to_nothing() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split("\n")[:2] == ["[]", "False"]
+
+
+@pytest.mark.parametrize("password", [None, "geheim"])
+def test_the_example_in_the_documentation_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], password: str | None
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto-python.md").read_text(encoding="utf-8")
+    made = Mint(tmp_path)(password)
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, {"folder": made.folder, "password": password})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Ann's iPhone 2026-11-22 02:00:04+00:00"
+    assert lines[1].startswith("Library/SMS/sms.db ")
+    assert lines[1].endswith("b'SQLite format 3\\x00'")
+    assert lines[2:] == ["True 4 4"]

@@ -1,5 +1,6 @@
 """File records: plistlib is the reference, on real records and on made and damaged ones."""
 
+import math
 import plistlib
 import sqlite3
 import time
@@ -39,17 +40,20 @@ def by_plistlib(blob: bytes) -> MBFile:
             value = objects[value.data] if value.data else None
         return value["NS.data"] if isinstance(value, dict) else value
 
+    def number(key: str) -> Any:
+        return math.floor(resolved(key))
+
     return MBFile(
-        size=fields["Size"],
-        mode=fields["Mode"],
-        inode=fields["InodeNumber"],
-        user_id=fields["UserID"],
-        group_id=fields["GroupID"],
-        modified=fields["LastModified"],
-        status_changed=fields["LastStatusChange"],
-        born=fields["Birth"],
-        protection_class=fields["ProtectionClass"],
-        flags=fields["Flags"],
+        size=number("Size"),
+        mode=number("Mode"),
+        inode=number("InodeNumber"),
+        user_id=number("UserID"),
+        group_id=number("GroupID"),
+        modified=number("LastModified"),
+        status_changed=number("LastStatusChange"),
+        born=number("Birth"),
+        protection_class=number("ProtectionClass"),
+        flags=number("Flags"),
         relative_path=resolved("RelativePath") or "",
         target=resolved("Target"),
         digest=resolved("Digest"),
@@ -173,6 +177,31 @@ def test_many_beginnings_do_not_pile_up() -> None:
     assert len(mbfile._known.shapes) <= mbfile._MAX_SHAPES
 
 
+NUMBER = plistlib.UID(3)
+
+
+@pytest.mark.parametrize(
+    ("odd", "wanted"),
+    [
+        ({"LastModified": 1_700_000_000.75}, {"modified": 1_700_000_000}),
+        ({"Birth": -0.5}, {"born": -1}),
+        ({"Flags": True}, {"flags": 1}),
+        ({"Size": NUMBER}, {"size": 4096}),
+        ({"Size": 4096.0}, {"size": 4096}),
+        ({"RelativePath": plistlib.UID(4)}, {"relative_path": "b"}),
+    ],
+    ids=["fraction", "negative fraction", "boolean", "number object", "whole fraction", "mutable text"],
+)
+def test_other_ways_to_archive_the_same_value(odd: dict[str, object], wanted: dict[str, object]) -> None:
+    """A deep check that refuses what a quick one passes would call a good backup damaged."""
+    plain = {"Size": 1, "Mode": 2, "RelativePath": plistlib.UID(2)}
+    blob = archive(plain | odd, "a", 4096, {"NS.string": "b", "$class": plistlib.UID(5)})
+    expected = MBFile(size=1, mode=2, relative_path="a")._replace(**wanted)  # type: ignore[arg-type]
+    for _ in range(2):
+        assert decode(blob) == expected
+        assert mbfile.glance(blob) == (expected.size, False)
+
+
 @pytest.mark.parametrize(
     ("blob", "says"),
     [
@@ -183,6 +212,8 @@ def test_many_beginnings_do_not_pile_up() -> None:
         (archive({"Size": 5}), "no Mode"),
         (archive({"Mode": 5}), "no Size"),
         (archive({"Size": "big", "Mode": 5}), "Size is not a number"),
+        (archive({"Size": 1.5, "Mode": 5}), "Size is not a number"),
+        (archive({"Size": 1, "Mode": 5, "Birth": float("nan")}), "Birth is not a number"),
         (archive({"Size": 1, "Mode": 5, "RelativePath": plistlib.UID(99)}), "refers to nothing"),
         (archive({"Size": 1, "Mode": 5, "Digest": plistlib.UID(2)}, "text"), "Digest is not data"),
         (archive({"Size": 1, "Mode": 5, "Target": plistlib.UID(2)}, 7), "Target is not text"),

@@ -138,6 +138,21 @@ def test_info_plist_of_a_real_phone() -> None:
     assert list(info.installed_applications) == raw["Installed Applications"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "name", "read"),
+    [
+        ("Phone Number", 4930123456, "phone_number", "4930123456"),
+        ("Product Version", 18.6, "product_version", "18.6"),
+        ("Device Name", b"x", "device_name", ""),
+        ("Last Backup Date", "today", "last_backup_date", None),
+        ("Installed Applications", {"com.example.app": 1}, "installed_applications", ()),
+    ],
+)
+def test_an_info_plist_with_values_of_odd_types(key: str, value: object, name: str, read: object) -> None:
+    """Each program writes its own, and nothing is restored by them: no reason to call a backup damaged."""
+    assert getattr(plists.InfoPlist.parse(plistlib.dumps({key: value})), name) == read
+
+
 STATUS = {
     "UUID": "ABC",
     "Date": datetime(2026, 11, 22),  # noqa: DTZ001
@@ -170,6 +185,14 @@ def test_manifest_plist() -> None:
     assert manifest.lockdown.product_version == "17.1"
     assert manifest.applications == ("com.example.app",)
     assert manifest.keybag is None
+
+
+def test_what_a_phone_says_of_itself_may_be_of_an_odd_type() -> None:
+    """Hours of a backup are not refused because of a name."""
+    lockdown = {"DeviceName": 5, "ProductVersion": 18.6, "SerialNumber": b"x", "UniqueDeviceID": "X"}
+    parsed = plists.ManifestPlist.parse(plistlib.dumps(MANIFEST | {"Lockdown": lockdown})).lockdown
+    assert (parsed.device_name, parsed.product_version, parsed.serial_number) == ("5", "18.6", "")
+    assert parsed.unique_device_id == "X"
 
 
 @pytest.mark.parametrize(

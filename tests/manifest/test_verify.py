@@ -9,7 +9,9 @@ import sqlite3
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
+from ibackup.manifest.examine import Reader
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import SealDamaged
@@ -359,18 +362,38 @@ def change_plist(path: Path, **values: object) -> None:
     path.write_bytes(plistlib.dumps(plistlib.loads(path.read_bytes()) | values))
 
 
-def test_an_unfinished_backup(mint: Mint) -> None:
+@pytest.mark.parametrize(
+    ("state", "before", "means"),
+    [
+        ("uploading", "old", "the one before it is still in place"),
+        ("uploading", "empty", "cannot be restored"),
+        ("moving", "new", "not yet put into its place"),
+        ("removing", "new", "not removed"),
+    ],
+)
+def test_an_unfinished_backup(mint: Mint, state: str, before: str, means: str) -> None:
+    """A cable that was pulled is the commonest flaw there is; what it means for the owner differs widely."""
     made = mint()
-    change_plist(made.folder / "Status.plist", SnapshotState="moving")
+    change_plist(made.folder / "Status.plist", SnapshotState=state, BackupState=before)
     findings, _ = run(made, Level.QUICK)
     assert kinds(findings) == [("not-finished", True, "Status.plist")]
-    assert "moving" in findings[0].found
+    assert findings[0].found.startswith(f"{state}, {before}: ")
+    assert means in findings[0].found
 
 
 def test_plists_of_two_phones(mint: Mint) -> None:
     made = mint()
     change_plist(made.folder / "Info.plist", **{"Target Identifier": "another"})
     assert kinds(run(made)[0]) == [("plists-disagree", True, "Info.plist")]
+
+
+@pytest.mark.parametrize("name", ["Target Identifier", "Unique Identifier"])
+def test_an_identifier_without_its_dash_is_the_same(mint: Mint, name: str) -> None:
+    """Some programs write it as usbmuxd spells it."""
+    made = mint()
+    values: dict[str, object] = {"Target Identifier": "", name: "00008101000a0b0c0d0e0f01"}
+    change_plist(made.folder / "Info.plist", **values)
+    assert run(made, Level.QUICK)[0] == []
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
@@ -657,6 +680,27 @@ def test_what_cannot_be_checked_without_the_password(mint: Mint, level: Level, s
         run(made, level, sealed=sealed, locked=True)
 
 
+@pytest.mark.parametrize("level", [Level.QUICK, Level.FULL])
+def test_a_damaged_seal_of_a_locked_backup(mint: Mint, level: Level) -> None:
+    """That the seal is damaged is known without the password, and is no reason to ask for one alone."""
+    made = mint(PASSWORD)
+    truncate(made.seal())
+    findings, summary = run(made, level, sealed=True, locked=True)
+    assert kinds(findings) == [("seal-damaged", True, "")]
+    assert not summary.manifest_checked
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_keybag_of_an_encrypted_backup_that_was_cut(mint: Mint, level: Level, sealed: bool) -> None:
+    """No password opens it any more: that is damage, and not a password that is missing."""
+    made = mint(PASSWORD)
+    change_plist(made.folder / "Manifest.plist", BackupKeyBag=b"VERS\0\0")
+    made.seal()
+    findings, _ = run(made, level, sealed=sealed, locked=True)
+    assert kinds(findings) == [("keybag-damaged", True, "Manifest.plist")]
+
+
 # -- the rest -------------------------------------------------------------------------------------------------
 
 
@@ -711,6 +755,23 @@ def test_progress_is_told(mint: Mint) -> None:
     assert progress[-1].percent == 100
     assert progress[-1].bytes == progress[-1].total_bytes
     assert progress[-1].files == progress[-1].total_files == len(files(made))
+
+
+def test_progress_is_told_within_a_large_file(mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone's film of 40 GB is read for minutes; a bar that stands still for so long looks broken."""
+    made = mint(specs=[Spec(*PHOTO, content=bytes(1_000_000))])
+    fill = Reader._fill
+
+    def slow(reader: Reader, source: FileIO) -> int:
+        time.sleep(0.15)
+        return fill(reader, source)
+
+    monkeypatch.setattr(Reader, "_fill", slow)
+    events: list[Event] = []
+    run(made, observer=events.append)
+    told = [event.bytes for event in events if isinstance(event, Progress)]
+    assert [size for size in told if 0 < size < 1_000_000]
+    assert told == sorted(told)
 
 
 def test_a_verification_can_be_left(mint: Mint) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import UsageError
-from ibackup.simulator import AppSpec, DomainSpec, Passcode, PhoneSpec, Trust, demo_spec, load_spec
+from ibackup.simulator import (
+    AppSpec,
+    DomainSpec,
+    Passcode,
+    PhoneSpec,
+    Trust,
+    VirtualPhone,
+    demo_spec,
+    load_spec,
+)
 from ibackup.simulator.faults import FAULTS, DropAfterBytes, Fault, LyingFile, SyncLockHeld
 
 
@@ -150,3 +159,102 @@ def test_a_bad_key_is_told_with_the_nearest_right_one(
 def test_a_missing_spec_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load_spec(tmp_path / "none.toml")
+
+
+CLOUDY = """
+cloud_backup = true
+
+[icloud]
+last_backup_days = 9
+retry_hours = -6
+notes_in = "RootDomain"
+[[icloud.attempts]]
+code = 303
+days = 0.5
+[[icloud.windows]]
+days = 1
+hours = 5
+ended_by = "power"
+[[icloud.sizes]]
+domain = "AppDomain-org.example.a"
+bytes = 7_000_000_000
+
+[signals]
+wifi = "off"
+clock_offset_s = 90
+supervised_by = "Example"
+[[signals.profiles]]
+name = "VPN"
+[[signals.log]]
+text = "auto backup is not enabled"
+[[signals.packets]]
+count = 3
+"""
+
+
+def test_what_the_phone_remembers_of_icloud_in_a_spec_file(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(CLOUDY)
+    spec = load_spec(path)
+    assert spec.icloud is not None
+    assert spec.icloud.attempts[0].code == 303
+    assert spec.icloud.windows[0].ended_by == "power"
+    assert spec.icloud.sizes[0].bytes == 7_000_000_000
+    assert spec.icloud.now > 0
+    assert (spec.signals.wifi, spec.signals.packets[0].count) == ("off", 3)
+    path.write_text(CLOUDY.replace('"power"', '"pwer"'))
+    with pytest.raises(UsageError, match="ended_by") as caught:
+        load_spec(path)
+    assert "power" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("days = 0.5", "days = nan", "days has to be"),
+        ("last_backup_days = 9", "last_backup_days = 1e9", "days has to be"),
+        ("bytes = 7_000_000_000", "bytes = 99999999999999999999", "bytes is larger"),
+        ('name = "VPN"', 'name = "V\\u0001"', "control characters"),
+    ],
+)
+def test_a_cloud_that_cannot_be(tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    path = tmp_path / "spec.toml"
+    assert right in CLOUDY
+    path.write_text(CLOUDY.replace(right, wrong))
+    with pytest.raises(UsageError, match=says):
+        load_spec(path)
+
+
+def test_two_phones_of_one_cloudy_spec_are_equal(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(CLOUDY)
+    spec = load_spec(path)
+    one, other = VirtualPhone(spec).files, VirtualPhone(spec).files
+    assert [one.read(each) for each in one.files()] == [other.read(each) for each in other.files()]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("batch_size = 0", "batch_size"),
+        ("chunk_size = -5", "chunk_size"),
+        ("keybag_rounds = 0", "keybag_rounds"),
+        ("big_file_size = -4", "big_file_size"),
+        ('udid = "../../x"', "udid"),
+        ('name = "a\\u001bb"', "control characters"),
+        ('[[domains]]\nname = "HomeDomain"\ncount = -3', "HomeDomain"),
+        ('[[apps]]\nbundle_id = "a.b"\nname = "A"\nmin_size = 9\nmax_size = 5', "a.b"),
+    ],
+)
+def test_what_no_phone_can_be_is_a_usage_error(tmp_path: Path, text: str, says: str) -> None:
+    """Not an odd end in the middle of some client's backup."""
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        load_spec(path)
+
+
+def test_names_that_phones_do_have(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text('name = "📱\\nJürgen\u202e"\n', encoding="utf-8")
+    assert load_spec(path).name == "📱\nJürgen\u202e"

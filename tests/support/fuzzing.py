@@ -29,6 +29,7 @@ from ibackup.device.files import WorkingFiles
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.pairing import PairRecord
 from ibackup.device.usbmux import Address, Attached, Usbmux
+from ibackup.doctor.tarstream import BadArchive
 from ibackup.errors import IbackupError, ProtocolBroken, UsageError
 from ibackup.manifest import legacy, mbfile, plists, seal
 from ibackup.manifest.database import ManifestDb
@@ -40,7 +41,7 @@ from ibackup.store.proofs import Proofs
 from ibackup.store.records import Record, RecordFlaw
 from ibackup.store.run import Run
 from ibackup.store.snapshot import SnapshotMeta
-from support import minted, scripted
+from support import fuzzing_doctor, minted, scripted
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
 MOST_BYTES: Final = 64 << 10
@@ -297,7 +298,7 @@ def _answer(ours: socket.socket, root: Path, staging: Path, ledger: scripted.Dic
 def _facts(data: bytes) -> None:
     found = values.load_dict(data, "The phone")
     PairRecord.parse(data)
-    for name in ("text", "shown", "integer", "count", "boolean", "data", "apple_time"):
+    for name in ("text", "shown", "integer", "count", "boolean", "data", "apple_time", "phone_time"):
         for key in list(found)[:20]:
             getattr(values, name)(found, key)
 
@@ -639,6 +640,10 @@ TARGETS: Final = {
         Target("usbmuxd", _usbmuxd, (IbackupError,), _usbmuxd_seeds, (*_XML, b"\x10\0\0\0")),
         Target("lockdown", _lockdown, (IbackupError,), _lockdown_seeds, _XML),
         Target("config", _config, (UsageError,), _config_seeds, (b"[[phones]]", b"[prune]", b'"""', b"= -1", b"inf", b"\x1b[2J")),
+        Target("notes", fuzzing_doctor.notes, (FormatError,), fuzzing_doctor.note_seeds, (*_XML, *fuzzing_doctor.NOTE_WORDS)),
+        Target("log", fuzzing_doctor.log, (), fuzzing_doctor.log_seeds, fuzzing_doctor.LOG_WORDS),
+        Target("archive", fuzzing_doctor.archive, (BadArchive,), fuzzing_doctor.archive_seeds, fuzzing_doctor.TAR_WORDS),
+        Target("feeds", fuzzing_doctor.feeds, (ValueError,), fuzzing_doctor.feed_seeds, fuzzing_doctor.FEED_WORDS),
         Target("spec", _spec, (UsageError,), _spec_seeds, (b"[[faults]]", b"[passcode]", b"= -1", b"nan", b"1979-05-27")),
     )
 }  # fmt: skip

@@ -64,7 +64,8 @@ def command(
         "findings": bad.count,
     }
     text = "\n".join(filter(None, [_text(found, counts, growth), bad.text()]))
-    return app.result(payload, text, ExitCode.DAMAGE if bad.count else ExitCode.OK)
+    code = ExitCode.DAMAGE if bad.count else ExitCode.OK
+    return app.result(payload, text, code, message=bad.message, hint=bad.hint)
 
 
 def _compare(app: App, before: Backup, after: Backup, bad: BadRows, *, long: bool) -> list[_AppChanges]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ibackup.cli.common import App, ibackup_command
+from ibackup.cli.completing import folders
 from ibackup.cli.file_text import clean, name_text, target_members
-from ibackup.cli.output import printable, size_text, wrap
+from ibackup.cli.output import count_text, printable, size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.cli.snapshots import Target, open_unlocked, resolve
 from ibackup.errors import ExitCode, UsageError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SHOWN = 20  # of each kind of trouble; --json names all
+_DAMAGED_HINT = (
+    "An older snapshot may still have these files (`ibackup list`); make a new backup soon, and see "
+    "`ibackup verify`."
+)
 _HELP = {
     "photos": "Photos and videos, with the time they were taken",
     "messages": "Messages and their attachments",
@@ -54,7 +59,13 @@ def _preset_options(function: _Command) -> _Command:
 
 @ibackup_command("extract")
 @click.argument("snapshot")
-@click.option("--to", required=True, metavar="FOLDER", help="Where the files go; made when it is not there")
+@click.option(
+    "--to",
+    required=True,
+    metavar="FOLDER",
+    help="Where the files go; made when it is not there",
+    shell_complete=folders,
+)
 @click.option("--all", "everything", is_flag=True, help="Everything in the backup")
 @_preset_options
 @click.option(
@@ -169,13 +180,15 @@ class _Heard:
 
 
 def _end(app: App, target: Target, wanted: "Wanted", done: "Extracted", heard: _Heard) -> int:
-    code = ExitCode.OK
+    code, message, hint = ExitCode.OK, "", ""
     if done.damaged:
         if target.snapshot is not None:
             target.snapshot.refuse_if_removed()
-        code = ExitCode.DAMAGE
+        code, hint = ExitCode.DAMAGE, _DAMAGED_HINT
+        message = f"Part of this backup is damaged: {count_text(done.damaged, 'file')} of what was asked for."
     elif done.kept_out:
-        code = ExitCode.FAILED
+        code, hint = ExitCode.FAILED, "Give another, empty folder with --to; --overwrite replaces files."
+        message = f"{count_text(done.kept_out, 'file')} could not be written, since something is in the way."
     payload = target_members(target) | {
         "to": wanted.to,
         "files": done.files,
@@ -189,28 +202,28 @@ def _end(app: App, target: Target, wanted: "Wanted", done: "Extracted", heard: _
         "renamed_list": done.renamed_list or None,
         "findings": dict(done.troubles),
     }
-    return app.result(payload, "\n".join(_text(wanted, done, heard)), code)
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
+    return app.result(payload, "\n".join(_text(wanted, done, heard)), code, message=message, hint=hint)
 
 
 def _text(wanted: "Wanted", done: "Extracted", heard: _Heard) -> list[str]:
     if not (done.files or done.same or done.troubles or done.links):
         return [wrap("Nothing in this backup is what you asked for. `ibackup files` shows what there is.")]
     lines = [
-        f"Taken out: {_files(done.files)}, {size_text(done.bytes)}.",
+        f"Taken out: {count_text(done.files, 'file')}, {size_text(done.bytes)}.",
         f"They are in {printable(wanted.to)}",
     ]
     if done.same:
-        lines.append(f"{done.same:,} more were there already, with the same size and time.")
+        more = count_text(done.same, "more was", "more were")
+        lines.append(f"{more} there already, with the same size and time.")
     if done.dated:
-        lines.append(wrap(f"{done.dated:,} files of the camera roll have the time their picture was taken."))
+        dated = count_text(done.dated, "file of the camera roll has", "files of the camera roll have")
+        lines.append(wrap(f"{dated} the time their picture was taken."))
     if done.left_links:
-        lines.append(f"{done.left_links:,} symbolic links were left out (--links writes them).")
+        left = count_text(done.left_links, "symbolic link was", "symbolic links were")
+        lines.append(f"{left} left out (--links writes them).")
     if done.renamed:
-        lines.append(wrap(f"{done.renamed:,} names had to change, since this disk cannot hold them:"))
+        names = count_text(done.renamed, "name")
+        lines.append(wrap(f"{names} had to change, since this disk cannot hold them as they are:"))
         lines += [
             f"  {name_text(each.domain, each.path)} is now {printable(each.became)}" for each in heard.renamed
         ]
@@ -220,15 +233,10 @@ def _text(wanted: "Wanted", done: "Extracted", heard: _Heard) -> list[str]:
             lines.append(f"All of them are listed in {printable(done.renamed_list)}")
     for kind, count in done.troubles.most_common():
         named = heard.troubles[kind]
-        lines.append(wrap(f"{_files(count)}: {_SAID[kind]}:"))
+        lines.append(wrap(f"{count_text(count, 'file')}: {_SAID[kind]}:"))
         lines += [f"  {name_text(each.domain, each.path)}: {printable(each.text)}" for each in named]
         if count > len(named):
             lines.append(f"  and {count - len(named):,} more; --json names all")
     if done.damaged:
-        lines.append(
-            wrap(
-                "Part of this backup is damaged. An older snapshot may still have these files (`ibackup list`); make a "
-                "new backup soon, and see `ibackup verify`."
-            )
-        )
+        lines.append(wrap(f"Part of this backup is damaged. {_DAMAGED_HINT}"))
     return lines

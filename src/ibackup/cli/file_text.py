@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from ibackup.cli.common import App
-from ibackup.cli.output import printable, size_text, time_text
+from ibackup.cli.output import count_text, printable, size_text, time_text, wrap
 from ibackup.cli.snapshots import Target
 from ibackup.manifest.backup import Entry
+from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.rows import BadRow, Kind
 
 _BATCH = 500  # lines written at a time
@@ -41,6 +42,11 @@ def _stamp(seconds: int) -> str | None:
     return f"{when.isoformat()[:19]}Z" if when else None
 
 
+def _mode(record: MBFile) -> int:
+    """A record's mode, without what a damaged one may have beyond its 16 bits."""
+    return record.mode & 0xFFFF
+
+
 def file_event(entry: Entry) -> dict[str, object]:
     """The ``file`` event."""
     record = entry.record
@@ -51,7 +57,7 @@ def file_event(entry: Entry) -> dict[str, object]:
         "path": clean(entry.relative_path),
         "kind": entry.kind.name.lower(),
         "size": record.size,
-        "mode": f"{stat.S_IMODE(record.mode):04o}",
+        "mode": f"{stat.S_IMODE(_mode(record)):04o}",
         "modified": _stamp(record.modified),
         "born": _stamp(record.born) if record.born else None,
     }
@@ -68,7 +74,7 @@ def long_line(entry: Entry) -> str:
     if entry.kind is Kind.LINK:
         name += f" -> {printable(record.target or '')}"
     shown = time_text(when) if when else "?"
-    return f"{stat.filemode(record.mode)} {record.size:>15,} {shown:>16} {entry.file_id} {name}"
+    return f"{stat.filemode(_mode(record))} {record.size:>15,} {shown:>16} {entry.file_id} {name}"
 
 
 class Lines:
@@ -115,6 +121,17 @@ class BadRows:
             }
         )
 
+    @property
+    def message(self) -> str:
+        """The damage in a sentence; empty when there is none."""
+        entries = count_text(self.count, "entry", "entries")
+        return f"{entries} of the backup's list cannot be read." if self.count else ""
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return "`ibackup verify` tells more." if self.count else ""
+
     def text(self) -> str:
         """What to say of them; nothing when there are none."""
         if not self.count:
@@ -124,7 +141,7 @@ class BadRows:
             said.append(f"  and {self.count - len(said):,} more")
         return "\n".join(
             [
-                f"Damage: {self.count:,} entries of the backup's list cannot be read; `ibackup verify` tells more.",
+                wrap(f"Damage: {self.message} {self.hint}"),
                 *said,
             ]
         )
@@ -137,9 +154,9 @@ def target_members(target: Target) -> dict[str, object]:
 
 def totals(counts: Mapping[Kind, int], size: int) -> str:
     """``1,234 files, 5.6 GB``, and links where there are any."""
-    said = [f"{counts[Kind.FILE]:,} file{'' if counts[Kind.FILE] == 1 else 's'}", size_text(size)]
+    said = [count_text(counts[Kind.FILE], "file"), size_text(size)]
     if counts[Kind.LINK]:
-        said.append(f"{counts[Kind.LINK]:,} links")
+        said.append(count_text(counts[Kind.LINK], "link"))
     return ", ".join(said)
 
 

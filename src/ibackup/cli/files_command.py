@@ -17,7 +17,7 @@ from ibackup.cli.file_text import (
     target_members,
     totals,
 )
-from ibackup.cli.output import printable, size_text
+from ibackup.cli.output import count_text, printable, size_text
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.cli.snapshots import Target, open_unlocked, resolve
 from ibackup.errors import ExitCode, UsageError
@@ -111,7 +111,7 @@ def _apps(app: App, target: Target, backup: Backup, pattern: str | None) -> int:
     rows = [
         (
             size_text(total.bytes),
-            f"{total.files:,} files",
+            count_text(total.files, "file"),
             printable(total.name) + ("" if total.name == total.key else f" ({printable(total.key)})"),
         )
         for total in found
@@ -139,7 +139,13 @@ def _tree(app: App, target: Target, backup: Backup, pattern: str | None, depth: 
             lines.add(f"{size_text(folder.bytes):>11}  {folder.files:>9,}  {indent}{printable(folder.name)}/")
     lines.flush()
     members = {"files": root.files, "bytes": root.bytes}
-    return _end(app, target, bad, members, f"{root.files:,} files and links, {size_text(root.bytes)}")
+    return _end(
+        app,
+        target,
+        bad,
+        members,
+        f"{count_text(root.files, 'file or link', 'files and links')}, {size_text(root.bytes)}",
+    )
 
 
 def _walk(root: Folder) -> Iterator[tuple[int, str, Folder]]:
@@ -157,4 +163,5 @@ def _walk(root: Folder) -> Iterator[tuple[int, str, Folder]]:
 def _end(app: App, target: Target, bad: BadRows, members: Mapping[str, object], said: str) -> int:
     app.reporter(Note(f"{said}."))
     code = ExitCode.DAMAGE if bad.count else ExitCode.OK
-    return app.result(target_members(target) | dict(members) | {"findings": bad.count}, bad.text(), code)
+    payload = target_members(target) | dict(members) | {"findings": bad.count}
+    return app.result(payload, bad.text(), code, message=bad.message, hint=bad.hint)

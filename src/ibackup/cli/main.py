@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from ibackup import __version__
 from ibackup.cli.common import EXIT_CODES, App, common_options, interrupted, usage_error
@@ -24,6 +25,7 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "doctor": "Why iCloud Backup fails, and what helps",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
@@ -39,7 +41,9 @@ COMMANDS = {
     "completion": "Tab completion for bash, zsh or fish",
 }
 
-EPILOG = f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify."
+EPILOG = (
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify; ibackup doctor when iCloud fails."
+)
 
 
 class LazyGroup(click.Group):
@@ -72,6 +76,13 @@ class LazyGroup(click.Group):
                 hint="`ibackup --help` lists what there is.",
             )
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What Tab offers: the commands as ``--help`` lists them, none of them loaded, and the options."""
+        commands = [
+            CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without loading them."""

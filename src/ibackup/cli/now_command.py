@@ -81,8 +81,9 @@ def command(
         raise with_what_prune_gives(app, request.store, error) from error
     unexpected = [file for file in result.unreadable if not file.expected]
     pruned, text = _prune(app, request.store, result.udid)
-    payload = _payload(result) | {"pruned": pruned}
-    text = "\n".join(part for part in (_text(result, unexpected), text) if part)
+    hint = _icloud_hint(result, sources)
+    payload = _payload(result) | {"pruned": pruned, "icloud_hint": hint}
+    text = "\n".join(part for part in (_text(result, unexpected), text, wrap(hint or "")) if part)
     if not unexpected:
         return app.result(payload, text, skippable=True)
     return app.result(
@@ -108,6 +109,20 @@ def _tell_left_overs(app: App, store: "Store") -> None:
             app.reporter(
                 Note(f"Snapshot {newest.id} has not been verified yet; `ibackup verify {newest.id}` does.")
             )
+
+
+def _icloud_hint(result: "Result", sources: PasswordSources) -> str | None:
+    """What the phone noted in this backup of failed iCloud backups, where it can be read."""
+    from ibackup.doctor.hint import hint_of
+    from ibackup.store import Snapshot
+
+    if result.encrypted and result.checked != "manifest":
+        return None  # no password, or another one's
+    try:
+        password = sources.find(result.udid) if result.encrypted else None
+        return hint_of(Snapshot.open(result.path), password)
+    except IbackupError:
+        return None  # the backup is made, whatever comes of this
 
 
 def _prune(app: App, store: "Store", udid: str) -> tuple[list[dict[str, object]], str]:

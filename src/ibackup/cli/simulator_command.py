@@ -1,12 +1,13 @@
 """``ibackup simulator``: the virtual iPhone, for other programs to talk to."""
 
+import shlex
 import threading
 
 import click
 
 from ibackup.cli.common import App, ibackup_command, ibackup_group
 from ibackup.cli.completing import files
-from ibackup.cli.output import wrap
+from ibackup.cli.output import printable, wrap
 from ibackup.errors import UsageError
 
 
@@ -38,12 +39,13 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -
                 {"event": "listening", "environment": dict(server.environment), "udid": phone.spec.udid}
             )
             app.reporter.answer(
-                "\n".join(f"export {name}={value}" for name, value in server.environment.items())
+                "\n".join(f"export {name}={shlex.quote(value)}" for name, value in server.environment.items())
             )
             if not app.settings.json:
                 click.echo(
                     wrap(
-                        f'The virtual {phone.spec.device_class} "{phone.spec.name}" is connected. Ctrl-C ends it.'
+                        printable(f'The virtual {phone.spec.device_class} "{phone.spec.name}" is connected.')
+                        + " Ctrl-C ends it."
                     ),
                     err=True,
                 )
@@ -52,7 +54,7 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -
         pass  # the way to end it
     except OSError as error:
         raise UsageError(
-            f"Cannot listen there: {error.strerror}.", hint="Choose another port or socket."
+            f"Cannot listen there: {error.strerror or error}.", hint="Choose another port or socket."
         ) from None
     return app.result({"udid": phone.spec.udid}, "")
 

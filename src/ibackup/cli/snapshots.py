@@ -1,5 +1,6 @@
 """What a SNAPSHOT argument means: an id, a unique prefix of one, ``latest``, or a path to any backup folder."""
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App
-from ibackup.errors import IbackupError, PasswordNeeded, UsageError
-from ibackup.events import PhaseStarted
+from ibackup.errors import DamageFound, IbackupError, PasswordNeeded, UsageError
+from ibackup.events import Caution, PhaseStarted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ibackup.cli.passwords import PasswordSources
     from ibackup.manifest.backup import Backup
     from ibackup.store import Snapshot
@@ -63,10 +66,11 @@ def resolve(app: App, ref: str | None) -> Target:
     return _folder(path, ref)
 
 
+@contextlib.contextmanager
 def open_unlocked(
     app: App, target: Target, sources: "PasswordSources", meanwhile: Callable[[], None] | None = None
-) -> "Backup":
-    """Open a backup and, when it is encrypted, unlock it; whoever gets it closes it.
+) -> "Iterator[Backup]":
+    """A backup, opened and, when it is encrypted, unlocked.
 
     Args:
         app: of this run.
@@ -76,23 +80,46 @@ def open_unlocked(
 
     Raises:
         PasswordNeeded: it is encrypted and no source gives a password, or (PasswordWrong) the wrong one.
-        NotABackup: it is none, or damaged beyond reading.
+        NotABackup: it is none, or a folder made elsewhere and damaged beyond reading.
+        DamageFound: it is a snapshot, and damaged beyond reading; so does what is done with it meanwhile.
     """
     from ibackup.manifest.backup import Backup
+    from ibackup.manifest.flaws import FormatError
 
-    backup = Backup.open(target.path, known=True)
     try:
-        if not backup.unlocked:
-            password = _password(sources, target.udid or backup.udid)
-            app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
-            _unlock(backup, password, meanwhile)
-    except BaseException:
-        backup.close()
-        raise
-    return backup
+        with Backup.open(target.path, known=True) as backup:
+            _unlock(app, backup, target, sources, meanwhile)
+            yield backup
+    except FormatError as error:
+        if target.snapshot is None:
+            raise
+        target.snapshot.refuse_if_removed()
+        raise DamageFound(
+            error.what,
+            why=error.why,
+            hint=f"This snapshot is damaged: `ibackup verify {target.label}` says how much of it. `ibackup list` shows "
+            "others.",
+        ) from error
 
 
-def _unlock(backup: "Backup", password: str, meanwhile: Callable[[], None] | None) -> None:
+def _unlock(
+    app: App,
+    backup: "Backup",
+    target: Target,
+    sources: "PasswordSources",
+    meanwhile: Callable[[], None] | None,
+) -> None:
+    if backup.salvage():
+        app.reporter(
+            Caution(
+                "Manifest.plist cannot be read, but the list of files can: they are looked up there.",
+                "`ibackup verify` tells more.",
+            )
+        )
+    if backup.unlocked:
+        return
+    password = _password(sources, target.udid or backup.udid)
+    app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
     if meanwhile is None:
         backup.unlock(password)
         return

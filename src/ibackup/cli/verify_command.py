@@ -9,7 +9,7 @@ import click
 
 from ibackup.cli.common import App, ibackup_command
 from ibackup.cli.completing import files
-from ibackup.cli.output import wrap
+from ibackup.cli.output import count_text, printable, wrap
 from ibackup.cli.passwords import HOW_TO_GIVE, PasswordSources, password_options
 from ibackup.cli.snapshots import LATEST, Target, resolve
 from ibackup.cli.verify_text import failure_text, verdict_text
@@ -65,6 +65,10 @@ def command(
             "--seal is for a folder made elsewhere.",
             hint="Name that folder. Snapshots of ibackup have their seal already.",
         )
+    if seal_file:
+        seal_file = os.path.abspath(os.path.expanduser(seal_file))
+        _check_seal_place(seal_file, targets[0].path)
+    checks.sealing = seal_file is not None
     for target in targets:
         checks.check(target, seal_file or None, alone=alone)
     texts = [*checks.texts]
@@ -87,6 +91,7 @@ class _Checks:
     app: App
     sources: PasswordSources
     level: str
+    sealing: bool = False
     verdicts: "list[Verdict]" = field(default_factory=list)
     failures: list[tuple[str, str, IbackupError]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -116,7 +121,9 @@ class _Checks:
             self.fail(target.label, target.path, error)
         else:
             self.verdicts.append(verdict)
-            self.texts.append(verdict_text(verdict, target, verbose=self.app.settings.verbose))
+            self.texts.append(
+                verdict_text(verdict, target, verbose=self.app.settings.verbose, sealing=self.sealing)
+            )
 
     def fail(self, label: str, path: str, error: IbackupError) -> None:
         """Note one that could not be proven; the others still are."""
@@ -171,14 +178,25 @@ def _targets(checks: _Checks, what: str | None) -> list[Target]:
     return found
 
 
+def _check_seal_place(file: str, backup: str) -> None:
+    if os.path.isdir(file):
+        raise UsageError(f"The seal '{file}' is a folder.", hint="Name a file with --seal FILE.")
+    where, inside = os.path.realpath(file), os.path.realpath(backup)
+    if where.startswith(os.path.join(inside, "")):
+        raise UsageError(
+            f"The seal '{file}' would be in the backup itself, to which nothing is ever written.",
+            hint="--seal without a name makes it beside the folder; or name a file elsewhere.",
+        )
+
+
 def _seal(app: App, target: Target, verdict: "Verdict", file: str) -> str:
     from ibackup.proving import make_seal, seal_beside
 
-    path = os.path.abspath(os.path.expanduser(file)) if file else seal_beside(target.path)
+    path = file or seal_beside(target.path)
     if not verdict.good:
         return wrap("No seal was made, since the backup is not good.")
     if verdict.sealed:
-        return wrap(f"It agrees with the seal that was there already: '{path}'.")
+        return wrap(f"It agrees with the seal that was there already: '{printable(path)}'.")
     try:
         count = make_seal(target.path, path, app.reporter)
     except FileExistsError:
@@ -188,10 +206,10 @@ def _seal(app: App, target: Target, verdict: "Verdict", file: str) -> str:
             f"The seal '{path}' cannot be written: {error.strerror}.",
             hint="Name another file with --seal FILE.",
         ) from None
-    again = f" --seal '{path}'" if file else ""
+    again = f" --seal {shlex.quote(path)}" if file else ""
     return wrap(
-        f"Sealed: the checksums of {count:,} files are in '{path}'. From now on `ibackup verify{again}` of this folder "
-        "compares with them, so that later damage is found."
+        f"Sealed: the checksums of {count_text(count, 'file')} are in '{printable(path)}'. From now on "
+        f"`{printable(f'ibackup verify{again}')}` of this folder compares with them, so that later damage is found."
     )
 
 

@@ -20,7 +20,7 @@ _OF_EACH = 5  # of one group, when there are several
 _WORDS = {
     "plist-unreadable": "cannot be read",
     "plists-disagree": "disagree with each other",
-    "not-finished": "says that the backup was never finished",
+    "not-finished": "says that a backup was not finished",
     "manifest-damaged": "the backup's list of files is damaged",
     "row-unusable": "an entry of the list of files is unusable",
     "wrong-file-id": "stored under a wrong name",
@@ -42,15 +42,15 @@ _WORDS = {
 }
 
 
-def verdict_text(verdict: "Verdict", target: Target, *, verbose: bool) -> str:
-    """What came of one backup."""
-    name = f"snapshot {verdict.snapshot}" if verdict.snapshot else f"'{whole(verdict.path)}'"
+def verdict_text(verdict: "Verdict", target: Target, *, verbose: bool, sealing: bool = False) -> str:
+    """What came of one backup; ``sealing`` tells that a seal is made next."""
+    name = f"snapshot {verdict.snapshot}" if verdict.snapshot else f"'{whole(printable(verdict.path))}'"
     if target.snapshot:
         name += f" of {printable(target.snapshot.meta.device_name)}"
     size = f"{count_text(verdict.files, 'file')}, {size_text(verdict.bytes)}"
     summary = verdict.summary
     if verdict.good:
-        lines = [_headline("Good:", "green", f"{name}: {size}."), *_how(verdict)]
+        lines = [_headline("Good:", "green", f"{name}: {size}."), *_how(verdict, sealing=sealing)]
     else:
         count = count_text(summary.damage, "finding")
         lines = [
@@ -77,7 +77,7 @@ def _headline(mark: str, colour: str, text: str) -> str:
     return styled(mark, fg=colour, bold=True) + wrap(f"{mark} {text}").removeprefix(mark)
 
 
-def _how(verdict: "Verdict") -> Iterator[str]:
+def _how(verdict: "Verdict", *, sealing: bool) -> Iterator[str]:
     summary = verdict.summary
     if summary.level.value == "quick":
         sealed = " and on the seal" if verdict.sealed else ""
@@ -92,7 +92,7 @@ def _how(verdict: "Verdict") -> Iterator[str]:
         if summary.by_size:
             parts.append(f"{summary.by_size:,} could be compared by size only")
         yield wrap(f"Every byte was read. Of the phone's files, {', '.join(parts) or 'there are none'}.")
-        if summary.by_size and not verdict.sealed:
+        if summary.by_size and not verdict.sealed and not sealing:
             yield wrap(
                 "From now on every byte can be checked: `ibackup verify FOLDER --seal` writes down checksums."
             )
@@ -104,8 +104,9 @@ def _how(verdict: "Verdict") -> Iterator[str]:
     if summary.level.value == "deep":
         if summary.decrypted:
             yield wrap(f"{count_text(summary.decrypted, 'file')} decrypted as they should.")
-        sound = count_text(summary.databases, "database is", "databases are")
-        yield wrap(f"{sound} sound. A restore would have everything it needs.")
+        if summary.databases:
+            yield wrap(f"{count_text(summary.databases, 'database is', 'databases are')} sound.")
+        yield wrap("A restore would have everything it needs.")
 
 
 def _groups(verdict: "Verdict", *, verbose: bool) -> Iterator[str]:
@@ -171,6 +172,16 @@ def _apps(verdict: "Verdict") -> "Apps":
 
 def _advice(verdict: "Verdict") -> Iterator[str]:
     if not verdict.snapshot:
+        if verdict.outdated_seal:
+            yield wrap(
+                "The phone's own Status.plist has changed, too: it seems that a new backup was made into this folder "
+                "after it was sealed. If so, nothing need be wrong: delete the old checksums, "
+                f"'{printable(verdict.outdated_seal)}', and make new ones with --seal."
+            )
+        if any(group.kind == "not-finished" for group in verdict.groups):
+            yield wrap(
+                "A backup that broke off is gone on with when the program that made it backs up the phone again."
+            )
         yield wrap(
             "What to do: take a new backup now, to another disk if this one may be failing, and keep this one until "
             "then. What is not named above can still be taken out: `ibackup extract`."

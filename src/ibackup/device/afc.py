@@ -1,4 +1,4 @@
-"""AFC, through which a phone shows its media folder: files opened, locked and read, nothing more.
+"""AFC, through which a phone shows a folder of its own: files listed, opened, locked and read, nothing more.
 
 A packet is a header (magic, length of all, length of header and parameters, number, operation; 64-bit
 little-endian), parameters and perhaps data. Answers repeat the number.
@@ -27,6 +27,7 @@ class Operation(IntEnum):
 
     STATUS = 0x01
     DATA = 0x02
+    READ_FOLDER = 0x03
     REMOVE = 0x08
     MAKE_DIR = 0x09
     GET_FILE_INFO = 0x0A
@@ -81,6 +82,8 @@ class Afc(Stream):
     """
 
     _number = 0
+    seconds = ANSWER_SECONDS
+    """How long an answer may take."""
 
     def open(self, path: str, mode: Mode) -> int:
         """A handle of a file."""
@@ -119,6 +122,12 @@ class Afc(Stream):
         self.close_file(handle)
         return bytes(content) if len(content) <= limit else None
 
+    def names(self, folder: str) -> list[str]:
+        """What is in a folder, without those that stand for itself and the one above."""
+        _kind, body = self._ask(Operation.READ_FOLDER, _text(folder), f"list {folder}")
+        names = body.decode("utf-8", "replace").split("\0")
+        return [name for name in names if name not in ("", ".", "..")]
+
     def make_folder(self, path: str) -> None:
         """Make a folder; one that is there is fine."""
         self._ask(Operation.MAKE_DIR, _text(path), f"make {path}")
@@ -148,7 +157,7 @@ class Afc(Stream):
         size = _HEADER.size + len(parameters)
         header = _HEADER.pack(_MAGIC, size + len(payload), size, self._number, operation)
         self.write(header + parameters + payload)
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self.seconds
         head = self.take(_HEADER.size, deadline)
         if head is None:
             raise self.silent()

@@ -124,8 +124,8 @@ def read(
         requires_encryption=values.boolean(backup, "RequiresEncryption"),
         passcode_set=values.boolean(basics, "PasswordProtected"),
         cloud_backup_enabled=values.boolean(backup, "CloudBackupEnabled"),
-        last_local_backup=values.apple_time(backup, "LastiTunesBackupDate"),
-        last_cloud_backup=values.apple_time(backup, "LastCloudBackupDate"),
+        last_local_backup=values.phone_time(backup, "LastiTunesBackupDate"),
+        last_cloud_backup=values.phone_time(backup, "LastCloudBackupDate"),
     )
     identities.note(
         found.name, found.serial, found.imei, found.imei2, found.meid, found.iccid, found.phone_number

@@ -138,7 +138,7 @@ class Lockdown:
         if port is None or not 0 < port < 65536:
             raise ProtocolBroken(f"The {self.noun} started {name} but does not say where.")
         sock = self._dial(port)
-        return tls.wrap(sock) if values.boolean(answer, "EnableServiceSSL") else sock
+        return tls.wrap(sock, self.request_seconds) if values.boolean(answer, "EnableServiceSSL") else sock
 
     def close(self) -> None:
         """End the connection; nothing is left behind, whatever state it is in."""
@@ -255,7 +255,7 @@ class Lockdown:
             raise lockdown_refusals.lockdown_refusal(str(error), noun=self.noun, doing="start a session")
         if values.boolean(answer, "EnableSessionSSL") and self._stream is not None:
             try:
-                self._stream.sock = tls.wrap(self._stream.sock)
+                self._stream.sock = tls.wrap(self._stream.sock, self.request_seconds)
             except ConnectionLost as lost:
                 self._drop()
                 if isinstance(lost.__cause__, TimeoutError):

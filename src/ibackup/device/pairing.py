@@ -108,14 +108,14 @@ class HostTls:
         self._observer = observer
         self._warned = False
 
-    def wrap(self, sock: socket.socket) -> ssl.SSLSocket:
-        """Do the handshake on a connected socket, which is closed if that fails.
+    def wrap(self, sock: socket.socket, seconds: float = _HANDSHAKE_SECONDS) -> ssl.SSLSocket:
+        """Do the handshake on a connected socket, within so many seconds; it is closed if that fails.
 
         Raises:
             ConnectionLost: the handshake failed.
             ProtocolBroken: another phone's key, over the network.
         """
-        sock.settimeout(_HANDSHAKE_SECONDS)
+        sock.settimeout(min(seconds, _HANDSHAKE_SECONDS))
         try:
             wrapped = self.context.wrap_socket(sock)
         except OSError as error:  # ssl.SSLError is one

@@ -14,6 +14,8 @@ Values = Mapping[str, object]
 NOTHING: Values = {}
 _APPLE_EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 _LONGEST_TEXT = 256
+_TEN_YEARS = 315_360_000  # seconds
+_LATEST = 253_402_300_799  # the last second of the year 9999
 LARGEST_PLIST = 16 << 20  # bytes; far above anything lockdown or the small services send
 
 
@@ -93,6 +95,41 @@ def data(values: Values, key: str) -> bytes | None:
     """Bytes, None when missing, empty or of another type."""
     value = values.get(key)
     return value if isinstance(value, bytes) and value else None
+
+
+def phone_time(values: Values, key: str, now: datetime | None = None) -> datetime | None:
+    """A time that a phone keeps in seconds since 1970 or since 2001, read as the phone itself does.
+
+    It is taken for Unix time, unless that lies more than ten years back: then it counts from 2001.
+    None when missing, 0 (never) or out of range.
+    """
+    value = values.get(key)
+    if isinstance(value, datetime):
+        return plausible(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LATEST:
+        return None
+    now = now or datetime.now(UTC)
+    if now.timestamp() - value <= _TEN_YEARS:
+        return plausible(datetime.fromtimestamp(value, UTC))
+    return plausible(apple_time(values, key))
+
+
+def plausible(moment: datetime | None) -> datetime | None:
+    """The time in UTC, which it is when it does not say; None when no phone can have lived then.
+
+    A year 1 or 9999 would be an error wherever it is shown in another zone.
+    """
+    if moment is None or not 1980 <= moment.year <= 2100:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso_time(text: str) -> datetime | None:
+    """A time as ISO 8601 writes it, made UTC; None when it is none, or not plausible."""
+    try:
+        return plausible(datetime.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def apple_time(values: Values, key: str) -> datetime | None:

@@ -21,11 +21,11 @@ from ibackup.explore.ready import Ready, can_start
 from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
 from ibackup.explore.target import RenamedList, Target
 from ibackup.explore.times import Times
-from ibackup.explore.writing import Job, Setup, Trouble, Writer, Written, no_room, raise_if_full
+from ibackup.explore.writing import Job, Setup, Trouble, TroubleKind, Writer, Written, no_room, raise_if_full
 from ibackup.manifest.backup import Backup, Entry
 from ibackup.manifest.examine import worker_count
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import BadRow, Kind
+from ibackup.manifest.rows import BadRow, Kind, blob_path
 
 _BLOCK = 4096  # bytes that files are rounded up to on most disks
 _SPARE = 16 * 1024 * 1024
@@ -125,6 +125,8 @@ def extract(
     files, size, room = _measure(backup, wanted)
     with Target.open(wanted.to, keep_out=(backup.path, *wanted.keep_out)) as target:
         if target.was_empty and target.free < room:
+            room = min(room, _stored_room(backup, wanted))  # a single damaged record may claim any size
+        if target.was_empty and target.free < room:
             raise no_room(f"The files need about {room:,} bytes and {target.free:,} are free.")
         return _Extraction(backup, wanted, target, tell, observer, (files, size), ready).run()
 
@@ -143,6 +145,16 @@ def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
             size += length
             room += -(-length // _BLOCK) * _BLOCK
     return files, size, room
+
+
+def _stored_room(backup: Backup, wanted: Wanted) -> int:
+    """The room that the files need by what is there of them, which takes longer to find out."""
+    sizes = (
+        backup.stored_bytes(blob_path(row.file_id, flat=backup.flat))
+        for row in wanted.selection.rows(backup)
+        if row.kind is Kind.FILE
+    )
+    return _SPARE + sum(-(-size // _BLOCK) * _BLOCK for size in sizes)
 
 
 class _Extraction:
@@ -241,6 +253,9 @@ class _Extraction:
             elif entry.kind is Kind.LINK:
                 self._link(own, entry)
             else:
+                if self._backup.salvaged and record.encryption_key is not None:
+                    self._trouble(_of_entry(entry, "key", "its key is lost with Manifest.plist"))
+                    continue
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
                     blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
@@ -349,10 +364,8 @@ class _Extraction:
         self._tell(renamed)
 
 
-def _of_entry(entry: Entry, kind: str, text: str) -> Trouble:
-    if kind not in {"record", "refused", "exists"}:
-        raise ValueError(kind)
-    return Trouble(kind, entry.file_id, entry.domain, entry.relative_path, text)  # type: ignore[arg-type]
+def _of_entry(entry: Entry, kind: TroubleKind, text: str) -> Trouble:
+    return Trouble(kind, entry.file_id, entry.domain, entry.relative_path, text)
 
 
 __all__ = ["RENAMED_LIST", "STAGING", "Extracted", "Notice", "Wanted", "extract"]

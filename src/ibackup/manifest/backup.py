@@ -22,8 +22,8 @@ from typing import BinaryIO, Self
 from ibackup.confined import Confined, PathRefused, parse
 from ibackup.errors import NotABackup, PasswordNeeded
 from ibackup.manifest import crypto, plaintext
-from ibackup.manifest.database import MEMORY_LIMIT, ManifestDb
-from ibackup.manifest.flaws import FormatError
+from ibackup.manifest.database import MAGIC, MEMORY_LIMIT, ManifestDb
+from ibackup.manifest.flaws import FormatError, KeyRefused
 from ibackup.manifest.keybag import ClassKeys, Keybag
 from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.plists import MAX_BYTES, InfoPlist, ManifestPlist, StatusPlist
@@ -107,10 +107,12 @@ class Backup:
 
     Attributes:
         path: the folder that holds the plists and the files.
+        salvaged: see ``salvage``.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.salvaged = False
         self._keys: ClassKeys | None = None
         self._rows: Rows | None = None
         self._password = ""
@@ -180,7 +182,28 @@ class Backup:
     @property
     def is_encrypted(self) -> bool:
         """Whether a password is needed. Raises FormatError."""
-        return self.manifest.is_encrypted
+        return not self.salvaged and self.manifest.is_encrypted
+
+    def salvage(self) -> bool:
+        """Go on without a readable Manifest.plist where the list of files is not encrypted.
+
+        Files that have a key stay closed then, as theirs is in Manifest.plist.
+
+        Returns:
+            Whether that was necessary.
+
+        Raises:
+            FormatError: Manifest.plist is damaged, and so is the list of files, or it is encrypted.
+        """
+        try:
+            _ = self.manifest
+        except FormatError:
+            if not self.flat:
+                with open(self._open_top(DATABASE), "rb") as source:
+                    if source.read(len(MAGIC)) != MAGIC:
+                        raise
+            self.salvaged = True
+        return self.salvaged
 
     @cached_property
     def flat(self) -> bool:
@@ -292,6 +315,8 @@ class Backup:
 
     def file_key(self, record: MBFile) -> bytes | None:
         """The key of a file; None when it is stored plain. Raises PasswordNeeded, KeyRefused."""
+        if self.salvaged and record.encryption_key is not None:
+            raise KeyRefused("A file's key cannot be opened.", why=f"{MANIFEST} is damaged.")
         if not self.is_encrypted or record.encryption_key is None:
             return None
         return self.keys.unwrap(record.encryption_key)
@@ -302,6 +327,13 @@ class Backup:
             return self._confined.item((name,)).kind == "file"
         except OSError:
             return False
+
+    def stored_bytes(self, path: str) -> int:
+        """Bytes of a stored file; 0 when it is not there."""
+        try:
+            return self._confined.item(parse(path)).size
+        except (OSError, PathRefused):
+            return 0
 
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of one of the few files at the top. Raises FormatError."""

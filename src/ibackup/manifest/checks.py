@@ -10,6 +10,7 @@ from ibackup.manifest.database import MAX_FLAWS
 from ibackup.manifest.findings import Finding, Severity
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused
+from ibackup.manifest.plists import StatusPlist
 from ibackup.manifest.rows import BadRow, Row, Rows
 
 
@@ -23,7 +24,7 @@ def check_plists(backup: Backup) -> Iterator[Finding]:
     try:
         status = backup.status
         if not status.is_finished:
-            found = f"{status.snapshot_state}, {status.backup_state or 'no state'}"
+            found = f"{status.snapshot_state}, {status.backup_state or 'no state'}{_meaning(status)}"
             yield Finding(K.NOT_FINISHED, file=STATUS, expected="finished, new", found=found)
     except FormatError as error:
         yield _unreadable_plist(STATUS, error)
@@ -38,13 +39,42 @@ def check_plists(backup: Backup) -> Iterator[Finding]:
         ("serial number", info.serial_number, manifest.lockdown.serial_number),
     )
     for name, theirs, ours in pairs:
-        if theirs and ours and theirs.casefold() != ours.casefold():
+        if theirs and ours and _plain(theirs) != _plain(ours):
             expected, found = f"{name} {ours} as in {MANIFEST}", f"{name} {theirs}"
             yield Finding(K.PLISTS_DISAGREE, file=INFO, expected=expected, found=found)
 
 
+def _meaning(status: StatusPlist) -> str:
+    """What the state of an unfinished backup means for its owner."""
+    match status.snapshot_state, status.backup_state:
+        case "uploading", "old":
+            return ": a newer backup broke off while it was sent, and the one before it is still in place"
+        case "uploading", _:
+            return ": the first backup broke off while it was sent, and cannot be restored"
+        case "moving", _:
+            return ": all was sent, but not yet put into its place"
+        case "removing", _:
+            return ": all is in its place, but what is no longer needed was not removed"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """An identifier as all programs spell it: some leave out a UDID's dash, or use capitals."""
+    return name.replace("-", "").casefold()
+
+
 def _unreadable_plist(name: str, error: FormatError) -> Finding:
     return Finding(K.PLIST_UNREADABLE, file=name, expected="a readable property list", found=error.flaw)
+
+
+def keybag_damaged(backup: Backup) -> Finding | None:
+    """The finding for a keybag that cannot be read; not for a Manifest.plist that cannot, which has one of its own."""
+    try:
+        _ = backup.keybag
+    except FormatError as error:
+        if error.part != MANIFEST:
+            return Finding(K.KEYBAG_DAMAGED, file=MANIFEST, expected="a readable keybag", found=error.flaw)
+    return None
 
 
 def manifest_name(backup: Backup) -> str:

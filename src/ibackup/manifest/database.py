@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from typing import Self
 from urllib.parse import quote
 
@@ -169,7 +169,7 @@ class ManifestDb:
         # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
         try:
-            with closing(self._connection.execute(f"{_SELECT} {where}", cells_of)) as cursor:
+            with _closing(self._connection.execute(f"{_SELECT} {where}", cells_of)) as cursor:
                 make = self._row
                 for cells in cursor:
                     row = make(*cells)
@@ -182,7 +182,7 @@ class ManifestDb:
         """The rows that ``settles`` does not take. A million go through here: what all of them do stands here."""
         hash_of, hex_of, kinds, make = sha1, binascii.hexlify, _KINDS, self._row
         try:
-            with closing(self._connection.execute(_SELECT)) as cursor:
+            with _closing(self._connection.execute(_SELECT)) as cursor:
                 for file_id, domain, path, flags, blob in cursor:
                     if type(domain) is type(path) is type(blob) is bytes and type(flags) is int:
                         digest = hash_of(b"%b-%b" % (domain, path)).digest()
@@ -297,6 +297,16 @@ class ManifestDb:
             blob = self._decode_blob(blob)
         domain_text = domain.decode("utf-8", "surrogateescape")
         return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
+
+
+@contextmanager
+def _closing(cursor: sqlite3.Cursor) -> Iterator[sqlite3.Cursor]:
+    try:
+        yield cursor
+    finally:
+        # Whoever stopped in the middle may have closed the database first.
+        with suppress(sqlite3.ProgrammingError):
+            cursor.close()
 
 
 def _connect(target: str) -> sqlite3.Connection:

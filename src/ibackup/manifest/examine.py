@@ -4,8 +4,8 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol, Self
@@ -19,6 +19,7 @@ _SLICE = 128 * 1024
 _BATCH_FILES = 64
 _BATCH_BYTES = 16 * 1024 * 1024
 _SQLITE_HEADER = 100
+_PATIENCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,16 @@ class _Hash(Protocol):
 
 
 class Reader:
-    """Reads files of one backup; an instance is for one thread."""
+    """Reads files of one backup; an instance is for one thread.
+
+    Attributes:
+        bytes_read: so far, of files that are read whole; others may look at it.
+    """
 
     def __init__(self, confined: Confined, stop: threading.Event) -> None:
         self._confined = confined
         self._stop = stop
+        self.bytes_read = 0
         self._buffer = memoryview(bytearray(_BUFFER))
         self._plain = memoryview(bytearray(_SLICE + crypto.BLOCK))
 
@@ -135,6 +141,7 @@ class Reader:
                     done = decryptor.update_into(part, self._plain)
                     tail = bytes(self._plain[done - crypto.BLOCK : done])
             size += got
+            self.bytes_read += got
         return Outcome(
             size,
             hashers[0].digest() if hashers else None,
@@ -190,6 +197,7 @@ class Readers:
         self._stop = threading.Event()
         self._local = threading.local()
         self._opened: list[Confined] = []
+        self._readers: list[Reader] = []
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="verify")
 
     def __enter__(self) -> Self:
@@ -201,15 +209,27 @@ class Readers:
         for confined in self._opened:
             confined.close()
 
-    def run(self, steps: Iterable[Job | Finding]) -> Iterator[Result]:
-        """Look into files, and hand on findings in their place; what is under way at any time is bounded."""
-        waiting: deque[Future[list[Result]]] = deque()
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read so far, by all threads."""
+        return sum(reader.bytes_read for reader in self._readers)
+
+    def run(
+        self, steps: Iterable[Job | Finding], waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[Result]:
+        """Look into files, and hand on findings in their place; what is under way at any time is bounded.
+
+        Args:
+            steps: what to do.
+            waiting: called now and then while the next result takes long: a phone's film may be read for minutes.
+        """
+        under_way: deque[Future[list[Result]]] = deque()
         for batch in _batches(steps):
-            waiting.append(self._pool.submit(self._examine, batch))
-            if len(waiting) > 2 * self._count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+            under_way.append(self._pool.submit(self._examine, batch))
+            if len(under_way) > 2 * self._count:
+                yield from _result(under_way.popleft(), waiting)
+        while under_way:
+            yield from _result(under_way.popleft(), waiting)
 
     def _examine(self, batch: list[Job | Finding]) -> list[Result]:
         reader: Reader | None = getattr(self._local, "reader", None)
@@ -217,7 +237,14 @@ class Readers:
             confined = Confined(self._root)
             self._opened.append(confined)
             reader = self._local.reader = Reader(confined, self._stop)
+            self._readers.append(reader)
         return [step if isinstance(step, Finding) else (step, reader.examine(step)) for step in batch]
+
+
+def _result(future: Future[list[Result]], waiting: Callable[[], None]) -> list[Result]:
+    while not wait([future], _PATIENCE_SECONDS).done:
+        waiting()
+    return future.result()
 
 
 def _batches(steps: Iterable[Job | Finding]) -> Iterator[list[Job | Finding]]:

@@ -9,6 +9,7 @@ are read as the types they must have.
 Facts about the format: docs/format.md, "File records".
 """
 
+import math
 import plistlib
 import stat
 import struct
@@ -63,7 +64,7 @@ class MBFile(NamedTuple):
     @property
     def is_file(self) -> bool:
         """Whether the mode says: a regular file."""
-        return stat.S_ISREG(self.mode)
+        return stat.S_ISREG(self.mode & 0xFFFF)
 
     def extended_attributes(self) -> dict[str, bytes]:
         """The extended attributes by name. Raises FormatError when they are damaged."""
@@ -144,19 +145,20 @@ def decode_reference(blob: bytes) -> MBFile:
     for key in _REQUIRED:
         if key not in fields:
             raise FormatError(PART, f"it has no {key}")
-    numbers = [_number(fields, key) for key in _NUMBERS]
+    numbers = [_number(fields, key, objects) for key in _NUMBERS]
     path, target = (_text(fields, key, objects) for key in _TEXTS)
     digest, wrapped, xattrs = (_bytes(fields, key, objects) for key in _BYTES)
     return MBFile._make([*numbers, path or "", target, digest, wrapped, xattrs])
 
 
-def _number(fields: Mapping[object, object], key: str) -> int:
-    value = fields.get(key, 0)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+def _number(fields: Mapping[object, object], key: str, objects: list[object]) -> int:
+    """A number, as a number object or a boolean too; a time may have a fraction, which is left out."""
+    value = _resolved(fields, key, objects) if key in fields else 0
+    if isinstance(value, float) and (value.is_integer() or (key != "Size" and math.isfinite(value))):
+        return math.floor(value)
+    if not isinstance(value, int):
         raise FormatError(PART, f"its {key} is not a number")
-    return value
+    return int(value)
 
 
 def _resolved(fields: Mapping[object, object], key: str, objects: list[object]) -> object:
@@ -170,6 +172,8 @@ def _resolved(fields: Mapping[object, object], key: str, objects: list[object]) 
 
 def _text(fields: Mapping[object, object], key: str, objects: list[object]) -> str | None:
     value = _resolved(fields, key, objects)
+    if isinstance(value, dict) and "NS.string" in value:
+        value = value["NS.string"]  # as texts are archived that may be changed
     if value is not None and not isinstance(value, str):
         raise FormatError(PART, f"its {key} is not text")
     return value

@@ -13,7 +13,7 @@ from ibackup.manifest.folderwise import Ordered, Scanned
 from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows, blob_path
 from ibackup.manifest.seal import Seal
-from ibackup.manifest.tree import PREFIXES, Bucket, Tree
+from ibackup.manifest.tree import PREFIXES, Bucket, Tree, is_litter
 
 Step = Job | Finding
 
@@ -258,7 +258,7 @@ class Plan:
             elif file in sealed:
                 if self._level is not Level.QUICK and self._seal is not None:
                     yield Job(file=file, size=item.size, sha256=self._seal.get(file))
-            elif self._seal is not None:
+            elif self._seal is not None and not is_litter(file.rpartition("/")[2]):
                 yield Finding(K.NOT_SEALED, file=file, expected="a line in the seal", found=_NOTHING)
             elif file not in _TOP:
                 wanted = "no such file in a backup"

@@ -122,6 +122,13 @@ class Fields:
             raise self.odd(key, value, "text")
         return value
 
+    def told(self, key: str) -> str:
+        """A string for people; a number as a string, empty when it is anything else."""
+        value = self._values.get(key, "")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        return value if isinstance(value, str) else ""
+
     def flag(self, key: str) -> bool:
         """A boolean, or 0 or 1; False when it is not there."""
         value = self._values.get(key, False)
@@ -136,20 +143,22 @@ class Fields:
             raise self.odd(key, value, "data")
         return value
 
-    def date(self, key: str) -> datetime | None:
-        """A point in time, UTC; None when it is not there."""
+    def date(self, key: str, *, strict: bool = True) -> datetime | None:
+        """A point in time, UTC; None when it is not there, or unless ``strict`` is something else."""
         value = self._values.get(key)
         if value is None:
             return None
         if not isinstance(value, datetime):
+            if not strict:
+                return None
             raise self.odd(key, value, "a date")
         return value.replace(tzinfo=UTC)  # plist dates are UTC without saying so
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings; empty when it is not there."""
+        """A list of strings; empty when it is not there or something else."""
         value = self._values.get(key, [])
         if not isinstance(value, list):
-            raise self.odd(key, value, "a list")
+            return ()
         return tuple(entry for entry in value if isinstance(entry, str))
 
     def fields(self, key: str) -> "Fields":
@@ -177,7 +186,11 @@ def _named(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InfoPlist:
-    """``Info.plist``, which the computer writes; texts are empty when the key is not there."""
+    """``Info.plist``, which the computer writes, each program its own: no value of it has to be there.
+
+    Texts are empty when the key is not there. Nothing is restored by its values, so that one of an odd type is no
+    damage; it counts as not there.
+    """
 
     device_name: str
     display_name: str
@@ -197,17 +210,17 @@ class InfoPlist:
         """Read it. Raises FormatError."""
         fields = Fields.parse(data, "Info.plist")
         return cls(
-            device_name=fields.text("Device Name"),
-            display_name=fields.text("Display Name"),
-            product_type=fields.text("Product Type"),
-            product_name=fields.text("Product Name"),
-            product_version=fields.text("Product Version"),
-            build_version=fields.text("Build Version"),
-            serial_number=fields.text("Serial Number"),
-            unique_identifier=fields.text("Unique Identifier"),
-            target_identifier=fields.text("Target Identifier"),
-            phone_number=fields.text("Phone Number"),
-            last_backup_date=fields.date("Last Backup Date"),
+            device_name=fields.told("Device Name"),
+            display_name=fields.told("Display Name"),
+            product_type=fields.told("Product Type"),
+            product_name=fields.told("Product Name"),
+            product_version=fields.told("Product Version"),
+            build_version=fields.told("Build Version"),
+            serial_number=fields.told("Serial Number"),
+            unique_identifier=fields.told("Unique Identifier"),
+            target_identifier=fields.told("Target Identifier"),
+            phone_number=fields.told("Phone Number"),
+            last_backup_date=fields.date("Last Backup Date", strict=False),
             installed_applications=fields.texts("Installed Applications"),
         )
 
@@ -308,12 +321,12 @@ class ManifestPlist:
             keybag=fields.data("BackupKeyBag"),
             manifest_key=fields.data("ManifestKey"),
             lockdown=Lockdown(
-                device_name=lockdown.text("DeviceName"),
-                product_type=lockdown.text("ProductType"),
-                product_version=lockdown.text("ProductVersion"),
-                build_version=lockdown.text("BuildVersion"),
-                serial_number=lockdown.text("SerialNumber"),
-                unique_device_id=lockdown.text("UniqueDeviceID"),
+                device_name=lockdown.told("DeviceName"),
+                product_type=lockdown.told("ProductType"),
+                product_version=lockdown.told("ProductVersion"),
+                build_version=lockdown.told("BuildVersion"),
+                serial_number=lockdown.told("SerialNumber"),
+                unique_device_id=lockdown.told("UniqueDeviceID"),
             ),
             applications=fields.fields("Applications").keys(),
         )

@@ -45,6 +45,14 @@ class Bucket:
             self.odd[item.name] = item
 
 
+_LITTER = frozenset([".DS_Store", ".localized", "Thumbs.db", "desktop.ini"])
+
+
+def is_litter(name: str) -> bool:
+    """Whether macOS or Windows leaves files of this name in any folder that somebody looks into."""
+    return name in _LITTER or name.startswith("._")
+
+
 class Tree:
     """A backup folder's content; blobs are listed folder by folder, so that only a 256th is in memory at a time.
 

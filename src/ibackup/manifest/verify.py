@@ -47,10 +47,11 @@ def verify(
         observer: is told of the progress.
 
     Raises:
-        PasswordNeeded: nothing can be checked without the password: there is no seal, or the level is deep.
+        PasswordNeeded: nothing can be checked without the password: there is no seal, or the level is deep. Where no
+            password helps, since the keybag is damaged, that is a finding.
     """
     locked = _is_locked(backup)
-    if locked and (level is Level.DEEP or not isinstance(seal, Seal)):
+    if locked and (level is Level.DEEP or seal is None) and checks.keybag_damaged(backup) is None:
         deep = (
             "and a deep check decrypts it" if level is Level.DEEP else "and has no seal to check it against"
         )
@@ -207,6 +208,7 @@ class Verification:
         self._broken: Finding | None = None
         self._total: tuple[int, int] | None = None
         self._told = 0.0
+        self._bytes_read: Callable[[], int] = lambda: 0
         self._findings = self._run()
 
     def __iter__(self) -> Iterator[Finding]:
@@ -225,6 +227,9 @@ class Verification:
         self._observer(PhaseStarted("verify"))
         yield from checks.check_plists(self._backup)
         yield from self._check_seal()
+        no_keys = checks.keybag_damaged(self._backup) if self._locked else None
+        if no_keys is not None:
+            yield no_keys
         rows = None if self._locked else (yield from self._open_manifest())
         if rows is None:
             yield from self._check_files(None)
@@ -234,7 +239,7 @@ class Verification:
                 finding = soundness.finding() or self._broken
             if finding is not None:
                 yield finding
-        if self._level is Level.DEEP:
+        if self._level is Level.DEEP and not self._locked:
             yield from self._check_keys()
             if rows is not None and self._has_plist():
                 yield from self._check_databases()
@@ -274,7 +279,8 @@ class Verification:
                 raise folder_error(self._backup.path, error) from None
             if self._level is not Level.QUICK:
                 self._total = tree.measure()
-            for result in readers.run(plan.steps(tree, rows)):
+            self._bytes_read = lambda: readers.bytes_read
+            for result in readers.run(plan.steps(tree, rows), self._tell):
                 if isinstance(result, Finding):
                     yield result
                     continue
@@ -318,9 +324,10 @@ class Verification:
             if not self._is_encrypted() and self._backup.manifest.keybag is None:
                 return
             refused = self._backup.keys.refused
-        except FormatError as error:
-            if error.part != MANIFEST:
-                yield Finding(K.KEYBAG_DAMAGED, file=MANIFEST, expected="a readable keybag", found=error.flaw)
+        except FormatError:
+            damaged = checks.keybag_damaged(self._backup)
+            if damaged is not None:
+                yield damaged
             return
         except PasswordWrong:
             # An unencrypted backup needs no key to be restored.
@@ -357,12 +364,14 @@ class Verification:
             return
         self._told = now
         files, size = self._total if self._total is not None else (None, None)
-        percent = 100.0 if last else 100 * self.summary.bytes / size if size else None
+        # Results come in order, so that what is read is ahead of what is known.
+        done = max(self.summary.bytes, 0 if last else min(self._bytes_read(), size or 0))
+        percent = 100.0 if last else 100 * done / size if size else None
         self._observer(
             Progress(
                 "verify",
                 percent=None if percent is None else min(percent, 100.0),
-                bytes=self.summary.bytes,
+                bytes=done,
                 total_bytes=size,
                 files=self.summary.files,
                 total_files=files,

@@ -20,6 +20,7 @@ from ibackup.simulator.afcfiles import (
     WOULD_BLOCK,
     AfcError,
     AfcFile,
+    AfcTree,
     normal,
 )
 from ibackup.simulator.faults import SyncLockHeld
@@ -89,7 +90,12 @@ _MODES: Final[Mapping[int, _Mode]] = {
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
     """Serve one connection until it ends; its locks end with it."""
-    session = AfcSession(phone)
+    serve_tree(stream, phone, phone.afc)
+
+
+def serve_tree(stream: Stream, phone: VirtualPhone, tree: AfcTree) -> None:
+    """Serve one connection over any files."""
+    session = AfcSession(phone, tree)
     try:
         while True:
             number, operation, parameters, payload = _read_packet(stream)
@@ -118,9 +124,9 @@ def _read_packet(stream: Stream) -> tuple[int, int, bytes, bytes]:
 class AfcSession:
     """The operations of one connection."""
 
-    def __init__(self, phone: VirtualPhone) -> None:
+    def __init__(self, phone: VirtualPhone, tree: AfcTree | None = None) -> None:
         self._phone = phone
-        self._tree = phone.afc
+        self._tree = phone.afc if tree is None else tree
         self._handles: dict[int, OpenFile] = {}
         self._next_handle = 1
         self._operations: Mapping[int, Callable[[bytes, bytes], Answer]] = {

@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SYNC_LOCK: Final = "/com.apple.itunes.lock_sync"
+MEDIA_FOLDERS: Final = (
+    "/",
+    "/Books",
+    "/DCIM",
+    "/DCIM/100APPLE",
+    "/Downloads",
+    "/iTunes_Control",
+    "/PublicStaging",
+)
 
 
 @dataclass
@@ -51,25 +60,26 @@ FOLDER_NOT_EMPTY: Final = 33
 
 
 class AfcTree:
-    """The media folder; safe to use from every thread."""
+    """The media folder, or another; safe to use from every thread.
 
-    def __init__(self, made_at: int) -> None:
+    Args:
+        made_at: Unix time of its first files.
+        folders: those that are there from the start.
+        lock_file: whether the sync lock's file is.
+    """
+
+    def __init__(
+        self, made_at: int, *, folders: tuple[str, ...] = MEDIA_FOLDERS, lock_file: bool = True
+    ) -> None:
         self.lock = threading.RLock()
         self._nodes: dict[str, AfcFile] = {}
         self._exclusive: dict[str, object] = {}
         self._shared: dict[str, set[object]] = {}
         self._made_ns = made_at * 1_000_000_000
-        for folder in (
-            "/",
-            "/Books",
-            "/DCIM",
-            "/DCIM/100APPLE",
-            "/Downloads",
-            "/iTunes_Control",
-            "/PublicStaging",
-        ):
+        for folder in folders:
             self._nodes[folder] = AfcFile(None, self._made_ns, self._made_ns)
-        self.write(SYNC_LOCK, b"")
+        if lock_file:
+            self.write(SYNC_LOCK, b"")
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file there, with the folders above it (the owner's doing: no lock is asked)."""

@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from ibackup.simulator.spec import AppSpec, PhoneSpec
 
 
-def installed(spec: PhoneSpec) -> Iterator[dict[str, object]]:
-    """Every app with its attributes as installation_proxy names them; the phone's own come last."""
+def installed(spec: PhoneSpec, *, placeholders: bool = False) -> Iterator[dict[str, object]]:
+    """Every app with its attributes as installation_proxy names them; the phone's own come last.
+
+    Args:
+        spec: the phone.
+        placeholders: those still to be downloaded, too.
+    """
     for app in spec.apps:
-        yield _user_app(spec, app)
+        if placeholders or not app.placeholder:
+            yield _user_app(spec, app)
     for bundle_id, name in (("com.apple.mobilesafari", "Safari"), ("com.apple.Preferences", "Settings")):
         yield {
             "ApplicationType": "System",
@@ -65,6 +71,8 @@ def _user_app(spec: PhoneSpec, app: AppSpec) -> dict[str, object]:
         "CFBundleName": app.name,
         "CFBundleShortVersionString": app.version,
         "CFBundleVersion": app.version,
+        "DynamicDiskUsage": app.data_size,
+        "StaticDiskUsage": app.program_size,
         "Container": container_path(spec, app.bundle_id),
         "GroupContainers": {group: container_path(spec, group) for group in app.groups},
         "IsUpgradeable": True,

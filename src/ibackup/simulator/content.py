@@ -15,7 +15,7 @@ from functools import cache
 from itertools import chain
 from typing import Self
 
-from ibackup.simulator import life
+from ibackup.simulator import cloudfiles, life
 from ibackup.simulator.spec import PhoneSpec
 
 CHUNK = 1 << 20
@@ -118,6 +118,8 @@ class Content:
         for app in spec.apps:
             self._add_series(f"AppDomain-{app.bundle_id}", app.count, app.min_size, app.max_size)
         for file in chain(life.app_files(spec), life.files(spec) if spec.life else ()):
+            self._put(file.domain, file.path, file.data, file.modified, file.modified)
+        for file in cloudfiles.files(spec, spec.icloud) if spec.icloud is not None else ():
             self._put(file.domain, file.path, file.data, file.modified, file.modified)
         for domain_name, folder in life.app_folders(spec):
             self._folders.setdefault(domain_name, set()).add(folder)

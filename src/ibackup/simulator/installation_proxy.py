@@ -9,6 +9,8 @@ from ibackup.simulator.plists import Message, read_message, write_message
 from ibackup.simulator.stream import Stream
 
 BATCH: Final = 20
+COUNTED: Final = frozenset(["DynamicDiskUsage", "StaticDiskUsage"])
+"""Sizes, which take a phone so long to count that they are only told to those who ask for them by name."""
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
@@ -36,7 +38,7 @@ def _select(phone: VirtualPhone, options: Message) -> Iterator[dict[str, object]
     """The apps and attributes that the options ask for."""
     kind = options.get("ApplicationType", "Any")
     attributes, bundles = options.get("ReturnAttributes"), options.get("BundleIDs")
-    for app in installed(phone.spec):
+    for app in installed(phone.spec, placeholders=options.get("ShowPlaceholders") is True):
         if kind not in ("Any", app["ApplicationType"]):
             continue
         if isinstance(bundles, list) and app["CFBundleIdentifier"] not in bundles:
@@ -45,4 +47,4 @@ def _select(phone: VirtualPhone, options: Message) -> Iterator[dict[str, object]
             # A look-up is answered by bundle, so that its key has to be there.
             yield {key: app[key] for key in app if key in attributes or key == "CFBundleIdentifier"}
         else:
-            yield app
+            yield {key: app[key] for key in app if key not in COUNTED}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from ibackup.simulator import cloudfiles
 from ibackup.simulator.pairing import device_public_key
 from ibackup.simulator.spec import PhoneSpec
 
@@ -80,7 +81,7 @@ def all_values(spec: PhoneSpec, state: State) -> dict[str, Values]:
         "com.apple.fmip": {"IsAssociated": spec.find_my},
         "com.apple.international": _international(),
         "com.apple.mobile.battery": _battery(spec),
-        "com.apple.mobile.data_sync": _data_sync(),
+        "com.apple.mobile.data_sync": _data_sync(spec),
         "com.apple.mobile.iTunes": _itunes(spec),
         "com.apple.mobile.lockdown_cache": {"ActivationState": "Activated"},
         "com.apple.mobile.mobile_application_usage": {},
@@ -151,7 +152,7 @@ def _default(spec: PhoneSpec, state: State) -> Values:
         "SerialNumber": spec.serial,
         "SupportedDeviceFamilies": [1] if has_modem else [1, 2],
         "TelephonyCapability": has_modem,
-        "TimeIntervalSince1970": time.time(),
+        "TimeIntervalSince1970": time.time() + spec.signals.clock_offset_s,
         "TimeZone": "UTC",
         "TimeZoneOffsetFromUTC": 0.0,
         "TrustedHostAttached": state.trusted_host,
@@ -166,6 +167,7 @@ def _default(spec: PhoneSpec, state: State) -> Values:
 def _backup(spec: PhoneSpec, state: State) -> Values:
     return {
         "CloudBackupEnabled": spec.cloud_backup,
+        **({} if spec.icloud is None else cloudfiles.ldbackup(spec, spec.icloud)),
         "RequiresEncryption": int(spec.requires_encryption),
         "Version": "2.0",
         "WillEncrypt": state.will_encrypt,
@@ -220,9 +222,11 @@ def _battery(spec: PhoneSpec) -> Values:
     }
 
 
-def _data_sync() -> Values:
+def _data_sync(spec: PhoneSpec) -> Values:
+    sources = ["iCloud"] if spec.icloud is not None and spec.icloud.account else []
     return {
-        name: {"AccountNames": [], "Sources": []} for name in ("Bookmarks", "Calendars", "Contacts", "Notes")
+        name: {"AccountNames": [], "Sources": sources}
+        for name in ("Bookmarks", "Calendars", "Contacts", "Notes")
     }
 
 

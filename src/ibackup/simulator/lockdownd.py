@@ -69,6 +69,8 @@ class _Connection:
     def _get_value(self, request: Message) -> Message:
         domain, key = _text(request, "Domain"), _text(request, "Key")
         trusted = self._pairing is not None
+        if domain and domain in self._phone.spec.signals.slow_domains:
+            self._stream.pause(self._phone.spec.signals.slow_s)
         values = self._phone.domain(domain, trusted=trusted)
         place = {name: value for name, value in (("Domain", domain), ("Key", key)) if value}
         if not key:

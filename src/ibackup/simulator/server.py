@@ -82,7 +82,9 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What to export for clients."""
+        """What to export for clients; pymobiledevice3 spells a socket's address in a way of its own."""
+        if self._tcp is None and self.address.startswith("UNIX:"):
+            return {VARIABLE: self.address, "PYMOBILEDEVICE3_USBMUX": self.address.removeprefix("UNIX:")}
         return {VARIABLE: self.address}
 
     def attach(self, phone: VirtualPhone) -> None:

@@ -5,9 +5,14 @@ from typing import Final, TypeAlias
 
 from ibackup.simulator import (
     afc,
+    companion_proxy,
+    crashes,
     diagnostics,
     installation_proxy,
+    mcinstall,
     notification_proxy,
+    os_trace,
+    pcapd,
     springboard,
 )
 from ibackup.simulator.faults import BACKUP_SERVICE
@@ -25,9 +30,14 @@ def _mobilebackup2(stream: Stream, phone: VirtualPhone) -> None:
 
 SERVICES: Final[Mapping[str, Service]] = {
     "com.apple.afc": afc.serve,
+    "com.apple.companion_proxy": companion_proxy.serve,
+    "com.apple.crashreportcopymobile": crashes.serve,
+    "com.apple.mobile.MCInstall": mcinstall.serve,
     "com.apple.mobile.diagnostics_relay": diagnostics.serve,
     "com.apple.mobile.installation_proxy": installation_proxy.serve,
     "com.apple.mobile.notification_proxy": notification_proxy.serve,
+    "com.apple.os_trace_relay": os_trace.serve,
+    "com.apple.pcapd": pcapd.serve,
     "com.apple.springboardservices": springboard.serve,
     BACKUP_SERVICE: _mobilebackup2,
 }

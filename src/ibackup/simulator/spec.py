@@ -5,11 +5,23 @@ for byte.
 """
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from ibackup.simulator.cloudspec import (
+    AttemptSpec,
+    CrashSpec,
+    ICloudSpec,
+    LogSpec,
+    PacketSpec,
+    ProfileSpec,
+    SignalsSpec,
+    SizeSpec,
+    WindowSpec,
+)
 from ibackup.simulator.faults import (
     BACKUP_SERVICE,
     FAULTS,
@@ -39,7 +51,9 @@ __all__ = [
     "BACKUP_SERVICE",
     "FAULTS",
     "AppSpec",
+    "AttemptSpec",
     "ConnectionType",
+    "CrashSpec",
     "DomainSpec",
     "DropAfterBytes",
     "DropInPhase",
@@ -48,16 +62,22 @@ __all__ = [
     "GiantFrame",
     "GiantPlist",
     "HostilePath",
+    "ICloudSpec",
+    "LogSpec",
     "LyingFile",
     "NoManifestDb",
     "NoRoom",
     "OmittedFile",
+    "PacketSpec",
     "Passcode",
     "PasscodeKind",
     "PathPlace",
     "Phase",
     "PhoneSpec",
+    "ProfileSpec",
+    "SignalsSpec",
     "SilentAfterBytes",
+    "SizeSpec",
     "StartServiceError",
     "StartSessionError",
     "SyncLockHeld",
@@ -66,9 +86,13 @@ __all__ = [
     "UnknownMessage",
     "UnreadableFile",
     "UserCancels",
+    "WindowSpec",
     "demo_spec",
     "load_spec",
 ]
+
+_UDID = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 PasscodeKind: TypeAlias = Literal["none", "answered", "late", "never", "cancelled"]
 TrustKind: TypeAlias = Literal["trusted", "dialog", "denied", "pending"]
@@ -136,6 +160,9 @@ class AppSpec:
         count: made-up files in AppDomain-<bundle_id>.
         min_size: smallest size in bytes.
         max_size: largest size in bytes.
+        program_size: StaticDiskUsage.
+        data_size: DynamicDiskUsage.
+        placeholder: still to be downloaded: only listed to those who ask for such apps.
     """
 
     bundle_id: str
@@ -146,6 +173,9 @@ class AppSpec:
     count: int = 3
     min_size: int = 0
     max_size: int = 4096
+    program_size: int = 50_000_000
+    data_size: int = 2_000_000
+    placeholder: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +226,8 @@ class PhoneSpec:
         free: bytes free on the phone.
         battery: charge in percent.
         charging: connected to power.
+        icloud: what it remembers of iCloud Backup; None: nothing, as one that never had an account.
+        signals: what its other services tell.
         faults: what goes wrong.
     """
 
@@ -238,9 +270,12 @@ class PhoneSpec:
     free: int = 61_000_000_000
     battery: int = 80
     charging: bool = True
+    icloud: ICloudSpec | None = None
+    signals: SignalsSpec = field(default_factory=SignalsSpec)
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check()
         # A generator of its own per identifier: giving one does not change the others.
         derived: dict[str, Callable[[random.Random], str]] = {
             "udid": lambda rng: f"00008101-{rng.randrange(0x10_0000_0000, 0x20_0000_0000_0000):016X}",
@@ -253,6 +288,27 @@ class PhoneSpec:
         for name, make in derived.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, make(random.Random(f"{self.seed} {name}")))
+
+    def _check(self) -> None:
+        """Refuse what no phone is, rather than break in the middle of a backup."""
+        if self.udid and not _UDID.fullmatch(self.udid):
+            raise ValueError("udid has to be 40 hex digits, or 8 and 16 with a dash between")
+        for name in ("name", "device_class", "product_type", "ios_version", "build_version", "serial"):
+            if _CONTROL.search(getattr(self, name)):
+                raise ValueError(f"{name} cannot have control characters: XML has none")
+        for name in ("chunk_size", "batch_size", "keybag_rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} has to be at least 1")
+        for name in ("latency_s", "scan_s", "big_file_size", "capacity", "free"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} cannot be less than 0")
+        made: tuple[DomainSpec | AppSpec, ...] = (*self.domains, *self.apps)
+        for each in made:
+            if each.count < 0 or not 0 <= each.min_size <= each.max_size:
+                label = each.name if isinstance(each, DomainSpec) else each.bundle_id
+                raise ValueError(
+                    f"{label}: count and sizes have to be 0 or more, and min_size not above max_size"
+                )
 
     @property
     def mux_serial(self) -> str:

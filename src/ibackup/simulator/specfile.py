@@ -48,7 +48,7 @@ def _record(kind: type[T], table: Mapping[str, object], where: str) -> T:
     values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()}
     try:
         return kind(**values)
-    except TypeError as error:  # a key without a default is missing
+    except (TypeError, ValueError) as error:  # a key without a default is missing, or a value is impossible
         raise UsageError(f"{where}: {error}.") from error
 
 

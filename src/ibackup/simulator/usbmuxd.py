@@ -205,6 +205,8 @@ class Usbmuxd:
             if tls is not None:
                 stream.start_tls(tls)
             _set_traps(stream, phone, name)
+            while name in phone.spec.signals.silent_services:
+                stream.read_exact(1)
             service(stream, phone)
         except StreamEnded as ended:
             phone.journal.add("ended", f"{name}: {ended}")

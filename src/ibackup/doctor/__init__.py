@@ -1,0 +1,1 @@
+"""The doctor for iCloud Backup: evidence is gathered here, and judged."""

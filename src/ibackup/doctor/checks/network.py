@@ -1,0 +1,94 @@
+"""The network beyond Wi-Fi itself: C13, C29."""
+
+from collections.abc import Iterator
+
+from ibackup.doctor import codes, steps, wording
+from ibackup.doctor.case import Case
+from ibackup.doctor.checks.making import fine, found, said, surer, unseen, why
+from ibackup.doctor.evidence import Seen
+from ibackup.doctor.finding import Finding, Level, Said, Step
+
+
+def network(case: Case) -> Finding:
+    """C13: is the Wi-Fi restricted, slow or unstable?"""
+    level, errors = case.by_codes("network")
+    level = surer(level, _repeated(case))
+    signs = list(_signs(case))
+    if signs:
+        level = surer(level, Level.POSSIBLE)
+    texts = [*errors, *(text for text, _ in signs)]
+    if level:
+        sure = level is not Level.POSSIBLE
+        title = (
+            "the Wi-Fi is restricted, slow or unstable" if sure else "the Wi-Fi is perhaps restricted or slow"
+        )
+        # Without an error only what was seen is worth trying.
+        chosen = None if errors else [step for _, step in signs]
+        return found("network", level, title, texts, steps=chosen, stands=bool(errors))
+    traffic = case.evidence.live.traffic
+    if isinstance(traffic, Seen) and (speed := traffic.value.upload_bits_per_second):
+        return fine("network", said(traffic, f"The backup was sent at {speed / 1e6:.1f} Mbit/s."))
+    if case.attempts_known:
+        return fine("network")
+    return unseen(
+        "network", why(case.evidence.noted.notes) or "what the router and the network do is not told"
+    )
+
+
+def _repeated(case: Case) -> Level | None:
+    """Several network errors, whatever their numbers, when the newest is one of them."""
+    newest = case.newest
+    count = sum(each.in_a_row for each in case.counted if each.meaning.check == "network" and not each.stale)
+    if newest and newest.meaning.check == "network" and count >= case.limits.network_errors:
+        return Level.LIKELY
+    return None
+
+
+def _signs(case: Case) -> Iterator[tuple[Said, Step]]:
+    """What may restrict it, each with what to try."""
+    traffic, limits = case.evidence.live.traffic, case.limits
+    source = case.notes_source
+    if case.windows and case.windows[0].expensive_network and source:
+        text = "The Wi-Fi is marked as metered (a hotspot, or Low Data Mode)."
+        yield Said(text, source.label, source.date), steps.LOW_DATA_OFF
+    if not isinstance(traffic, Seen):
+        return
+    sent = sum(traffic.value.interfaces.values())
+    tunnel = sum(
+        count for name, count in traffic.value.interfaces.items() if name.startswith(("utun", "ipsec"))
+    )
+    if traffic.value.has_vpn and tunnel > limits.vpn_share * sent:
+        yield (
+            said(traffic, f"{wording.size(tunnel)} of what the phone sent went through a VPN."),
+            steps.VPN_OFF,
+        )
+    speed = traffic.value.upload_bits_per_second
+    if speed is not None and speed < limits.upload_slow:
+        text = f"The backup was sent at {speed / 1e6:.2g} Mbit/s, which is slow."
+        yield said(traffic, text), steps.OTHER_WIFI
+
+
+def network_settings(case: Case) -> Finding:
+    """C29: are the network settings broken? Only after another Wi-Fi and a restart did not help."""
+    tried = case.evidence.answers.tried
+    still = network(case)
+    sure = still.level in (Level.BLOCKER, Level.LIKELY)
+    if isinstance(tried, Seen) and sure and {"restart", "other-wifi"} <= set(tried.value):
+        text = said(tried, "Network errors go on after a restart and with another Wi-Fi, you say.")
+        title = "the network settings are perhaps broken"
+        return found(
+            "network-settings",
+            Level.POSSIBLE,
+            title,
+            [text, *still.evidence],
+            guess=True,
+            stands=still.stands,
+        )
+    if still.level is Level.FINE:
+        return fine("network-settings")
+    return unseen("network-settings", "it is the last thing to think of, after another Wi-Fi and a restart")
+
+
+def has_tls_errors(case: Case) -> bool:
+    """Whether secure connections failed, which a wrong clock does."""
+    return any(each.error.domain == codes.URL and -1206 <= each.error.code <= -1200 for each in case.counted)

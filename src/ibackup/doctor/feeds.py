@@ -1,0 +1,167 @@
+"""Pages fetched over HTTPS, bounded in time and size, and kept for an hour in this user's cache.
+
+Verification is never switched off. Redirections are followed over HTTPS alone.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import ssl
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from typing import IO
+
+from ibackup import __version__
+
+KEPT_SECONDS = 3600.0
+_SCHEMA = 1
+_CHUNK = 64 << 10
+
+
+class NotFetched(Exception):
+    """A page could not be had; the argument is part of a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, and when it was fetched."""
+
+    body: bytes
+    fetched: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Where a page is.
+
+    Attributes:
+        name: of its file in the cache.
+        url: https.
+        limit: bytes that it may have.
+        roots: PEM of the only roots that are trusted; empty: those of the system.
+    """
+
+    name: str
+    url: str
+    limit: int
+    roots: str = ""
+
+
+def cache_dir() -> str:
+    """Where pages are kept."""
+    import platformdirs
+
+    return platformdirs.user_cache_dir("ibackup", appauthor=False)
+
+
+def get(feed: Feed, folder: str, *, seconds: float) -> Page:
+    """The page from the cache, or fetched and put there.
+
+    Args:
+        feed: which.
+        folder: of the cache; made when it is not there. One that cannot be written is done without.
+        seconds: for all of it, but for the resolution of the name, which the system bounds.
+
+    Raises:
+        NotFetched: it cannot be had.
+    """
+    path = os.path.join(folder, f"{feed.name}.json")
+    kept = _kept(path, feed)
+    if kept is not None:
+        return kept
+    page = Page(_fetch(feed, seconds), datetime.now(UTC))
+    with contextlib.suppress(OSError):
+        _keep(path, feed, page)
+    return page
+
+
+class _HttpsAlone(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith("https://"):
+            raise NotFetched("it leads to an address without encryption")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _fetch(feed: Feed, seconds: float) -> bytes:
+    end = time.monotonic() + seconds
+    context = ssl.create_default_context(cadata=feed.roots or None)
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _HttpsAlone())
+    request = urllib.request.Request(feed.url, headers={"User-Agent": f"ibackup/{__version__}"})  # noqa: S310
+    try:
+        with opener.open(request, timeout=seconds) as answer:
+            return _body(answer, feed.limit, end)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise NotFetched(f"the server answered {error.code}") from None
+    except urllib.error.URLError as error:
+        raise NotFetched(_reason(error.reason)) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotFetched(_reason(error)) from None
+
+
+def _body(answer: http.client.HTTPResponse, limit: int, end: float) -> bytes:
+    body = bytearray()
+    while chunk := answer.read1(_CHUNK):
+        body += chunk
+        if len(body) > limit:
+            raise NotFetched("it is larger than it should be")
+        if time.monotonic() > end:
+            raise NotFetched("it did not come in time")
+    return bytes(body)
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its certificate could not be verified"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return "it could not be reached"
+
+
+def _kept(path: str, feed: Feed) -> Page | None:
+    try:
+        with open(path, "rb") as source:
+            record = json.loads(source.read(feed.limit * 2 + 4096))
+        if record["schema"] != _SCHEMA or record["url"] != feed.url:
+            return None
+        fetched = datetime.fromisoformat(record["fetched"])
+        if not 0 <= (datetime.now(UTC) - fetched).total_seconds() < KEPT_SECONDS:
+            return None
+        return Page(base64.b64decode(record["body"], validate=True), fetched)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None  # not there, or no longer whole: fetched again
+
+
+def _keep(path: str, feed: Feed, page: Page) -> None:
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    record = {
+        "schema": _SCHEMA,
+        "url": feed.url,
+        "fetched": page.fetched.isoformat(),
+        "body": base64.b64encode(page.body).decode("ascii"),
+    }
+    fd, new = tempfile.mkstemp(dir=folder, prefix=f".{feed.name}-")  # mode 0600
+    try:
+        with open(fd, "w", encoding="ascii") as target:
+            json.dump(record, target)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise

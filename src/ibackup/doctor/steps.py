@@ -1,0 +1,284 @@
+"""Everything the doctor may tell somebody to do, each with its place in Settings, its price and its disruption.
+
+A check picks from the steps of its own row in ``catalog``, and each is numbered there in this order.
+"""
+
+from ibackup.doctor.finding import Step
+from ibackup.doctor.settings import Place
+
+# -- 0: look, wait -----------------------------------------------------------------------------------------------
+WAIT_FOR_APPLE = Step(
+    text="Wait, and try again when Apple has mended it: https://www.apple.com/support/systemstatus/. "
+    "There is nothing to change on the {noun}."
+)
+WAIT_OR_PRESS = Step(
+    text="Wait until then, or start one by hand: Back Up Now. Do not keep turning the switch off and on; "
+    "each failure makes the {noun} wait longer.",
+    place=Place.BACKUP,
+)
+LOOK_AT_STORAGE = Step(
+    text="Look at the bar at the top: it shows how full iCloud is, and the list below shows with what.",
+    place=Place.STORAGE,
+    removes=False,
+)
+LOOK_AT_PROFILES = Step(
+    text="Look which profiles are there and whom they belong to.", place=Place.PROFILES, removes=False
+)
+ASK_ADMINISTRATOR = Step(
+    text="Ask the organisation that manages the {noun} to allow iCloud Backup, or whether it backs it up "
+    "itself.",
+)
+LOOK_AGAIN = Step(
+    text="Make it a habit: charger, Wi-Fi, locked, every night. Look at the date under Back Up Now again in "
+    "a week.",
+    place=Place.BACKUP,
+    removes=False,
+)
+FINISH_RESTORE = Step(
+    text="Leave the {noun} on the charger and on Wi-Fi until all apps and photos are there. It can take "
+    "days; iCloud Backup goes on by itself then.",
+)
+OTHER_DEVICE = Step(
+    text="If another device is being restored from this {noun}'s backup, wait until it is done.",
+    removes=False,
+)
+SEE_ERROR = Step(
+    text="Have the {noun} write down more: run `ibackup now`, then `ibackup doctor` again. It reads the "
+    "{noun}'s own notes about iCloud from the fresh backup.",
+    removes=False,
+)
+WATCH = Step(
+    text="Run `ibackup doctor --watch` and tap Back Up Now: it shows live what stops it.",
+    place=Place.BACKUP,
+    disruption=3,
+    removes=False,
+)
+TEMPORARY_STORAGE = Step(
+    text="Are you changing to a new {noun} anyway? Apple lends the room for one backup for 21 days, at no "
+    "cost.",
+    place=Place.TEMPORARY,
+    removes=False,
+)
+
+# -- 1: charger, Wi-Fi, lock, switch, clock ----------------------------------------------------------------------
+SWITCH_ON = Step(text="Turn on Back Up This {noun}.", place=Place.BACKUP, disruption=1)
+BACK_UP_NOW = Step(
+    text="Tap Back Up Now and stay on that page until it ends.", place=Place.BACKUP, disruption=1
+)
+SIGN_IN = Step(
+    text="Sign in to your Apple Account, then turn on iCloud Backup.",
+    place=Place.SIGN_IN,
+    disruption=1,
+)
+ANSWER_PROMPTS = Step(
+    text="Look at the top of Settings for a request to enter your password, to verify the account or to "
+    "accept new terms, and answer it.",
+    place=Place.ACCOUNT,
+    disruption=1,
+)
+CHECK_TWO_FACTOR = Step(
+    text="See whether the account itself is in order: sign in at https://account.apple.com, and have "
+    "two-factor authentication on.",
+    place=Place.TWO_FACTOR,
+    disruption=1,
+    removes=False,
+)
+JOIN_WIFI = Step(
+    text="Connect the {noun} to Wi-Fi, with airplane mode off; the Wi-Fi sign must show at the top of the "
+    "screen.",
+    place=Place.WIFI,
+    disruption=1,
+)
+CHARGE = Step(
+    text="Plug the {noun} into a wall charger every evening and leave it there until morning. A computer or "
+    "a hub may give too little, or switch off.",
+    disruption=1,
+)
+UNLOCK_ONCE = Step(
+    text="After each restart unlock the {noun} once with its passcode. Then put it on the charger, on Wi-Fi, "
+    "and lock it.",
+    disruption=1,
+)
+LEAVE_ALONE = Step(
+    text="Leave it alone for a whole night: charger, Wi-Fi, locked, the screen dark. An app that keeps the "
+    "screen on (music, a clock) stops the backup.",
+    disruption=1,
+)
+LOW_DATA_OFF = Step(
+    text="Turn off Low Data Mode for this Wi-Fi, and do not use another phone's hotspot: iCloud Backup does "
+    "not run there.",
+    place=Place.LOW_DATA,
+    disruption=1,
+)
+VPN_OFF = Step(
+    text="Turn off VPN, Private Relay and ad or DNS filters for one attempt.",
+    place=Place.PROFILES,
+    disruption=1,
+)
+OPEN_A_PAGE = Step(
+    text="Open a web page in Safari: some Wi-Fi (hotels, guests) wants a log-in first.", disruption=1
+)
+OVER_CELLULAR = Step(
+    text="Or let it use mobile data, where the switch is offered; that can cost money.",
+    place=Place.CELLULAR_BACKUP,
+    disruption=1,
+)
+LOW_POWER_OFF = Step(text="Turn off Low Power Mode.", place=Place.POWER_MODE, disruption=1)
+COOL_DOWN = Step(text="Let the {noun} cool down: out of its case, out of the sun.", disruption=1)
+CLOCK_AUTOMATIC = Step(
+    text="Turn on Set Automatically, and see whether the time zone is right.", place=Place.CLOCK, disruption=1
+)
+LOCAL_BACKUP = Step(
+    text="Run `ibackup now`: a whole backup on this computer, without iCloud's limits and without the "
+    "internet.",
+    disruption=1,
+    removes=False,
+)
+FINISH_SETUP = Step(
+    text="Finish setting up the {noun}: see the top of Settings, or the screens that still wait.",
+    place=Place.ACCOUNT,
+    disruption=1,
+)
+ACCOUNT_CHANGES = Step(
+    text="If the switch is grey, see whether Screen Time locks the account.",
+    place=Place.ACCOUNT_CHANGES,
+    disruption=1,
+)
+
+# -- 2: restart, another Wi-Fi -----------------------------------------------------------------------------------
+RESTART_PHONE = Step(
+    text="Turn the {noun} off and on again, unlock it once, wait five minutes, then tap Back Up Now.",
+    place=Place.SHUT_DOWN,
+    disruption=2,
+)
+RESTART_ROUTER = Step(text="Unplug the router for half a minute.", disruption=2)
+OTHER_WIFI = Step(
+    text="Try another Wi-Fi, at a friend's or at work. If it works there, your own network is the cause.",
+    place=Place.WIFI,
+    disruption=2,
+)
+COMPANY_NETWORK = Step(
+    text="A company or school network must let Apple's servers through without looking into the traffic; its "
+    "administrator finds them at https://support.apple.com/101555.",
+    disruption=2,
+    removes=False,
+)
+FORGET_WIFI = Step(
+    text="Forget this Wi-Fi and join it again; you need its password.", place=Place.FORGET_WIFI, disruption=2
+)
+
+# -- 3: apps of the backup ---------------------------------------------------------------------------------------
+APPS_OFF = Step(
+    text="Switch off the apps that the table below marks as kept elsewhere. That takes their part out of the iCloud "
+    "backup; on the {noun} nothing changes.",
+    place=Place.APPS,
+    disruption=3,
+)
+NAMED_APP_UPDATE = Step(
+    text="Open the app once, then update it in the App Store, and tap Back Up Now again.", disruption=3
+)
+NAMED_APP_OFF = Step(
+    text="Switch that app off in the list and tap Back Up Now. If it succeeds now, that app was the cause; "
+    "its data is not in the iCloud backup until you switch it on again.",
+    place=Place.APPS,
+    disruption=3,
+)
+HALVE_APPS = Step(
+    text="Find the app by halves: switch off one half of the list, tap Back Up Now; if it fails still, the "
+    "other half. Switch all others on again at the end.",
+    place=Place.APPS,
+    disruption=3,
+)
+LONG_RUN = Step(
+    text="Give it one long run: a fast Wi-Fi, the charger, Back Up Now, and a night or two. It goes on where "
+    "it stopped.",
+    place=Place.BACKUP,
+    disruption=3,
+)
+
+# -- 4: free or buy storage, update ------------------------------------------------------------------------------
+DELETE_OLD_BACKUPS = Step(
+    text="If the list has a backup of a device that you no longer own, delete that one. Never this {noun}'s "
+    "own: it may be the only copy in iCloud.",
+    place=Place.BACKUPS,
+    disruption=4,
+    risky=True,
+)
+DELETE_LARGE = Step(
+    text="Delete what you no longer need from iCloud Drive, Mail and large attachments, and empty Recently "
+    "Deleted in Photos. With iCloud Photos on, deleting a photo deletes it on all devices, and makes this "
+    "backup no smaller.",
+    place=Place.STORAGE,
+    disruption=4,
+    risky=True,
+)
+BIGGER_PLAN = Step(
+    text="Or take a bigger plan: 50 GB, 200 GB or 2 TB (6 and 12 TB exist). It costs money each month, helps "
+    "at once and deletes nothing. With Family Sharing the family shares the room, and may be what fills it.",
+    place=Place.PLAN,
+    disruption=4,
+)
+FREE_PHONE = Step(
+    text="Free one or two GB on the {noun}: offload apps that you do not use (their data stays), delete large "
+    "attachments and downloads.",
+    place=Place.PHONE_STORAGE,
+    disruption=4,
+    risky=True,
+)
+LARGE_VIDEOS = Step(
+    text="Move long videos to a computer, or let iCloud Photos keep them (then they are outside the backup, "
+    "but in the same iCloud storage).",
+    place=Place.PHONE_STORAGE,
+    disruption=4,
+    risky=True,
+)
+UPDATE_IOS = Step(
+    text="Install the update. It needs no iCloud backup, but about half an hour and some free room.",
+    place=Place.UPDATE,
+    disruption=4,
+    risky=True,
+)
+LEAVE_BETA = Step(
+    text="This is a test version (beta): report it with the Feedback app, or install the next version when "
+    "it comes.",
+    place=Place.UPDATE,
+    disruption=4,
+    risky=True,
+)
+REMOVE_OWN_PROFILE = Step(
+    text="Remove a profile only if you put it there yourself and know what it is for.",
+    place=Place.PROFILES,
+    disruption=4,
+    risky=True,
+)
+REINSTALL_APP = Step(
+    text="If only that app fails: export its data, delete the app and install it again. What is only in the "
+    "app is lost otherwise.",
+    disruption=4,
+    risky=True,
+)
+
+# -- 5 to 7 --------------------------------------------------------------------------------------------------------
+SIGN_OUT = Step(
+    text="Sign out and in again, at a familiar place (elsewhere Stolen Device Protection makes you wait an "
+    "hour). You need the Apple Account's password. Keep the copies that are offered: cards in Wallet and "
+    "what has not synced yet are lost, and photos come back slowly.",
+    place=Place.SIGN_OUT,
+    disruption=5,
+    risky=True,
+)
+RESET_NETWORK = Step(
+    text="Reset the network settings. All Wi-Fi passwords and VPN settings are gone: write them down first. "
+    "Then join Wi-Fi and tap Back Up Now.",
+    place=Place.RESET_NETWORK,
+    disruption=6,
+    risky=True,
+)
+DELETE_CLOUD_BACKUP = Step(
+    text="Last resort: delete this {noun}'s backup in iCloud, turn iCloud Backup on again and tap Back Up "
+    "Now on a fast Wi-Fi. The old copy in iCloud is gone for good, so have `ibackup verify` say first that "
+    "the local one is good, and do not do it while another device is being restored from it.",
+    place=Place.BACKUPS,
+    disruption=7,
+    risky=True,
+)
