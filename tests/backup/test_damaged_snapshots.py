@@ -130,6 +130,9 @@ def test_a_missing_and_a_longer_file_are_not_inherited(backed_up: Lab) -> None:
     assert_is_the_phone(result.path, backed_up.phone)
     assert_sealed(result.path)
     assert len([text for text in backed_up.told.cautions if "sen" in text]) >= 2
+    # The phone finds its backup corrupt and starts from nothing: not "usually a few minutes".
+    assert result.full
+    assert any("Everything is sent" in note for note in backed_up.told.notes), backed_up.told.notes
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["verify-saw-it", "only-its-time-tells"])

@@ -93,6 +93,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", str(tmp_path / "no-usbmuxd"))
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("ibackup.scheduling.choosing._here", lambda: ())  # nobody's crontab is looked at
 
 
 @pytest.fixture

@@ -54,6 +54,69 @@ password_command = "pass show bob"
     assert found.phones[1].password_command == "pass show bob"
 
 
+def test_nights_and_who_is_told(tmp_path: Path) -> None:
+    found = config.load(
+        str(
+            written(
+                tmp_path,
+                PHONES
+                + """
+window = "always"
+every = "3d"
+[phones.prune]
+keep_last = 2
+
+[nightly]
+window = "21:30-07:00"
+max_prompts = 1
+min_free = "50GB"
+
+[proof]
+full_every = "0"
+deep = false
+
+[notify]
+desktop = false
+urls = ["ntfys://ntfy.example/topic"]
+done = []
+heartbeat_url = "https://hc.example/ping/1"
+
+[prune]
+keep_daily = 7
+""",
+            )
+        )
+    )
+    ann, bob = found.rules(ANN.udid), found.rules(BOB.udid)
+    assert str(ann.window) == "21:30-07:00"
+    assert (ann.every_s, ann.max_age_s, ann.prune) == (72000, 604800, config.PruneConfig(keep_daily=7))
+    assert bob.window is None
+    assert (bob.every_s, bob.prune) == (259200, config.PruneConfig(keep_last=2))
+    assert (found.nightly.max_prompts, found.nightly.min_free_bytes) == (1, 50 * 10**9)
+    assert (found.proof.full_every_s, found.proof.deep, found.notify.desktop) == (0, False, False)
+    assert found.notify.urls_for("done") == ()
+    assert found.notify.urls_for("failed") == ("ntfys://ntfy.example/topic",)
+    assert found.notify.secrets() == ("ntfys://ntfy.example/topic", "https://hc.example/ping/1")
+    assert "example" not in repr(found.notify)
+    overridden = found.overridden(every_s=60.0, max_age_s=120.0)
+    assert overridden.rules(BOB.udid).every_s == 60
+    assert overridden.rules(ANN.udid).max_age_s == 120
+
+
+def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, '[notify]\nurls = ["json://a.example"]')
+    monkeypatch.setenv("IBACKUP_NOTIFY_URLS", "json://b.example json://c.example")
+    monkeypatch.setenv("IBACKUP_NOTIFY_DESKTOP", "0")
+    monkeypatch.setenv("IBACKUP_HEARTBEAT_URL", "http://hc.example/1")
+    for found in (config.load(str(path)), config.load(None)):
+        assert found.notify.urls == ("json://b.example", "json://c.example")
+        assert (found.notify.desktop, found.notify.heartbeat_url) == (False, "http://hc.example/1")
+    monkeypatch.setenv("IBACKUP_HEARTBEAT_URL", "s3cret")
+    with pytest.raises(UsageError, match="IBACKUP_HEARTBEAT_URL takes an address") as failed:
+        config.load(str(path))
+    assert "s3cret" not in str(failed.value)
+
+
 def test_a_missing_one_is_an_empty_one_unless_it_was_asked_for(tmp_path: Path) -> None:
     assert config.load(None) == config.Config()
     with pytest.raises(UsageError, match=r"nothing\.toml is not there"):
@@ -72,8 +135,25 @@ def test_a_missing_one_is_an_empty_one_unless_it_was_asked_for(tmp_path: Path) -
         ('# mine\n[[phones]]\nname = "Ann"', 2, "phones needs a name and a udid"),
         (PHONES + 'passwort_file = "x"', 9, "passwort_file is not known; did you mean password_file?"),
         (PHONES + "password_file = 1", 9, 'password_file takes a text in "quotes"'),
-        (PHONES.replace(BOB.udid, "00008101"), 8, "udid '00008101' is not a UDID"),
+        (PHONES.replace(BOB.udid, "00008101"), 8, "udid takes a UDID (`ibackup devices` shows it)"),
         (PHONES.replace("bob", "ANN"), 7, "name 'ANN' stands for two phones"),
+        ('every = "20h"', 1, "every is not known here; it belongs in [[phones]] or [nightly]."),
+        ('[nigtly]\nevery = "20h"', 1, "nigtly is not known; did you mean nightly?"),
+        ('[nightly]\nevry = "20h"', 2, "evry is not known; did you mean every?"),
+        ("[nightly]\nevery = 20", 2, "every takes a duration as in 90m, 20h, 7d or 8w"),
+        ('nightly.every = "x"', 1, "every takes a duration"),
+        ('[nightly]\nwindow = "21-7"', 2, 'window takes hours as in "21:00-07:00", or "always"'),
+        ('[nightly]\nwindow = "24:00-07:00"', 2, "window takes hours as in"),
+        ("[nightly]\nmax_prompts = -1", 2, "max_prompts takes a whole number, 0 or more"),
+        ("[nightly]\npower = 1", 2, "power takes true or false"),
+        ('[nightly]\nmin_free = "10"', 2, "min_free takes a size as in 500MB or 20GB"),
+        ("nightly = 1", 1, "nightly is written as a [nightly] table"),
+        ('[proof]\nfull_evry = "30d"', 2, "full_evry is not known; did you mean full_every?"),
+        ('[notify]\nfailed = ["no address"]', 2, "failed takes a list of addresses"),
+        ('[notify]\nheartbeat_url = "hc-ping.com"', 2, "heartbeat_url takes an address"),
+        ("[prune]\nkeep_last = 0", 1, "prune keeps nothing"),
+        (PHONES + "[phones.prune]\nkeep_lst = 1", 10, "keep_lst is not known; did you mean keep_last?"),
+        (PHONES + "window = 3", 9, 'window takes hours as in "21:00-07:00", or "always"'),
         (
             PHONES.replace(BOB.udid, ANN.udid.replace("-", "")),
             8,
@@ -88,8 +168,7 @@ def test_an_error_names_file_line_and_the_nearest_key(
     done = ibackup("list", "--config", path)
     assert (done.code, done.out) == (ExitCode.USAGE, "")
     assert f"{path}, line {line}: {said}" in done.flat_err
-    assert "Known keys: " in done.flat_err
-    assert "per phone: name, password_command, password_file, udid" in done.flat_err
+    assert "Known keys" in done.flat_err
 
 
 @pytest.mark.parametrize(

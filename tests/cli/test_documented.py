@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import ANN, Cli, snapshots
 from ibackup import config
+from ibackup.config.schema import TABLES, keys
 from ibackup.simulator import VirtualPhone
 from support.runs import flip
 
@@ -34,6 +36,14 @@ def test_every_member_of_the_json_is_on_its_page(
         ("show", "--phone", ANN.udid),
         ("show", "1999"),
         ("now", "-q"),
+        ("status", "--max-age", "0"),
+        ("schedule", "show"),
+        ("schedule", "install", "--print", "--kind", "systemd"),
+        ("config", "show"),
+        ("config", "check"),
+        ("setup", "--check"),
+        ("setup", "--yes", "--no-schedule", "--no-backup", "--phone", ANN.udid),
+        ("nightly", "--once", "--every", "0"),
         ("doctor", "--offline"),
         ("doctor", "--list-checks"),
     ):
@@ -54,6 +64,32 @@ def test_the_config_on_its_page_is_one_that_loads(docs: Path, tmp_path: Path) ->
     path.write_text(example[0], encoding="utf-8")
     found = config.load(str(path))
     assert [phone.name for phone in found.phones] == ["ann", "bob"]
-    keys = set(re.findall(r"^(\w+) =", example[0], re.MULTILINE))
-    known = config._KEYS | config._PHONE_KEYS | config._PRUNE_KEYS
-    assert keys == known - {"phones", "prune"}
+    told = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert told == {key.name for kind in TABLES.values() for _, key in keys(kind)}
+
+
+KEYS = [(table, key.name) for table, kind in TABLES.items() for _, key in keys(kind)]
+
+
+@pytest.mark.parametrize(("table", "name"), KEYS)
+def test_each_example_of_a_key_is_one_that_loads(tmp_path: Path, table: str, name: str) -> None:
+    key = next(key for _, key in keys(TABLES[table]) if key.name == name)
+    head = {"": "", "phones": '[[phones]]\nname = "x"\nudid = "00008101-000A0B0C0D0E0F01"\n'}
+    text = head.get(table, f"[{table}]\n")
+    path = tmp_path / "config.toml"
+    path.write_text(text + ("" if f"\n{name} =" in text else f"{name} = {key.example}\n"))
+    config.load(str(path))
+
+
+def test_the_defaults_are_as_the_page_says(tmp_path: Path) -> None:
+    told = [
+        f"[{table}]\n{key.name} = {key.default}\n"
+        for table, kind in TABLES.items()
+        for _, key in keys(kind)
+        if table in ("nightly", "proof", "notify") and re.match(r'"|\d|true|false', key.default)
+    ]
+    assert len(told) >= 9
+    for text in told:
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        assert replace(config.load(str(path)), path=None) == config.Config(), text

@@ -211,7 +211,7 @@ def test_the_table(tmp_path: Path) -> None:
         ("keep_last = true", "keep_last takes a whole number"),
         ('keep_last = "7"', "keep_last takes a whole number"),
         ('keep_within = "30"', "keep_within takes a duration"),
-        ("keep_within = 30", 'takes a text in "quotes"'),
+        ("keep_within = 30", "takes a duration as in"),
         ("keep_lsat = 7", "did you mean keep_last"),
         ("keep_last = 0", "keeps nothing"),
         ("", "keeps nothing"),

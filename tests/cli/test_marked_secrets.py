@@ -2,6 +2,8 @@
 
 import base64
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from ibackup.simulator.pairing import escrow_bag
 
 Plug = Callable[..., list[VirtualPhone]]
 SECRET = "Zaunkönig-MARKED-4711"
+TOKEN = "t0ken-MARKED-0815"  # in an address to which messages go
 MARKED = replace(
     ANN,
     seed=77,
@@ -42,7 +45,7 @@ def forms(secret: bytes) -> list[bytes]:
 
 def secrets(spec: PhoneSpec) -> list[bytes]:
     """What is to be nowhere at all, in every form."""
-    told = [SECRET.encode(), SECRET.encode("utf-16-le"), escrow_bag(spec)]
+    told = [TOKEN.encode(), SECRET.encode(), SECRET.encode("utf-16-le"), escrow_bag(spec)]
     return [form for secret in told for form in forms(secret)] + [b"PRIVATE KEY"]
 
 
@@ -122,8 +125,26 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path) 
     watch("to-finder", "latest", "--to", tmp_path / "finder")
     watch.unlocked("import", next((tmp_path / "finder").iterdir()), "--settled", code=2)
     watch("prune", "--keep-last", "1", "--yes")
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[notify]\ndesktop = false\nurls = ["json://{TOKEN}@127.0.0.1:9/{TOKEN}"]\n'
+        f'heartbeat_url = "http://127.0.0.1:9/{TOKEN}"\n'
+    )
+    config.chmod(0o600)
+    for extra in ([], ["--json"]):
+        watch.unlocked("nightly", "--once", "--every", "0", "--config", config, *extra)
+    threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    watch.unlocked("watch", "--config", config, code=130)
+    config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
+    config = tmp_path / "config.toml"
+    watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
+    watch("config", "show", "--config", config)
+    watch.unlocked("schedule", "install", "--print", "--kind", "systemd")
+    watch.unlocked("nightly", "--once", "--every", "0")
+    watch("watch", "--help")
+    watch("status", "--prometheus", tmp_path / "metrics.prom")
     watch("demo", "--help")
     assert watch.ran == set(COMMANDS), "a command that is not here is not looked at"
 

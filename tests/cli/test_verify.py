@@ -485,6 +485,16 @@ def test_a_backup_that_broke_off_says_how_it_goes_on(ibackup: Cli, other: Path) 
     assert "is gone on with when the program that made it backs up the phone again" in done.flat
 
 
+def test_nothing_is_promised_of_a_backup_without_its_list_of_files(ibackup: Cli, other: Path) -> None:
+    next(other.glob("??/*")).unlink()
+    done = ibackup("verify", other)
+    assert (done.code, "`ibackup extract`" in done.flat) == (ExitCode.DAMAGE, True)
+    (other / "Manifest.db").chmod(0o600)
+    (other / "Manifest.db").write_bytes(b"no database")
+    done = ibackup("verify", other)
+    assert (done.code, "`ibackup extract`" in done.flat) == (ExitCode.DAMAGE, False)
+
+
 def test_a_seal_is_not_for_snapshots(ibackup: Cli, anns: Path) -> None:
     for line in (("--seal", "x"), ("latest", "--seal")):
         done = ibackup("verify", *line)

@@ -81,6 +81,13 @@ def test_nothing_that_exists_is_called_planned(
     assert late == []
 
 
+def meant(command: click.Command, rest: str) -> click.Command:
+    """The command itself, or the one of a group that the next word names."""
+    if isinstance(command, click.Group) and rest.split():
+        return command.commands.get(rest.split()[0], command)
+    return command
+
+
 def test_every_option_used_exists(pages: dict[Path, str], commands: dict[str, click.Command]) -> None:
     unknown = []
     for page, text in pages.items():
@@ -90,9 +97,8 @@ def test_every_option_used_exists(pages: dict[Path, str], commands: dict[str, cl
             for name, rest in mentions(block):
                 if name not in commands:
                     continue
-                options = {
-                    option for param in commands[name].params for option in param.opts + param.secondary_opts
-                }
+                command = meant(commands[name], rest)
+                options = {option for param in command.params for option in param.opts + param.secondary_opts}
                 used = re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest.partition(" | ")[0].partition("#")[0])
                 unknown += [
                     f"{page.name}: ibackup {name} {each}" for each in used if each not in {*options, "--help"}

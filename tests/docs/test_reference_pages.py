@@ -8,6 +8,7 @@ from typing import get_args
 from ibackup.events import Phase, PromptKind
 from ibackup.manifest.findings import FindingKind
 from ibackup.store.proofs import Proofs
+from ibackup.store.seen import Seen
 from ibackup.store.snapshot import SnapshotMeta, Unreadable
 
 
@@ -31,6 +32,11 @@ def test_snapshot_record(root: Path) -> None:
 def test_proofs_record(root: Path) -> None:
     part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "proofs/ID.json")
     assert members(part) == {field.name for field in fields(Proofs)} | {"schema"}
+
+
+def test_seen_record(root: Path) -> None:
+    part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "seen.json")
+    assert members(part) == {field.name for field in fields(Seen)} | {"schema"}
 
 
 def test_json_phases_and_prompts(root: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from ibackup.simulator import Passcode
-from support.program import NEVER, Program
+from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, assert_sealed
-
-if sys.platform != "win32":
-    import pty
+from support.screens import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
@@ -32,53 +29,6 @@ try:
 except ImportError:
     pass
 """
-
-
-class Terminal:
-    """A program whose input and messages are a terminal; what it showed is kept."""
-
-    def __init__(
-        self, program: Program, *arguments: str, environment: dict[str, str | None] | None = None
-    ) -> None:
-        self._master, slave = pty.openpty()
-        self.shown = ""
-        self._changed = threading.Condition()
-        try:
-            self._process = program.start(*arguments, environment=environment, stdin=slave, stderr=slave)
-        finally:
-            os.close(slave)
-        self._program = program
-        self._reader = threading.Thread(target=self._read, name="terminal")
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._master, 4096)
-            except OSError:  # Linux says so when the other end is closed
-                data = b""
-            with self._changed:
-                self.shown += data.decode(errors="replace")
-                self._changed.notify_all()
-            if not data:
-                return
-
-    def answer(self, question: str, text: str) -> None:
-        """Wait for a question and answer it."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: question in self.shown, 30), self.shown
-        os.write(self._master, text.encode() + b"\n")
-
-    def end(self, code: int) -> str:
-        """Wait for its end; what it printed as its answer."""
-        out, _ = self._process.communicate(timeout=60)
-        self._reader.join()
-        os.close(self._master)
-        self._program.forget(self._process)
-        assert self._process.returncode == code, self.shown
-        for word in NEVER:
-            assert word not in self.shown
-        return out
 
 
 @pytest.fixture

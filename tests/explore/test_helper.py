@@ -123,13 +123,19 @@ def test_ctrl_c_ends_all_and_leaves_no_half_file(mint: Mint, tmp_path: Path) -> 
     specs = [Spec("MediaDomain", f"{n}", os.urandom(200_000)) for n in range(200)]
     minted = mint(PASSWORD, specs=specs)
     program = f"""
+import itertools, time
 from ibackup.explore.extraction import Wanted, extract
 from ibackup.explore.ready import Ready
 from ibackup.explore.selection import Selection
 from ibackup.manifest.backup import Backup
+numbers = itertools.count(1)
+def observe(event):
+    print(event, flush=True)
+    if next(numbers) == 3:
+        time.sleep(20)  # until Ctrl-C, which must not come when all is done
 with Backup.open({str(minted.folder)!r}) as backup:
     backup.unlock({PASSWORD!r})
-    extract(backup, Wanted(Selection(), {str(tmp_path / "out")!r}, writers=2), observer=lambda e: print(e, flush=True))
+    extract(backup, Wanted(Selection(), {str(tmp_path / "out")!r}, writers=2), observer=observe)
 """
     with subprocess.Popen(
         [sys.executable, "-c", program],

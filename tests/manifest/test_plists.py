@@ -111,10 +111,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_do_not_go_off(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: the machine may be busy
     with pytest.raises(NotABackup) as caught:
         plists.load(BOMBS[name], part="Manifest.plist")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert caught.value.what == "Manifest.plist cannot be read."
     assert caught.value.hint
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
+from ibackup.manifest.database import ManifestDb
 from ibackup.manifest.examine import Reader
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.findings import FindingKind as K
@@ -267,6 +268,20 @@ def test_a_row_that_cannot_be_used(mint: Mint, level: Level) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("column", ["fileID", "domain", "relativePath"])
+def test_a_missing_file_whose_row_holds_bytes_for_text(mint: Mint, column: str, level: Level) -> None:
+    """SQLite finds no bytes when it is asked for text: a quick check passed over what did not fit."""
+    made = mint()
+    made.edit_database(lambda db: db.execute(f"UPDATE Files SET {column} = CAST({column} AS BLOB)"))
+    assert run(made, level)[0] == []
+    made.blob(*PHOTO).unlink()
+    assert kinds(run(made, level)[0]) == [("missing", True, PHOTO[1])]
+    with Backup.open(made.folder) as backup:
+        assert backup.entry(*PLIST) is not None
+        assert len(list(backup.entries("HomeDomain"))) == 7
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("password", [None, PASSWORD])
 @pytest.mark.parametrize("kind", [1, 2, 4])
 def test_a_row_that_is_there_twice(mint: Mint, kind: int, password: str | None, level: Level) -> None:
@@ -432,6 +447,15 @@ def test_a_manifest_index_that_lost_rows(mint: Mint) -> None:
 
     made.edit_database(lose)
     assert [finding.kind for finding in run(made, Level.QUICK)[0]] == [K.MANIFEST_DAMAGED]
+
+
+def test_a_row_that_its_index_does_not_find_again(mint: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that does not fit is named all the same, not passed over."""
+    made = mint()
+    made.blob(*PHOTO).unlink()
+    monkeypatch.setattr(ManifestDb, "row", lambda *_: None)
+    findings, _ = run(made, Level.QUICK)
+    assert [(f.kind, f.file_id) for f in findings] == [(K.ROW_UNUSABLE, Minted.file_id(*PHOTO))]
 
 
 @pytest.mark.parametrize("era", ["10.2", "mbdb"])

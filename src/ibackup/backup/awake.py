@@ -57,8 +57,9 @@ def _windows() -> Iterator[bool]:
 
     continuous, system_required = 0x80000000, 0x00000001
     set_state = ctypes.windll.kernel32.SetThreadExecutionState  # type: ignore[attr-defined, unused-ignore]
-    held = bool(set_state(continuous | system_required))
+    before = set_state(continuous | system_required)
     try:
-        yield held
+        yield bool(before)
     finally:
-        set_state(continuous)
+        # Within a block of the same kind it stays held.
+        set_state(continuous | (before & system_required))

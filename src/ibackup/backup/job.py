@@ -25,7 +25,7 @@ from ibackup.errors import ConnectionLost, IbackupError, NoPhone, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.plists import StatusPlist
-from ibackup.store import Draft, PhoneFolder, Snapshot, Unreadable, WorkingCopy, free_bytes
+from ibackup.store import Draft, PhoneFolder, Seen, Snapshot, Unreadable, WorkingCopy, free_bytes
 from ibackup.store.trouble import telling
 
 _log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ def back_up(request: Request, observe: Observer) -> Result:
         phone = connect(request.udid, request.wait)
         folder = request.store.phone(phone.udid, told_by_phone=True)
         with folder.lock() as lock:
+            _remember(folder, phone)
             made = _Run(request, phone, folder, observe, lambda: connect(phone.udid, 0)).make()
             with made.working as working:
                 finishing.check(working, request.password, observe)
@@ -66,6 +67,14 @@ def back_up(request: Request, observe: Observer) -> Result:
                 snapshot = finishing.close(working, observe)
             _clear_up(folder, observe)
     return _result(snapshot, made, started, time.monotonic() - began)
+
+
+def _remember(folder: PhoneFolder, phone: Phone) -> None:
+    """Keep what the phone tells about iCloud, for when it is away."""
+    facts = phone.facts
+    folder.remember(
+        Seen.told(facts.name, facts.cloud_backup_enabled, facts.last_cloud_backup, datetime.now(UTC))
+    )
 
 
 def _clear_up(folder: PhoneFolder, observe: Observer) -> None:
@@ -266,7 +275,9 @@ class _Run:
         kept = working.reconciled.kept_bytes
         with telling("The store could not be written."):
             free = free_bytes(working.path)
-        expected = room.estimate(self._phone.facts, working.base, kept)
+        # A backup that lacks a file is corrupt to the phone: it then sends everything.
+        lacking = any(path != "Info.plist" for path in working.cloned.left_out)
+        expected = room.estimate(self._phone.facts, None if lacking else working.base, kept)
         _log.debug("%d bytes free, at most about %s expected", free, expected.bytes)
         room.tell(expected, self._request.store.path, free, self._observe)
         working.advance("receiving")

@@ -1,11 +1,14 @@
 """What every command has: the common options, the reporter, the store and the phone that are meant."""
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -72,6 +75,10 @@ class App:
         """The config file, read once."""
         return config_file.load(self.settings.config)
 
+    def take_config(self, config: config_file.Config) -> None:
+        """Go on with another config than the one that was read, after it was written."""
+        self.__dict__["config"] = config  # where cached_property keeps it
+
     @property
     def udid(self) -> str | None:
         """The phone asked for by ``--phone``: a configured name becomes its UDID.
@@ -112,17 +119,23 @@ class App:
         _log.debug("config %s, store %s", self.config.path or "none", path)
         return Store.open(path, create=create, new_store=new_store, observer=self.reporter)
 
-    def start(self, command: str) -> None:
-        """Note which command runs, and begin the log where one is asked for."""
+    def start(self, command: str, *, own_log: str = "") -> None:
+        """Note which command runs, and begin the log where one is asked for.
+
+        Args:
+            command: its name.
+            own_log: the name of a log that this command keeps in any case, in the user's state.
+        """
         self.command = command
         settings = self.settings
-        if self._handlers is None and (settings.log_file or settings.verbose):
+        if self._handlers is None and (settings.log_file or settings.verbose or own_log):
             from ibackup.cli.logs import start_log
 
             self._handlers = start_log(
-                settings.log_file,
+                settings.log_file or _own_log(own_log),
                 say=self.reporter.say if settings.verbose else None,
                 redact=not settings.no_redact,
+                rotate=bool(own_log),
             )
             _log.info("%s", f"ibackup {command}")
 
@@ -179,6 +192,20 @@ class App:
 
             end_log(self._handlers)
             self._handlers = None
+
+
+def _own_log(name: str) -> str | None:
+    """Where a command keeps its own log; None where it has none, or cannot."""
+    if not name:
+        return None
+    from ibackup.store.known import state_dir
+
+    folder = state_dir()
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return os.path.join(folder, name) if os.access(folder, os.W_OK) else None
 
 
 # -- options ------------------------------------------------------------------------------------------------
@@ -272,7 +299,7 @@ def ibackup_group(name: str) -> Callable[[Callable[[], None]], click.Group]:
 
 
 def ibackup_command(
-    name: str, *, epilog: str = "", **attributes: Any
+    name: str, *, epilog: str = "", own_log: str = "", **attributes: Any
 ) -> Callable[[Callable[..., int]], click.Command]:
     """A command of ours: the common options, the App as first argument, an exit code returned."""
 
@@ -280,7 +307,7 @@ def ibackup_command(
         def body(*args: Any, **kwargs: Any) -> int:
             context = click.get_current_context()
             app = context.ensure_object(App)
-            app.start(_command_name(context))
+            app.start(_command_name(context), own_log=own_log)
             try:
                 return function(app, *args, **kwargs)
             except (KeyboardInterrupt, click.Abort):
@@ -325,6 +352,8 @@ def usage_error(error: click.ClickException, app: App) -> UsageError:
 _AFTER = {
     "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
     "there.",
+    "nightly": "Finished snapshots are untouched, and what has arrived is kept: the next run goes on from there.",
+    "watch": "Finished snapshots are untouched, and what has arrived is kept: the next run goes on from there.",
     "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left.",
     "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
     "to-finder": "Nothing was put there, and the snapshot was not changed.",
@@ -352,7 +381,71 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Size(click.ParamType[int]):
+    """``500MB``, ``20GB``; a bare 0 is 0. The value is in bytes."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse a size."""
+        found = config_file.size_bytes(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a size; write 500MB or 20GB.", param, ctx)
+        return found
+
+
+class Count(click.ParamType[int]):
+    """A whole number, 0 or more; click's own range would write itself into each line of the help."""
+
+    name = "count"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse it."""
+        text = str(value)
+        if not text.isascii() or not text.isdigit() or len(text) > 6:
+            self.fail(f"{value!r} is not a whole number from 0 to 999999.", param, ctx)
+        return int(text)
+
+
+class Hours(click.ParamType[config_file.Window]):
+    """``21:00-07:00``, or ``always``."""
+
+    name = "hours"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> config_file.Window:
+        """Parse hours of the day."""
+        found = config_file.window(str(value))
+        if found is None:
+            self.fail(f"{value!r} are no hours; write 21:00-07:00, or always.", param, ctx)
+        return found
+
+
+class TimeOfDay(click.ParamType[time]):
+    """``21:30``, by the clock on the wall."""
+
+    name = "time of day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> time:
+        """Parse a time of day."""
+        if isinstance(value, time):
+            return value
+        found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", str(value), re.ASCII)
+        try:
+            return time(int(found[1]), int(found[2])) if found else self._fail(value, param, ctx)
+        except ValueError:
+            return self._fail(value, param, ctx)
+
+    def _fail(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        self.fail(f"{value!r} is not a time of day; write 21:30.", param, ctx)
+
+
 DURATION = Duration()
+SIZE = Size()
+HOURS = Hours()
+COUNT = Count()
+TIME_OF_DAY = TimeOfDay()
 
 
 def patience() -> float:

@@ -3,7 +3,10 @@
 Secrets never reach a logger at all; this is for identities, and the second line of defence.
 """
 
+import contextlib
+import io
 import logging
+import logging.handlers
 import os
 import platform
 import re
@@ -18,6 +21,7 @@ from ibackup.events import Caution, Event, Note, PhaseStarted, Progress, Prompt,
 _log = logging.getLogger("ibackup")
 _events = logging.getLogger("ibackup.events")  # what the screen shows anyway
 _PROGRESS_EVERY_S = 30.0
+_ROTATE_BYTES, _ROTATED = 1_000_000, 5
 _PATTERNS = [
     # UDIDs: 8-16 since 2018, 40 hex before; also below a folder name.
     (re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{16}(?![0-9A-Fa-f])"), "<udid>"),
@@ -66,11 +70,36 @@ class _Screen(logging.Handler):
         self._say(self.format(record))
 
 
-def start_log(file: str | None, *, say: Callable[[str], None] | None, redact: bool) -> list[logging.Handler]:
+class _Rotating(logging.handlers.RotatingFileHandler):
+    """A log that does not grow for ever; each of its files is for its owner alone."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            path, maxBytes=_ROTATE_BYTES, backupCount=_ROTATED, encoding="utf-8", errors="backslashreplace"
+        )
+
+    def _open(self) -> io.TextIOWrapper:
+        _touch(self.baseFilename)
+        return super()._open()
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        # Another run that writes the same file on Windows keeps it from being renamed: then it grows for now.
+        with contextlib.suppress(PermissionError):
+            super().doRollover()
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+
+
+def start_log(
+    file: str | None, *, say: Callable[[str], None] | None, redact: bool, rotate: bool = False
+) -> list[logging.Handler]:
     """Begin to log; whoever gets the handlers hands them to ``end_log``.
 
     Args:
         file: appended to; made for its owner alone.
+        rotate: begin a new file when it is large, and keep a few of the old ones.
         say: prints a line on the screen, for ``-v``.
         redact: take out what identifies a phone or its owner.
 
@@ -81,8 +110,12 @@ def start_log(file: str | None, *, say: Callable[[str], None] | None, redact: bo
     if file:
         try:
             path = os.path.expanduser(file)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-            handlers.append(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
+            _touch(path)
+            handlers.append(
+                _Rotating(path)
+                if rotate
+                else logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+            )
         except OSError as error:
             raise UsageError(
                 f"The log file {file!r} cannot be written: {error.strerror}.",

@@ -24,14 +24,20 @@ from ibackup.errors import ExitCode, IbackupError, UsageError
 # name: (module, one line of help); in the order in which --help shows them, what most people need first.
 COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
+    "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
     "doctor": "Why iCloud Backup fails, and what helps",
+    "setup": "Set it all up: a few questions, a schedule, the first backup",
+    "nightly": "Back up every phone that is due: what cron runs",
+    "watch": "Back up each phone when it is plugged in",
+    "schedule": "Have the system start the nightly backups",
     "devices": "Phones that are connected, and their state",
     "list": "The snapshots in the store",
     "show": "One snapshot: what is in it and what proves it",
     "files": "Look into a snapshot",
     "extract": "Take files out of a snapshot",
     "diff": "Compare two snapshots",
+    "config": "What holds, and whether the config file is right",
     "prune": "Remove old snapshots by rules",
     "pin": "Have prune leave a snapshot alone",
     "import": "Adopt a backup that Finder, iTunes or another program made",
@@ -42,7 +48,7 @@ COMMANDS = {
 }
 
 EPILOG = (
-    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup verify; ibackup doctor when iCloud fails."
+    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup; ibackup doctor when iCloud fails."
 )
 
 

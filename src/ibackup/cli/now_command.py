@@ -1,6 +1,7 @@
 """``ibackup now``: the main job."""
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ from ibackup.errors import ExitCode, IbackupError, NoRoom
 from ibackup.events import Caution, Note
 
 if TYPE_CHECKING:
-    from ibackup.backup import Result
+    from ibackup.backup import Request, Result
     from ibackup.store import Store, Unreadable
 
 _NEVER = "photos and files that are only in iCloud, the apps themselves (they are downloaded again), Apple Pay cards"
@@ -55,8 +56,7 @@ def command(
     The phone must be unlocked; it asks for its passcode at every backup. Earlier backups are never changed,
     whatever happens to this one. Only what is new is transferred.
     """
-    from ibackup.backup import Request, back_up
-    from ibackup.store.clone import NoLinks
+    from ibackup.backup import Request
 
     sources = PasswordSources(app, password_file, password_command, ask=False)
     if password_file:
@@ -70,28 +70,52 @@ def command(
         patience=patience if patience is not None else common.patience(),
         password=sources.find,
     )
+    ended = run(app, request)
+    return app.result(
+        ended.payload, ended.text, ended.code, message=ended.message, hint=ended.hint, skippable=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a backup ended that came to a snapshot: what goes into the result."""
+
+    payload: dict[str, object]
+    text: str
+    code: ExitCode = ExitCode.OK
+    message: str = ""
+    hint: str = ""
+
+
+def run(app: App, request: "Request") -> Ended:
+    """Make the backup, ask about copies where somebody can be asked, and apply the config's rule."""
+    from ibackup.backup import back_up
+    from ibackup.store.clone import NoLinks
+
     _tell_left_overs(app, request.store)
     try:
         result = back_up(request, app.reporter)
     except NoLinks as error:
-        if copies is not None or not app.asks or not _agrees(app, error):
+        if request.copies is not None or not app.asks or not _agrees(app, error):
             raise
         result = back_up(request.with_copies(), app.reporter)
     except NoRoom as error:
         raise with_what_prune_gives(app, request.store, error) from error
     unexpected = [file for file in result.unreadable if not file.expected]
     pruned, text = _prune(app, request.store, result.udid)
-    hint = _icloud_hint(result, sources)
+    is_set_up = app.config.phone(result.udid) is not None
+    hint = _icloud_hint(result, request)
     payload = _payload(result) | {"pruned": pruned, "icloud_hint": hint}
-    text = "\n".join(part for part in (_text(result, unexpected), text, wrap(hint or "")) if part)
+    said = _text(result, unexpected, is_set_up=is_set_up)
+    text = "\n".join(part for part in (said, text, wrap(hint or "")) if part)
     if not unexpected:
-        return app.result(payload, text, skippable=True)
-    return app.result(
+        return Ended(payload, text)
+    return Ended(
         payload,
         text,
         ExitCode.UNREADABLE_FILES,
-        message=f"The phone could not read {count_text(len(unexpected), 'file')}; the rest is backed up.",
-        hint="Restart the phone and back up again.",
+        f"The phone could not read {count_text(len(unexpected), 'file')}; the rest is backed up.",
+        "Restart the phone and back up again.",
     )
 
 
@@ -111,7 +135,7 @@ def _tell_left_overs(app: App, store: "Store") -> None:
             )
 
 
-def _icloud_hint(result: "Result", sources: PasswordSources) -> str | None:
+def _icloud_hint(result: "Result", request: "Request") -> str | None:
     """What the phone noted in this backup of failed iCloud backups, where it can be read."""
     from ibackup.doctor.hint import hint_of
     from ibackup.store import Snapshot
@@ -119,7 +143,7 @@ def _icloud_hint(result: "Result", sources: PasswordSources) -> str | None:
     if result.encrypted and result.checked != "manifest":
         return None  # no password, or another one's
     try:
-        password = sources.find(result.udid) if result.encrypted else None
+        password = request.password(result.udid) if result.encrypted else None
         return hint_of(Snapshot.open(result.path), password)
     except IbackupError:
         return None  # the backup is made, whatever comes of this
@@ -127,12 +151,13 @@ def _icloud_hint(result: "Result", sources: PasswordSources) -> str | None:
 
 def _prune(app: App, store: "Store", udid: str) -> tuple[list[dict[str, object]], str]:
     """Apply the config's rule; the backup is made, whatever comes of this."""
-    if app.config.prune is None:
-        return [], ""
-    from ibackup.cli.prune_command import after_success, removed_rows, removed_text
+    from ibackup.cli.prune_command import removed_rows, removed_text
+    from ibackup.keeping.pruning import after_success
+    from ibackup.keeping.retention import Rules
 
     try:
-        done = after_success(app.config.prune, store.phone(udid), app.reporter)
+        rules = Rules.configured(app.config.rules(udid).prune)
+        done = after_success(store.phone(udid), rules, app.reporter)
     except IbackupError as error:
         app.reporter(Caution(f"Old snapshots could not be removed. {error.message}", error.hint))
         return [], ""
@@ -167,7 +192,7 @@ def _payload(result: "Result") -> dict[str, object]:
     }
 
 
-def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
+def _text(result: "Result", unexpected: "list[Unreadable]", *, is_set_up: bool) -> str:
     done = "Backed up and checked" if result.checked == "manifest" else "Backed up"
     but = f", all but {count_text(len(unexpected), 'file')}" if unexpected else ""
     size = f"{size_text(result.bytes)}, {count_text(result.files, 'file')}"
@@ -188,12 +213,15 @@ def _text(result: "Result", unexpected: "list[Unreadable]") -> str:
         lines.append(
             wrap(
                 "Anyone who has this disk can read the backup. Encryption can wait until tomorrow; it is switched on "
-                f"once, for all backups to come: {_how_to_encrypt()}."
+                f"once, for all backups to come: {how_to_encrypt()}."
             )
         )
-    lines.append(
-        wrap("Next: `ibackup verify` proves it again at any time. One disk is one copy: keep a second.")
+    following = (
+        "`ibackup verify` proves it again at any time"
+        if is_set_up
+        else "`ibackup setup` has it done every evening, and `ibackup verify` proves it again at any time"
     )
+    lines.append(wrap(f"Next: {following}. One disk is one copy: keep a second."))
     return "\n".join(lines)
 
 
@@ -210,7 +238,8 @@ def _unread(snapshot: str, files: "list[Unreadable]") -> list[str]:
     return lines
 
 
-def _how_to_encrypt() -> str:
+def how_to_encrypt() -> str:
+    """How encryption is switched on with the programs that this system has."""
     if sys.platform in ("darwin", "win32"):
         program = "Finder" if sys.platform == "darwin" else "Apple Devices"
         return f'in {program}, "Encrypt local backup"'

@@ -5,41 +5,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ibackup.cli.common import DURATION, App, ibackup_command
+from ibackup.cli.common import COUNT, DURATION, App, ibackup_command
 from ibackup.cli.output import count_text, printable, rfc3339, size_text, time_text, wrap
 from ibackup.errors import UsageError
 
 if TYPE_CHECKING:
-    from ibackup.config import PruneConfig
-    from ibackup.events import Observer
     from ibackup.keeping.pruning import Going, Kept, Plan
-    from ibackup.keeping.retention import Rules
-    from ibackup.store import PhoneFolder
-
-
-class _Count(click.ParamType[int]):
-    """A whole number, 0 or more; click's own range would write itself into each line of the help."""
-
-    name = "count"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse it."""
-        text = str(value)
-        if not text.isascii() or not text.isdigit() or len(text) > 6:
-            self.fail(f"{value!r} is not a whole number from 0 to 999999.", param, ctx)
-        return int(text)
-
-
-_COUNT = _Count()
 
 
 @ibackup_command("prune")
-@click.option("--keep-last", type=_COUNT, metavar="N", help="Keep the newest N")
-@click.option(
-    "--keep-daily", type=_COUNT, metavar="N", help="Keep the newest of each of N days that have one"
-)
-@click.option("--keep-weekly", type=_COUNT, metavar="N", help="The same for N weeks")
-@click.option("--keep-monthly", type=_COUNT, metavar="N", help="The same for N months")
+@click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N")
+@click.option("--keep-daily", type=COUNT, metavar="N", help="Keep the newest of each of N days that have one")
+@click.option("--keep-weekly", type=COUNT, metavar="N", help="The same for N weeks")
+@click.option("--keep-monthly", type=COUNT, metavar="N", help="The same for N months")
 @click.option(
     "--keep-within",
     type=DURATION,
@@ -61,7 +39,7 @@ def command(
     """Remove old snapshots, of each phone those that no rule keeps.
 
     Everything is counted from the phone's newest snapshot, not from today. Whatever the rules say, the newest good
-    snapshot, the newest proven one and pinned ones stay. Without a rule here, the [prune] table of the config file
+    snapshot, the newest proven one and pinned ones stay. Without a rule here, the config file's rule for the phone
     counts; without that, nothing is removed.
     """
     from ibackup.keeping.pruning import carry_out, plan, require_rule
@@ -74,15 +52,19 @@ def command(
         keep_monthly or 0,
         timedelta(seconds=keep_within or 0),
     )
-    if not rules.any and app.config.prune is not None:
-        rules = configured(app.config.prune)
-    require_rule(rules)
+    if app.config.prune is None and not any(phone.prune for phone in app.config.phones):
+        require_rule(rules)
     store = app.open_store()
     folders = [store.phone(app.udid)] if app.udid else store.phones()
-    plans = [(folder, plan(folder, rules, observe=app.reporter)) for folder in folders if folder.entries()]
+    ruled = [
+        (folder, rules if rules.any else Rules.configured(app.config.rules(folder.udid).prune))
+        for folder in folders
+        if folder.entries()
+    ]
+    plans = [(folder, each, plan(folder, each, observe=app.reporter)) for folder, each in ruled if each.any]
     if not plans:
         return app.result(_payload([], dry_run=dry_run), "There is no snapshot to remove.")
-    count = sum(len(each.going) for _, each in plans)
+    count = sum(len(each.going) for *_, each in plans)
     if count and not dry_run and not yes:
         if not app.asks:
             raise UsageError(
@@ -90,44 +72,17 @@ def command(
                 hint="Give --yes to remove them, or --dry-run to see which.",
             )
         app.stop_progress()
-        click.echo("\n\n".join(_text(each, dry_run=True) for _, each in plans), err=True)
+        click.echo("\n\n".join(_text(each, dry_run=True) for *_, each in plans), err=True)
         if not click.confirm(f"Remove {count_text(count, 'snapshot')} for good?", err=True):
             dry_run = True
-    done = plans
-    if not dry_run:
-        done = [
-            (
-                folder,
-                carry_out(folder, rules, each, observe=app.reporter)
-                if each.going or folder.left_overs()
-                else each,
-            )
-            for folder, each in plans
-        ]
-    text = "\n\n".join(_text(each, dry_run=dry_run) for _, each in done)
-    return app.result(_payload([each for _, each in done], dry_run=dry_run), text)
-
-
-def configured(rule: "PruneConfig") -> "Rules":
-    """The rules that the config file gives."""
-    from ibackup.keeping.retention import Rules
-
-    return Rules(
-        rule.keep_last,
-        rule.keep_daily,
-        rule.keep_weekly,
-        rule.keep_monthly,
-        timedelta(seconds=rule.keep_within_s),
-    )
-
-
-def after_success(rule: "PruneConfig", folder: "PhoneFolder", observe: "Observer") -> "Plan | None":
-    """Prune one phone's snapshots by the config's rule; None when none had to go."""
-    from ibackup.keeping.pruning import carry_out, plan
-
-    rules = configured(rule)
-    planned = plan(folder, rules, observe=observe)
-    return carry_out(folder, rules, planned, observe=observe) if planned.going else None
+    done = [
+        carry_out(folder, rule, each, observe=app.reporter)
+        if not dry_run and (each.going or folder.left_overs())
+        else each
+        for folder, rule, each in plans
+    ]
+    text = "\n\n".join(_text(each, dry_run=dry_run) for each in done)
+    return app.result(_payload(done, dry_run=dry_run), text)
 
 
 def removed_text(plan: "Plan") -> str:

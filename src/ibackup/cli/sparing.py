@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from ibackup.cli.common import App
 from ibackup.cli.output import size_text
-from ibackup.cli.prune_command import configured
 from ibackup.errors import IbackupError, NoRoom
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def with_what_prune_gives(app: App, store: "Store", error: NoRoom) -> NoRoom:
 
     tries = [("ibackup prune --keep-last 1", Rules(last=1))]
     if app.config.prune is not None:
-        tries.insert(0, ("ibackup prune", configured(app.config.prune)))
+        tries.insert(0, ("ibackup prune", Rules.configured(app.config.prune)))
     # The error itself is what matters: whatever is wrong with the store beside, its own commands tell.
     with contextlib.suppress(IbackupError, OSError):
         for command, rules in tries:

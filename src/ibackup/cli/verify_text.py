@@ -182,9 +182,11 @@ def _advice(verdict: "Verdict") -> Iterator[str]:
             yield wrap(
                 "A backup that broke off is gone on with when the program that made it backs up the phone again."
             )
+        # Without its list of files nothing can be taken out by name.
+        out = " What is not named above can still be taken out: `ibackup extract`."
         yield wrap(
             "What to do: take a new backup now, to another disk if this one may be failing, and keep this one until "
-            "then. What is not named above can still be taken out: `ibackup extract`."
+            f"then.{out if verdict.summary.manifest_checked else ''}"
         )
         return
     if verdict.intact_in:

@@ -151,6 +151,12 @@ def _write_pin(folder: PhoneFolder, snapshot: Snapshot, *, pinned: bool, note: s
     return proofs
 
 
+def after_success(folder: PhoneFolder, rules: Rules, observe: Observer = ignore) -> Plan | None:
+    """Prune one phone's snapshots after a backup; None when none had to go, or nothing says what to keep."""
+    planned = plan(folder, rules, observe=observe) if rules.any else None
+    return carry_out(folder, rules, planned, observe=observe) if planned and planned.going else None
+
+
 def require_rule(rules: Rules) -> None:
     """Raise UsageError when no rule keeps anything."""
     if not rules.any:

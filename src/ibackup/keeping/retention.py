@@ -8,7 +8,9 @@ month, since what is whole in it may be all there is.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Literal, Self
+
+from ibackup.config import PruneConfig
 
 Reason = Literal[
     "last",
@@ -42,6 +44,14 @@ class Rules:
     weekly: int = 0
     monthly: int = 0
     within: timedelta = timedelta(0)
+
+    @classmethod
+    def configured(cls, rule: PruneConfig | None) -> Self:
+        """What the config file says; no rule at all where it says nothing."""
+        if rule is None:
+            return cls()
+        within = timedelta(seconds=rule.keep_within_s)
+        return cls(rule.keep_last, rule.keep_daily, rule.keep_weekly, rule.keep_monthly, within)
 
     @property
     def any(self) -> bool:

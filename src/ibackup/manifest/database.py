@@ -154,7 +154,7 @@ class ManifestDb:
             FormatError: the database is damaged.
         """
         if domain is not None:
-            return self._query("WHERE domain = CAST(? AS TEXT)", domain)
+            return self._query("WHERE domain IN (CAST(? AS TEXT), ?)", domain, domain)
         return self._query("") if settles is None or self._decode_blob is not None else self._scan(settles)
 
     def rows_by_id(self) -> Iterator[Row | BadRow]:
@@ -163,10 +163,11 @@ class ManifestDb:
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""
-        return next(self._query("WHERE fileID = CAST(? AS TEXT)", file_id), None)
+        return next(self._query("WHERE fileID IN (CAST(? AS TEXT), ?)", file_id, file_id), None)
 
     def _query(self, where: str, *values: str) -> Iterator[Row | BadRow]:
-        # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text.
+        # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text. A database
+        # that another program made may hold them as bytes, too.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
         try:
             with _closing(self._connection.execute(f"{_SELECT} {where}", cells_of)) as cursor:

@@ -114,8 +114,11 @@ class Scanned:
                 seen.add(digest)
                 if stored != _FINE and not is_good(digest.hex(), stored):
                     row = self._rows.row(digest.hex())
-                    if row is not None:
-                        yield row
+                    yield (
+                        row
+                        if row is not None
+                        else BadRow(digest.hex(), "", "", "its index does not lead to it")
+                    )
         except FormatError as error:
             self.broken = error
             self._kept = [bytearray() for _ in PREFIXES]

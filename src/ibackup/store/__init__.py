@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ibackup.store.phone_folder import PhoneFolder as PhoneFolder
     from ibackup.store.proofs import Proof as Proof
     from ibackup.store.proofs import Proofs as Proofs
+    from ibackup.store.seen import Seen as Seen
     from ibackup.store.snapshot import BrokenSnapshot as BrokenSnapshot
     from ibackup.store.snapshot import Draft as Draft
     from ibackup.store.snapshot import Snapshot as Snapshot
@@ -29,6 +30,7 @@ _HOMES = {
     "PhoneFolder": "phone_folder",
     "Proof": "proofs",
     "Proofs": "proofs",
+    "Seen": "seen",
     "Snapshot": "snapshot",
     "SnapshotMeta": "snapshot",
     "Store": "store",

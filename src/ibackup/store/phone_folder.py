@@ -12,6 +12,7 @@ from ibackup.store import durable, times
 from ibackup.store.lock import Holder, PhoneLock, holder_of
 from ibackup.store.proofs import Proof, Proofs
 from ibackup.store.run import RUN_NAME, Run, is_run_id
+from ibackup.store.seen import Seen
 from ibackup.store.snapshot import META_NAME, SEAL_NAME, BrokenSnapshot, Snapshot
 from ibackup.store.trouble import telling
 
@@ -202,6 +203,16 @@ class PhoneFolder:
     def write_proofs(self, snapshot_id: str, proofs: Proofs) -> None:
         """Put these in place of what was known: for pins."""
         proofs.write(self._proofs_file(snapshot_id))
+
+    # -- what the phone told --------------------------------------------------------------------------------
+
+    def seen(self) -> Seen | None:
+        """What the phone told when it was last connected, as far as that was kept."""
+        return Seen.read(self.path)
+
+    def remember(self, told: Seen) -> bool:
+        """Keep what the phone tells now; with the lock held. False when that cannot be written down."""
+        return told.after(self.seen()).write(self.path)
 
     # -- what broken runs left ------------------------------------------------------------------------------
 

@@ -1,0 +1,367 @@
+"""Nights, played through with virtual iPhones and a clock that jumps."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ibackup.config import PhoneConfig, ProofConfig, PruneConfig
+from ibackup.errors import ExitCode, StoreMissing
+from ibackup.simulator import VirtualPhone
+from ibackup.simulator.spec import DropInPhase, Passcode, StartSessionError
+from ibackup.store import Store
+from ibackup.store.lock import Holder
+from ibackup.unattended.job import worst
+from ibackup.unattended.turn import my_turn
+from support.runs import assert_is_the_phone, blob, flip, photograph
+from unattended.conftest import ANN, BOB, House, codes, states
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+def test_a_whole_night(house: House) -> None:
+    """Plugged in late, its prompt answered after a while, dropped, resumed, proven, pruned, reported."""
+    phone = house.ann(snapshots=2)
+    house.config = replace(house.config, prune=PruneConfig(keep_last=2))
+    phone.change(added=6)
+    phone.passcode = Passcode(kind="late", delay_s=0.5)
+    # Twice: within one run a lost connection is made anew once.
+    phone.set_faults(DropInPhase(phase="uploading", after=2, times=2))
+    house.clock.plan(timedelta(hours=2), lambda: house.server.attach(phone))
+    oldest = house.of(phone).snapshots()[0].id
+
+    report = house.night()
+
+    assert report.code == 0
+    assert states(report) == {"Ann": "done"}
+    assert [each.attempt.state for each in house.outcomes] == ["failed", "done"]
+    assert house.outcomes[0].attempt.code == ExitCode.CONNECTION_LOST
+    snapshots = house.of(phone).snapshots()
+    assert len(snapshots) == 2
+    assert report.phones[0].pruned == (oldest,)
+    assert_is_the_phone(snapshots[-1].path, phone)
+    assert any("Going on with a backup that was interrupted" in note for note in house.told.notes)
+    assert report.phones[0].prompts == 3
+    proofs = {(each.snapshot, each.level, each.good) for each in report.phones[0].proofs}
+    assert (snapshots[-1].id, "quick", True) in proofs
+    assert house.ears.alarms == ["needs_passcode", "needs_passcode", "failed", "needs_passcode", "done"]
+    assert "Enter the passcode on the iPhone Ann" in house.ears.messages[0].text
+    assert house.ears.beats == ["start", "success"]
+    # It was plugged in two hours after the night began, and tried again five minutes after it dropped.
+    assert house.clock.now() < house.clock.started + timedelta(hours=2, minutes=10)
+    record = house.journal.read()
+    assert record.phone(phone.udid).last == report.phones[0].attempt
+    assert record.last_run is not None
+    assert record.last_run.code == 0
+
+
+def test_nobody_answers_and_the_next_phone_has_its_turn(house: House) -> None:
+    house.clock.speed = 1200  # five minutes in a quarter of a second
+    house.nightly(window=None)
+    ann, bob = VirtualPhone(ANN), VirtualPhone(BOB)
+    ann.passcode = Passcode(kind="never", delay_s=30)
+    house.server.attach(ann)
+    house.server.attach(bob)
+    report = house.night()
+    assert states(report) == {"Ann": "unanswered", "Bob": "done"}
+    assert "Nobody entered the passcode on Ann within 5 minutes" in report.phones[0].attempt.message
+    assert report.phones[0].codes == {ExitCode.STALE}  # it has no backup at all
+    assert report.code == ExitCode.STALE
+
+
+def test_at_most_three_prompts_a_night_with_growing_pauses(house: House) -> None:
+    phone = house.ann()
+    phone.passcode = Passcode(kind="cancelled", delay_s=0.4)
+    house.server.attach(phone)
+    began = house.clock.now()
+    tries: list[float] = []
+    report = house.night(report=lambda _: tries.append((house.clock.now() - began).total_seconds() / 60))
+    assert states(report) == {"Ann": "unanswered"}
+    assert report.code == 0  # younger than a week: no error, but named
+    assert house.ears.alarms == ["needs_passcode"] * 3
+    assert [round(after - before) for before, after in pairwise(tries)][:2] == [5, 10]
+    assert "3 times tonight" in report.phones[0].attempt.message
+    # The next night it may ask again.
+    house.clock.jump(timedelta(hours=16))
+    phone.passcode = Passcode(kind="answered", delay_s=0.4)
+    assert states(house.night()) == {"Ann": "done"}
+
+
+def test_plugging_it_in_again_ends_a_pause(house: House) -> None:
+    phone = house.ann()
+    phone.passcode = Passcode(kind="cancelled", delay_s=0.4)
+    house.server.attach(phone)
+
+    def replug() -> None:
+        phone.passcode = Passcode(kind="answered", delay_s=0.4)
+        house.server.detach(phone)
+        house.server.attach(phone)
+
+    began = house.clock.now()
+    house.clock.plan(began - house.clock.started + 32 * MINUTE, replug)
+    assert states(house.night()) == {"Ann": "done"}
+    assert house.clock.now() - began < 34 * MINUTE
+
+
+def test_a_locked_phone_is_unlocked_after_a_while(house: House) -> None:
+    phone = house.ann()
+    phone.set_faults(StartSessionError(error="PasswordProtected"))
+    house.server.attach(phone)
+    report = house.night(once=True)
+    assert states(report) == {"Ann": "unanswered"}
+    assert house.clock.now() == house.clock.started  # it did not wait
+    house.clock.plan(timedelta(minutes=33), phone.set_faults)
+    assert states(house.night()) == {"Ann": "done"}
+    texts = [message.text for message in house.ears.messages]
+    assert sum("Unlock the iPhone Ann" in text for text in texts) == 1
+
+
+def test_a_phone_without_power_is_left_alone(house: House) -> None:
+    phone = house.ann()
+    phone.set_value("com.apple.mobile.battery", "ExternalConnected", False)
+    house.server.attach(phone)
+    report = house.night(once=True)
+    assert states(report) == {"Ann": "no_power"}
+    assert report.code == 0
+    house.nightly(power=False)
+    assert states(house.night(once=True)) == {"Ann": "done"}
+
+
+def test_a_week_of_absence_is_one_alarm_a_day(house: House) -> None:
+    house.ann()
+    stale_on: list[int] = []
+    for hour in range(24, 10 * 24):  # as a cron job that runs every hour
+        before = len(house.ears.messages)
+        report = house.night(once=True)
+        assert hour == 7 * 24 or report.code == (ExitCode.STALE if hour > 7 * 24 else 0)
+        assert states(report) == {"Ann": "absent"}
+        stale_on += [hour // 24] * (len(house.ears.messages) - before)
+        house.clock.jump(HOUR)
+    # From the eighth day on, the night being one of a day's hours or the next.
+    assert set(house.ears.alarms) == {"stale"}
+    assert len(stale_on) in (3, 4)
+    assert "There has been no good backup of Ann for 7 days" in house.ears.messages[0].text
+
+
+def test_a_computer_that_slept_through_the_night(house: House) -> None:
+    phone = house.ann()
+    # Its lid was closed at 23:00 or so, and opened in the morning.
+    house.clock.plan(timedelta(hours=2), lambda: house.clock.jump(timedelta(hours=10)))
+    report = house.night()
+    assert states(report) == {"Ann": "absent"}
+    assert house.clock.now() - house.clock.started < timedelta(hours=12, minutes=10)
+    # In the evening after that all is as ever, also when it sleeps within the night and wakes in time.
+    house.clock.jump(timedelta(hours=12, minutes=20))
+
+    def sleep_and_wake() -> None:
+        house.clock.jump(timedelta(hours=2))
+        house.server.attach(phone)
+
+    house.clock.plan(house.clock.now() - house.clock.started + HOUR, sleep_and_wake)
+    assert states(house.night()) == {"Ann": "done"}
+
+
+def test_another_computer_has_the_phone_in_the_same_store(house: House) -> None:
+    """15 for one that tries once; within a night it is tried again until the other one is through."""
+    phone = house.ann()
+    lock = Path(house.of(phone).lock_path)
+    other = replace(Holder.me(), host="nas-neighbour", machine="another")
+    lock.write_bytes(other.render())
+    house.server.attach(phone)
+    report = house.night(once=True)
+    assert (report.code, codes(report)) == (ExitCode.BUSY, {15})
+    assert "nas-neighbour" in report.phones[0].attempt.message
+    house.clock.plan(house.clock.now() - house.clock.started + 2 * HOUR, lambda: lock.write_bytes(b""))
+    assert states(house.night()) == {"Ann": "done"}
+
+
+def test_a_store_that_is_not_mounted(house: House, tmp_path: Path) -> None:
+    phone = house.ann()
+    house.server.attach(phone)
+    away = tmp_path / "away"
+    assert house.store.path == str(house.path)  # it is known from now on
+    house.path.rename(away)
+    house.path.mkdir()
+    empty = photograph(tmp_path / "store")
+    report = house.night(once=True)
+    assert report.code == ExitCode.STORE_MISSING
+    assert isinstance(report.error, StoreMissing)
+    assert photograph(tmp_path / "store") == empty == {}
+    assert house.ears.beats == ["start", "fail"]
+
+    def mount() -> None:
+        house.path.rmdir()
+        away.rename(house.path)
+
+    # Within a night, somebody who plugs the disk in is not too late.
+    house.clock.plan(house.clock.now() - house.clock.started + 2 * HOUR, mount)
+    assert states(house.night()) == {"Ann": "done"}
+    assert [message.title for message in house.ears.messages if message.alarm == "failed"] == [
+        "The store is not there"
+    ]
+
+
+def test_another_disk_where_the_store_was(house: House, tmp_path: Path) -> None:
+    phone = house.ann()
+    house.server.attach(phone)
+    right = house.store.path
+    house.path.rename(tmp_path / "right")
+    # Somebody else's disk, with a store of its own.
+    Store.open(tmp_path / "wrong")
+    (tmp_path / "wrong").rename(right)
+    wrong = photograph(right)
+    report = house.night(once=True)
+    assert report.code == ExitCode.STORE_MISSING
+    assert report.error is not None
+    assert "Another store than before is mounted" in report.error.what
+    assert photograph(right) == wrong
+
+
+def test_a_store_that_goes_away_in_the_middle_of_the_night(house: House, tmp_path: Path) -> None:
+    phone = house.ann()
+    away: list[bool] = []
+
+    def opened() -> Store:
+        if away:
+            away.pop()
+            raise StoreMissing("The store is not mounted.")
+        return house.store
+
+    def plug() -> None:
+        house.server.attach(phone)
+        away.append(True)
+
+    house.clock.plan(HOUR, plug)
+    report = house.night(open_store=opened)
+    assert [each.attempt.code for each in house.outcomes] == [ExitCode.STORE_MISSING, 0]
+    assert report.code == 0
+
+
+def test_a_store_that_is_gone_in_the_morning_is_not_a_phone_without_backup(
+    house: House, tmp_path: Path
+) -> None:
+    phone = house.ann()
+    phone.set_faults(DropInPhase(phase="uploading", after=2))
+    house.clock.plan(HOUR, lambda: house.server.attach(phone))
+    house.clock.plan(2 * HOUR, lambda: house.path.rename(tmp_path / "away"))
+    report = house.night()
+    assert report.code == ExitCode.STORE_MISSING
+    assert codes(report) == {16}
+    assert "stale" not in house.ears.alarms
+
+
+def test_a_phone_that_comes_while_a_disk_is_read_has_its_turn(house: House) -> None:
+    """A cron job in the early evening finds nobody, and reads the disk: that must not keep a person waiting."""
+    phone = house.ann()
+    came: list[object] = []
+
+    def observe(event: object) -> None:
+        if getattr(event, "phase", "") == "verify" and not came:
+            came.append(event)
+            house.server.attach(phone)
+            time.sleep(0.2)
+
+    report = house.night(once=True, observe=observe)
+    assert [each.attempt.state for each in house.outcomes] == ["absent", "done"]
+    assert states(report) == {"Ann": "done"}
+    assert report.phones[0].proofs[0].level == "quick"
+    assert len(report.phones[0].proofs) == 2
+
+
+def test_the_turn_is_one_for_all_runs_of_this_computer(house: House) -> None:
+    phone = house.ann()
+    house.server.attach(phone)
+    with my_turn(house.journal.folder, house.clock) as mine:
+        assert mine
+        report = house.night(once=True)
+        assert states(report) == {"Ann": "waiting"}
+        assert report.code == 0
+    assert states(house.night(once=True)) == {"Ann": "done"}
+    assert states(house.night(once=True)) == {"Ann": "not_due"}
+
+
+def test_damage_is_found_told_and_sent_again(house: House) -> None:
+    phone = house.ann()
+    snapshot = house.of(phone).snapshots()[0]
+    flip(blob(snapshot.path, phone, "HomeDomain")[0], later=False)
+    house.clock.jump(timedelta(days=28))  # by now its every byte is read again
+    report = house.night(once=True)
+    assert report.code == ExitCode.DAMAGE
+    assert [(each.level, each.good) for each in report.phones[0].proofs] == [("full", False)]
+    assert house.ears.alarms == ["damage", "stale"]
+    assert snapshot.id in house.ears.messages[0].text
+    house.server.attach(phone)
+    assert states(house.night(once=True)) == {"Ann": "done"}
+    assert_is_the_phone(house.of(phone).snapshots()[-1].path, phone)
+
+
+def test_deep_where_the_password_is_stored_and_what_happens_when_it_is_wrong(house: House) -> None:
+    house.password = "right"
+    phone = VirtualPhone(replace(ANN, backup_password="right"))
+    house.server.attach(phone)
+    assert [each.level for each in house.night(once=True).phones[0].proofs] == ["quick", "deep"]
+    house.clock.jump(timedelta(days=28))
+    house.password = "wrong"
+    house.server.detach(phone)
+    report = house.night(once=True)
+    assert report.code == ExitCode.PASSWORD
+    # The checksums need no password.
+    assert [(each.level, each.good) for each in report.phones[0].proofs] == [("full", True)]
+    house.clock.jump(timedelta(days=28))
+    house.password = None
+    assert [each.level for each in house.night(once=True).phones[0].proofs] == ["full"]
+    house.clock.jump(timedelta(days=28))
+    house.password = "right"
+    house.config = replace(house.config, proof=ProofConfig(deep=False))
+    assert [each.level for each in house.night(once=True).phones[0].proofs] == ["full"]
+
+
+def test_hours_away_from_the_window_nothing_is_waited_for(house: House) -> None:
+    house.ann()
+    house.clock.jump(timedelta(hours=14))
+    began = house.clock.now()
+    report = house.night()
+    assert states(report) == {"Ann": "waiting"}
+    assert f"Its hours are {house.window}" in report.phones[0].attempt.message
+    assert house.clock.now() == began
+
+
+def test_who_is_looked_after(house: House) -> None:
+    ann = house.ann()
+    bob = VirtualPhone(BOB)
+    house.config = replace(house.config, phones=(PhoneConfig("bob’s", bob.udid, max_age_s=1e9),))  # noqa: RUF001
+    report = house.night(once=True)
+    assert [each.phone.name for each in report.phones] == ["bob’s", "Ann"]  # noqa: RUF001
+    assert [each.phone.name for each in house.night(once=True, only=ann.udid).phones] == ["Ann"]
+    house.config = replace(house.config, phones=(PhoneConfig("ann", ann.udid, ignore=True),))
+    assert house.night(once=True).phones == ()
+
+
+def test_room_that_gets_low_is_told_once_a_night(house: House) -> None:
+    house.nightly(min_free_bytes=10**18, every_s=0.0)
+    house.server.attach(VirtualPhone(ANN))
+    for _ in range(2):
+        assert states(house.night(once=True)) == {"Ann": "done"}
+        house.clock.jump(MINUTE)
+    assert house.ears.alarms.count("room_low") == 1
+
+
+def test_a_run_that_is_interrupted_says_so_in_the_journal(house: House) -> None:
+    house.server.attach(VirtualPhone(ANN))
+    house.told.stop = lambda event: type(event).__name__ == "PhaseStarted"
+    with pytest.raises(KeyboardInterrupt):
+        house.night(once=True)
+    run = house.journal.read().last_run
+    assert run is not None
+    assert run.code == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [([], 0), ([30, 3], 3), ([3, 20, 15], 15), ([13, 16, 1], 1), ([4, 1], 4), ([14, 12], 14), ([21, 13], 1)],
+)
+def test_the_worst_code_comes_first(found: list[int], code: int) -> None:
+    assert worst(ExitCode(each) for each in found) == code
