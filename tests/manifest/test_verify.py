@@ -396,6 +396,15 @@ def test_an_unfinished_backup(mint: Mint, state: str, before: str, means: str) -
     assert means in findings[0].found
 
 
+def test_a_plist_that_denies_the_encryption(mint: Mint) -> None:
+    """Not only "no database": the database is as it was."""
+    made = mint(PASSWORD)
+    change_plist(made.folder / "Manifest.plist", IsEncrypted=False)
+    (finding,) = [each for each in run(made, Level.QUICK)[0] if each.is_damage]
+    assert finding.kind is K.MANIFEST_DAMAGED
+    assert "says that nothing is encrypted" in finding.found
+
+
 def test_plists_of_two_phones(mint: Mint) -> None:
     made = mint()
     change_plist(made.folder / "Info.plist", **{"Target Identifier": "another"})

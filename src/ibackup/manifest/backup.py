@@ -371,7 +371,13 @@ class Backup:
             database.decode_blobs_with(self._password)
             return database
         if wrapped is None:
-            return self._plain_database()
+            try:
+                return self._plain_database()
+            except FormatError as error:
+                if self.manifest.manifest_key is None:
+                    raise
+                flaw = f"{error.flaw}; {MANIFEST} has a key for it, and yet says that nothing is encrypted"
+                raise FormatError(DATABASE, flaw) from None
         key = self.keys.unwrap(wrapped)
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
