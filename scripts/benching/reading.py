@@ -67,6 +67,7 @@ def start_up(folder: str, _scale: Scale) -> Iterator[Race]:
         ("ibackup --help", [*IBACKUP, "--help"]),
         ("ibackup --version", [*IBACKUP, "--version"]),
         ("ibackup list", [*IBACKUP, "--store", _store(folder), "list"]),
+        ("ibackup status", [*IBACKUP, "--store", _store(folder), "status"]),
         ("pymobiledevice3 --help", [sys.executable, "-m", "pymobiledevice3", "--help"]),
     ]
     _snapshot(folder, spec())

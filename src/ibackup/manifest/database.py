@@ -198,8 +198,10 @@ class ManifestDb:
     def flaws(self) -> Iterator[str]:
         """What SQLite's own integrity check says; nothing when the database is sound."""
         try:
-            # It looks every row up in every index; the usual 2 MB would read the same pages again and again.
-            self._connection.execute(f"PRAGMA cache_size = {-CHECK_CACHE // 1024}").close()
+            if self._uri is not None:
+                # It looks every row up in every index; the usual 2 MB would read the same pages again and again.
+                # What is in memory anyway needs no more.
+                self._connection.execute(f"PRAGMA cache_size = {-CHECK_CACHE // 1024}").close()
             with closing(self._connection.execute(f"PRAGMA integrity_check({MAX_FLAWS})")) as cursor:
                 for (line,) in cursor:
                     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
