@@ -93,7 +93,7 @@ def growth(folder: str, scale: Scale) -> Iterator[Race]:
     with contextlib.ExitStack() as stack:
         contenders = []
         for factor in (1, 2, 4, 8):
-            count = scale.of(12_500 * factor)
+            count = scale.of(50_000 * factor)
             place = os.path.join(folder, str(factor))
             os.mkdir(place)
             phone = stack.enter_context(serving(spec((Domain(APP, count, 0, 8 * KIB),)), place))

@@ -1,6 +1,5 @@
 """What every command has: the common options, the reporter, the store and the phone that are meant."""
 
-import difflib
 import logging
 import os
 import re
@@ -98,6 +97,8 @@ class App:
         if config_file.is_udid(asked):
             return asked
         names = [phone.name for phone in self.config.phones]
+        import difflib  # only when something was mistyped
+
         near = difflib.get_close_matches(asked, names, n=1)
         raise UsageError(
             f"There is no phone named {asked!r}.{f' Did you mean {near[0]!r}?' if near else ''}",

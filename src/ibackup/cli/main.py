@@ -1,7 +1,6 @@
 """``ibackup``: finds the command, runs it, and turns whatever happens into one exit code."""
 
 import contextlib
-import difflib
 import gc
 import importlib
 import io
@@ -77,6 +76,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may be meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # only when something was mistyped
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise UsageError(
                 f"There is no command {args[0]!r}.{f' Did you mean `ibackup {near[0]}`?' if near else ''}",

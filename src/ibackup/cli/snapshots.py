@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,16 @@ def is_id(ref: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iterator[Backup]":
+def open_unlocked(
+    app: App, target: Target, sources: "PasswordSources", meanwhile: Callable[[], None] | None = None
+) -> "Iterator[Backup]":
     """A backup, opened and, when it is encrypted, unlocked.
+
+    Args:
+        app: of this run.
+        target: the backup.
+        sources: of its password.
+        meanwhile: called while another thread works on the key, which takes it a second or more.
 
     Raises:
         PasswordNeeded: it is encrypted and no source gives a password, or (PasswordWrong) the wrong one.
@@ -84,7 +93,7 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iter
 
     try:
         with Backup.open(target.path, known=True) as backup:
-            _unlock(app, backup, target, sources)
+            _unlock(app, backup, target, sources, meanwhile)
             yield backup
     except FormatError as error:
         if target.snapshot is None:
@@ -98,7 +107,13 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iter
         ) from error
 
 
-def _unlock(app: App, backup: "Backup", target: Target, sources: "PasswordSources") -> None:
+def _unlock(
+    app: App,
+    backup: "Backup",
+    target: Target,
+    sources: "PasswordSources",
+    meanwhile: Callable[[], None] | None,
+) -> None:
     if backup.salvage():
         app.reporter(
             Caution(
@@ -106,10 +121,20 @@ def _unlock(app: App, backup: "Backup", target: Target, sources: "PasswordSource
                 "`ibackup verify` tells more.",
             )
         )
-    if not backup.unlocked:
-        password = _password(sources, target.udid or backup.udid)
-        app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
+    if backup.unlocked:
+        return
+    password = _password(sources, target.udid or backup.udid)
+    app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
+    if meanwhile is None:
         backup.unlock(password)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    backup.choose_kdf()  # here, since the thread would compete for the interpreter with what goes on meanwhile
+    with ThreadPoolExecutor(1, thread_name_prefix="unlock") as pool:
+        unlocking = pool.submit(backup.unlock, password)
+        meanwhile()
+        unlocking.result()
 
 
 def _password(sources: "PasswordSources", udid: str) -> str:

@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 
 from ibackup.confined import Confined, PathRefused, parse
 from ibackup.errors import NotABackup, PasswordNeeded
-from ibackup.manifest import crypto, legacy, plaintext
+from ibackup.manifest import crypto, plaintext
 from ibackup.manifest.database import MAGIC, MEMORY_LIMIT, ManifestDb
 from ibackup.manifest.flaws import FormatError, KeyRefused
 from ibackup.manifest.keybag import ClassKeys, Keybag
@@ -235,6 +235,10 @@ class Backup:
             self._keys = self.keybag.unlock(password)
             self._password = password
 
+    def choose_kdf(self) -> None:
+        """Find the fastest way to derive a key, before ``unlock`` does. Raises FormatError."""
+        crypto.sha256_kdf(self.keybag.double_rounds)
+
     @property
     def keys(self) -> ClassKeys:
         """The class keys; those of an unencrypted backup open with the empty password.
@@ -382,6 +386,8 @@ class Backup:
 
     def _plain_rows(self) -> Rows:
         if self.flat:
+            from ibackup.manifest import legacy  # iOS 9 and older: hardly ever asked for
+
             return legacy.ManifestMbdb(self.read(LEGACY_DATABASE, legacy.MAX_BYTES))
         return self._plain_database()
 
