@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benching import backups, reading
 from benching.measure import ContenderFailed
+from benching.peers import MVT
 from benching.racing import Line, Scale, Start, hold, remarks, table
 
 QUICK = 20
@@ -26,6 +27,7 @@ RACES: dict[str, Start] = {
     "full": backups.full_mixed,
     "small": backups.full_small,
     "incremental": backups.incremental,
+    "restore": backups.restore,
     "verify-full": reading.verify_full,
     "verify-quick": reading.verify_quick,
     "extract": reading.extract,
@@ -59,6 +61,7 @@ def about_machine() -> Iterator[str]:
     yield f"- {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores: {_cpu()}"
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     yield f"- load of the last 1, 5, 15 minutes: {load}"
+    yield f"- {MVT.replace('==', ' ')}, in an environment of its own"
     names = ["ibackup", "pymobiledevice3", "cryptography", "iphone_backup_decrypt", "pyiosbackup"]
     yield f"- Python {platform.python_version()}, {', '.join(f'{name} {_version(name)}' for name in names)}"
     if (program := shutil.which("idevicebackup2")) is not None:

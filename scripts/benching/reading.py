@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from benching.backups import backup_contenders, mixed
 from benching.measure import ContenderFailed, run
+from benching.peers import mvt_ios
 from benching.phones import serving, spec
 from benching.racing import IBACKUP, OURS, Contender, Race, Scale, fresh
 
@@ -51,6 +52,10 @@ def extract(folder: str, scale: Scale) -> Iterator[Race]:
     for name in ("iphone_backup_decrypt", "pyiosbackup"):
         reader = [sys.executable, os.path.join(_HERE, "readers.py"), name, backup, PASSWORD, target]
         contenders.append(Contender(name, reader, prepare=fresh(target), check=check))
+    if (mvt := mvt_ios()) is not None:
+        command = [mvt, "decrypt-backup", "--destination", target, backup]
+        mvt_environment = {**_home(folder), "MVT_IOS_BACKUP_PASSWORD": PASSWORD}
+        contenders.append(Contender("mvt-ios", command, mvt_environment, prepare=fresh(target), check=check))
     yield Race(contenders)
 
 
@@ -62,6 +67,7 @@ def start_up(folder: str, _scale: Scale) -> Iterator[Race]:
         ("ibackup --help", [*IBACKUP, "--help"]),
         ("ibackup --version", [*IBACKUP, "--version"]),
         ("ibackup list", [*IBACKUP, "--store", _store(folder), "list"]),
+        ("ibackup status", [*IBACKUP, "--store", _store(folder), "status"]),
         ("pymobiledevice3 --help", [sys.executable, "-m", "pymobiledevice3", "--help"]),
     ]
     _snapshot(folder, spec())

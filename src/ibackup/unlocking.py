@@ -25,7 +25,7 @@ def unlock(
     Raises:
         PasswordWrong: there was a password, and neither it nor another opens this backup.
     """
-    if keychain is not None and _by_key(backup, udid, keychain):
+    if keychain is not None and by_key(backup, udid, keychain):
         return
     given = password(udid)
     wrong: PasswordWrong | None = None
@@ -56,7 +56,8 @@ def try_others(backup: Backup, passwords: Iterable[str | None], *, but: str | No
     return None
 
 
-def _by_key(backup: Backup, udid: str, keychain: Keychain) -> bool:
+def by_key(backup: Backup, udid: str, keychain: Keychain) -> bool:
+    """Open it with a derived key that the keychain has for its very keybag; whether there is one."""
     with contextlib.suppress(KeychainTrouble, PasswordWrong):
         stored = keychain.key(udid)
         keybag = backup.manifest.keybag

@@ -10,11 +10,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from ibackup.device import lockdown
+from ibackup.device.channel import PlistStream
 from ibackup.device.lockdown import Lockdown
+from ibackup.device.pairing import PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Attached, Usbmux, parse_address
 from ibackup.errors import ConnectionLost, IbackupError, PhoneRefused, ProtocolBroken
@@ -26,6 +29,10 @@ from ibackup.simulator.spec import PhoneSpec, Trust
 Serve = Callable[..., Server]
 Talk = Callable[[socket.socket], None]
 
+if TYPE_CHECKING:
+    from ibackup.device.pairing import HostTls
+
+SESSION = PairRecord("HOST", "BUID", b"", b"", b"", b"", b""), cast("HostTls", None)
 UDID = "00008101-000A0B0C0D0E0F01"
 
 
@@ -184,11 +191,13 @@ def test_ctrl_c_leaves_nothing_behind(
 ) -> None:
     connected = talk_to(answering({"Request": "GetValue", "Value": {}}))
 
-    async def interrupted() -> None:
+    def interrupted(_stream: PlistStream, _seconds: float) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(PlistStream, "poll", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        connected._run(interrupted(), "do nothing")
+        connected.values("")
+    assert connected._stream is None  # the answer to that question must not be taken for another's
     connected.close()
     connected.close()
     with pytest.raises(ConnectionLost, match="closed"):
@@ -198,8 +207,7 @@ def test_ctrl_c_leaves_nothing_behind(
 def test_a_start_service_without_a_port(talk_to: Callable[[Talk], Lockdown]) -> None:
     talk = answering({"Request": "GetValue", "Value": {}}, {"Request": "StartService", "Port": "22"})
     connected = talk_to(talk)
-    client = connected._open_client()
-    client.paired = True
+    connected._session = SESSION
     with pytest.raises(ProtocolBroken, match="does not say where"):
         connected.start_service("com.apple.afc", escrow=False)
     connected.close()
@@ -210,10 +218,56 @@ def test_the_session_survives_a_lost_connection(plug_in: Serve) -> None:
     phone = VirtualPhone(PhoneSpec())
     server = plug_in(phone)
     with open_phone(address=server.address) as opened:
-        opened._lockdown._run(opened._lockdown._open_client().service.close(), "close")
+        assert opened._lockdown._stream is not None
+        opened._lockdown._stream.sock.shutdown(socket.SHUT_RDWR)
         assert opened.value("com.apple.mobile.backup", "WillEncrypt") is False
         opened.start_service("com.apple.afc").close()
     assert len(phone.journal.details("session")) == 2
+
+
+def test_a_phone_that_hangs_up_on_every_session(talk_to: Callable[[Talk], Lockdown]) -> None:
+    """A lost connection is made anew once, not again and again."""
+    asked = []
+
+    def talk(sock: socket.socket) -> None:
+        message = receive(sock)
+        asked.append(message["Request"])
+        if message["Request"] == "QueryType":
+            send(sock, {"Request": "QueryType", "Type": "com.apple.mobile.lockdown"})
+            receive(sock)
+            send(sock, {"Request": "GetValue", "Value": {}})
+
+    connected = talk_to(talk)
+    connected._session = SESSION
+    with pytest.raises(ConnectionLost, match="was lost"):
+        connected.values("")
+    assert asked == ["QueryType", "StartSession"]
+    connected.close()
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_another(
+    talk_to: Callable[[Talk], Lockdown],
+) -> None:
+    connections = []
+
+    def talk(sock: socket.socket) -> None:
+        connections.append(sock)
+        while True:
+            request = receive(sock)["Request"]
+            if len(connections) == 1 and request == "GetValue" and connected:
+                sock.recv(1)  # until nobody waits any more
+            send(
+                sock,
+                {"Request": request, "Type": "com.apple.mobile.lockdown", "Value": {"N": len(connections)}},
+            )
+
+    connected: list[Lockdown] = []
+    connected.append(talk_to(talk))
+    connected[0].request_seconds = 0.1
+    with pytest.raises(ConnectionLost, match="does not answer"):
+        connected[0].values("")
+    assert connected[0].values("") == {"N": 2}
+    connected[0].close()
 
 
 def test_nothing_is_left_open(plug_in: Serve) -> None:

@@ -13,6 +13,7 @@ import pytest
 from explore.taking import PASSWORD, Take, files_below
 from ibackup.errors import IbackupError
 from ibackup.explore.extraction import Wanted, extract
+from ibackup.explore.ready import Ready
 from ibackup.explore.selection import Selection
 from ibackup.manifest.backup import Backup
 from support.minted import Mint, Minted, Spec
@@ -124,6 +125,7 @@ def test_ctrl_c_ends_all_and_leaves_no_half_file(mint: Mint, tmp_path: Path) -> 
     program = f"""
 import itertools, time
 from ibackup.explore.extraction import Wanted, extract
+from ibackup.explore.ready import Ready
 from ibackup.explore.selection import Selection
 from ibackup.manifest.backup import Backup
 numbers = itertools.count(1)
@@ -149,3 +151,27 @@ with Backup.open({str(minted.folder)!r}) as backup:
     assert said.count(b"KeyboardInterrupt") == 1
     assert not (tmp_path / "out/.ibackup-part").exists()
     assert all(len(content) == 200_000 for content in files_below(tmp_path / "out").values())
+
+
+def test_processes_that_were_ready_are_used(
+    mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ibackup.manifest.examine.worker_count", lambda: 2)
+    processes = started(monkeypatch)
+    backup = opened(mint(PASSWORD, specs=many()))
+    with Ready() as ready:
+        ready.start()
+        assert len(processes) == 2
+        wanted = Wanted(Selection(), str(tmp_path / "out"), writers=2)
+        assert extract(backup, wanted, ready=ready).files == 300
+    assert len(processes) == 2
+    assert all(process.returncode is not None for process in processes)
+
+
+def test_processes_nobody_took_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ibackup.manifest.examine.worker_count", lambda: 2)
+    processes = started(monkeypatch)
+    with Ready() as ready:
+        ready.start()
+    assert len(processes) == 2
+    assert all(process.returncode is not None for process in processes)

@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
 from ibackup.manifest.backup import Backup
@@ -397,6 +396,15 @@ def test_an_unfinished_backup(mint: Mint, state: str, before: str, means: str) -
     assert means in findings[0].found
 
 
+def test_a_plist_that_denies_the_encryption(mint: Mint) -> None:
+    """Not only "no database": the database is as it was."""
+    made = mint(PASSWORD)
+    change_plist(made.folder / "Manifest.plist", IsEncrypted=False)
+    (finding,) = [each for each in run(made, Level.QUICK)[0] if each.is_damage]
+    assert finding.kind is K.MANIFEST_DAMAGED
+    assert "says that nothing is encrypted" in finding.found
+
+
 def test_plists_of_two_phones(mint: Mint) -> None:
     made = mint()
     change_plist(made.folder / "Info.plist", **{"Target Identifier": "another"})
@@ -758,14 +766,15 @@ def test_a_folder_that_cannot_be_listed(mint: Mint, monkeypatch: pytest.MonkeyPa
     """A bad sector cannot be made here, so its error is."""
     made = mint()
     bad = made.blob(*PHOTO).parent.name
-    items = Confined.items
+    real = os.scandir
+    inode = made.blob(*PHOTO).parent.stat().st_ino
 
-    def listing(self: Confined, parts: tuple[str, ...]) -> Iterator[Item]:
-        if parts == (bad,):
+    def scandir(folder: int) -> "os._ScandirIterator[str]":
+        if os.fstat(folder).st_ino == inode:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return items(self, parts)
+        return real(folder)
 
-    monkeypatch.setattr(Confined, "items", listing)
+    monkeypatch.setattr(os, "scandir", scandir)
     findings, summary = run(made, level)
     assert kinds(findings) == [("unreadable", True, bad)]
     assert summary.rows == len(made.specs)
@@ -841,12 +850,13 @@ def test_a_real_manifest_with_sanitised_files(tmp_path: Path) -> None:
     assert {f.file_id for f in others if f.kind is K.SIZE_DIFFERS} == differ
 
 
-def sizes_of(made: Minted) -> Callable[[str], int | None]:
-    def size(path: str) -> int | None:
-        full = made.folder / path
-        return full.stat().st_size if full.exists() else None
+def sizes_of(made: Minted) -> Callable[[str], dict[str, int]]:
+    def sizes(folder: str) -> dict[str, int]:
+        full = made.folder / folder
+        listed = full.iterdir() if full.is_dir() else ()
+        return {path.name: path.stat().st_size for path in listed if path.is_file()}
 
-    return size
+    return sizes
 
 
 @forms
@@ -859,7 +869,7 @@ def test_check_manifest(
         if password:
             backup.unlock(password)
         assert list(check_manifest(backup, sizes_of(made))) == []
-        assert len(list(check_manifest(backup, lambda _path: None))) == len(files(made))
+        assert len(list(check_manifest(backup, lambda _folder: {}))) == len(files(made))
 
 
 def test_check_manifest_names_what_is_wrong(mint: Mint) -> None:

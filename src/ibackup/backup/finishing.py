@@ -1,6 +1,5 @@
 """From the phone's last word to the snapshot: check, seal, make durable, give it its name. Needs no phone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ibackup.backup import custody
@@ -154,7 +153,7 @@ def _compare(working: WorkingCopy, backup: Backup, draft: Draft) -> Draft:
     excused = {file.path.rpartition("/")[2] for file in draft.unreadable}
     odd: list[Unreadable] = []
     damage: list[Finding] = []
-    for finding in check_manifest(backup, _sizes(working)):
+    for finding in check_manifest(backup, working.ledger.sizes_in):
         if not finding.is_damage or finding.file_id in excused:
             continue
         if only_its_size(backup, finding) and not _is_stale(working, finding.file):
@@ -182,14 +181,6 @@ def _is_stale(working: WorkingCopy, path: str) -> bool:
     return any(
         line.path == path and line.origin is Origin.CARRIED for line in working.ledger.lines_in(folder)
     )
-
-
-def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
-    def size(path: str) -> int | None:
-        item = working.ledger.get(path)
-        return item.size if item is not None and item.kind == "file" else None
-
-    return size
 
 
 def _named(findings: list[Finding]) -> str:

@@ -1,6 +1,5 @@
 """What every command has: the common options, the reporter, the store and the phone that are meant."""
 
-import difflib
 import logging
 import os
 import re
@@ -88,14 +87,18 @@ class App:
             UsageError: it is neither a name in the config nor a UDID.
         """
         asked = self.settings.phone
-        if asked is None:
-            return None
+        return None if asked is None else self.udid_of(asked)
+
+    def udid_of(self, asked: str) -> str:
+        """The UDID of a phone by a configured name or a UDID. Raises UsageError: it is neither."""
         known = self.config.phone(asked)
         if known is not None:
             return known.udid
         if config_file.is_udid(asked):
             return asked
         names = [phone.name for phone in self.config.phones]
+        import difflib  # only when something was mistyped
+
         near = difflib.get_close_matches(asked, names, n=1)
         raise UsageError(
             f"There is no phone named {asked!r}.{f' Did you mean {near[0]!r}?' if near else ''}",
@@ -363,6 +366,7 @@ _AFTER = {
     "encryption on": _MAYBE,
     "encryption off": _MAYBE,
     "encryption change": _MAYBE,
+    "restore": "Nothing on the phone was changed.",
     "extract": "What was taken out so far stays where it is.",
 }
 

@@ -1,5 +1,6 @@
 """``ibackup extract``: take files out of a snapshot, or out of any backup folder."""
 
+import importlib
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from ibackup.cli.output import count_text, printable, size_text, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.cli.snapshots import Target, open_unlocked, resolve
 from ibackup.errors import ExitCode, UsageError
-from ibackup.explore.extraction import Extracted, Notice, Wanted, extract
-from ibackup.explore.names import Renamed
+from ibackup.explore.ready import Ready
 from ibackup.explore.selection import PRESETS, Selection
 
 if TYPE_CHECKING:
+    from ibackup.explore.extraction import Extracted, Notice, Wanted
+    from ibackup.explore.names import Renamed
     from ibackup.explore.writing import Trouble
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -110,19 +112,28 @@ def command(
             "--all takes everything: nothing can be chosen beside it.", hint="Leave one of them out."
         )
     target = resolve(app, snapshot)
-    wanted = Wanted(
-        Selection.of(domains=domains, apps=bundles, presets=chosen, like=like),
-        os.path.abspath(os.path.expanduser(to)),
-        links=links,
-        overwrite=overwrite,
-        portable=portable,
-        photo_dates="photos" in chosen or everything,
-        keep_out=_keep_out(target),
-    )
-    heard = _Heard(app)
-    with open_unlocked(app, target, PasswordSources(app, password_file, password_command)) as backup:
-        done = extract(backup, wanted, heard, app.reporter)
+    sources = PasswordSources(app, password_file, password_command)
+    with Ready() as ready, open_unlocked(app, target, sources, lambda: _load(ready)) as backup:
+        from ibackup.explore.extraction import Wanted, extract
+
+        wanted = Wanted(
+            Selection.of(domains=domains, apps=bundles, presets=chosen, like=like),
+            os.path.abspath(os.path.expanduser(to)),
+            links=links,
+            overwrite=overwrite,
+            portable=portable,
+            photo_dates="photos" in chosen or everything,
+            keep_out=_keep_out(target),
+        )
+        heard = _Heard(app)
+        done = extract(backup, wanted, heard, app.reporter, ready)
     return _end(app, target, wanted, done, heard)
+
+
+def _load(ready: Ready) -> None:
+    """What can be done while the key is derived."""
+    ready.start()
+    importlib.import_module("ibackup.explore.extraction")
 
 
 def _keep_out(target: Target) -> tuple[str, ...]:
@@ -140,7 +151,9 @@ class _Heard:
         self.troubles: dict[str, list[Trouble]] = defaultdict(list)
         self.renamed: list[Renamed] = []
 
-    def __call__(self, notice: Notice) -> None:
+    def __call__(self, notice: "Notice") -> None:
+        from ibackup.explore.names import Renamed
+
         if isinstance(notice, Renamed):
             if len(self.renamed) < _SHOWN:
                 self.renamed.append(notice)
@@ -166,7 +179,7 @@ class _Heard:
         self._app.reporter.emit(event)
 
 
-def _end(app: App, target: Target, wanted: Wanted, done: Extracted, heard: _Heard) -> int:
+def _end(app: App, target: Target, wanted: "Wanted", done: "Extracted", heard: _Heard) -> int:
     code, message, hint = ExitCode.OK, "", ""
     if done.damaged:
         if target.snapshot is not None:
@@ -192,7 +205,7 @@ def _end(app: App, target: Target, wanted: Wanted, done: Extracted, heard: _Hear
     return app.result(payload, "\n".join(_text(wanted, done, heard)), code, message=message, hint=hint)
 
 
-def _text(wanted: Wanted, done: Extracted, heard: _Heard) -> list[str]:
+def _text(wanted: "Wanted", done: "Extracted", heard: _Heard) -> list[str]:
     if not (done.files or done.same or done.troubles or done.links):
         return [wrap("Nothing in this backup is what you asked for. `ibackup files` shows what there is.")]
     lines = [

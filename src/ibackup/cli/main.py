@@ -1,7 +1,6 @@
 """``ibackup``: finds the command, runs it, and turns whatever happens into one exit code."""
 
 import contextlib
-import difflib
 import gc
 import importlib
 import io
@@ -27,6 +26,8 @@ COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "restore": "Put a snapshot back on a phone",
+    "rehearse": "Restore a snapshot into a virtual iPhone: would it work?",
     "doctor": "Why iCloud Backup fails, and what helps",
     "setup": "Set it all up: a few questions, a schedule, the first backup",
     "nightly": "Back up every phone that is due: what cron runs",
@@ -77,6 +78,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may be meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # only when something was mistyped
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise UsageError(
                 f"There is no command {args[0]!r}.{f' Did you mean `ibackup {near[0]}`?' if near else ''}",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,22 @@ def resolve(app: App, ref: str | None) -> Target:
     return _folder(path, ref)
 
 
+def is_id(ref: str) -> bool:
+    """Whether a SNAPSHOT argument looks like an id, or the beginning of one, and not like a path."""
+    return ref == LATEST or _ID.fullmatch(ref) is not None
+
+
 @contextlib.contextmanager
-def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iterator[Backup]":
+def open_unlocked(
+    app: App, target: Target, sources: "PasswordSources", meanwhile: Callable[[], None] | None = None
+) -> "Iterator[Backup]":
     """A backup, opened and, when it is encrypted, unlocked.
+
+    Args:
+        app: of this run.
+        target: the backup.
+        sources: of its password.
+        meanwhile: called while another thread works on the key, which takes it a second or more.
 
     Raises:
         PasswordNeeded: it is encrypted and no source gives a password, or (PasswordWrong) the wrong one.
@@ -79,7 +93,7 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iter
 
     try:
         with Backup.open(target.path, known=True) as backup:
-            _unlock(app, backup, target, sources)
+            _unlock(app, backup, target, sources, meanwhile)
             yield backup
     except FormatError as error:
         if target.snapshot is None:
@@ -93,7 +107,13 @@ def open_unlocked(app: App, target: Target, sources: "PasswordSources") -> "Iter
         ) from error
 
 
-def _unlock(app: App, backup: "Backup", target: Target, sources: "PasswordSources") -> None:
+def _unlock(
+    app: App,
+    backup: "Backup",
+    target: Target,
+    sources: "PasswordSources",
+    meanwhile: Callable[[], None] | None,
+) -> None:
     if backup.salvage():
         app.reporter(
             Caution(
@@ -101,15 +121,29 @@ def _unlock(app: App, backup: "Backup", target: Target, sources: "PasswordSource
                 "`ibackup verify` tells more.",
             )
         )
-    if not backup.unlocked:
-        from ibackup.unlocking import unlock
+    if backup.unlocked:
+        return
+    from ibackup.unlocking import by_key, unlock
 
-        def password(udid: str) -> str:
-            found = _password(sources, udid)
-            app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
-            return found
+    udid, keychain = target.udid or backup.udid, sources.keychain
+    if keychain is not None and by_key(backup, udid, keychain):
+        return
+    password = _password(sources, udid)
+    app.reporter(PhaseStarted("prepare", "Opening the encrypted backup."))
 
-        unlock(backup, target.udid or backup.udid, password, sources.keychain)
+    def open_it() -> None:
+        unlock(backup, udid, lambda _: password, keychain)
+
+    if meanwhile is None:
+        open_it()
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    backup.choose_kdf()  # here, since the thread would compete for the interpreter with what goes on meanwhile
+    with ThreadPoolExecutor(1, thread_name_prefix="unlock") as pool:
+        unlocking = pool.submit(open_it)
+        meanwhile()
+        unlocking.result()
 
 
 def _password(sources: "PasswordSources", udid: str) -> str:

@@ -1,8 +1,9 @@
 """The working copy as the phone sees it: answers every DeviceLink request of a backup.
 
 Order is what counts here: the phone's own order of operations is its transaction log. Whatever a request asked for
-is done when its answer goes out, and Status.plist, which says how far the phone is, comes last of its list, after
-a barrier that makes everything before it durable.
+is done before the next one is begun, and when its answer goes out; only the last files of a list may be written
+while the phone sends its next list, which is answered after that. Status.plist, which says how far the phone is,
+comes last of its list, after a barrier that makes everything before it durable.
 """
 
 import errno
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 STATUS_PLIST: Final = ("Status.plist",)
 SNAPSHOT: Final = ("Snapshot",)
 
+_CHANGES: Final = (requests.MoveItems, requests.RemoveItems, requests.CreateDirectory, requests.CopyItem)
 _MOST_UNKNOWN: Final = 10_000
 _CAUTIONED_UNKNOWN: Final = 5
 _COPY_BYTES: Final = 1 << 20
@@ -156,6 +158,7 @@ class WorkingFiles(ServedFiles):
         Args:
             given_up: the phone has, so that anything that was forbidden here is why.
         """
+        self._receiver.drain()
         lost = next(iter(self._receiver.lost.values()), None)
         error = (
             self._disk_error or self._receiver.disk_error or lost or (self._forbidden if given_up else None)
@@ -187,9 +190,15 @@ class WorkingFiles(ServedFiles):
             IbackupError: the ledger or the barrier failed.
         """
         parse = self.paths.parse_inside
+        if isinstance(request, requests.UploadFiles):
+            self._upload(link, request)
+            return
+        self._receiver.drain()
+        if self._receiver.disk_error is not None and isinstance(request, _CHANGES):
+            # It may not have been told yet.
+            link.send_status(*_said(self._receiver.disk_error), {})
+            return
         match request:
-            case requests.UploadFiles():
-                self._upload(link, request)
             case requests.MoveItems():
                 moves = [(old, parse(old), self._admit(new)) for old, new in request.moves]
                 self._each(link, [(asked, partial(self._move, old, new)) for asked, old, new in moves])
@@ -224,7 +233,7 @@ class WorkingFiles(ServedFiles):
 
     def pulse(self) -> None:
         """Call now and then while nothing else of this object runs: also a phone that pauses loses nothing."""
-        if not self._receiving:
+        if not self._receiving and self._receiver.is_idle:
             self._checkpoints.make_if_due()
 
     def write_own(self, path: str, data: bytes) -> None:
@@ -242,13 +251,12 @@ class WorkingFiles(ServedFiles):
 
     def _upload(self, link: DeviceLink, request: requests.UploadFiles) -> None:
         receiver = self._receiver
-        receiver.failures.clear()
         receiver.pulse = link.pulse
         self._announced += request.total or 0
         self._receiving = True
         link.receive_files(receiver)
         self._receiving = False
-        self._checkpoints.make_if_due()
+        self.pulse()
         allowed = self._announced + _SLACK_BYTES + _SLACK_BYTES_PER_FILE * receiver.files
         if receiver.bytes > allowed and self._announced and not self._said_more:
             self._said_more = True
@@ -260,7 +268,7 @@ class WorkingFiles(ServedFiles):
         if receiver.disk_error is not None:
             link.send_status(*_said(receiver.disk_error), {})
         else:
-            answer(link, receiver.failures)
+            answer(link, receiver.failures())
 
     def _settle_status(self, file: Arrival) -> None:
         """Put a Status.plist in place, once everything that it speaks of is durable."""

@@ -44,6 +44,10 @@ after which it gives up at once and says why; with less it could not even ask fo
 
 _LEAST_ROOM = 64 << 10  # with less than this a fresh buffer is better than small reads
 _TICK_S = 0.25
+# As long as so many bytes are certain to come, a pause is made to have about so many at a time.
+_WORTH_A_PAUSE = 16 << 10
+_BURST = 64 << 10
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.00005, 0.002
 _PINGS = 4  # so many times as long as for a message is waited for one while the phone says that it is there
 _FAREWELL_S = 1.0
 
@@ -86,7 +90,7 @@ class BlockSink(FileSink, Protocol):
         """Take over a buffer once no view into it is needed any more; a free one of the same size for it."""
 
     def finish(self) -> None:
-        """The list is over: return when no view is needed any more and every file is where it belongs."""
+        """The list is over, and every buffer that was filled was handed over."""
 
 
 def _nothing() -> None:
@@ -128,6 +132,9 @@ class DeviceLink:
         self._metered = False
         self._waited = 0.0
         self._moved = 0
+        self._burst = 0
+        self._drained = False
+        self._paused = _SHORTEST_PAUSE_S
         self._block = bytearray(BLOCK)
         self._view = memoryview(self._block)
         self._start = self._end = 0
@@ -137,7 +144,8 @@ class DeviceLink:
         self._parted = False
         sock.setblocking(False)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(sock, selectors.EVENT_READ)
+        self._waits_for = selectors.EVENT_READ
+        self._selector.register(sock, self._waits_for)
 
     def __enter__(self) -> Self:
         return self
@@ -220,7 +228,7 @@ class DeviceLink:
     def receive_files(self, sink: BlockSink) -> int:
         """Receive the files that follow an UploadFiles message; the bytes they had.
 
-        Returns when the sink is through with all of them.
+        The sink may still be working on the last of them: they are in buffers that are its own now.
         """
         parser = FileParser(sink)
         patience = self.patience
@@ -237,6 +245,7 @@ class DeviceLink:
                 if BLOCK - self._start < min(parser.need, _LEAST_ROOM):
                     self._swap(sink)
                 self._fill(min(parser.need, BLOCK - self._start))
+            self._swap(sink)
             sink.finish()
         finally:
             self.last_file = sink.last_file or self.last_file
@@ -282,13 +291,25 @@ class DeviceLink:
             self._start, self._end = 0, rest
         target = self._start + wanted
         while True:
-            if not self._end_seen:
+            if not (self._end_seen or self._drained):
                 self._read_all()
             if self._end >= target:
                 return
             if self._end_seen:
                 raise self._lost(self._end_seen)
+            if target - self._end > _WORTH_A_PAUSE:
+                self._pause()
             self._wait(selectors.EVENT_READ)
+            self._drained = False
+
+    def _pause(self) -> None:
+        """Let more come before it is asked for: to be woken for each record takes longer than to read it."""
+        burst, self._burst = self._moved - self._burst, self._moved
+        if burst < _BURST:
+            self._paused = min(2 * self._paused, _LONGEST_PAUSE_S)
+        elif burst > 2 * _BURST:
+            self._paused = max(self._paused / 2, _SHORTEST_PAUSE_S)
+        time.sleep(self._paused)
 
     def _read_all(self) -> None:
         """Read until the buffer is full or there is nothing more for the moment."""
@@ -301,7 +322,7 @@ class DeviceLink:
                     break
                 end += count
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass  # that was all
+            self._drained = True  # to ask again would take longer than to wait
         except OSError as error:
             self._end_seen = error  # what came before it is used first
         if end > self._end:
@@ -331,7 +352,9 @@ class DeviceLink:
         now = time.monotonic()
         if self._quiet_since is None:
             self._quiet_since = now
-        self._selector.modify(self._sock, event)
+        if event != self._waits_for:
+            self._waits_for = event
+            self._selector.modify(self._sock, event)
         ready = self._selector.select(_TICK_S)
         if self._metered:
             self._meter(time.monotonic() - now)

@@ -1,30 +1,28 @@
 """Lockdown, the service of a phone that answers questions, keeps trust and starts the other services.
 
-A blocking face over pymobiledevice3's asynchronous client. It runs on an event loop of its own, which turns only
-while a request is under way, in the caller's thread: no thread to leave behind. Errors of pymobiledevice3 end here.
+Property lists over a blocking socket, a request and its answer at a time. Lockdownd hangs up on those who are idle
+for long, and a backup takes hours: a connection that was lost is made anew once, with its session.
 """
 
-import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, TypeVar
 
 from ibackup.device import lockdown_refusals, values
+from ibackup.device.channel import PlistStream
 from ibackup.device.facts import noun_of
 from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.usbmux import Attached, Usbmux
 from ibackup.device.values import NOTHING, Values
-from ibackup.errors import ConnectionLost, IbackupError, PersonNeeded, PhoneRefused, ProtocolBroken
+from ibackup.errors import ConnectionLost, PersonNeeded, PhoneRefused, ProtocolBroken
 
-if TYPE_CHECKING:
-    from ibackup.device.lockdown_client import Client
-
-T = TypeVar("T")
-
+PORT = 62078
 _REQUEST_SECONDS = 30.0
 _LABEL = "ibackup"
+_TYPE = "com.apple.mobile.lockdown"
+# Errors after which the same may be asked again in a new session.
+_SESSION_OVER = frozenset(["InvalidConnection", "SessionInactive"])
+_UNKNOWN_PAIRING = frozenset(["InvalidHostID", "InvalidConnection"])
 
 
 class Lockdown:
@@ -35,21 +33,23 @@ class Lockdown:
         PersonNeeded: it is locked, or wants to be told to trust.
         PhoneRefused: it does not want to.
         ProtocolBroken: its answers make no sense.
+
+    Attributes:
+        basics: the default domain, as last read.
+        request_seconds: how long the phone may take for an answer.
     """
 
     def __init__(self, mux: Usbmux, attached: Attached) -> None:
         self._mux = mux
         self._attached = attached
-        self.request_seconds = _REQUEST_SECONDS
-        """How long one request, or one handshake with a service, may take."""
         self._lock = threading.RLock()
-        self._loop = asyncio.new_event_loop()
-        self._client: Client | None = None
-        self._record: PairRecord | None = None
-        self._tls: HostTls | None = None
+        self._stream: PlistStream | None = None
+        self._session: tuple[PairRecord, HostTls] | None = None
+        self._closed = False
+        self.request_seconds = _REQUEST_SECONDS
         self.basics: Values = NOTHING
         try:
-            self._run(self._open(), "answer")
+            self._greet()
         except BaseException:
             self.close()
             raise
@@ -62,20 +62,31 @@ class Lockdown:
     @property
     def product_name(self) -> str | None:
         """The name under which this model is sold, as far as it is known."""
-        name = self._client.display_name if self._client is not None else None
-        return name if isinstance(name, str) else None
+        from pymobiledevice3.irecv_devices import IRECV_DEVICES
+
+        sold_as = {device.product_type: str(device.display_name) for device in IRECV_DEVICES}
+        return sold_as.get(values.text(self.basics, "ProductType") or "")
 
     def start_session(self, record: PairRecord, tls: HostTls) -> bool:
         """Prove the pairing; False when the phone does not know it (any more)."""
-        trusted = self._run(self._open_client().start_session(record, tls), "start a session")
-        if trusted:
-            self._record, self._tls = record, tls
-            self.basics = self._open_client().all_values
-        return trusted
+        with self._lock:
+            self._session = None
+            if not self._begin(record, tls):
+                return False
+            try:
+                # Under TLS 1.3 a rejected certificate shows only in the first answer.
+                self.basics = self._default_domain(again=False)
+            except ConnectionLost as error:
+                if isinstance(error.__cause__, TimeoutError):
+                    raise
+                self._drop()
+                return False
+            self._session = record, tls
+            return True
 
     def read_basics(self) -> Values:
         """Read the default domain again."""
-        self.basics = self._run(self._open_client().everything(), "tell its values")
+        self.basics = self._default_domain()
         return self.basics
 
     def request_pair(self, record: PairRecord) -> bytes | None:
@@ -86,17 +97,21 @@ class Lockdown:
             TrustPending: the dialog is on its screen; ask again with the same record.
             TrustDenied: somebody said no.
         """
-        return self._run(
-            self._open_client().request_pair(record, socket.gethostname()), "trust this computer"
-        )
+        options = {
+            "HostName": socket.gethostname(),
+            "PairRecord": dict(record.public_part()),
+            "ProtocolVersion": "2",
+            "PairingOptions": {"ExtendedPairingErrors": True},
+        }
+        return values.data(self._request("Pair", options, "trust this computer"), "EscrowBag")
 
     def value(self, domain: str, key: str) -> object:
         """One value; None when the phone has none or does not tell. The default domain is ""."""
-        return self._get(domain, key)
+        return self._get({"Domain": domain, "Key": key} if domain else {"Key": key})
 
     def values(self, domain: str) -> Values:
         """A whole domain; empty when there is none or the phone does not tell."""
-        return values.mapping(self._get(domain, None)) or NOTHING
+        return values.mapping(self._get({"Domain": domain} if domain else {})) or NOTHING
 
     def start_service(self, name: str, *, escrow: bool) -> socket.socket:
         """A blocking stream to a service, TLS done where the phone wants it.
@@ -105,64 +120,47 @@ class Lockdown:
             name: "com.apple.afc".
             escrow: send the escrow bag, which lets it start while the phone is locked.
         """
-        if escrow and (self._record is None or self._record.escrow_bag is None):
-            raise PersonNeeded(
-                f"The pairing with this {self.noun} is not complete.",
-                why="It lacks what lets a backup go on while the screen is locked.",
-                hint=f"Make the {self.noun} forget this computer (Settings > General > Transfer or Reset > Reset > "
-                "Reset Location & Privacy), connect it again and tap Trust.",
-            )
-        answer = values.mapping(
-            self._run(
-                self._open_client().get_service_connection_attributes(name, include_escrow_bag=escrow),
-                f"start {name}",
-            )
-        )
-        port = values.integer(answer or NOTHING, "Port")
-        if answer is None or port is None or not 0 < port < 65536:
+        if self._session is None:
+            raise lockdown_refusals.lockdown_refusal("InvalidHostID", noun=self.noun)
+        record, tls = self._session
+        options: dict[str, object] = {"Service": name}
+        if escrow:
+            if record.escrow_bag is None:
+                raise PersonNeeded(
+                    f"The pairing with this {self.noun} is not complete.",
+                    why="It lacks what lets a backup go on while the screen is locked.",
+                    hint=f"Make the {self.noun} forget this computer (Settings > General > Transfer or Reset > Reset "
+                    "> Reset Location & Privacy), connect it again and tap Trust.",
+                )
+            options["EscrowBag"] = record.escrow_bag
+        answer = self._request("StartService", options, f"start {name}")
+        port = values.integer(answer, "Port")
+        if port is None or not 0 < port < 65536:
             raise ProtocolBroken(f"The {self.noun} started {name} but does not say where.")
-        sock = self._mux.connect(self._attached.device_id, port)
-        _tune(sock)
-        if not values.boolean(answer, "EnableServiceSSL"):
-            return sock
-        if self._tls is None:
-            sock.close()
-            raise ProtocolBroken(f"The {self.noun} started {name} without a session.")
-        return self._tls.wrap(sock, self.request_seconds)
+        sock = self._dial(port)
+        return tls.wrap(sock, self.request_seconds) if values.boolean(answer, "EnableServiceSSL") else sock
 
     def close(self) -> None:
         """End the connection; nothing is left behind, whatever state it is in."""
         with self._lock:
-            if self._loop.is_closed():
-                return
-            client, self._client = self._client, None
-            if client is not None:
-                from ibackup.device import lockdown_client
+            self._closed = True
+            self._drop()
 
-                with contextlib.suppress(IbackupError):  # the phone may be gone already
-                    self._run(lockdown_client.close(client), "end the session")
-            self._loop.close()
+    def _greet(self) -> None:
+        """Make sure that this is lockdownd, and read what it says before any trust."""
+        if values.text(self._request("QueryType", {}, "answer"), "Type") != _TYPE:
+            raise self._not_normal()
+        self.read_basics()
 
-    def _open_client(self) -> "Client":
-        if self._client is None:
-            raise ConnectionLost(f"The connection to the {self.noun} is closed.")
-        return self._client
+    # -- one request ----------------------------------------------------------------------------------------
 
-    async def _open(self) -> None:
-        from ibackup.device import lockdown_client
+    def _default_domain(self, *, again: bool = True) -> Values:
+        answer = self._request("GetValue", {}, "tell its values", again=again)
+        return values.mapping(answer.get("Value")) or NOTHING
 
-        def dial(port: int) -> socket.socket:
-            sock = self._mux.connect(self._attached.device_id, port)
-            _tune(sock)
-            return sock
-
-        connection = await lockdown_client.open_connection(dial, lockdown_client.LOCKDOWN_PORT)
-        self._client = lockdown_client.Client(connection, dial, _LABEL)
-        self.basics = await self._client.greet()
-
-    def _get(self, domain: str, key: str | None) -> object:
+    def _get(self, options: Values) -> object:
         try:
-            return self._run(self._open_client().get_value(domain or None, key), "tell a value")
+            return self._request("GetValue", options, "tell a value").get("Value")
         except lockdown_refusals.PhoneLocked:
             raise
         except PhoneRefused as error:
@@ -171,107 +169,119 @@ class Lockdown:
                 raise
             return None
 
-    def _run(self, work: Coroutine[object, object, T], doing: str) -> T:
-        """Turn the loop until the work is done, and translate what went wrong."""
+    def _request(self, request: str, options: Values, doing: str, *, again: bool = True) -> Values:
+        """Ask, in a new connection once more if this one turns out to be lost; the answer is no error."""
+        answer = self._answer(request, options, doing, again=again)
+        error = answer.get("Error")
+        if error is None and answer.get("Result") == "Failure":  # iOS 4 and older
+            error = "Failure"
+        if error is not None:
+            raise lockdown_refusals.lockdown_refusal(str(error), noun=self.noun, doing=doing)
+        return answer
+
+    def _answer(self, request: str, options: Values, doing: str, *, again: bool = True) -> Values:
+        """As ``_request``, but an error may be the answer."""
+        message = {"Label": _LABEL, "Request": request, **options}
         with self._lock:
-            if self._loop.is_closed():
-                work.close()
+            if self._closed:
                 raise ConnectionLost(f"The connection to the {self.noun} is closed.")
-            task = self._loop.create_task(_limited(work, self.request_seconds))
+            fresh = self._stream is None
             try:
-                return self._loop.run_until_complete(task)
-            except IbackupError:
+                answer = self._exchange(message, doing)
+            except ConnectionLost as error:
+                if fresh or not again or isinstance(error.__cause__, TimeoutError):
+                    raise
+                answer = self._exchange(message, doing)
+            else:
+                if answer.get("Error") in _SESSION_OVER and again and self._session is not None and not fresh:
+                    self._drop()
+                    answer = self._exchange(message, doing)
+        if answer.get("Request") != request:
+            if answer.get("Type") == "com.apple.mobile.restored":
+                raise self._not_normal()
+            # What it says may hold secrets.
+            raise ProtocolBroken(
+                f"The {self.noun} gave an answer that makes no sense.",
+                why=f"It was asked to {doing}.",
+                hint=f"Restart the {self.noun} and try again.",
+            )
+        return answer
+
+    def _exchange(self, message: Values, doing: str) -> Values:
+        """Send one message and wait for the next that comes; whatever goes wrong, nobody waits for it later."""
+        stream = self._connected()
+        try:
+            stream.send(message)
+            answer = stream.poll(self.request_seconds)
+        except ConnectionLost as error:
+            self._drop()
+            raise ConnectionLost(
+                f"The connection to the {self.noun} was lost.",
+                why=f"It was asked to {doing}.",
+                hint="Check the cable, unlock it once and try again.",
+            ) from error.__cause__
+        except BaseException:
+            self._drop()
+            raise
+        if answer is None:
+            self._drop()
+            raise ConnectionLost(
+                f"The {self.noun} does not answer.",
+                why=f"It was asked to {doing} and was silent for {self.request_seconds:.0f} seconds.",
+                hint="Disconnect it, connect it again, unlock it once and try again.",
+            ) from TimeoutError()
+        return answer
+
+    # -- the connection -------------------------------------------------------------------------------------
+
+    def _connected(self) -> PlistStream:
+        """The connection, made anew when there is none, with the session that it had."""
+        if self._stream is not None:
+            return self._stream
+        stream = self._stream = PlistStream(self._dial(PORT), "lockdownd")
+        if self._session is not None and not self._begin(*self._session, again=False):
+            self._drop()
+            raise lockdown_refusals.lockdown_refusal("InvalidHostID", noun=self.noun)
+        return stream
+
+    def _begin(self, record: PairRecord, tls: HostTls, *, again: bool = True) -> bool:
+        """Start a session on the present connection; False when the phone does not know the pairing."""
+        host = {"HostID": record.host_id, "SystemBUID": record.system_buid}
+        answer = self._answer("StartSession", host, "start a session", again=again)
+        error = answer.get("Error")
+        if error in _UNKNOWN_PAIRING:
+            return False
+        if error is not None:
+            raise lockdown_refusals.lockdown_refusal(str(error), noun=self.noun, doing="start a session")
+        if values.boolean(answer, "EnableSessionSSL") and self._stream is not None:
+            try:
+                self._stream.sock = tls.wrap(self._stream.sock, self.request_seconds)
+            except ConnectionLost as lost:
+                self._drop()
+                if isinstance(lost.__cause__, TimeoutError):
+                    raise
+                return False  # a phone that was told to forget this computer ends the handshake
+            except BaseException:
+                self._drop()
                 raise
-            except _translatable() as error:
-                # The original may quote whole answers, keys included: only system errors are kept as the cause.
-                cause = error if isinstance(error, OSError) else None
-                raise translate(error, self.noun, doing, self.request_seconds) from cause
-            finally:
-                self._settle(task)
+        return True
 
-    def _settle(self, task: "asyncio.Task[T]") -> None:
-        """After Ctrl-C the work is still pending: cancel it, so that nothing is left on the loop."""
-        if task.done():
-            return
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, IbackupError, *_translatable()):
-            self._loop.run_until_complete(task)
+    def _dial(self, port: int) -> socket.socket:
+        sock = self._mux.connect(self._attached.device_id, port)
+        _tune(sock)
+        return sock
 
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
-async def _limited(work: Coroutine[object, object, T], seconds: float) -> T:
-    return await asyncio.wait_for(work, seconds)
-
-
-def _translatable() -> tuple[type[Exception], ...]:
-    """What pymobiledevice3 raises: its own errors, and the usual ones when an answer has the wrong shape."""
-    from pymobiledevice3.exceptions import PyMobileDevice3Exception
-
-    from ibackup.device.lockdown_client import RefusedPair
-
-    return (
-        PyMobileDevice3Exception,
-        RefusedPair,
-        OSError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-        RecursionError,
-    )
-
-
-def translate(error: Exception, noun: str, doing: str, seconds: float = _REQUEST_SECONDS) -> IbackupError:
-    """Our error for one of pymobiledevice3.
-
-    Args:
-        error: theirs.
-        noun: "iPhone" or "iPad".
-        doing: what the phone was asked to do, as in "start com.apple.afc".
-        seconds: how long an answer was waited for.
-    """
-    from pymobiledevice3 import exceptions as theirs
-
-    from ibackup.device.lockdown_client import RefusedPair
-
-    names: dict[type[Exception], str] = {
-        theirs.PasswordRequiredError: "PasswordProtected",
-        theirs.PairingDialogResponsePendingError: "PairingDialogResponsePending",
-        theirs.UserDeniedPairingError: "UserDeniedPairing",
-        theirs.InvalidHostIDError: "InvalidHostID",
-        theirs.NotPairedError: "InvalidHostID",
-    }
-    name = names.get(type(error))
-    if isinstance(error, theirs.LockdownError):
-        name = error.error
-    elif isinstance(error, RefusedPair):
-        name = str(error)
-    if name is not None:
-        return lockdown_refusals.lockdown_refusal(name, noun=noun, doing=doing)
-    if isinstance(error, theirs.IncorrectModeError):
+    def _not_normal(self) -> PhoneRefused:
         return PhoneRefused(
-            f"The {noun} is not running normally.",
+            f"The {self.noun} is not running normally.",
             why="It is in recovery mode or being restored.",
-            hint=f"Restart the {noun} and try again.",
+            hint=f"Restart the {self.noun} and try again.",
         )
-    if isinstance(error, TimeoutError):
-        return ConnectionLost(
-            f"The {noun} does not answer.",
-            why=f"It was asked to {doing} and was silent for {seconds:.0f} seconds.",
-            hint="Disconnect it, connect it again, unlock it once and try again.",
-        )
-    if isinstance(error, OSError | EOFError | theirs.ConnectionTerminatedError):
-        return ConnectionLost(
-            f"The connection to the {noun} was lost.",
-            why=f"It was asked to {doing}.",
-            hint="Check the cable, unlock it once and try again.",
-        )
-    return ProtocolBroken(
-        f"The {noun} gave an answer that makes no sense.",
-        why=f"It was asked to {doing} ({type(error).__name__}).",
-        hint=f"Restart the {noun} and try again.",
-    )
 
 
 def _tune(sock: socket.socket) -> None:

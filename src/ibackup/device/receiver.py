@@ -5,8 +5,11 @@ them. The writing thread does the least the promises allow for each file: create
 rename into place, tell the ledger. A buffer is used again when its batch is through; there are few, so that a slow
 disk slows the phone down instead of filling the memory. Batches are worked on in order.
 
+A list counts as received before its last files are in place: the phone goes on while they are written. Everybody
+else waits for them (``drain``): requests that are no list of files, and a list that has a file that is held back.
+
 A disk that fails must neither stop the phone in the middle of a frame nor lock the threads: the first failure is
-kept, what follows is read and dropped, and the phone is told at the end of the list.
+kept, what follows is read and dropped, and the phone is told at the end of that list or of the next.
 """
 
 import contextlib
@@ -130,8 +133,6 @@ class Receiver:
         files: files that have come whole so far.
         bytes: bytes of files that have come so far.
         unreadable: what the phone could not read, by path; a file that came after all is not among them.
-        failures: the files of the present list that could not be stored, by the path as it was asked for, with
-            status and text.
         lost: what the file system said of the files that could not be stored, by path; one that was stored after
             all is not among them.
         disk_error: the first error that means that nothing can be stored any more.
@@ -163,7 +164,7 @@ class Receiver:
         self.last_file = ""
         self.files = self.bytes = 0
         self.unreadable: dict[str, Unreadable] = {}
-        self.failures: dict[str, tuple[int, str]] = {}
+        self._failures: dict[str, tuple[int, str]] = {}
         self.lost: dict[str, OSError] = {}
         self.disk_error: OSError | None = None
         self.pulse: Callable[[], None] = _nothing
@@ -176,7 +177,8 @@ class Receiver:
         # Between the threads.
         self._jobs: queue.SimpleQueue[tuple[_Batch, bytearray | None] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
-        self._under_way = 0
+        self._handed_over = self._under_way = 0  # batches
+        self._earlier = 0  # batches of earlier lists
         self._free: list[bytearray] = []
         self._made = 1  # the link has one already
         self._thread = threading.Thread(target=self._work, name="ibackup-writer")
@@ -245,16 +247,19 @@ class Receiver:
         return self._free.pop()
 
     def finish(self) -> None:
-        """Return when every file is in place, those held back last.
+        """Return when the files of earlier lists are in place; of this one, too, if any is held back: these come last.
 
         Raises:
             PathRefused: a link is where a folder should be.
             IbackupError: the ledger cannot be written.
         """
         self._submit(None)
-        while self._under_way:
+        while self._handed_over - self._under_way < self._earlier:
             self._wait()
         self._collect()
+        self._earlier = self._handed_over
+        if self._held:
+            self.drain()
         while self._held:
             file = self._held[0]
             if not file.failed:
@@ -264,6 +269,27 @@ class Receiver:
                     self._fail(file, error)
             del self._held[0]
 
+    def drain(self) -> None:
+        """Return when every file that has come whole is in place; raises as ``finish``."""
+        self._submit(None)
+        while self._under_way:
+            self._wait()
+        self._collect()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the writing thread has nothing to do; raises as ``finish``."""
+        self._collect()
+        return not self._under_way
+
+    def failures(self) -> dict[str, tuple[int, str]]:
+        """The files that could not be stored since this was last asked, by the path as it was asked for."""
+        failed = {}
+        while self._failures:  # the other thread may add some
+            path, said = self._failures.popitem()
+            failed[path] = said
+        return failed
+
     def _submit(self, block: bytearray | None) -> None:
         if self._views and self._file is not None:
             self._batch.append((self._file, self._views, None))
@@ -271,6 +297,7 @@ class Receiver:
         if self._batch or block is not None:
             self._jobs.put((self._batch, block))
             self._under_way += 1
+            self._handed_over += 1
             self._batch = []
 
     def _wait(self) -> None:
@@ -414,7 +441,7 @@ class Receiver:
 
     def _blame(self, file: Arrival, error: OSError) -> None:
         self.lost[file.path] = error
-        self.failures[file.asked] = (status_of(error), error.strerror or type(error).__name__)
+        self._failures[file.asked] = (status_of(error), error.strerror or type(error).__name__)
 
     def _drop(self, file: Arrival) -> None:
         """Leave nothing of a file behind."""

@@ -5,7 +5,6 @@ everything is made in a staging folder within the target and renamed into place,
 name that somebody looks for.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -18,6 +17,7 @@ from ibackup.explore.helper import Helper
 from ibackup.explore.names import RENAMED_LIST, STAGING, Namer, Renamed, Rules
 from ibackup.explore.photos import PhotoDates
 from ibackup.explore.pool import AnyWriter, Pool
+from ibackup.explore.ready import Ready, can_start
 from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
 from ibackup.explore.target import RenamedList, Target
 from ibackup.explore.times import Times
@@ -99,7 +99,11 @@ class Extracted:
 
 
 def extract(
-    backup: Backup, wanted: Wanted, tell: Tell = lambda _notice: None, observer: Observer = ignore
+    backup: Backup,
+    wanted: Wanted,
+    tell: Tell = lambda _notice: None,
+    observer: Observer = ignore,
+    ready: Ready | None = None,
 ) -> Extracted:
     """Take files out of an unlocked backup.
 
@@ -108,6 +112,7 @@ def extract(
         wanted: what, and where to.
         tell: is given each trouble and each changed name as it comes.
         observer: is given the phase and the progress.
+        ready: processes that were started already.
 
     Raises:
         UsageError: the target lies in the backup, is a file, or another run writes there.
@@ -123,7 +128,7 @@ def extract(
             room = min(room, _stored_room(backup, wanted))  # a single damaged record may claim any size
         if target.was_empty and target.free < room:
             raise no_room(f"The files need about {room:,} bytes and {target.free:,} are free.")
-        return _Extraction(backup, wanted, target, tell, observer, (files, size)).run()
+        return _Extraction(backup, wanted, target, tell, observer, (files, size), ready).run()
 
 
 def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
@@ -163,6 +168,7 @@ class _Extraction:
         tell: Tell,
         observer: Observer,
         total: tuple[int, int],
+        ready: Ready | None,
     ) -> None:
         self._backup = backup
         self._wanted = wanted
@@ -173,6 +179,7 @@ class _Extraction:
         self._done_files = 0
         self._keys = backup.keys if backup.is_encrypted else None
         self._apart = False
+        self._ready = ready
         self._pool: Pool | None = None
         self._result = Extracted()
         self._list = RenamedList(target)
@@ -223,10 +230,9 @@ class _Extraction:
         return Setup(self._backup.path, self._keys, self._target.path, staging, self._wanted.overwrite)
 
     def _writer(self) -> AnyWriter:
-        # A program made of one file has no interpreter to start.
-        if self._apart and sys.executable and not getattr(sys, "frozen", False):
+        if self._apart and can_start():
             with suppress(OSError):  # a system that lets us start nothing
-                return Helper(self._setup())
+                return Helper(self._setup(), self._ready)
         return Writer(self._setup())
 
     # -- what is to be done ---------------------------------------------------------------------------------

@@ -7,21 +7,16 @@ the time. A helper may be killed at any moment, since no file gets its name befo
 
 import contextlib
 import pickle
-import subprocess
 import sys
 import traceback
 from types import TracebackType
 from typing import IO, NamedTuple, Self, cast
 
 from ibackup.errors import IbackupError, NoRoom
+from ibackup.explore.ready import Ready
 from ibackup.explore.writing import Job, Setup, Stopped, Writer, Written, no_room
 
 _STEP = 64 * 1024 * 1024  # bytes between two words about a large file
-# A group of its own: Ctrl-C is for the main process, which then ends its helpers.
-if sys.platform == "win32":
-    _GROUP, _FLAGS = None, subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-else:
-    _GROUP, _FLAGS = 0, 0
 
 
 class _Failed(NamedTuple):
@@ -37,20 +32,11 @@ class Helper:
         moved: bytes dealt with so far; other threads may look at it.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        """Start the process. Raises OSError when the system does not let us."""
+    def __init__(self, setup: Setup, ready: Ready | None = None) -> None:
+        """Take or start the process. Raises OSError when the system does not let us."""
         self.moved = 0
         self._stopped = False
-        # Not by -m: it must be this very package, wherever it was imported from.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from ibackup.explore.helper import serve; serve()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            process_group=_GROUP,
-            creationflags=_FLAGS,
-        )
+        self._process = (ready or Ready()).take()
         self._setup: Setup | None = setup
 
     def __enter__(self) -> Self:

@@ -21,6 +21,8 @@ class Times(NamedTuple):
 def as_ns(seconds: float) -> int:
     """Nanoseconds, within what every file system can hold."""
     seconds = min(max(seconds, _EARLIEST), _LATEST)
+    if isinstance(seconds, int):  # as a phone writes them
+        return seconds * _SECOND
     whole = math.floor(seconds)
     return whole * _SECOND + round((seconds - whole) * _SECOND)  # a float has too few digits for all of it
 
@@ -33,16 +35,19 @@ def set_times(target: int | str, times: Times) -> None:
     Raises:
         OSError: the file system refuses.
     """
-    modified, born = as_ns(times.modified), as_ns(times.born)
+    modified = as_ns(times.modified)
     if sys.platform == "win32":
         if isinstance(target, str):
             os.utime(target, ns=(modified, modified))
+            born = as_ns(times.born)
             if born:
                 _set_birth(target, born)
         return
-    if sys.platform == "darwin" and 0 < born < modified:
-        # A file is never younger than its last change: setting an earlier change moves its birth there.
-        os.utime(target, ns=(born, born))
+    if sys.platform == "darwin":
+        born = as_ns(times.born)
+        if 0 < born < modified:
+            # A file is never younger than its last change: setting an earlier change moves its birth there.
+            os.utime(target, ns=(born, born))
     os.utime(target, ns=(modified, modified))
 
 

@@ -40,20 +40,12 @@ def check(working: WorkingCopy, draft: Draft, level: Level, password: Password, 
                 return replace(draft, checked="phone")
             backup.unlock(given)
         if level is Level.QUICK:
-            return _sift(backup, draft, check_manifest(backup, _sizes(working)))
+            return _sift(backup, draft, check_manifest(backup, working.ledger.sizes_in))
         verification = verify(backup, level, observer=observe)
         try:
             return _sift(backup, draft, verification)
         finally:
             verification.close()
-
-
-def _sizes(working: WorkingCopy) -> Callable[[str], int | None]:
-    def size(path: str) -> int | None:
-        item = working.ledger.get(path)
-        return item.size if item is not None and item.kind == "file" else None
-
-    return size
 
 
 def _sift(backup: Backup, draft: Draft, findings: Iterable[Finding]) -> Draft:

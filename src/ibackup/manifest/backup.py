@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 
 from ibackup.confined import Confined, PathRefused, parse
 from ibackup.errors import NotABackup, PasswordNeeded
-from ibackup.manifest import crypto, legacy, plaintext
+from ibackup.manifest import crypto, plaintext
 from ibackup.manifest.database import MAGIC, MEMORY_LIMIT, ManifestDb
 from ibackup.manifest.flaws import FormatError, KeyRefused
 from ibackup.manifest.keybag import ClassKeys, Keybag
@@ -239,6 +239,10 @@ class Backup:
         """Open it with a key that its keybag's ``derive`` gave before. Raises PasswordWrong."""
         self._keys = self.keybag.unlock_with_key(key)
 
+    def choose_kdf(self) -> None:
+        """Find the fastest way to derive a key, before ``unlock`` does. Raises FormatError."""
+        crypto.sha256_kdf(self.keybag.double_rounds)
+
     @property
     def keys(self) -> ClassKeys:
         """The class keys; those of an unencrypted backup open with the empty password.
@@ -338,7 +342,8 @@ class Backup:
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of one of the few files at the top. Raises FormatError."""
         with open(self._open_top(name), "rb") as source:
-            data = source.read(limit + 1)
+            # Of so many bytes as are asked for, room is made before the first is read.
+            data = source.read(min(os.fstat(source.fileno()).st_size, limit) + 1)
         if len(data) > limit:
             raise FormatError(name, f"it has more than {limit:,} bytes")
         return data
@@ -371,7 +376,13 @@ class Backup:
             database.decode_blobs_with(self._password)
             return database
         if wrapped is None:
-            return self._plain_database()
+            try:
+                return self._plain_database()
+            except FormatError as error:
+                if self.manifest.manifest_key is None:
+                    raise
+                flaw = f"{error.flaw}; {MANIFEST} has a key for it, and yet says that nothing is encrypted"
+                raise FormatError(DATABASE, flaw) from None
         key = self.keys.unwrap(wrapped)
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
@@ -379,6 +390,8 @@ class Backup:
 
     def _plain_rows(self) -> Rows:
         if self.flat:
+            from ibackup.manifest import legacy  # iOS 9 and older: hardly ever asked for
+
             return legacy.ManifestMbdb(self.read(LEGACY_DATABASE, legacy.MAX_BYTES))
         return self._plain_database()
 

@@ -18,7 +18,9 @@ BLOCK = 16
 KEY_BYTES = 32
 WRAPPED_KEY_BYTES = 40
 ZERO_IV = bytes(BLOCK)
+_FROM_ZERO = modes.CBC(ZERO_IV)
 MAX_ROUNDS = 20_000_000
+_TRIAL_ROUNDS = 10_000
 _TRIAL_WORTH = 200_000  # rounds; phones ask for 10,000,000
 CHUNK = (
     128 * 1024
@@ -55,11 +57,15 @@ def derive(
     secret = password.encode("utf-8", "surrogateescape")
     if double_salt is not None:
         _check_rounds(double_rounds)
-        # Where there is little to do, finding out who does it fastest takes longer.
-        kdf = _fastest_sha256_kdf() if double_rounds > _TRIAL_WORTH else _kdf_hashlib
-        secret = kdf(secret, double_salt, double_rounds)
+        secret = sha256_kdf(double_rounds)(secret, double_salt, double_rounds)
     _check_rounds(rounds)
     return hashlib.pbkdf2_hmac("sha1", secret, salt, rounds, KEY_BYTES)
+
+
+def sha256_kdf(rounds: int) -> Kdf:
+    """What to derive a key with; asked for beforehand, ``derive`` leaves the interpreter to other threads at once."""
+    # Where there is little to do, finding out who does it fastest takes longer.
+    return _fastest_sha256_kdf() if rounds > _TRIAL_WORTH else _kdf_hashlib
 
 
 def _check_rounds(rounds: int) -> None:
@@ -111,7 +117,7 @@ def _fastest_sha256_kdf() -> Kdf:
 def _trial(kdf: Kdf) -> float:
     kdf(b"warm-up", bytes(20), 1)
     start = time.perf_counter()
-    kdf(b"trial", bytes(20), 20_000)
+    kdf(b"trial", bytes(20), _TRIAL_ROUNDS)
     return time.perf_counter() - start
 
 
@@ -147,7 +153,7 @@ def padding(tail: bytes) -> int:
 
 def cbc_decryptor(key: bytes, iv: bytes = ZERO_IV) -> CipherContext:
     """AES-CBC without padding; the ciphertext block before a position is the IV for that position."""
-    return Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
+    return Cipher(algorithms.AES(key), _FROM_ZERO if iv is ZERO_IV else modes.CBC(iv)).decryptor()
 
 
 def decrypt_blocks(source: Readable, key: bytes, *, chunk: int = CHUNK) -> Iterator[memoryview]:

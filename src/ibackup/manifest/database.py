@@ -15,19 +15,21 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Self
 from urllib.parse import quote
 
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Settles
+from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Settles, sha1
 
 PART = "Manifest.db"
 MAGIC = b"SQLite format 3\0"
 MEMORY_LIMIT = 48 * 1024 * 1024  # bytes; SQLite's copy doubles it for a moment
+CHECK_CACHE = 32 * 1024 * 1024  # bytes
 MAX_CELL_BYTES = 4 * 1024 * 1024
 MAX_FLAWS = 100
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
 _OLD_IV = bytes(range(16))
 _PLACEHOLDER = 16
 _KINDS = {kind.value: kind for kind in Kind}
@@ -151,9 +153,9 @@ class ManifestDb:
         Raises:
             FormatError: the database is damaged.
         """
-        if domain is None:
-            return self._query("", settles=settles)
-        return self._query("WHERE domain IN (CAST(? AS TEXT), ?)", domain, domain, settles=settles)
+        if domain is not None:
+            return self._query("WHERE domain IN (CAST(? AS TEXT), ?)", domain, domain)
+        return self._query("") if settles is None or self._decode_blob is not None else self._scan(settles)
 
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids. Raises FormatError."""
@@ -163,29 +165,43 @@ class ManifestDb:
         """One row, found by its index. Raises FormatError."""
         return next(self._query("WHERE fileID IN (CAST(? AS TEXT), ?)", file_id, file_id), None)
 
-    def _query(self, where: str, *values: str, settles: Settles | None = None) -> Iterator[Row | BadRow]:
+    def _query(self, where: str, *values: str) -> Iterator[Row | BadRow]:
         # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text. A database
         # that another program made may hold them as bytes, too.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
-        query = f"SELECT fileID, domain, relativePath, flags, file FROM Files {where}"  # noqa: S608 - our own texts
         try:
-            cursor = self._connection.execute(query, cells_of)
-            try:
+            with _closing(self._connection.execute(f"{_SELECT} {where}", cells_of)) as cursor:
                 make = self._row
-                for file_id, domain, path, flags, blob in cursor:
-                    row = make(file_id, domain, path, flags, blob, settles)
+                for cells in cursor:
+                    row = make(*cells)
                     if row is not None:
                         yield row
-            finally:
-                # Whoever stopped in the middle may have closed the database first.
-                with suppress(sqlite3.ProgrammingError):
-                    cursor.close()
+        except _TROUBLE as error:
+            raise _damaged(error) from None
+
+    def _scan(self, settles: Settles) -> Iterator[Row | BadRow]:
+        """The rows that ``settles`` does not take. A million go through here: what all of them do stands here."""
+        hash_of, hex_of, kinds, make = sha1, binascii.hexlify, _KINDS, self._row
+        try:
+            with _closing(self._connection.execute(_SELECT)) as cursor:
+                for file_id, domain, path, flags, blob in cursor:
+                    if type(domain) is type(path) is type(blob) is bytes and type(flags) is int:
+                        digest = hash_of(b"%b-%b" % (domain, path)).digest()
+                        if hex_of(digest) == file_id and flags in kinds and settles(digest, flags, blob):
+                            continue
+                    row = make(file_id, domain, path, flags, blob)
+                    if row is not None:
+                        yield row
         except _TROUBLE as error:
             raise _damaged(error) from None
 
     def flaws(self) -> Iterator[str]:
         """What SQLite's own integrity check says; nothing when the database is sound."""
         try:
+            if self._uri is not None:
+                # It looks every row up in every index; the usual 2 MB would read the same pages again and again.
+                # What is in memory anyway needs no more.
+                self._connection.execute(f"PRAGMA cache_size = {-CHECK_CACHE // 1024}").close()
             with closing(self._connection.execute(f"PRAGMA integrity_check({MAX_FLAWS})")) as cursor:
                 for (line,) in cursor:
                     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
@@ -262,7 +278,6 @@ class ManifestDb:
         path: object,
         flags: object,
         blob: object,
-        settles: Settles | None,
     ) -> Row | BadRow | None:
         if not (type(file_id) is bytes and type(domain) is bytes and type(path) is bytes):
             if domain is None and path is None and isinstance(flags, int) and flags & _PLACEHOLDER:
@@ -270,7 +285,7 @@ class ManifestDb:
             return BadRow(
                 _safe(file_id), _safe(domain), _safe(path), "its texts are missing or of another type"
             )
-        true_id = hashlib.sha1(domain + b"-" + path, usedforsecurity=False).hexdigest()
+        true_id = sha1(domain + b"-" + path).hexdigest()
         name = file_id.decode("utf-8", "surrogateescape")
         if name != true_id and not FILE_ID.fullmatch(name):
             return BadRow(
@@ -283,10 +298,18 @@ class ManifestDb:
             return BadRow(name, _safe(domain), _safe(path), "it has no record")
         if self._decode_blob is not None:
             blob = self._decode_blob(blob)
-        if settles is not None and name == true_id and settles(name, kind, blob):
-            return None
         domain_text = domain.decode("utf-8", "surrogateescape")
         return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
+
+
+@contextmanager
+def _closing(cursor: sqlite3.Cursor) -> Iterator[sqlite3.Cursor]:
+    try:
+        yield cursor
+    finally:
+        # Whoever stopped in the middle may have closed the database first.
+        with suppress(sqlite3.ProgrammingError):
+            cursor.close()
 
 
 def _connect(target: str) -> sqlite3.Connection:

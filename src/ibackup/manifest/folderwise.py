@@ -10,6 +10,7 @@ from ibackup.manifest.rows import BadRow, Kind, Row, Rows
 from ibackup.manifest.tree import PREFIXES
 
 _GLANCE = struct.Struct("<20sQ")  # fileID and stored size
+_pack = _GLANCE.pack
 _NEVER = (1 << 64) - 1  # the size of no file
 _FINE = _NEVER - 1  # no file is asked for
 
@@ -80,7 +81,7 @@ class Scanned:
         self._rows = rows
         self._is_good = is_good
         self._encrypted = encrypted
-        self._kept = {prefix: bytearray() for prefix in PREFIXES}
+        self._kept = [bytearray() for _ in PREFIXES]
         self.broken: FormatError | None = None
         self.count = 0
 
@@ -92,7 +93,8 @@ class Scanned:
                 if isinstance(row, BadRow):
                     yield row
                 else:
-                    self._kept[row.file_id[:2]] += _GLANCE.pack(bytes.fromhex(row.file_id), _NEVER)
+                    digest = bytes.fromhex(row.file_id)
+                    self._kept[digest[0]] += _pack(digest, _NEVER)
         except FormatError as error:
             self.broken = error
 
@@ -101,33 +103,39 @@ class Scanned:
 
     def take(self, prefix: str) -> Iterator[Row | BadRow]:
         """The rows of a folder that are not good."""
+        number = int(prefix, 16)
+        kept, self._kept[number] = self._kept[number], bytearray()
         seen: set[bytes] = set()
+        is_good = self._is_good
         try:
-            for digest, stored in _GLANCE.iter_unpack(self._kept.pop(prefix)):
-                file_id = digest.hex()
+            for digest, stored in _GLANCE.iter_unpack(kept):
                 if digest in seen:
-                    raise _twice(file_id)
+                    raise _twice(digest.hex())
                 seen.add(digest)
-                if stored != _FINE and not self._is_good(file_id, stored):
-                    row = self._rows.row(file_id)
-                    yield row if row is not None else BadRow(file_id, "", "", "its index does not lead to it")
+                if stored != _FINE and not is_good(digest.hex(), stored):
+                    row = self._rows.row(digest.hex())
+                    yield (
+                        row
+                        if row is not None
+                        else BadRow(digest.hex(), "", "", "its index does not lead to it")
+                    )
         except FormatError as error:
             self.broken = error
-            self._kept = dict.fromkeys(PREFIXES, bytearray())
+            self._kept = [bytearray() for _ in PREFIXES]
 
-    def _keep(self, file_id: str, kind: Kind, record: bytes) -> bool:
+    def _keep(self, digest: bytes, flags: int, record: bytes) -> bool:
         try:
             size, has_key = glance(record)
         except FormatError:
             return False
         self.count += 1
-        if kind is not Kind.FILE:
+        if flags != Kind.FILE:
             size = _FINE
         elif size < 0:
             size = _NEVER
         elif self._encrypted and has_key:
             size = stored_size(size, encrypted=True)
-        self._kept[file_id[:2]] += _GLANCE.pack(bytes.fromhex(file_id), size)
+        self._kept[digest[0]] += _pack(digest, size)
         return True
 
 

@@ -89,6 +89,7 @@ _REQUIRED = ("Size", "Mode")
 
 _TRAILER = struct.Struct(">6xBBQQQ")
 _TABLES = tuple(struct.Struct(f">{count}H") for count in range(160))
+_ENDING = struct.Struct(">18sQ")  # all of the trailer that says something; the offset table's place
 _NS_DATA = b"\x57NS.data"
 _MAX_SHAPES = 1024
 
@@ -118,7 +119,9 @@ def glance(blob: bytes) -> tuple[int, bool]:
     Raises:
         FormatError: as ``decode``.
     """
-    shape = _known.find(blob)
+    shape: _Shape | None = _known.last
+    if not blob.startswith(_known.last.beginning):
+        shape = _known.find(blob)
     if shape is not None:
         try:
             return shape.glance(blob)
@@ -194,6 +197,7 @@ class _Shape:
 
     beginning: bytes
     trailer: tuple[int, int, int]  # offset size, reference size, top object
+    ending: bytes  # these and the number of objects, as the first record had them
     head: bytes  # the offset table's entries for the objects of the beginning
     objects: tuple[int, ...]  # what $objects refers to
     numbers: tuple[int, ...]
@@ -228,22 +232,19 @@ class _Shape:
 
     def glance(self, blob: bytes) -> tuple[int, bool]:
         """Size and whether there is a key. Raises _Unknown when the rest is not as expected."""
-        offset_size, ref_size, count, top, table = _TRAILER.unpack_from(blob, len(blob) - 32)
-        number = self.numbers[0]
-        if (offset_size, ref_size, top) != self.trailer or not blob.startswith(self.head, table):
+        ending, table = _ENDING.unpack_from(blob, len(blob) - 26)
+        if ending != self.ending or not blob.startswith(self.head, table):
             raise _Unknown
-        if number >= count:
-            raise _Unknown  # what follows the offsets is not one of them
-        if offset_size == 2:
-            place = table + 2 * number
+        if self.trailer[0] == 2:
+            place = table + 2 * self.numbers[0]
             at = blob[place] << 8 | blob[place + 1]
         else:
-            at = blob[table + number]
+            at = blob[table + self.numbers[0]]
         marker = blob[at]
-        if marker == 0x12:
-            size = int.from_bytes(blob[at + 1 : at + 5], "big")
-        elif marker == 0x11:
+        if marker == 0x11:
             size = blob[at + 1] << 8 | blob[at + 2]
+        elif marker == 0x12:
+            size = int.from_bytes(blob[at + 1 : at + 5], "big")
         elif marker == 0x10:
             size = blob[at + 1]
         elif marker == 0x13:
@@ -306,7 +307,7 @@ def _data(blob: bytes, at: int, width: int) -> bytes:
     return blob[start:end]
 
 
-_NO_SHAPE = _Shape(b"not a record", (0, 0, 0), b"", (), (), (), ())
+_NO_SHAPE = _Shape(b"not a record", (0, 0, 0), b"", b"", (), (), (), ())
 
 
 class _Known:
@@ -382,6 +383,7 @@ def _shape(blob: bytes) -> _Shape:
     return _Shape(
         beginning=blob[:end],
         trailer=(trailer.offset_size, trailer.ref_size, trailer.top),
+        ending=blob[-26:-8],
         head=blob[trailer.table : trailer.table + size * trailer.offset_size],
         objects=objects,
         numbers=tuple(fields.get(key, -1) for key in _NUMBERS),

@@ -34,6 +34,7 @@ class Plan:
         encrypted: whether stored files are padded.
 
     Attributes:
+        encrypted: see above.
         broken: after the last step, why the manifest's rows ended early; None when they did not.
     """
 
@@ -52,11 +53,11 @@ class Plan:
         self._summary = summary
         self._seal = seal
         self._unreadable = unreadable
-        self._encrypted = encrypted
+        self.encrypted = encrypted
         self.broken: FormatError | None = None
         self._flat = backup.flat
         # Of the folder that the rows are at:
-        self._disk: Bucket = {}
+        self._disk = Bucket()
         self._sealed: set[str] = set()
         self._named: set[str] = set()
 
@@ -66,7 +67,7 @@ class Plan:
         if rows is not None:
             # A Manifest.mbdb has no index and few rows.
             scans = self._level is Level.QUICK and not rows.flat
-            ordered = Scanned(rows, self._is_good, encrypted=self._encrypted) if scans else Ordered(rows)
+            ordered = Scanned(rows, self._is_good, encrypted=self.encrypted) if scans else Ordered(rows)
         for bad in ordered.scan() if ordered is not None else ():
             yield checks.bad_row(bad)
         flat_seal = _flat_seal(self._seal) if self._seal is not None and self._flat else {}
@@ -104,9 +105,12 @@ class Plan:
             if not self.settles(row, item):
                 yield from self.row(row, item)
         complete = ordered is not None and ordered.broken is None
-        for file_id in sorted(disk.keys() - named):
-            yield from self._unnamed(file_id, disk[file_id], in_sealed=file_id in sealed, told=complete)
-        for file_id in sorted(sealed - disk.keys() - named):
+        there = disk.ids()
+        for file_id in sorted(there - named):
+            item = disk.get(file_id)
+            if item is not None:
+                yield from self._unnamed(file_id, item, in_sealed=file_id in sealed, told=complete)
+        for file_id in sorted(sealed - there - named):
             path = blob_path(file_id, flat=self._flat)
             yield Finding(
                 K.MISSING, file=path, file_id=file_id, expected="a file, by the seal", found=_NOTHING
@@ -114,8 +118,7 @@ class Plan:
 
     def _is_good(self, file_id: str, stored: int) -> bool:
         """Whether a file is there as its row wants it; it is counted then. Asked a million times, so it is short."""
-        item = self._disk.get(file_id)
-        if item is None or item.size != stored or item.kind != "file":
+        if self._disk.sizes.get(file_id) != stored:
             return False
         if self._seal is not None and file_id not in self._sealed:
             return False
@@ -135,7 +138,7 @@ class Plan:
             return True
         if item is None or item.kind != "file":
             return False
-        if item.size != (crypto.stored_size(size, encrypted=True) if self._encrypted and has_key else size):
+        if item.size != (crypto.stored_size(size, encrypted=True) if self.encrypted and has_key else size):
             return False
         self._count(item.size)
         return True
@@ -184,7 +187,7 @@ class Plan:
         key = None
         if record is not None and (differs or self._level is Level.DEEP):
             try:
-                key = self._backup.file_key(record) if self._encrypted else None
+                key = self._backup.file_key(record) if self.encrypted else None
             except KeyRefused as error:
                 if self._level is Level.DEEP:
                     wanted = "a key that opens"
@@ -208,7 +211,7 @@ class Plan:
         )
 
     def _stored_size(self, record: MBFile, item: Item | None) -> int:
-        padded = self._encrypted and record.encryption_key is not None
+        padded = self.encrypted and record.encryption_key is not None
         if padded and not record.size and item is not None and not item.size:
             return 0  # an empty file may be stored without even its padding
         return crypto.stored_size(record.size, encrypted=padded)

@@ -6,7 +6,7 @@ the size of databases that were in use (docs/format.md, "Sizes").
 
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 
 from ibackup.confined import Confined, Item
 from ibackup.errors import PasswordNeeded, PasswordWrong
@@ -17,10 +17,11 @@ from ibackup.manifest.examine import Job, Outcome, Reader, Readers, worker_count
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
+from ibackup.manifest.folderwise import Ordered, Scanned
 from ibackup.manifest.plan import Plan
-from ibackup.manifest.rows import BadRow, Kind, Row, Rows, blob_path
+from ibackup.manifest.rows import BadRow, Kind, Row, Rows
 from ibackup.manifest.seal import Seal
-from ibackup.manifest.tree import Tree
+from ibackup.manifest.tree import PREFIXES, Tree
 
 _PROGRESS_SECONDS = 0.1
 
@@ -62,12 +63,16 @@ def verify(
     return Verification(backup, level, seal, sealed_as, unreadable, observer, locked=locked)
 
 
-def check_manifest(backup: Backup, sizes: Callable[[str], int | None]) -> Iterator[Finding]:
+Sizes = Callable[[str], Mapping[str, int]]
+"""Gives the bytes of the files in a folder of a backup ("3d", "" for the backup itself), by name."""
+
+
+def check_manifest(backup: Backup, sizes: Sizes) -> Iterator[Finding]:
     """Compare a manifest with files whose sizes are known; reads next to nothing but the manifest.
 
     Args:
         backup: opened, and unlocked if it is encrypted.
-        sizes: gives the bytes of the file stored at a path as in "3d/3d0d7e…", None when there is none.
+        sizes: of the files that are there.
 
     Yields:
         One finding a flaw. A size that differs from its record's is a note where the file's end or its checksum
@@ -105,24 +110,33 @@ def only_its_size(backup: Backup, finding: Finding) -> bool:
     return isinstance(row, Row) and row.record().digest is None
 
 
-def _check_rows(
-    rows: Rows, plan: Plan, sizes: Callable[[str], int | None], reader: Reader
-) -> Iterator[Finding]:
-    for row in rows.rows():
-        if isinstance(row, BadRow):
-            yield checks.bad_row(row)
-            continue
-        item = None
-        if row.kind is Kind.FILE:
-            size = sizes(blob_path(row.file_id, flat=rows.flat))
+def _check_rows(rows: Rows, plan: Plan, sizes: Sizes, reader: Reader) -> Iterator[Finding]:
+    there: Mapping[str, int] = {}
+
+    def is_good(file_id: str, stored: int) -> bool:
+        return there.get(file_id) == stored
+
+    ordered = Ordered(rows) if rows.flat else Scanned(rows, is_good, encrypted=plan.encrypted)
+    for bad in ordered.scan():
+        yield checks.bad_row(bad)
+    for prefix in PREFIXES:
+        if not rows.flat or not there:
+            there = sizes("" if rows.flat else prefix)
+        for row in ordered.take(prefix):
+            if isinstance(row, BadRow):
+                yield checks.bad_row(row)
+                continue
+            size = there.get(row.file_id) if row.kind is Kind.FILE else None
             item = None if size is None else Item(row.file_id, "file", size, 0)
-        if plan.settles(row, item):
-            continue
-        for step in plan.row(row, item):
-            if isinstance(step, Finding):
-                yield step
-            else:
-                yield from judge(step, reader.examine(step))
+            if plan.settles(row, item):
+                continue
+            for step in plan.row(row, item):
+                if isinstance(step, Finding):
+                    yield step
+                else:
+                    yield from judge(step, reader.examine(step))
+    if ordered.broken is not None:
+        raise ordered.broken
 
 
 def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding]:

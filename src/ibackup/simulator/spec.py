@@ -206,6 +206,7 @@ class PhoneSpec:
         requires_encryption: a profile (MDM) demands encrypted backups.
         find_my: Find My is on: the phone refuses to be restored (211).
         setup_done: the setup assistant is through; else requests fail with 212.
+        supervised: an organisation manages the phone: its backups are for supervised phones alone.
         cloud_backup: iCloud Backup is switched on.
         apple_account: an Apple Account is signed in; else iCloud Backup cannot be switched on (210).
         chunk_size: data bytes in a DeviceLink chunk.
@@ -253,6 +254,7 @@ class PhoneSpec:
     requires_encryption: bool = False
     find_my: bool = False
     setup_done: bool = True
+    supervised: bool = False
     cloud_backup: bool = False
     apple_account: bool = True
     chunk_size: int = 32_767

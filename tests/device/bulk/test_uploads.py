@@ -73,12 +73,61 @@ def test_many_files_in_many_messages(lab: Lab) -> None:
     assert lab.files.received_bytes == sum(map(len, made.values()))
 
 
-def test_everything_is_in_place_before_the_answer(lab: Lab) -> None:
+def test_a_list_is_in_place_before_the_next_is_answered(lab: Lab) -> None:
     def script(device: Device) -> None:
         for number in range(20):
             check(device.upload(*(file(blob(number * 10 + k), b"x" * 50_000) for k in range(5))))
-            for k in range(5):
+            for k in range(-10, -5) if number else ():
                 assert (lab.root / below(blob(number * 10 + k))).stat().st_size == 50_000
+
+    lab.ask(script)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ("DLMessageMoveFiles", {blob(1): blob(2)}),
+        ("DLMessageRemoveFiles", [blob(1)]),
+        ("DLMessageGetFreeDiskSpace",),
+    ],
+    ids=lambda request_: str(request_[0]),
+)
+def test_a_list_is_in_place_before_anything_else_is_done(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, request_: tuple[object, ...]
+) -> None:
+    stored = lab.ledger.stored
+
+    def slow(path: str, size: int, sha256: bytes, mtime: float) -> None:
+        time.sleep(0.1)
+        stored(path, size, sha256, mtime)
+
+    monkeypatch.setattr(lab.ledger, "stored", slow)
+
+    def script(device: Device) -> None:
+        check(device.upload(file(blob(1), b"x")))
+        assert below(blob(1)) not in lab.ledger.files
+        assert device.ask(*request_)[0] == 0
+
+    lab.ask(script)
+    expected = {"DLMessageMoveFiles": {below(blob(2))}, "DLMessageRemoveFiles": set()}
+    assert set(lab.ledger.files) == expected.get(str(request_[0]), {below(blob(1))})
+
+
+def test_a_status_comes_after_the_lists_before_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = lab.ledger.stored
+
+    def slow(path: str, size: int, sha256: bytes, mtime: float) -> None:
+        time.sleep(0.05)
+        stored(path, size, sha256, mtime)
+        order.append(path)
+
+    order: list[str] = []
+    monkeypatch.setattr(lab.ledger, "stored", slow)
+
+    def script(device: Device) -> None:
+        check(device.upload(*(file(blob(number), b"x") for number in range(3))))
+        check(device.upload(file(f"{UDID}/Status.plist", status_plist("moving"))))
+        assert order == [*(below(blob(number)) for number in range(3)), "Status.plist"]
 
     lab.ask(script)
 
@@ -386,7 +435,9 @@ def test_a_folder_where_a_file_belongs(lab: Lab) -> None:
         lab.ledger.made_dir(path)
 
     def script(device: Device) -> None:
-        code, text, value = device.upload(*(file(blob(number), b"x") for number in (1, 2, 3)))
+        device.upload(*(file(blob(number), b"x") for number in (1, 2, 3)))
+        # Told with the list after it: these files were not written yet when theirs was answered.
+        code, text, value = device.upload(file(blob(5), b"x"))
         assert (code, text) == (-13, "Multi status")
         assert isinstance(value, dict)
         assert list(value) == [blob(2)]
@@ -395,7 +446,7 @@ def test_a_folder_where_a_file_belongs(lab: Lab) -> None:
         check(device.upload(file(blob(4), b"x")))
 
     lab.ask(script)
-    assert {below(blob(number)) for number in (1, 3, 4)} == set(lab.ledger.files)
+    assert {below(blob(number)) for number in (1, 3, 4, 5)} == set(lab.ledger.files)
     with pytest.raises(IbackupError, match="could not be written"):
         lab.files.check_disk()
 
@@ -487,6 +538,7 @@ def test_no_file_goes_through_a_link(lab: Lab, tmp_path: Path, place: str) -> No
 
     def script(device: Device) -> None:
         device.upload(file(blob(1), b"evil"))
+        device.upload(file(blob(2), b"x"))
         device.send("DLMessageDisconnect", "done")
 
     with lab.serving(script, checked=False) as answer:

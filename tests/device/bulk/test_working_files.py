@@ -279,7 +279,8 @@ EVIL = [
 ]
 ASKING: dict[str, Callable[[Device, str], object]] = {
     "download": lambda device, path: device.download(f"{UDID}/Status.plist", path),
-    "upload": lambda device, path: device.upload(file(path, b"evil")),
+    # A second list, since a link is met while the first is written.
+    "upload": lambda device, path: (device.upload(file(path, b"evil")), device.upload()),
     "move from": lambda device, path: device.ask("DLMessageMoveItems", {path: f"{UDID}/x"}, {}, 1.0),
     "move to": lambda device, path: device.ask(
         "DLMessageMoveItems", {f"{UDID}/Status.plist": f"{UDID}/y", f"{UDID}/Manifest.db": path}, {}, 1.0
