@@ -27,6 +27,7 @@ RACES: dict[str, Start] = {
     "full": backups.full_mixed,
     "small": backups.full_small,
     "incremental": backups.incremental,
+    "restore": backups.restore,
     "verify-full": reading.verify_full,
     "verify-quick": reading.verify_quick,
     "extract": reading.extract,

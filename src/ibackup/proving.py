@@ -114,7 +114,7 @@ def prove(
         raise
     if snapshot is not None:
         snapshot.refuse_if_removed()
-    folder = _phone_folder(snapshot)
+    folder = PhoneFolder.holding(snapshot) if snapshot is not None else None
     if snapshot is not None and folder is not None:
         _write_down(folder, snapshot, verdict, damaged, observer)
         verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
@@ -165,14 +165,6 @@ def _proven(
         # The phone writes it last of all, and with another date each time.
         verdict.outdated_seal = seal_file or seal_beside(path)
     return verdict, damaged
-
-
-def _phone_folder(snapshot: Snapshot | None) -> PhoneFolder | None:
-    """The phone's folder in the store; None for a snapshot that was copied to some other place."""
-    if snapshot is None:
-        return None
-    folder = PhoneFolder.of(snapshot)
-    return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
 
 
 def _write_down(

@@ -70,7 +70,7 @@ def test_the_later_of_two_wins_wherever_it_stands(ibackup: Cli, anns: Path) -> N
 USAGE_ERRORS = {
     "no command": (),
     "unknown command": ("nwo",),
-    "a planned command": ("restore",),
+    "a restore that nobody can be asked about": ("restore",),
     "unknown option": ("list", "--nope"),
     "an option without its value": ("list", "--store"),
     "a bad duration": ("now", "--wait", "5x"),

@@ -97,6 +97,13 @@ def test_what_to_do(code: int, words: str) -> None:
     assert words in f"{error.message} {error.hint}"
 
 
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_nobody_who_restores_is_told_to_back_up_anew(code: int) -> None:
+    error = refusal(code, "", context=RefusalContext(job="restore"))
+    assert "--full" not in error.hint
+    assert "--store" not in error.hint
+
+
 def test_105_with_figures() -> None:
     """A phone asks to purge what is missing and 2 GiB more."""
     context = RefusalContext(free_bytes=10 * GIB, purge_bytes=5 * GIB + PURGE_MARGIN)

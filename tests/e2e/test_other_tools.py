@@ -13,6 +13,7 @@ import pytest
 from iphone_backup_decrypt import EncryptedBackup
 
 from ibackup.simulator import VirtualPhone
+from ibackup.simulator.faults import DropInPhase
 from support.program import Program
 from support.runs import PASSWORD, SMALL, assert_is_the_phone, photograph
 
@@ -104,6 +105,45 @@ def test_a_full_snapshot_is_restored(make_program: MakeProgram, require_tool: To
     for name in CLIENTS:
         run(program, [*client(name, require_tool), "restore", str(copy)])
         assert_restored(program.phone, None)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_resumed_and_imported_snapshots_are_restored(
+    make_program: MakeProgram, require_tool: Tool, name: str
+) -> None:
+    program = make_program(SMALL)
+    program.phone.set_faults(DropInPhase(phase="uploading", after=2))
+    program.now(code=13)
+    program.phone.set_faults()
+    assert program.now().result["resumed_bytes"]
+    copy = a_copy(program.snapshots[0], program.folder / "copy")
+    run(program, [*client(name, require_tool), "restore", str(copy)])
+    assert_restored(program.phone, None)
+    shutil.rmtree(program.store / program.phone.udid)
+    program.run("import", "--settled", str(copy / program.phone.udid))
+    another = a_copy(program.snapshots[0], program.folder / "another")
+    run(program, [*client(name, require_tool), "restore", str(another)])
+    assert_restored(program.phone, None)
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_ibackup_restores_what_they_made(
+    make_program: MakeProgram, require_tool: Tool, name: str, password: str | None
+) -> None:
+    """Their folders, proven first, then restored and rehearsed, and not changed by any of it."""
+    program = make_program(replace(SMALL, backup_password=password))
+    folder = program.folder / "theirs"
+    folder.mkdir()
+    run(program, [*client(name, require_tool), "backup", str(folder)])
+    before = photograph(folder)
+    theirs = str(folder / program.phone.udid)
+    secret = {"IBACKUP_PASSWORD": password}
+    checks = program.run("restore", theirs, "--yes", "--json", environment=secret).kinds("preflight")
+    assert {each["outcome"] for each in checks} == {"ok", "warning"}
+    assert_restored(program.phone, password)
+    assert program.run("rehearse", theirs, "--json", environment=secret).result["status"] == "restorable"
+    assert photograph(folder) == before
 
 
 def test_readers(make_program: MakeProgram) -> None:

@@ -1,4 +1,4 @@
-"""A phone's whole life with one store, at random: backups, use, kills, damage, proofs, pruning; against a model.
+"""A phone's whole life with one store, at random: backups, use, kills, damage, proofs, restores; against a model.
 
 The model knows what the phone held at each backup. So each snapshot must be that, or be named as damaged; damage is
 never carried into the next snapshot; ids only grow; nothing but pruning removes a snapshot.
@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from harness.rig import LONG, Bench, Rig, another_start, check_snapshot, rig
+from harness.test_restores import check_restored, restore
 from harness.wire import Cut, Wire, tapped
-from ibackup.errors import ConnectionLost
+from ibackup.errors import ConnectionLost, DamageFound
 from ibackup.keeping import pruning
 from ibackup.keeping.retention import Rules
 from ibackup.manifest.findings import Level
@@ -111,6 +112,23 @@ class LongLife(RuleBasedStateMachine):
         found = next(each for each in self.bench.snapshots if each.id == name)
         proven = prove(found.backup_path, Level.FULL, snapshot=found)
         assert proven.good is not bool(self.damaged[name]), (proven, self.damaged[name])
+
+    @precondition(lambda self: self.contents)
+    @rule(snapshot=SIZES, verify=st.booleans())
+    def restore(self, snapshot: int, verify: bool) -> None:
+        """The phone then holds what the snapshot does, or is told by name what is damaged: never a silent success."""
+        names = sorted(self.contents)
+        number = snapshot % len(names)
+        name = names[number]
+        self.bench.phone.memory.pop("restored", None)
+        try:
+            restore(self.bench, verify=verify, number=number)
+        except DamageFound:
+            assert self.damaged[name]
+        else:
+            assert not self.damaged[name]
+            check_restored(self.bench, self.contents[name])
+        self.bench.phone.restart()
 
     @precondition(lambda self: len(self.contents) > 2)
     @rule(last=st.integers(1, 3))

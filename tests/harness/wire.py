@@ -64,6 +64,7 @@ class _Tap:
         self._stream = stream
         self._wire = wire
         self.read_exact = stream.read_exact
+        self.read_into = stream.read_into
 
     def write(self, data: Buffer) -> None:
         self._wire.write(self._stream, data)

@@ -87,8 +87,10 @@ class App:
             UsageError: it is neither a name in the config nor a UDID.
         """
         asked = self.settings.phone
-        if asked is None:
-            return None
+        return None if asked is None else self.udid_of(asked)
+
+    def udid_of(self, asked: str) -> str:
+        """The UDID of a phone by a configured name or a UDID. Raises UsageError: it is neither."""
         known = self.config.phone(asked)
         if known is not None:
             return known.udid
@@ -357,6 +359,7 @@ _AFTER = {
     "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left.",
     "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
     "to-finder": "Nothing was put there, and the snapshot was not changed.",
+    "restore": "Nothing on the phone was changed.",
     "extract": "What was taken out so far stays where it is.",
 }
 

@@ -17,8 +17,8 @@ _IMPORTED_AFTER = timedelta(days=1)  # a backup that is so much younger than its
 def command(app: App) -> int:
     """List the snapshots in the store, by phone, the newest last.
 
-    "proven" tells when `ibackup verify` found a snapshot good, and at which level. `ibackup show SNAPSHOT` tells
-    more.
+    "proven" tells when `ibackup verify` found a snapshot good, and at which level; "restorable", that `ibackup
+    rehearse` did. `ibackup show SNAPSHOT` tells more.
     """
     from ibackup.store import Snapshot
 
@@ -93,7 +93,10 @@ def _entry(
     elif proofs.known_damaged:
         notes.append("DAMAGED: `ibackup show` has more")
     elif proof:
-        notes.append(f"proven {time_text(proof.when).partition(' ')[0]} ({proof.level})")
+        day = time_text(proof.when).partition(" ")[0]
+        notes.append(
+            f"restorable, proven {day}" if proof.level == "rehearse" else f"proven {day} ({proof.level})"
+        )
     else:
         notes.append("not verified yet")
     if proofs.pinned:

@@ -26,6 +26,8 @@ COMMANDS = {
     "now": "Back up the connected phone, check it and seal it",
     "status": "Are the backups fresh and good? One line a phone",
     "verify": "Prove a snapshot, or any existing backup folder, good",
+    "restore": "Put a snapshot back on a phone",
+    "rehearse": "Restore a snapshot into a virtual iPhone: would it work?",
     "doctor": "Why iCloud Backup fails, and what helps",
     "setup": "Set it all up: a few questions, a schedule, the first backup",
     "nightly": "Back up every phone that is due: what cron runs",

@@ -1,6 +1,7 @@
 """``ibackup show``: one snapshot."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from ibackup.cli.output import (
 )
 from ibackup.cli.snapshots import resolve
 from ibackup.errors import UsageError
+
+if TYPE_CHECKING:
+    from ibackup.store import Proof
 
 _SHOWN = 20
 _CHECKED = {"manifest": "against the phone's list of files", "phone": "by the phone alone"}
@@ -88,10 +92,7 @@ def command(app: App, snapshot: str | None) -> int:
         else f"  imported   a backup that another program made; its data is of {time_text(meta.data_from)}",
         f"  checked    {_CHECKED[meta.checked]}, then sealed",
     ]
-    lines += [
-        f"  verified   {time_text(proof.when)}, level {proof.level}: {_result(proof.result)}"
-        for proof in sorted(proofs.last, key=lambda proof: proof.when)
-    ]
+    lines += [_proof(proof) for proof in sorted(proofs.last, key=lambda proof: proof.when)]
     if not proofs.last:
         lines.append("  verified   not since it was made: `ibackup verify` does")
     if proofs.pinned:
@@ -101,6 +102,13 @@ def command(app: App, snapshot: str | None) -> int:
     if proofs.known_damaged:
         lines.append("  `ibackup verify` says what they are, and what to do.")
     return app.result(payload, "\n".join(lines))
+
+
+def _proof(proof: "Proof") -> str:
+    if proof.level == "rehearse":
+        restorable = "restorable" if proof.result == "good" else styled("NOT RESTORABLE", fg="red", bold=True)
+        return f"  rehearsed  {time_text(proof.when)}: {restorable}"
+    return f"  verified   {time_text(proof.when)}, level {proof.level}: {_result(proof.result)}"
 
 
 def _result(result: str) -> str:

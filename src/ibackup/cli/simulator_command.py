@@ -33,6 +33,7 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -
     if socket_path and port is not None:
         raise UsageError("--socket and --port exclude each other.", hint="Give one of them, or none.")
     phone = VirtualPhone(load_spec(spec) if spec else demo_spec())
+    phone.keeps_restored_files = False  # nobody could look at them from another process
     try:
         with serve(phone, port=None if socket_path else port or 0, socket_path=socket_path) as server:
             app.reporter.emit(

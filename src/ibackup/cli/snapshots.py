@@ -66,6 +66,11 @@ def resolve(app: App, ref: str | None) -> Target:
     return _folder(path, ref)
 
 
+def is_id(ref: str) -> bool:
+    """Whether a SNAPSHOT argument looks like an id, or the beginning of one, and not like a path."""
+    return ref == LATEST or _ID.fullmatch(ref) is not None
+
+
 @contextlib.contextmanager
 def open_unlocked(
     app: App, target: Target, sources: "PasswordSources", meanwhile: Callable[[], None] | None = None

@@ -16,6 +16,9 @@ from ibackup.events import Observer
 
 SERVICE: Final = "com.apple.mobilebackup2"
 PROTOCOL_VERSIONS: Final = (2.0, 2.1)
+MOST_REQUESTS: Final = 20_000_000
+"""The most that a phone may ask for in one job: several for each of millions of files. Else one could go on for ever
+with small requests that are all allowed."""
 _PULSE_S: Final = 0.25
 
 

@@ -205,6 +205,21 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
 )
 
+_ANOTHER = "Run `ibackup verify`; then try again, or restore another snapshot: `ibackup list`."
+RESTORE_HINTS: Mapping[int, str] = {
+    4: _ANOTHER,
+    11: _ANOTHER,
+    12: _ANOTHER,
+    102: "Restart the {noun} first: after a restore it must, before it takes the next one.",
+    103: _ANOTHER,
+    105: "Free some room on this computer: the {noun} wants a copy of its backup to be kept.",
+    106: "Delete something on the {noun}, restore some of the apps alone with --app, or take one with more storage.",
+    203: "Update the {noun} in Settings > General > Software Update, or restore an older snapshot: `ibackup list`.",
+    205: "Run `ibackup verify`, which names damaged files; restore another snapshot: `ibackup list`.",
+    208: "Unlock the {noun}, start again and enter its passcode when it asks.",
+}
+"""What to do about a code that ended a restore, where that is something else."""
+
 _BY_CODE: Mapping[int, Refusal] = {row.code: row for row in REFUSALS}
 _JOB_WORDS: Mapping[Job, str] = {
     "backup": "backup",
@@ -239,7 +254,8 @@ def refusal(code: int, description: str, *, context: RefusalContext) -> IbackupE
     if said and row.error is PhoneRefused:
         why = f"{why} It said: {said}".strip()
     what = f"{row.what.format(**words)[:-1]} (MBErrorDomain {code})."
-    return row.error(what, why=why, hint=row.hint.format(**words), error_code=code)
+    hint = RESTORE_HINTS.get(code, row.hint) if context.job == "restore" else row.hint
+    return row.error(what, why=why, hint=hint.format(**words), error_code=code)
 
 
 def _no_room(row: Refusal, context: RefusalContext) -> Refusal:

@@ -10,6 +10,7 @@ from ibackup.device.frames import Status, broken, multi_status, status_of
 from ibackup.device.link import DeviceLink
 from ibackup.device.listings import encode_listing
 from ibackup.device.paths import BackupPaths
+from ibackup.device.sender import FileSender
 from ibackup.errors import ConnectionLost
 
 Failures = dict[str, tuple[int, str]]
@@ -54,7 +55,7 @@ class ServedFiles:
             case requests.DownloadFiles():
                 self._download(link, request.paths)
             case requests.ListDirectory():
-                link.write(memoryview(encode_listing(self.listing(self.paths.parse(request.path)))))
+                link.write(memoryview(encode_listing(self._list(request.path))))
             case requests.FreeSpace():
                 self._tell_free_space(link)
             case requests.PurgeSpace():
@@ -76,32 +77,50 @@ class ServedFiles:
         except (FileNotFoundError, NotADirectoryError):
             return
 
+    def locate(self, path: str) -> Parts | None:
+        """Where a file is that the phone wants; None for one that is not here, and may be asked for all the same.
+
+        Raises:
+            PathRefused: it may not be asked for.
+        """
+        return self.paths.parse_inside(path)
+
+    def send(self, sender: FileSender, parts: Parts) -> None:
+        """Send the content of a file. Raises OSError."""
+        fd = self.confined.open_file(parts)
+        try:
+            sender.data(fd)
+        finally:
+            os.close(fd)
+
     def could_not_read(self, parts: Parts, error: OSError) -> None:
         """A file that the phone asked for could not be sent; it is told so."""
 
     def _download(self, link: DeviceLink, paths: tuple[str, ...]) -> None:
         """Send files, all that can be sent whatever happens to the others."""
-        wanted = [(path, self.paths.parse_inside(path)) for path in paths]
+        wanted = [(path, self.locate(path)) for path in paths]
         sender = link.file_sender()
         failures: Failures = {}
         for path, parts in wanted:
             sender.begin(path)
             try:
-                fd = self.confined.open_file(parts)
-                try:
-                    sender.data(fd)
-                finally:
-                    os.close(fd)
+                if parts is None:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                self.send(sender, parts)
             except OSError as error:
                 failures[path] = _failure(error)
                 sender.end(-failures[path][0], failures[path][1])
-                self.could_not_read(parts, error)
+                if parts is not None:
+                    self.could_not_read(parts, error)
             else:
                 sender.end()
             link.pulse()
         sender.finish()
         self.sent_bytes += sender.sent
         answer(link, failures)
+
+    def _list(self, path: str) -> Iterable[Item]:
+        return self.listing(self.paths.parse(path))
 
     def _tell_free_space(self, link: DeviceLink) -> None:
         try:

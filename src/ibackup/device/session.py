@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
+from ibackup.device.dialogue import MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
 from ibackup.device.files import WorkingFiles
 from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
@@ -17,10 +17,6 @@ from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications, SyncLock
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
-
-MOST_REQUESTS = 20_000_000
-"""The most that a phone may ask for in one backup: several for each of millions of files. Else one could go on for ever
-with small requests that are all allowed."""
 
 _ACTIVITIES: Final[dict[Phase, str]] = {
     "prepare": "it was asked for a backup",

@@ -338,7 +338,8 @@ class Backup:
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
         """The content of one of the few files at the top. Raises FormatError."""
         with open(self._open_top(name), "rb") as source:
-            data = source.read(limit + 1)
+            # Of so many bytes as are asked for, room is made before the first is read.
+            data = source.read(min(os.fstat(source.fileno()).st_size, limit) + 1)
         if len(data) > limit:
             raise FormatError(name, f"it has more than {limit:,} bytes")
         return data

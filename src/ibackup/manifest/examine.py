@@ -146,7 +146,7 @@ class Reader:
             size,
             hashers[0].digest() if hashers else None,
             hashers[1].digest() if len(hashers) > 1 else None,
-            _ends_well(size, job.key is not None, tail, head),
+            ends_well(size, job.key is not None, tail, head),
         )
 
     def _fill(self, source: FileIO) -> int:
@@ -161,7 +161,7 @@ class Reader:
     def _end(self, source: FileIO, size: int, key: bytes | None) -> bool | None:
         """Judge a file by its end alone."""
         if key is None:
-            return _ends_well(size, False, b"", source.read(_SQLITE_HEADER))
+            return ends_well(size, False, b"", source.read(_SQLITE_HEADER))
         tail = b""
         if size and size % crypto.BLOCK == 0:
             iv = crypto.ZERO_IV
@@ -172,10 +172,18 @@ class Reader:
             tail = (
                 crypto.cbc_decryptor(key, iv).update(block) if len(iv) == len(block) == crypto.BLOCK else b""
             )
-        return _ends_well(size, True, tail, b"")
+        return ends_well(size, True, tail, b"")
 
 
-def _ends_well(size: int, encrypted: bool, tail: bytes, head: bytes) -> bool | None:
+def ends_well(size: int, encrypted: bool, tail: bytes, head: bytes) -> bool | None:
+    """Whether a stored file is whole by its own end; None when nothing tells.
+
+    Args:
+        size: its bytes.
+        encrypted: whether they are encrypted.
+        tail: the last block of its plaintext, padding and all.
+        head: the first bytes of one that is not encrypted, for what SQLite says there.
+    """
     if encrypted:
         return crypto.padding(tail) > 0 or size == 0
     if not head.startswith(b"SQLite format 3\0") or len(head) < _SQLITE_HEADER:

@@ -117,7 +117,9 @@ class Content:
             self._add_series(domain.name, domain.count, domain.min_size, domain.max_size)
         for app in spec.apps:
             self._add_series(f"AppDomain-{app.bundle_id}", app.count, app.min_size, app.max_size)
-        for file in chain(life.app_files(spec), life.files(spec) if spec.life else ()):
+        for file in chain(
+            life.app_files(spec), life.supervision(spec), life.files(spec) if spec.life else ()
+        ):
             self._put(file.domain, file.path, file.data, file.modified, file.modified)
         for file in cloudfiles.files(spec, spec.icloud) if spec.icloud is not None else ():
             self._put(file.domain, file.path, file.data, file.modified, file.modified)

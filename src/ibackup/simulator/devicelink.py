@@ -21,7 +21,7 @@ MAX_OBJECTS, MAX_DEPTH = 4_000_000, 64
 """Of what is read the short way; plistlib reads the rest."""
 MAX_FRAME = 1 << 30
 MAX_PATH = 4096
-READ_SIZE = 1 << 20
+READ_SIZE = 1 << 16
 WRITE_SIZE = 1 << 18
 
 CODE_SUCCESS, CODE_DATA = 0x00, 0x0C
@@ -82,8 +82,8 @@ class Listed:
 class Sink(Protocol):
     """Where a downloaded file goes."""
 
-    def write(self, data: bytes, /) -> object:
-        """Take the next bytes."""
+    def write(self, data: memoryview, /) -> object:
+        """Take the next bytes; they are only there until it returns."""
 
 
 def _no_pause() -> None:
@@ -103,6 +103,7 @@ class DeviceLink:
         self._stream = stream
         self._chunk_size = chunk_size
         self._out = bytearray()
+        self._incoming = memoryview(bytearray(READ_SIZE))
         self.version = 0
         self.progress = 0.0
         self.before_message: Callable[[], None] = _no_pause
@@ -389,9 +390,10 @@ class DeviceLink:
             for part in self._parts(length - 1):
                 sink.write(part)
 
-    def _parts(self, length: int) -> Iterator[bytes]:
+    def _parts(self, length: int) -> Iterator[memoryview]:
         while length:
-            part = self._stream.read_exact(min(length, READ_SIZE))
+            part = self._incoming[: min(length, len(self._incoming))]
+            self._stream.read_into(part)
             length -= len(part)
             yield part
 

@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias
 
 BACKUP_SERVICE = "com.apple.mobilebackup2"
 
-Phase: TypeAlias = Literal["uploading", "moving", "removing"]
-"""The SnapshotState in which a fault strikes."""
+Phase: TypeAlias = Literal["uploading", "moving", "removing", "restoring"]
+"""When a fault strikes: the SnapshotState of a backup, or while files are fetched for a restore."""
 
 PathPlace: TypeAlias = Literal[
     "upload",

@@ -127,6 +127,21 @@ def app_files(spec: PhoneSpec) -> Iterator[LifeFile]:
             yield LifeFile(f"AppDomainGroup-{group}", path, data, spec.made_at - 5 * _DAY)
 
 
+SUPERVISION = (
+    "SysSharedContainerDomain-systemgroup.com.apple.configurationprofiles",
+    "Library/ConfigurationProfiles/CloudConfigurationDetails.plist",
+)
+"""Domain and path of the file that says who supervises a phone."""
+
+
+def supervision(spec: PhoneSpec) -> Iterator[LifeFile]:
+    """What a supervised phone has of its organisation."""
+    if spec.supervised:
+        details = {"IsSupervised": True, "IsMandatory": True, "OrganizationName": "Example School"}
+        data = plistlib.dumps(details, fmt=plistlib.FMT_BINARY)
+        yield LifeFile(*SUPERVISION, data, spec.made_at - 90 * _DAY)
+
+
 def app_folders(spec: PhoneSpec) -> Iterator[tuple[str, str]]:
     """The folders that every app's container has, with its domain."""
     for app in spec.apps:

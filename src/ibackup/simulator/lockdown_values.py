@@ -81,6 +81,7 @@ def all_values(spec: PhoneSpec, state: State) -> dict[str, Values]:
         "com.apple.fmip": {"IsAssociated": spec.find_my},
         "com.apple.international": _international(),
         "com.apple.mobile.battery": _battery(spec),
+        "com.apple.mobile.chaperone": {"DeviceIsChaperoned": spec.supervised},
         "com.apple.mobile.data_sync": _data_sync(spec),
         "com.apple.mobile.iTunes": _itunes(spec),
         "com.apple.mobile.lockdown_cache": {"ActivationState": "Activated"},

@@ -9,7 +9,7 @@ from ibackup.simulator.operations.backup import Backup
 from ibackup.simulator.operations.inspect import info, listing
 from ibackup.simulator.operations.memory import forget
 from ibackup.simulator.operations.password import ChangePassword
-from ibackup.simulator.operations.restore import Restore, restored
+from ibackup.simulator.operations.restore import Restore, restarts, restored
 from ibackup.simulator.operations.session import MBError, Session
 from ibackup.simulator.operations.unback import extract, unback
 from ibackup.simulator.phone import VirtualPhone
@@ -59,6 +59,8 @@ def _answer(stream: Stream, link: DeviceLink, phone: VirtualPhone, request: Requ
         _respond(link, error.mb_error, error.text)
     else:
         _respond(link, 0, content=content)
+        if name == "Restore" and restarts(request):
+            phone.restart()
     return True
 
 
@@ -94,8 +96,13 @@ def _enable_cloud_backup(session: Session, request: Request) -> None:
 
 
 def _restore(session: Session, request: Request) -> None:
-    options = request.get("Options")
-    Restore(session, _source(session, request), options if isinstance(options, dict) else {}).run()
+    options, only = request.get("Options"), request.get("ApplicationIDs")
+    Restore(
+        session,
+        _source(session, request),
+        options if isinstance(options, dict) else {},
+        tuple(map(str, only)) if isinstance(only, list) else (),
+    ).run()
 
 
 def _change_password(session: Session, request: Request) -> None:

@@ -51,6 +51,9 @@ class VirtualPhone:
         passcode: the passcode and what becomes of the next prompt; may be set.
         free: bytes free on the phone; may be set.
         memory: what services keep between connections, under a key of their own.
+        keeps_restored_files: whether what a restore brings is kept file by file, as sizes and checksums; a large
+            backup has millions.
+        needs_restart: a restore is complete but for the restart that puts it in its place.
     """
 
     def __init__(self, spec: PhoneSpec) -> None:
@@ -63,6 +66,8 @@ class VirtualPhone:
         self.passcode = spec.passcode
         self.free = spec.free
         self.memory: dict[str, object] = {}
+        self.keeps_restored_files = True
+        self.needs_restart = False
         self._backup_password = spec.backup_password
         self._locked = spec.locked
         self._unlocks_at: float | None = None
@@ -104,6 +109,14 @@ class VirtualPhone:
         from ibackup.simulator.operations.restore import restored
 
         return restored(self)
+
+    def restart(self) -> None:
+        """Switch it off and on again: what its processes kept is gone, and a restore is in its place."""
+        from ibackup.simulator.operations.memory import forget
+
+        forget(self)
+        self.needs_restart = False
+        self.journal.add("restarted")
 
     # --- the lock screen
 

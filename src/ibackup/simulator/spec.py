@@ -206,6 +206,7 @@ class PhoneSpec:
         requires_encryption: a profile (MDM) demands encrypted backups.
         find_my: Find My is on: the phone refuses to be restored (211).
         setup_done: the setup assistant is through; else requests fail with 212.
+        supervised: an organisation manages the phone: its backups are for supervised phones alone.
         cloud_backup: iCloud Backup is switched on.
         chunk_size: data bytes in a DeviceLink chunk.
         batch_size: files in a DeviceLink message.
@@ -252,6 +253,7 @@ class PhoneSpec:
     requires_encryption: bool = False
     find_my: bool = False
     setup_done: bool = True
+    supervised: bool = False
     cloud_backup: bool = False
     chunk_size: int = 32_767
     batch_size: int = 128

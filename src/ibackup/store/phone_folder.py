@@ -71,6 +71,12 @@ class PhoneFolder:
         """The folder that a snapshot is in."""
         return cls(os.path.dirname(os.path.dirname(os.path.abspath(snapshot.path))))
 
+    @classmethod
+    def holding(cls, snapshot: Snapshot) -> Self | None:
+        """The same; None for a snapshot that was copied to some other place than a store."""
+        folder = cls.of(snapshot)
+        return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
+
     def make(self) -> None:
         """Make the folder where it is not there yet."""
         with telling(f"The folder {self.path!r} could not be made."):

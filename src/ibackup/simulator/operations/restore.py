@@ -1,16 +1,20 @@
 """The Restore request: every file is fetched, decrypted and checked, as a phone does before it trusts a backup."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ibackup.simulator.ciphers import Context, decryptor, stored_size, unwrap
-from ibackup.simulator.content import FILE, LINK
+from ibackup.manifest import mbfile
+from ibackup.manifest.flaws import FormatError
+from ibackup.simulator.afcfiles import AfcError
+from ibackup.simulator.content import FILE, LINK, Entry
 from ibackup.simulator.devicelink import LinkError
-from ibackup.simulator.hostfiles import Status, read_plist
+from ibackup.simulator.hostfiles import ManifestPlist, Status, read_plist
+from ibackup.simulator.keybags import Keybag
+from ibackup.simulator.life import SUPERVISION
 from ibackup.simulator.manifest_db import Row
+from ibackup.simulator.operations.arriving import Arriving, RestoredFile
 from ibackup.simulator.operations.attacks import strike_attacks
 from ibackup.simulator.operations.session import MBError, Session, in_groups
 from ibackup.simulator.operations.stored import (
@@ -19,23 +23,13 @@ from ibackup.simulator.operations.stored import (
     entries_of,
     list_files,
     open_backup,
+    open_keybag,
     read_status,
 )
 from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.records import archived, data, number
 
+RESTORE_APPLICATIONS = "/iTunesRestore/RestoreApplications.plist"
 _KEY = "restored"
-
-
-@dataclass(frozen=True, slots=True)
-class RestoredFile:
-    """A file that was restored: plaintext bytes, SHA-256 of them, LastModified in Unix seconds."""
-
-    domain: str
-    path: str
-    size: int
-    sha256: bytes
-    modified: int
 
 
 @dataclass(frozen=True)
@@ -45,20 +39,26 @@ class Restored:
     Attributes:
         source: the identifier whose backup it was.
         options: the options as they came.
-        files: the regular files, by file ID.
+        files: the regular files, by file ID; empty on a phone that does not keep them.
+        count: how many regular files.
         folders: how many folders.
         links: how many links.
         digests: how many files had a digest in their record, which was right.
         compared: how many were compared with what this phone holds, because it made the backup.
+        only: the apps whose files alone were asked for.
+        apps: what RestoreApplications.plist has it install.
     """
 
     source: str
     options: Mapping[str, object]
     files: Mapping[str, RestoredFile]
+    count: int
     folders: int
     links: int
     digests: int
     compared: int
+    only: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
 
 
 @dataclass
@@ -66,22 +66,36 @@ class _Tally:
     """Counts while a restore is under way."""
 
     files: dict[str, RestoredFile] = field(default_factory=dict)
+    count: int = 0
     folders: int = 0
     links: int = 0
     digests: int = 0
+    compared: int = 0
     bytes: int = 0
 
 
 class Restore:
-    """One Restore request."""
+    """One Restore request.
 
-    def __init__(self, session: Session, source: str, options: Mapping[str, object]) -> None:
+    Args:
+        session: the operation.
+        source: the identifier whose backup it is.
+        options: as they came.
+        only: bundle identifiers of the apps whose files alone are wanted; empty for everything.
+    """
+
+    def __init__(
+        self, session: Session, source: str, options: Mapping[str, object], only: tuple[str, ...] = ()
+    ) -> None:
         self._session = session
         self._phone = session.phone
         self._source = source
         self._options = options
+        self._only = only
         password = options.get("Password")
         self._password = password if isinstance(password, str) else None
+        self._keybag: tuple[bytes, Keybag] | None = None
+        self._own: dict[str, Entry] = {}
 
     def run(self) -> None:
         """Restore the backup.
@@ -90,30 +104,74 @@ class Restore:
             MBError: it failed, or the phone refuses.
             LinkError: the computer broke the protocol.
         """
-        session, source = self._session, self._source
+        session, phone = self._session, self._phone
         session.may_fail("start")
-        with suppress(Unusable), open_backup(session, source, self._password):
+        if not phone.spec.setup_done:
+            raise MBError(212, "The setup assistant is not finished")
+        with suppress(Unusable), self._open(self._source):
             pass  # only the password counts here: where the manifests are is known after Status.plist
-        if self._phone.spec.find_my:
+        if phone.spec.find_my:
             raise MBError(211, "Find My must be turned off before this device can be restored")
         status = self._usable_status()
-        strike_attacks(session, source)
+        strike_attacks(session, self._source)
         try:
             with self._manifests(status) as (stored, in_snapshot):
-                self._check_version()
-                size = _total(stored)
-                if size > self._phone.free:
-                    raise MBError(106, "Insufficient free disk space on device to restore")
-                if not self._options.get("RestoreDontCopyBackup", False):
-                    self._copy_backup()
-                tally = self._fetch_all(stored, in_snapshot, size)
+                tally = self._take(stored, in_snapshot)
         except Unusable as error:
             raise MBError(205, f"Error reading backup properties: {error}") from error
-        compared = self._compare(stored, tally)
         session.may_fail("end")
-        self._phone.memory[_KEY] = Restored(
-            source, self._options, tally.files, tally.folders, tally.links, tally.digests, compared
+        phone.memory[_KEY] = Restored(
+            self._source,
+            self._options,
+            tally.files,
+            tally.count,
+            tally.folders,
+            tally.links,
+            tally.digests,
+            tally.compared,
+            self._only,
+            self._apps_to_install(),
         )
+        phone.needs_restart = True
+
+    def _take(self, stored: StoredBackup, in_snapshot: set[str]) -> _Tally:
+        """Everything after the manifests are there."""
+        self._check_version()
+        self._check_supervision(stored, in_snapshot)
+        size = sum(_size_of(row) for row in self._rows(stored))
+        if size > self._phone.free:
+            raise MBError(106, "Insufficient free disk space on device to restore")
+        if not self._options.get("RestoreDontCopyBackup", False):
+            self._copy_backup()
+        if self._phone.needs_restart:
+            raise MBError(102, "Error writing to the restore directory: File exists")
+        return self._fetch_all(stored, in_snapshot, size)
+
+    def _rows(self, stored: StoredBackup) -> Iterator[Row]:
+        """The regular files that are wanted."""
+        wanted = {f"AppDomain-{app}" for app in self._only}
+        plugins = tuple(f"AppDomainPlugin-{app}." for app in self._only)
+        for row in stored.manifest.rows():
+            if row.kind == FILE and (
+                not self._only or row.domain in wanted or row.domain.startswith(plugins)
+            ):
+                yield row
+
+    def _open(self, folder: str) -> AbstractContextManager[StoredBackup]:
+        return open_backup(self._session, folder, self._password, self._unlock)
+
+    def _unlock(self, plist: ManifestPlist, password: str | None) -> Keybag:
+        """Open the keybag, once: it takes seconds, and the manifests are fetched twice."""
+        if self._keybag is None or self._keybag[0] != plist.keybag:
+            self._keybag = plist.keybag, open_keybag(plist, password)
+        return self._keybag[1]
+
+    def _apps_to_install(self) -> tuple[str, ...]:
+        try:
+            found = self._phone.afc.node(RESTORE_APPLICATIONS).data
+        except AfcError:
+            return ()
+        return tuple(sorted(read_plist(bytes(found or b"")) or ()))
 
     # --- what is there
 
@@ -136,7 +194,7 @@ class Restore:
             in_snapshot = set(list_files(session, f"{source}/Snapshot"))
             if "Manifest.db" in entries_of(session, f"{source}/Snapshot"):
                 folder = f"{source}/Snapshot"
-        with open_backup(session, folder, self._password) as stored:
+        with self._open(folder) as stored:
             yield stored, in_snapshot
 
     def _check_version(self) -> None:
@@ -145,8 +203,23 @@ class Restore:
         if info is None:
             raise MBError(205, "Error reading Info.plist")
         theirs = _version(str(info.get("Product Version", "0")))
-        if theirs > self._phone.spec.version:
+        if theirs > _version(self._phone.spec.ios_version):
             raise MBError(203, "Backup was made by a newer version of iOS")
+
+    def _check_supervision(self, stored: StoredBackup, in_snapshot: set[str]) -> None:
+        row = stored.manifest.find(*SUPERVISION)
+        if row is None or self._phone.spec.supervised:
+            return
+        parts = _Whole(row, stored)
+        if self._session.link.download([self._place(row, in_snapshot)], lambda _: parts):
+            raise MBError(205, "Multiple errors downloading files")
+        details = read_plist(bytes(parts.plain))
+        if details is not None and details.get("IsSupervised"):
+            raise MBError(1, "A backup of a supervised device can only be restored to a supervised device")
+
+    def _place(self, row: Row, in_snapshot: set[str]) -> str:
+        middle = "Snapshot/" if row.file_id in in_snapshot else ""
+        return f"{self._source}/{middle}{row.file_id[:2]}/{row.file_id}"
 
     def _copy_backup(self) -> None:
         """Have the computer keep a copy of this phone's own backup."""
@@ -175,10 +248,12 @@ class Restore:
 
     def _fetch_all(self, stored: StoredBackup, in_snapshot: set[str], size: int) -> _Tally:
         tally = _Tally()
-        rows = (row for row in stored.manifest.rows() if row.kind == FILE)
-        for group in in_groups(rows, self._phone.spec.batch_size):
+        self._own = self._own_files(stored)
+        self._session.enter_phase("restoring")
+        for group in in_groups(self._rows(stored), self._phone.spec.batch_size):
             self._fetch_group(group, stored, in_snapshot, tally, size)
-        for row in stored.manifest.rows():
+        self._session.enter_phase(None)
+        for row in stored.manifest.rows() if not self._only else ():
             tally.links += row.kind == LINK
             tally.folders += row.kind not in (FILE, LINK)
         return tally
@@ -186,92 +261,39 @@ class Restore:
     def _fetch_group(
         self, group: list[Row], stored: StoredBackup, in_snapshot: set[str], tally: _Tally, size: int
     ) -> None:
-        sinks: dict[str, _Arriving] = {}
+        keep = self._phone.keeps_restored_files
+        sinks: dict[str, Arriving] = {}
         for row in group:
-            place = f"{row.file_id[:2]}/{row.file_id}"
-            middle = "Snapshot/" if row.file_id in in_snapshot else ""
-            sinks[f"{self._source}/{middle}{place}"] = _Arriving(row, stored)
+            sink = Arriving(row, stored, keep=keep)
+            own = self._own.get(row.file_id)
+            if own is not None and own.modified == sink.modified:
+                sink.like = self._phone.files.chunks(own)
+            sinks[self._place(row, in_snapshot)] = sink
         total = sum(sink.expected for sink in sinks.values())
         self._session.progress(100.0 * (tally.bytes + total) / max(size, 1))
         if self._session.link.download(list(sinks), sinks.__getitem__, total):
             raise MBError(205, "Multiple errors downloading files")
         for sink in sinks.values():
             file = sink.finished()
-            tally.files[sink.row.file_id] = file
+            if keep:
+                tally.files[sink.row.file_id] = file
+            tally.count += 1
             tally.bytes += file.size
             tally.digests += sink.digest is not None
+            tally.compared += sink.like is not None
 
-    def _compare(self, stored: StoredBackup, tally: _Tally) -> int:
-        """Compare what came with what this phone holds, file by file, when it made the backup."""
+    def _own_files(self, stored: StoredBackup) -> dict[str, Entry]:
+        """What this phone holds, by file ID, when it made the backup: what comes is compared with that."""
         lockdown = stored.plist.rest.get("Lockdown")
         if not isinstance(lockdown, dict) or lockdown.get("UniqueDeviceID") != self._phone.udid:
-            return 0
-        compared = 0
-        content = self._phone.files
-        for entry in content.files():
-            file = tally.files.get(entry.file_id)
-            if file is None or file.modified != entry.modified:
-                continue
-            sha256 = hashlib.sha256()
-            for chunk in content.chunks(entry):
-                sha256.update(chunk)
-            if sha256.digest() != file.sha256:
-                raise MBError(205, f"Content didn't match: {entry.domain} {entry.path}")
-            compared += 1
-        return compared
+            return {}
+        return {entry.file_id: entry for entry in self._phone.files.files()}
 
 
-class _Arriving:
-    """A file on its way to the phone: counted, digested as stored, decrypted, hashed."""
-
-    def __init__(self, row: Row, stored: StoredBackup) -> None:
-        self.row = row
-        try:
-            fields = archived(row.record)
-            self._size = number(fields, "Size")
-            self._modified = number(fields, "LastModified")
-            self.digest = data(fields, "Digest")
-            self._decryptor = self._key(fields, stored)
-        except ValueError as error:
-            raise MBError(205, f"Error reading the record of {row.path}: {error}") from error
-        self.expected = self._size if self._decryptor is None else stored_size(self._size)
-        self._stored = 0
-        self._plain = 0
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-
-    def _key(self, fields: dict[str, object], stored: StoredBackup) -> Context | None:
-        if not stored.plist.encrypted:
-            return None
-        wrapped = data(fields, "EncryptionKey")
-        if wrapped is None:
-            raise ValueError("no EncryptionKey")
-        return decryptor(unwrap(stored.keybag.class_keys, wrapped))
-
-    def write(self, data: bytes, /) -> None:
-        """Take the next bytes, as stored."""
-        self._stored += len(data)
-        self._sha1.update(data)
-        plain = data if self._decryptor is None else self._decryptor.update(data)
-        plain = plain[: self._size - self._plain]
-        self._plain += len(plain)
-        self._sha256.update(plain)
-
-    def finished(self) -> RestoredFile:
-        """The file, checked.
-
-        Raises:
-            MBError: 205, its digest or size is not that of its record.
-        """
-        row = self.row
-        if self.digest is not None and self._sha1.digest() != self.digest:
-            raise MBError(205, f"Digest didn't match: {row.domain} {row.path}")
-        empty = self._size == 0 and self._stored == 0
-        if self._stored != self.expected and not empty:
-            raise MBError(
-                205, f"Size didn't match ({self._stored}, {self.expected}): {row.domain} {row.path}"
-            )
-        return RestoredFile(row.domain, row.path, self._size, self._sha256.digest(), self._modified)
+def restarts(request: Mapping[str, object]) -> bool:
+    """Whether a phone restarts after this Restore request: it does unless it was asked not to."""
+    options = request.get("Options")
+    return not isinstance(options, dict) or options.get("RestoreShouldReboot", True) is not False
 
 
 def restored(phone: VirtualPhone) -> Restored | None:
@@ -281,15 +303,28 @@ def restored(phone: VirtualPhone) -> Restored | None:
     return found if isinstance(found, Restored) else None
 
 
-def _total(stored: StoredBackup) -> int:
-    """Plaintext bytes of all files of a backup."""
-    size = 0
-    for row in stored.manifest.rows():
-        if row.kind == FILE:
-            with suppress(ValueError):  # told when the file's turn comes
-                size += number(archived(row.record), "Size")
-    return size
+def _size_of(row: Row) -> int:
+    """Plaintext bytes by a row's record; what is wrong with a record is told when the file's turn comes."""
+    try:
+        return mbfile.decode(row.record).size
+    except FormatError:
+        return 0
+
+
+class _Whole:
+    """Collects a small file, decrypted."""
+
+    def __init__(self, row: Row, stored: StoredBackup) -> None:
+        self._arriving = Arriving(row, stored, keep=False)
+        self.plain = bytearray()
+
+    def write(self, data: memoryview, /) -> None:
+        """Take the next bytes."""
+        self.plain += self._arriving.decrypted(data)
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+    numbers = [int(part) for part in text.split(".") if part.isdecimal()]
+    while numbers and not numbers[-1]:
+        numbers.pop()  # 18.6.0 is 18.6
+    return tuple(numbers)

@@ -83,7 +83,7 @@ class Session:
             raise StreamEnded("the connection was dropped on purpose")
         if self.strike(UserCancels, lambda fault: self._messages >= fault.after):
             self.phone.notify(SYNC_CANCEL_REQUEST)
-            raise MBError(202, "Backup cancelled by the user")
+            raise MBError(202, "Cancelled by the user")
         self._messages += 1
         self._phase_messages += 1
 
@@ -154,11 +154,11 @@ class _Parts:
         self.parts: list[bytes] = []
         self._size = 0
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: memoryview, /) -> None:
         self._size += len(data)
         if self._size > MAX_PLIST:
             raise LinkError(-1, "A property list that is too large")
-        self.parts.append(data)
+        self.parts.append(bytes(data))
 
 
 class _Decrypting:
@@ -168,5 +168,5 @@ class _Decrypting:
         self._file = file
         self._context = decryptor(key)
 
-    def write(self, data: bytes, /) -> None:
-        self._file.write(self._context.update(data))
+    def write(self, data: memoryview, /) -> None:
+        self._file.write(memoryview(self._context.update(data)))

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -77,21 +77,27 @@ def open_keybag(plist: ManifestPlist, password: str | None) -> Keybag:
     return keybag
 
 
+Unlock = Callable[[ManifestPlist, str | None], Keybag]
+
+
 @contextmanager
-def open_backup(session: Session, folder: str, password: str | None) -> Iterator[StoredBackup]:
+def open_backup(
+    session: Session, folder: str, password: str | None, unlock: Unlock = open_keybag
+) -> Iterator[StoredBackup]:
     """Fetch the manifests of a backup and keep them open.
 
     Args:
         session: the operation.
         folder: where Manifest.plist and Manifest.db are on the computer.
         password: the backup password.
+        unlock: opens the keybag.
 
     Raises:
         Unusable: they are not there, or cannot be read.
         MBError: 207, the password is not the one.
     """
     plist = read_manifest_plist(session, folder)
-    keybag = open_keybag(plist, password)
+    keybag = unlock(plist, password)
     path = session.memory.fresh_path()
     try:
         with _open_manifest(session, folder, plist, keybag, path) as manifest:

@@ -1,0 +1,188 @@
+"""What a phone may read while it is restored: one backup, and nothing is ever written to it."""
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from ibackup.confined import Confined, Item, Parts, PathRefused
+from ibackup.device import requests
+from ibackup.device.frames import Status
+from ibackup.device.link import BLOCK, DeviceLink
+from ibackup.device.sender import FileSender
+from ibackup.device.serving import ServedFiles
+
+Stage = Literal["untouched", "sending", "sent"]
+
+_BLOB: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_COPY: Final = re.compile(r"-\d{8}-\d{6}", re.ASCII)
+MOST_NAMED: Final = 10_000  # files that are wrong are counted beyond that, and not named
+
+Expected = Callable[[str], bytes | None]
+"""The SHA-256 of a file by its path below the backup folder, None where nobody knows."""
+
+
+def is_content(path: str) -> bool:
+    """Whether a path is that of a file of the phone's, and not of one of the backup's own."""
+    return _BLOB.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def _nobody_knows(_path: str) -> None:
+    """There is no seal."""
+
+
+class RestoredFiles(ServedFiles):
+    """Answers what a phone asks for during a restore.
+
+    A phone that wants a copy of its own backup kept is told that there is one: what is served is a backup that nobody
+    changes, so that nothing has to be copied.
+
+    Args:
+        confined: the folder in Apple's format, whatever its name.
+        source: the identifier under which the phone asks for it.
+        target: the phone's own, under which it may look for a backup of itself.
+        free_space: bytes free, for a phone that asks.
+        expected: checksums to hold against what is sent.
+        files: how many files of the phone's the backup has.
+
+    Attributes:
+        sent_files, content_bytes: whole files of the phone's that were sent, and bytes of such.
+        unreadable: files that could not be sent, by their path in the backup, and why; the phone was told.
+        changed: files that are not what they were when they were sealed; they were sent.
+    """
+
+    def __init__(
+        self,
+        confined: Confined,
+        source: str,
+        target: str,
+        *,
+        free_space: Callable[[], int],
+        expected: Expected = _nobody_knows,
+        files: int = 0,
+    ) -> None:
+        super().__init__(confined, source, free_space=free_space)
+        self._target = target
+        self._expected = expected
+        self._files = files
+        self._copies: set[str] = set()
+        self._begun = False
+        self.sent_files = self.content_bytes = 0
+        self.unreadable: dict[str, str] = {}
+        self.changed: dict[str, None] = {}
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is: only lists were asked for, files of the phone's too, or all of them were sent."""
+        if self._files and self.sent_files >= self._files:
+            return "sent"
+        return "sending" if self._begun else "untouched"
+
+    def handle(self, link: DeviceLink, request: requests.Request) -> None:
+        """Do what the phone asks for and answer; see ``ServedFiles.handle``."""
+        match request:
+            case requests.CopyItem():
+                self._copy(link, request)
+            case requests.UploadFiles():
+                self._drop(link)
+            case requests.CreateDirectory():
+                raise PathRefused(request.path, "may not be made: a restore only reads")
+            case requests.MoveItems():
+                raise _read_only([path for move in request.moves for path in move])
+            case requests.RemoveItems():
+                raise _read_only(request.paths)
+            case _:
+                super().handle(link, request)
+
+    def locate(self, path: str) -> Parts | None:
+        """See ``ServedFiles.locate``; of the phone's own backups, none is here but the one that is restored."""
+        return None if self._is_elsewhere(path) else super().locate(path)
+
+    def send(self, sender: FileSender, parts: Parts) -> None:
+        """Send the content of a file, and hold it against the seal. Raises OSError."""
+        path = "/".join(parts)
+        content = is_content(path)
+        self._begun = self._begun or content
+        wanted, before = self._expected(path), sender.sent
+        try:
+            fd = self.confined.open_file(parts)
+        except PathRefused as error:
+            # It is the folder that is wrong, not the phone, which knows nothing of links.
+            raise OSError(errno.ELOOP, error.why) from error
+        try:
+            if wanted is None:
+                sender.data(fd)
+            else:
+                checksum = hashlib.sha256()
+                sender.data(fd, checksum.update)
+                if checksum.digest() != wanted and len(self.changed) < MOST_NAMED:
+                    self.changed[path] = None
+        finally:
+            os.close(fd)
+            self.content_bytes += (sender.sent - before) if content else 0
+        self.sent_files += content
+
+    def could_not_read(self, parts: Parts, error: OSError) -> None:
+        """Note what the phone does not get; that there is no file of a name it tries is no news."""
+        path = "/".join(parts)
+        known = is_content(path) or self._expected(path) is not None
+        if known and len(self.unreadable) < MOST_NAMED:
+            self.unreadable[path] = error.strerror or type(error).__name__
+
+    # -- the phone's own backup -------------------------------------------------------------------------------
+
+    def _is_elsewhere(self, path: str) -> bool:
+        top = path.partition("/")[0]
+        return top in self._copies or (top == self._target and top != self.paths.udid)
+
+    def _list(self, path: str) -> Iterable[Item]:
+        return () if self._is_elsewhere(path) else super()._list(path)
+
+    def _copy(self, link: DeviceLink, request: requests.CopyItem) -> None:
+        source, target = request.source.rstrip("/"), request.target.rstrip("/")
+        if source not in (self._target, self.paths.udid):
+            raise PathRefused(request.source, "is not a backup that is here")
+        if not target.startswith(source) or not _COPY.fullmatch(target[len(source) :]):
+            raise PathRefused(request.target, "is no name of a copy: a restore only reads")
+        self._copies.add(target)
+        link.send_status(Status.OK, "", {})
+
+    def _drop(self, link: DeviceLink) -> None:
+        """Take what belongs into the copy that was not made, and nothing else."""
+        link.receive_files(_Nowhere(self._copies))
+        link.send_status(Status.OK, "", {})
+
+
+def _read_only(paths: Iterable[str]) -> PathRefused:
+    return PathRefused(next(iter(paths), ""), "may not be changed: a restore only reads")
+
+
+class _Nowhere:
+    """Takes files for copies that nobody keeps."""
+
+    last_file = ""
+
+    def __init__(self, folders: set[str]) -> None:
+        self._allowed = {f"{folder}/Info.plist" for folder in folders}
+
+    def begin(self, device_path: str, path: str) -> None:
+        self.last_file = device_path
+        if path not in self._allowed:
+            raise PathRefused(path, "may not be written: a restore only reads")
+
+    def data(self, view: memoryview) -> None:
+        pass
+
+    def end(self, code: int, text: str) -> None:
+        pass
+
+    def offer(self) -> None:
+        pass
+
+    def swap(self, full: bytearray) -> bytearray:  # noqa: ARG002 - its views are needed by nobody
+        return bytearray(BLOCK)
+
+    def finish(self) -> None:
+        pass
