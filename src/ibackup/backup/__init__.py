@@ -5,6 +5,8 @@ The names below are loaded when they are first used.
 
 from typing import TYPE_CHECKING
 
+from ibackup import lazily
+
 if TYPE_CHECKING:
     from ibackup.backup.job import back_up as back_up
     from ibackup.backup.types import Request as Request
@@ -14,11 +16,4 @@ _HOMES = {"Request": "types", "Result": "types", "back_up": "job"}
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list all the same
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily.names(__name__, _HOMES)

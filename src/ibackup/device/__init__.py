@@ -6,6 +6,8 @@ second. The names below are loaded when they are first used.
 
 from typing import TYPE_CHECKING
 
+from ibackup import lazily
+
 if TYPE_CHECKING:
     from ibackup.device.facts import PhoneFacts as PhoneFacts
     from ibackup.device.files import WorkingFiles as WorkingFiles
@@ -51,11 +53,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list all the same
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily.names(__name__, _HOMES)

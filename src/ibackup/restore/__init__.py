@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ibackup import lazily
+
 if TYPE_CHECKING:
     from ibackup.restore.job import Restoration as Restoration
     from ibackup.restore.rehearsal import Rehearsal as Rehearsal
@@ -25,11 +27,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list all the same
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily.names(__name__, _HOMES)

@@ -8,6 +8,8 @@ The names below are loaded when they are first used.
 
 from typing import TYPE_CHECKING
 
+from ibackup import lazily
+
 if TYPE_CHECKING:
     from ibackup.scheduling.choosing import find as find
     from ibackup.scheduling.choosing import install as install
@@ -41,11 +43,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list all the same
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily.names(__name__, _HOMES)
