@@ -25,8 +25,18 @@ def unlock(
     Raises:
         PasswordWrong: there was a password, and neither it nor another opens this backup.
     """
-    if keychain is not None and by_key(backup, udid, keychain):
-        return
+    if keychain is None or not by_key(backup, udid, keychain):
+        find_password(backup, udid, password, keychain)
+
+
+def find_password(
+    backup: Backup, udid: str, password: Callable[[str], str | None], keychain: Keychain | None = None
+) -> str | None:
+    """The same for those who need the password itself, a phone for one: the one that opened it, or None.
+
+    Raises:
+        PasswordWrong: see ``unlock``.
+    """
     given = password(udid)
     wrong: PasswordWrong | None = None
     if given is not None:
@@ -35,14 +45,16 @@ def unlock(
         except PasswordWrong as error:
             wrong = error
         else:
-            return
+            return given
     if keychain is not None:
         with contextlib.suppress(KeychainTrouble):  # whoever asked for the password has told of it
             others = [keychain.pending(udid), *keychain.earlier(udid)]
-            if try_others(backup, others, but=given) is not None:
-                return
+            found = try_others(backup, others, but=given)
+            if found is not None:
+                return found
     if wrong is not None:
         raise wrong
+    return None
 
 
 def try_others(backup: Backup, passwords: Iterable[str | None], *, but: str | None) -> str | None:

@@ -238,6 +238,8 @@ def test_the_keychain(
     for each in snapshots(bobs, BOB):
         assert ibackup("verify", each.name, "--level", "deep").code == 0
         assert ibackup("files", each.name).code == 0
+        assert ibackup("rehearse", each.name).code == 0
+        assert ibackup("restore", each.name, "--yes").code == 0
     # And every backup looks whether it still does.
     assert "Warning" not in ibackup("now").flat_err
     phone.set_backup_password("set in Finder")

@@ -29,7 +29,9 @@ def command(app: App, snapshot: str | None, password_file: str | None, password_
 
     target = resolve(app, snapshot)
     sources = PasswordSources(app, password_file, password_command)
-    outcome = rehearse(Source(target.path, target.snapshot), sources.find, app.reporter)
+    outcome = rehearse(
+        Source(target.path, target.snapshot), sources.find, app.reporter, keychain=sources.keychain
+    )
     name = f"snapshot {target.snapshot.id}" if target.snapshot else f"'{whole(target.path)}'"
     payload = _payload(outcome)
     if outcome.error is None:

@@ -104,6 +104,7 @@ def command(
             apps=apps,
         ),
         password=sources.find,
+        keychain=sources.keychain,
         udid=app.udid,
         verify=not skip_verify,
         wait=wait,

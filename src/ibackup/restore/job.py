@@ -143,7 +143,7 @@ class Restoration:
         if backup.unlocked:
             return Check("password", "ok", "The backup is not encrypted and needs no password.")
         try:
-            self._password = unlock(backup, self._request.password)
+            self._password = unlock(backup, self._request.password, self._request.keychain)
         except PasswordNeeded as error:
             return Check("password", "failed", error.message, error)
         return Check("password", "ok", "The password opens the backup.")

@@ -17,6 +17,7 @@ from typing import Literal
 from ibackup.device import open_phone
 from ibackup.errors import DamageFound, IbackupError, NotABackup, PhoneRefused, UsageError
 from ibackup.events import Caution, Observer, PhaseStarted, ignore
+from ibackup.keychain import Keychain
 from ibackup.manifest.backup import Backup
 from ibackup.restore import contents
 from ibackup.restore.contents import Contents
@@ -63,8 +64,12 @@ class Rehearsal:
         return self.error is None
 
 
-def rehearse(source: Source, password: PasswordSource, observe: Observer = ignore) -> Rehearsal:
+def rehearse(
+    source: Source, password: PasswordSource, observe: Observer = ignore, *, keychain: Keychain | None = None
+) -> Rehearsal:
     """Restore a backup into a virtual iPhone, and write the outcome down for a snapshot.
+
+    ``keychain`` has earlier passwords for older snapshots; None where the user named the one to use.
 
     Raises:
         PasswordNeeded: nothing could be tried without it, or (PasswordWrong) it does not open this backup.
@@ -72,7 +77,7 @@ def rehearse(source: Source, password: PasswordSource, observe: Observer = ignor
     """
     with telling("The backup could not be read."), Backup.open(source.path, known=True) as backup:
         _refuse_old_format(backup)
-        given = unlock(backup, password)
+        given = unlock(backup, password, keychain)
         outcome = replace(_tried(source, backup, given, observe), encrypted=given is not None)
     _write_down(outcome, observe)
     return outcome

@@ -18,6 +18,7 @@ from ibackup.errors import (
     PasswordWrong,
 )
 from ibackup.events import Caution, Observer
+from ibackup.keychain import Keychain
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.flaws import SealDamaged
 from ibackup.manifest.rows import Row
@@ -27,6 +28,7 @@ from ibackup.restore import contents
 from ibackup.restore.contents import Contents
 from ibackup.restore.types import Options, PasswordSource, Source
 from ibackup.store import free_bytes
+from ibackup.unlocking import find_password
 
 T = TypeVar("T")
 _NAMED = 5
@@ -109,26 +111,27 @@ def send(
     return Sent(files.sent_files, files.content_bytes, seal is not None)
 
 
-def unlock(backup: Backup, source: PasswordSource) -> str | None:
+def unlock(backup: Backup, source: PasswordSource, keychain: Keychain | None = None) -> str | None:
     """Open an encrypted backup, before anything is sent; gives the password, None when it needs none.
+
+    One made before the password was changed is opened with an earlier one of the keychain.
 
     Raises:
         PasswordNeeded: there is none, or (PasswordWrong) another.
     """
     if backup.unlocked:
         return None
-    given = source(backup.udid)
-    if given is None:
+    try:
+        found = find_password(backup, backup.udid, source, keychain)
+    except PasswordWrong as error:
+        error.hint = error.hint or "Give the password that was set when this backup was made."
+        raise
+    if found is None:
         raise PasswordNeeded(
             "The backup is encrypted, and its password is needed.",
             hint="Give it with --password-file or --password-command; on a terminal you are asked for it.",
         )
-    try:
-        backup.unlock(given)
-    except PasswordWrong as error:
-        error.hint = error.hint or "Give the password that was set when this backup was made."
-        raise
-    return given
+    return found
 
 
 def _seal(source: Source, observe: Observer) -> Seal | None:

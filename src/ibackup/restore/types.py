@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ibackup.errors import IbackupError
+from ibackup.keychain import Keychain
 from ibackup.store import Snapshot
 
 PasswordSource = Callable[[str], str | None]
@@ -70,6 +71,7 @@ class Request:
         find: gives the backup, once it is known which phone is connected, by its UDID.
         options: what of it.
         password: asked for the password of an encrypted backup.
+        keychain: has earlier passwords; None where there is none, or where the user named the password.
         udid: the phone to be restored; None takes the only one that is connected.
         verify: prove the backup first, unless that was done since it was made.
         wait: seconds to wait for a phone that is not connected.
@@ -85,6 +87,7 @@ class Request:
     wait: float = 0.0
     patience: float = 60.0
     address: str | None = None
+    keychain: Keychain | None = None
 
 
 CheckName = Literal[
