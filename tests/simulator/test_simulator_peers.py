@@ -94,10 +94,14 @@ def test_a_dashless_phone_is_usable(serving: Serving, require_tool: Tool) -> Non
 def test_over_a_unix_socket(serving: Serving, require_tool: Tool, tmp_path: Path) -> None:
     phone = VirtualPhone(SPEC)
     server = serving(phone, port=None, socket_path=tmp_path / "usbmuxd")
-    assert server.environment == {"USBMUXD_SOCKET_ADDRESS": f"UNIX:{tmp_path / 'usbmuxd'}"}
+    path = tmp_path / "usbmuxd"
+    assert server.environment == {
+        "USBMUXD_SOCKET_ADDRESS": f"UNIX:{path}",
+        "PYMOBILEDEVICE3_USBMUX": str(path),
+    }
     assert run(require_tool("ideviceinfo"), "-k", "DeviceName").stdout.strip() == SPEC.name
     server.close()
-    assert not (tmp_path / "usbmuxd").exists()
+    assert not path.exists()
 
 
 def test_idevicename_sets_the_name(serving: Serving, require_tool: Tool) -> None:
