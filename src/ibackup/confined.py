@@ -184,7 +184,11 @@ class Confined:
         if _POSIX_AT:
             self._root_fd = os.open(self._root, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
             if self._staging is not None:
-                self._staging_fd = os.open(self._staging, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+                try:
+                    self._staging_fd = os.open(self._staging, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+                except OSError:
+                    self.close()
+                    raise
 
     def __enter__(self) -> Self:
         return self

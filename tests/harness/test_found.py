@@ -10,8 +10,9 @@ import pytest
 from harness.calls import Call, Hook, seen
 from harness.power import Disk, PowerCut
 from harness.rig import Bench, Rig, another_start, remembering
-from harness.test_power_cut import on
+from harness.test_power_cut import cut_once, on
 from harness.wire import Wire, tapped
+from ibackup.confined import Confined
 from ibackup.errors import DamageFound, IbackupError, NoRoom, StoreMissing, UsageError
 from ibackup.events import PhaseStarted
 from ibackup.store import closing
@@ -178,3 +179,18 @@ def test_a_record_that_cannot_be_read_once_does_not_cost_what_was_received(phone
             bench.now()
         assert wire.uploads == []
         assert len(bench.snapshots) == 2
+
+
+@pytest.mark.parametrize("number", range(69, 81, 3))
+def test_a_move_that_a_power_cut_took_apart(phones: Rig, number: int) -> None:
+    """Without syncfs, a file could be gone from Snapshot/ and the old one stand in its place: the next run failed."""
+    cut_once(phones, "incremental", number, [("some", number + 5)], syncfs=False)
+
+
+def test_a_staging_folder_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> None:
+    for name in ("root", "staging"):
+        tmp_path.joinpath(name).mkdir()
+    hook = failing("open staging", OSError(errno.EIO, "bad"))
+    with seen(tmp_path, hook) as calls, pytest.raises(OSError, match="bad"):
+        Confined(tmp_path / "root", tmp_path / "staging")
+    assert calls.fds == {}

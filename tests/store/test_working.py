@@ -30,6 +30,7 @@ from store.lab import (
     checked,
     close,
     draft,
+    move,
     run,
     send,
     verify,
@@ -154,6 +155,29 @@ def test_after_a_reboot_only_what_was_surely_on_the_disk_is_kept(
     (left,) = folder.left_overs()
     with WorkingCopy.adopt(folder, left) as again:
         assert again.reconciled.kept_files == 1
+
+
+@pytest.mark.parametrize("written_down", [False, True])
+def test_a_move_that_a_power_cut_took_apart_is_noticed(
+    folder: PhoneFolder, first: Snapshot, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    """Gone from the one place and not come to the other, where the file of the snapshot before stands again."""
+    working = WorkingCopy.create(folder, first)
+    working.advance("receiving")
+    send(working, {f"Snapshot/{FILE}": b"newer", f"Snapshot/{blob(5)}": b"another"})
+    working.barrier("moving")
+    if written_down:
+        move(working, {f"Snapshot/{FILE}": FILE})
+    working.ledger.flush()
+    working.ledger.abandon()
+    monkeypatch.setattr(host, "boot_id", lambda: "another start")
+    (left,) = folder.left_overs()
+    place = Path(left.path, UDID, FILE)
+    place.unlink(missing_ok=True)
+    Path(left.path, UDID, "Snapshot", FILE).unlink(missing_ok=True)
+    os.link(os.path.join(first.backup_path, FILE), place)
+    with WorkingCopy.adopt(folder, left) as again:
+        assert again.reconciled.lost_files == 1
 
 
 def test_a_run_that_was_suspended_survives_a_reboot_whole(

@@ -176,6 +176,15 @@ class _Run:
                 )
                 continue
             taken = WorkingCopy.adopt(self._folder, left, observer=self._observe)
+            if taken.reconciled.lost_files:
+                taken.set_aside()
+                taken = None
+                self._observe(
+                    Note(
+                        "A backup that was interrupted lost files when the computer went down; it is set aside until "
+                        "the next success."
+                    )
+                )
         self._folder.clear_up()
         if taken is not None:
             kept = taken.reconciled

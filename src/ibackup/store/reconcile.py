@@ -34,12 +34,15 @@ class Reconciled:
         kept_files, kept_bytes: what the phone need not send again, below ``Snapshot/``.
         removed: files that were not certain to be whole, by path; the phone sends them again.
         read_files: how many had to be read for their checksum.
+        lost_files: files that were whole in ``Snapshot/`` and are in neither place now: a power cut took the move to
+            their final place apart. The phone counts them as moved.
     """
 
     kept_files: int = 0
     kept_bytes: int = 0
     removed: list[str] = field(default_factory=list)
     read_files: int = 0
+    lost_files: int = 0
 
 
 def reconcile(
@@ -48,6 +51,7 @@ def reconcile(
     base: Snapshot | None,
     *,
     rebooted: bool,
+    moving: bool = False,
     damaged: AbstractSet[str] = frozenset(),
     observer: Observer = ignore,
 ) -> tuple[Ledger, Reconciled]:
@@ -59,6 +63,7 @@ def reconcile(
         base: the snapshot that the working copy was cloned from.
         rebooted: whether the computer was started anew since; then only files that are known to have been on
             the disk are kept.
+        moving: whether the phone had begun to move files out of ``Snapshot/``.
         damaged: paths of the base that were found to be damaged since.
         observer: told of what is removed, and how far the work is.
 
@@ -71,6 +76,8 @@ def reconcile(
     job = _Job(root, old, fresh, base, observer, rebooted=rebooted, damaged=damaged)
     try:
         job.run()
+        if rebooted and moving:
+            job.look_for_lost()
         fresh.make_durable()
     finally:
         fresh.close()
@@ -136,6 +143,21 @@ class _Job:
                 for found in held:
                     if not stat.S_ISDIR(found.stat.st_mode):
                         self._file(tree, found, [lines[found.name] for lines in known if found.name in lines])
+
+    def look_for_lost(self) -> None:
+        """Count what was whole in ``Snapshot/`` and is nowhere now; after ``run``."""
+        folders = [] if self._old is None else self._old.folders()
+        for folder in folders:
+            below = folder.removeprefix(f"{SNAPSHOT_DIR}/")
+            if below in {"", SNAPSHOT_DIR}:
+                continue  # the backup's own files are written anew
+            here = {
+                (line.path.rpartition("/")[2], line.sha256)
+                for where in (below, f"{SNAPSHOT_DIR}/{below}")
+                for line in self._fresh.lines_in(where)
+            }
+            for name, line in self._lines(folder).items():
+                self.result.lost_files += line.origin is Origin.SYNCED and (name, line.sha256) not in here
 
     def _lines(self, folder: str) -> dict[str, Line]:
         if self._old is None:

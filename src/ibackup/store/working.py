@@ -181,6 +181,7 @@ class WorkingCopy:
             ledger_path,
             base,
             rebooted=not run.same_boot,
+            moving=bool(run.barrier),
             damaged=folder.proofs(base.id).damaged if base else frozenset(),
             observer=observer,
         )
