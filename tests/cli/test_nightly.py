@@ -15,6 +15,7 @@ from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
 from ibackup.cli import logs
 from ibackup.errors import ExitCode
 from ibackup.simulator import VirtualPhone
+from ibackup.unattended.journal import JournalFile
 
 Plug = Callable[..., list[VirtualPhone]]
 
@@ -155,14 +156,17 @@ def test_the_log_does_not_grow_for_ever(
     assert {stat.S_IMODE((state / name).stat().st_mode) for name in files} == {0o600}
 
 
-# Ctrl-C may come between the opening of a file and its guard; the file is closed when it is collected then.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_watch_ends_with_ctrl_c(ibackup: Cli, anns: Path, plugged: Plug) -> None:
     plugged(ANN)
 
+    def is_idle() -> bool:
+        """Backed up, and through with tonight's proofs."""
+        proven = JournalFile().read().phone(ANN.udid).proven
+        return len(list(anns.glob("*/snapshots/*"))) == 3 and bool(proven)
+
     def stop() -> None:
         deadline = time.monotonic() + 60
-        while len(list(anns.glob("*/snapshots/*"))) < 3 and time.monotonic() < deadline:
+        while not is_idle() and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
