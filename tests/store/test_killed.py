@@ -171,8 +171,7 @@ def test_the_power_fails_now_and_then(
 def test_killed_at_every_call(
     ready: Callable[[int], PhoneFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, power: bool
 ) -> None:
-    step = 1 if os.environ.get("IBACKUP_LONG") else 2
-    assert each_moment(ready, tmp_path, step, power=power, monkeypatch=monkeypatch) > 100 // step
+    assert each_moment(ready, tmp_path, 1, power=power, monkeypatch=monkeypatch) > 100
 
 
 def test_killed_twice(ready: Callable[[int], PhoneFolder], tmp_path: Path) -> None:
