@@ -209,7 +209,11 @@ class Confined:
     # -- reading ------------------------------------------------------------------------------------------
 
     def open_file(self, parts: Parts) -> int:
-        """Open a regular file for reading and return its descriptor.
+        """Open a regular file for reading and return its descriptor; raises as ``open_sized``."""
+        return self.open_sized(parts)[0]
+
+    def open_sized(self, parts: Parts) -> tuple[int, int]:
+        """Open a regular file for reading and return its descriptor and its size in bytes.
 
         Raises:
             FileNotFoundError: nothing is there.
@@ -221,15 +225,15 @@ class Confined:
             name, at = self._at(parts)
             fd = os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY, **at)
         try:
-            mode = os.fstat(fd).st_mode
+            found = os.fstat(fd)
         except OSError:
             os.close(fd)
             raise
-        if not stat.S_ISREG(mode):
+        if found.st_mode & _TYPE != stat.S_IFREG:
             os.close(fd)
-            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
             raise OSError(code, os.strerror(code), "/".join(parts))
-        return fd
+        return fd, found.st_size
 
     def item(self, parts: Parts) -> Item:
         """What stands at a path, links not followed. Raises FileNotFoundError when nothing does."""

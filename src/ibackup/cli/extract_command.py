@@ -113,11 +113,19 @@ def command(
         )
     target = resolve(app, snapshot)
     sources = PasswordSources(app, password_file, password_command)
-    with Ready() as ready, open_unlocked(app, target, sources, lambda: _load(ready)) as backup:
+    selection = Selection.of(domains=domains, apps=bundles, presets=chosen, like=like)
+
+    def meanwhile() -> None:  # while the key is derived
+        ready.start()
+        importlib.import_module("ibackup.explore.extraction")
+        if selection.is_everything:
+            ready.look(target.path)
+
+    with Ready() as ready, open_unlocked(app, target, sources, meanwhile) as backup:
         from ibackup.explore.extraction import Wanted, extract
 
         wanted = Wanted(
-            Selection.of(domains=domains, apps=bundles, presets=chosen, like=like),
+            selection,
             os.path.abspath(os.path.expanduser(to)),
             links=links,
             overwrite=overwrite,
@@ -128,12 +136,6 @@ def command(
         heard = _Heard(app)
         done = extract(backup, wanted, heard, app.reporter, ready)
     return _end(app, target, wanted, done, heard)
-
-
-def _load(ready: Ready) -> None:
-    """What can be done while the key is derived."""
-    ready.start()
-    importlib.import_module("ibackup.explore.extraction")
 
 
 def _keep_out(target: Target) -> tuple[str, ...]:

@@ -233,4 +233,5 @@ def main() -> NoReturn:
     if sys.stdout is not None:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
+    gc.freeze()  # what is left goes with the process; nobody need look for cycles in it
     sys.exit(code)

@@ -18,6 +18,7 @@ from ibackup.explore.names import RENAMED_LIST, STAGING, Namer, Renamed, Rules
 from ibackup.explore.photos import PhotoDates
 from ibackup.explore.pool import AnyWriter, Pool
 from ibackup.explore.ready import Ready, can_start
+from ibackup.explore.room import Room
 from ibackup.explore.selection import PHOTOS_DOMAIN, Selection
 from ibackup.explore.target import RenamedList, Target
 from ibackup.explore.times import Times
@@ -25,10 +26,8 @@ from ibackup.explore.writing import Job, Setup, Trouble, TroubleKind, Writer, Wr
 from ibackup.manifest.backup import Backup, Entry
 from ibackup.manifest.examine import worker_count
 from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import BadRow, Kind, blob_path
+from ibackup.manifest.rows import BadRow, Kind
 
-_BLOCK = 4096  # bytes that files are rounded up to on most disks
-_SPARE = 16 * 1024 * 1024
 _MUCH_BYTES = 256 * 1024 * 1024
 _MUCH_FILES = 4000
 
@@ -122,39 +121,16 @@ def extract(
         IbackupError: the target cannot be written.
     """
     observer(PhaseStarted("extract", f"Taking files out of the backup to {wanted.to}."))
-    files, size, room = _measure(backup, wanted)
+    room = ready.room if ready is not None and wanted.selection.is_everything else None
+    if room is None:
+        room = Room.of_records(backup, wanted.selection)
     with Target.open(wanted.to, keep_out=(backup.path, *wanted.keep_out)) as target:
-        if target.was_empty and target.free < room:
-            room = min(room, _stored_room(backup, wanted))  # a single damaged record may claim any size
-        if target.was_empty and target.free < room:
-            raise no_room(f"The files need about {room:,} bytes and {target.free:,} are free.")
-        return _Extraction(backup, wanted, target, tell, observer, (files, size), ready).run()
-
-
-def _measure(backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
-    """Files, their bytes, and the room they need."""
-    files = size = 0
-    room = _SPARE
-    for row in wanted.selection.rows(backup):
-        if row.kind is Kind.FILE:
-            try:
-                length = max(0, row.glance()[0])
-            except FormatError:
-                continue  # told of when its turn comes
-            files += 1
-            size += length
-            room += -(-length // _BLOCK) * _BLOCK
-    return files, size, room
-
-
-def _stored_room(backup: Backup, wanted: Wanted) -> int:
-    """The room that the files need by what is there of them, which takes longer to find out."""
-    sizes = (
-        backup.stored_bytes(blob_path(row.file_id, flat=backup.flat))
-        for row in wanted.selection.rows(backup)
-        if row.kind is Kind.FILE
-    )
-    return _SPARE + sum(-(-size // _BLOCK) * _BLOCK for size in sizes)
+        if target.was_empty and target.free < room.needed:
+            # A single damaged record may claim any size.
+            needed = min(room.needed, Room.of_stored(backup, wanted.selection).needed)
+            if target.free < needed:
+                raise no_room(f"The files need about {needed:,} bytes and {target.free:,} are free.")
+        return _Extraction(backup, wanted, target, tell, observer, room, ready).run()
 
 
 class _Extraction:
@@ -167,7 +143,7 @@ class _Extraction:
         target: Target,
         tell: Tell,
         observer: Observer,
-        total: tuple[int, int],
+        room: Room,
         ready: Ready | None,
     ) -> None:
         self._backup = backup
@@ -175,7 +151,7 @@ class _Extraction:
         self._target = target
         self._tell = tell
         self._observer = observer
-        self._total_files, self._total_bytes = total
+        self._room = room
         self._done_files = 0
         self._keys = backup.keys if backup.is_encrypted else None
         self._apart = False
@@ -223,7 +199,7 @@ class _Extraction:
 
     def _is_much(self) -> bool:
         """Whether there is more work than starting processes is."""
-        return self._total_bytes > _MUCH_BYTES or self._total_files > _MUCH_FILES
+        return self._room.bytes > _MUCH_BYTES or self._room.files > _MUCH_FILES
 
     def _setup(self) -> Setup:
         staging = self._target.make_staging()
@@ -344,9 +320,9 @@ class _Extraction:
             Progress(
                 "extract",
                 bytes=self._pool.moved if self._pool else 0,
-                total_bytes=self._total_bytes,
+                total_bytes=self._room.bytes,
                 files=self._done_files,
-                total_files=self._total_files,
+                total_files=self._room.files,
             )
         )
 

@@ -6,6 +6,7 @@ the time. A helper may be killed at any moment, since no file gets its name befo
 """
 
 import contextlib
+import gc
 import pickle
 import sys
 import traceback
@@ -107,8 +108,8 @@ class _Telling(Writer):
         self._tell()
         return written
 
-    def _put(self, target: int, view: memoryview) -> None:
-        super()._put(target, view)
+    def _put(self, target: int, data: bytes | memoryview) -> None:
+        super()._put(target, data)
         if self.moved - self._told >= _STEP:
             self._tell()
 
@@ -119,6 +120,7 @@ class _Telling(Writer):
 
 def serve() -> None:
     """What the process does: take jobs from its input until that ends, and say what became of them."""
+    gc.set_threshold(50_000, 20, 50)  # as in the main process
     try:
         with _Telling(cast("Setup", _hear(sys.stdin.buffer))) as writer:
             while True:

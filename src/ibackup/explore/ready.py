@@ -1,14 +1,16 @@
-"""Processes for helpers, which may be started before there is work for them.
+"""What an extraction can have before there is work for it: the processes of its helpers, and the room it needs.
 
-Deriving the key of an encrypted backup keeps one processor busy for a second; the others load meanwhile what
-comes next.
+Deriving the key of an encrypted backup keeps one processor busy for a second; the others have nothing to do.
 """
 
 import contextlib
 import subprocess
 import sys
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from ibackup.explore.room import Room
 
 # A group of its own: Ctrl-C is for the main process, which then ends its helpers.
 if sys.platform == "win32":
@@ -38,13 +40,24 @@ def _start() -> Process:
 
 
 class Ready:
-    """Processes that load what a helper needs while the key of a backup is derived; those nobody took are ended."""
+    """What is made ready while the key of a backup is derived; processes that nobody took are ended.
+
+    Attributes:
+        room: what all of the backup needs; None where nobody looked.
+    """
 
     def __init__(self) -> None:
+        self.room: Room | None = None
         self._processes: list[Process] = []
 
+    def look(self, backup: str) -> None:
+        """See what a backup's folder holds."""
+        from ibackup.explore.room import Room
+
+        self.room = Room.of_folder(backup)
+
     def start(self) -> None:
-        """Start as many as help."""
+        """Start as many processes as help; they load what a helper needs."""
         from ibackup.manifest.examine import worker_count
 
         count = worker_count()

@@ -92,6 +92,11 @@ class Selection:
         rules += [rule for name in presets for rule in PRESETS[name]]
         return cls(tuple(rules), tuple(like))
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not (self.rules or self.like)
+
     def entries(self, backup: Backup, bad: BadRowHandler | None = None) -> Iterator[Entry]:
         """The files, folders and links that are meant. Raises as ``Backup.entries``."""
         takes = _Chosen(self).takes

@@ -6,7 +6,6 @@ on a buffer of the file's size, and no memory is asked of the system for any fil
 
 import contextlib
 import errno
-import io
 import os
 import sys
 from dataclasses import dataclass
@@ -113,7 +112,6 @@ class Writer:
         self._keys = setup.keys
         self._stopped = False
         self._overwrite = setup.overwrite
-        self._cipher = memoryview(bytearray(CHUNK))
         self._plain = memoryview(bytearray(CHUNK + BLOCK))
         self._staging = setup.staging
         self._source = Confined(setup.source, max_open=_MAX_OPEN)
@@ -195,33 +193,33 @@ class Writer:
     def _doubt_of_old(self, job: Job) -> Trouble | None:
         """What an earlier run told of a file that it wrote: its end is looked at again. Raises _Flaw."""
         key = self._key(job)
-        with _opened(self._source, job) as source:
-            stored = os.fstat(source.fileno()).st_size
+        source, stored = _opened(self._source, job)
+        try:
             if key is None:
                 return _short(job, stored) if stored < job.size else None
             if not stored and not job.size:
                 return None
-            blocks = bytearray(2 * BLOCK)
-            source.seek(max(0, stored // BLOCK - 2) * BLOCK)
-            count = _read(source, memoryview(blocks))
-            iv = bytes(blocks[:BLOCK]) if count == 2 * BLOCK else ZERO_IV
-            tail = (
-                cbc_decryptor(key, iv).update(bytes(blocks[count - BLOCK : count])) if count >= BLOCK else b""
-            )
-            return _doubt(job, stored, plaintext_length(stored, job.size, lambda: tail), tail)
+            os.lseek(source, max(0, stored // BLOCK - 2) * BLOCK, os.SEEK_SET)
+            blocks = _read(source, 2 * BLOCK)
+        finally:
+            os.close(source)
+        iv = blocks[:BLOCK] if len(blocks) == 2 * BLOCK else ZERO_IV
+        tail = cbc_decryptor(key, iv).update(blocks[-BLOCK:]) if len(blocks) >= BLOCK else b""
+        return _doubt(job, stored, plaintext_length(stored, job.size, lambda: tail), tail)
 
     # -- the content ----------------------------------------------------------------------------------------
 
     def _write(self, job: Job) -> Written:
         key = self._key(job)
-        with _opened(self._source, job) as source:
+        source, stored = _opened(self._source, job)
+        try:
             staged = self.target.create()
             try:
                 try:
                     if key is None:
-                        length, trouble = self._copy(job, source, staged.fd)
+                        length, trouble = self._copy(job, source, stored, staged.fd)
                     else:
-                        length, trouble = self._decrypt(job, source, key, staged.fd)
+                        length, trouble = self._decrypt(job, source, stored, key, staged.fd)
                     with contextlib.suppress(OSError):  # a file without its time is better than no file
                         set_times(staged.fd, job.times)
                 finally:
@@ -231,6 +229,8 @@ class Writer:
                 with contextlib.suppress(OSError):  # the staging folder goes at the end anyway
                     self.target.discard(staged)
                 raise
+        finally:
+            os.close(source)
         return Written(length, new=True, trouble=trouble)
 
     def _publish(self, staged: Staged, job: Job) -> None:
@@ -247,30 +247,30 @@ class Writer:
         except (KeyRefused, FormatError) as error:
             raise _Flaw("key", f"its key cannot be opened: {error.message}") from None
 
-    def _copy(self, job: Job, source: io.FileIO, target: int) -> tuple[int, Trouble | None]:
-        buffer = self._cipher
+    def _copy(self, job: Job, source: int, stored: int, target: int) -> tuple[int, Trouble | None]:
         done = 0
-        while count := _read(source, buffer):
-            self._put(target, buffer[:count])
-            done += count
+        while data := _read(source, max(BLOCK, min(CHUNK, stored - done))):
+            self._put(target, data)
+            done += len(data)
         return done, _short(job, done) if done < job.size else None
 
-    def _decrypt(self, job: Job, source: io.FileIO, key: bytes, target: int) -> tuple[int, Trouble | None]:
+    def _decrypt(
+        self, job: Job, source: int, stored: int, key: bytes, target: int
+    ) -> tuple[int, Trouble | None]:
         """Decrypt a file to its end, where its padding and its record say how long it is."""
-        stored = os.fstat(source.fileno()).st_size
         size = job.size
         if not stored and not size:
             return 0, None  # some phones keep nothing for an empty file
         decryptor = cbc_decryptor(key)
-        cipher, plain = self._cipher, self._plain
+        plain = self._plain
         done = written = 0
         tail = b""
         while stored - done >= BLOCK:
-            count = _read(source, cipher[: min(CHUNK, stored - done)])
-            whole = count - count % BLOCK
+            data = _read(source, min(CHUNK, stored - done))
+            whole = len(data) - len(data) % BLOCK
             if not whole:
                 break  # it became shorter since it was opened
-            decryptor.update_into(cipher[:whole], plain)
+            decryptor.update_into(data if whole == len(data) else data[:whole], plain)
             done += whole
             tail = bytes(plain[whole - BLOCK : whole])
             if stored - done >= BLOCK:
@@ -283,17 +283,18 @@ class Writer:
             os.ftruncate(target, length)
         return length, _doubt(job, stored, length, tail)
 
-    def _put(self, target: int, view: memoryview) -> None:
+    def _put(self, target: int, data: bytes | memoryview) -> None:
         if self._stopped:
             raise Stopped
-        self.moved += len(view)
-        while view:
-            view = view[os.write(target, view) :]
+        self.moved += len(data)
+        while (done := os.write(target, data)) < len(data):
+            data = memoryview(data)[done:]
 
 
-def _opened(source: Confined, job: Job) -> io.FileIO:
+def _opened(source: Confined, job: Job) -> tuple[int, int]:
+    """The stored file, and its size in bytes."""
     try:
-        return io.FileIO(source.open_file(job.blob))
+        return source.open_sized(job.blob)
     except FileNotFoundError:
         raise _Flaw("missing", "it is not in the backup") from None
     except PathRefused:
@@ -302,18 +303,15 @@ def _opened(source: Confined, job: Job) -> io.FileIO:
         raise _Flaw("unreadable", f"it cannot be read: {error.strerror or error}") from None
 
 
-def _read(source: io.FileIO, buffer: memoryview) -> int:
-    """Fill a buffer as far as the file goes. Raises _Flaw when the disk does not give it."""
-    filled = 0
-    while filled < len(buffer):
-        try:
-            count = source.readinto(buffer[filled:] if filled else buffer)
-        except OSError as error:
-            raise _Flaw("unreadable", f"it cannot be read: {error.strerror or error}") from None
-        if not count:
-            break
-        filled += count
-    return filled
+def _read(source: int, count: int) -> bytes:
+    """So many bytes, or as far as the file goes. Raises _Flaw when the disk does not give it."""
+    try:
+        data = os.read(source, count)
+        while data and len(data) < count and (more := os.read(source, count - len(data))):
+            data += more
+    except OSError as error:
+        raise _Flaw("unreadable", f"it cannot be read: {error.strerror or error}") from None
+    return data
 
 
 def _doubt(job: Job, stored: int, length: int, tail: bytes) -> Trouble | None:

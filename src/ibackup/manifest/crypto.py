@@ -5,6 +5,7 @@ Facts about the format: docs/format.md, "Cryptography".
 
 import functools
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -87,11 +88,18 @@ def _kdf_cryptography(secret: bytes, salt: bytes, rounds: int) -> bytes:
 
 
 def _kdf_pycryptodome() -> Kdf | None:
+    # It calls its C code by cffi where that is installed, which takes longer to load than all the rest, else by ctypes.
+    hides_cffi = "cffi" not in sys.modules
+    if hides_cffi:
+        sys.modules["cffi"] = None  # type: ignore[assignment]
     try:
         from Crypto.Hash import SHA256
         from Crypto.Protocol.KDF import PBKDF2
     except ImportError:
         return None  # it comes with pymobiledevice3, but nothing here depends on it
+    finally:
+        if hides_cffi:
+            del sys.modules["cffi"]
 
     def kdf(secret: bytes, salt: bytes, rounds: int) -> bytes:
         return bytes(PBKDF2(secret, salt, KEY_BYTES, count=rounds, hmac_hash_module=SHA256))
