@@ -7,6 +7,7 @@ is the negated status in one byte, followed by a text. A name of length 0 ends t
 """
 
 import errno
+import functools
 import plistlib
 import struct
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,14 @@ def encode(message: Sequence[object]) -> bytes:
 
 def encode_status(code: int, text: str = "", value: object = None) -> bytes:
     """A status answer: always four elements, the phone fails with less."""
-    return encode(["DLMessageStatusResponse", int(code), text or EMPTY, EMPTY if value is None else value])
+    if value is None:
+        return _bare_status(int(code), text)
+    return encode(["DLMessageStatusResponse", int(code), text or EMPTY, value])
+
+
+@functools.lru_cache(64)
+def _bare_status(code: int, text: str) -> bytes:
+    return encode(["DLMessageStatusResponse", code, text or EMPTY, EMPTY])
 
 
 def multi_status(failures: Mapping[str, tuple[int, str]]) -> dict[str, object]:
