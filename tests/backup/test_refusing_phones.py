@@ -152,6 +152,21 @@ def test_somebody_comes_in_time(make_lab: MakeLab) -> None:
     assert_is_the_phone(result.path, lab.phone)
 
 
+def test_an_old_phone_that_is_locked_shows_no_prompt_and_is_waited_for(make_lab: MakeLab) -> None:
+    lab = make_lab(replace(SMALL, ios_version="15.8.3", unlock_after_s=0.3))
+    lab.now()
+    lab.phone.lock_screen()
+    with pytest.raises(PersonNeeded) as told:
+        lab.now(patience=0)
+    assert told.value.error_code == 208
+    assert "is locked" in told.value.message
+    lab.phone.lock_screen()
+    lab.told.events.clear()
+    assert lab.now(patience=10).snapshot
+    assert [prompt.kind for prompt in lab.told.prompts] == ["unlock"]
+    assert lab.told.phases.count("scan") == 1
+
+
 def test_a_phone_that_forgot_this_computer(lab: Lab) -> None:
     lab.phone.set_faults(StartSessionError(times=1))
     assert lab.now().snapshot

@@ -22,7 +22,7 @@ from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
 from ibackup.device.usbmux import Listener
 from ibackup.errors import ConnectionLost, IbackupError, NoPhone, PhoneBusy
-from ibackup.events import Caution, Note, Observer, PhaseStarted
+from ibackup.events import Caution, Event, Note, Observer, PhaseStarted
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.plists import StatusPlist
 from ibackup.store import Draft, PhoneFolder, Seen, Snapshot, Unreadable, WorkingCopy, free_bytes
@@ -309,11 +309,15 @@ class _Run:
             with telling("Info.plist could not be written."):
                 files.write_own("Info.plist", info)
             session = BackupSession(
-                self._phone, files, self._observe, unplugged=lambda: self._is_unplugged(events)
+                self._phone,
+                files,
+                _without_repetition(self._observe),
+                unplugged=lambda: self._is_unplugged(events),
             )
             try:
                 # One that goes on is never asked to start over, whatever the first attempt was.
-                return session.run(full=working.base is None and not working.run.resumed)
+                full = working.base is None and not working.run.resumed
+                return self._phone.when_unlocked(lambda: session.run(full=full))
             finally:
                 self._received_bytes = files.received_bytes
 
@@ -345,6 +349,21 @@ class _Run:
                 for file in outcome.unreadable
             ),
         )
+
+
+def _without_repetition(observe: Observer) -> Observer:
+    """Told only once of a phase that a phone begins anew each time it is asked whether it is still locked."""
+    last: PhaseStarted | None = None
+
+    def observing(event: Event) -> None:
+        nonlocal last
+        if isinstance(event, PhaseStarted):
+            if event == last:
+                return
+            last = event
+        observe(event)
+
+    return observing
 
 
 def _is_outdated(root: str) -> bool:

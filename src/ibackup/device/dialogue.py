@@ -19,6 +19,8 @@ PROTOCOL_VERSIONS: Final = (2.0, 2.1)
 MOST_REQUESTS: Final = 20_000_000
 """The most that a phone may ask for in one job: several for each of millions of files. Else one could go on for ever
 with small requests that are all allowed."""
+LATE_NOTICE_S: Final = 1.0
+"""A prompt's notices come over another connection than the answer, and may come after it."""
 _PULSE_S: Final = 0.25
 
 

@@ -6,10 +6,10 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from ibackup.device import facts, pairing, usbmux, values
 from ibackup.device.facts import PhoneFacts
@@ -22,6 +22,7 @@ from ibackup.device.waiting import Patience, matching, wait_for_phone
 from ibackup.errors import IbackupError, ProtocolBroken, UsageError
 from ibackup.events import Caution, Observer, ignore
 
+T = TypeVar("T")
 TrustState = Literal["trusted", "untrusted", "locked", "unreachable"]
 
 _log = logging.getLogger(__name__)
@@ -119,9 +120,15 @@ class Phone:
             PhoneRefused: not on this phone.
             ConnectionLost: the phone is gone.
         """
-        return self._patience.until(
-            lambda: self._lockdown.start_service(name, escrow=escrow), self.facts.noun
-        )
+        return self.when_unlocked(lambda: self._lockdown.start_service(name, escrow=escrow))
+
+    def when_unlocked(self, attempt: Callable[[], T]) -> T:
+        """Do something until the phone does not call itself locked any more, with the patience of ``open_phone``.
+
+        Raises:
+            PersonNeeded: nobody unlocked it in time.
+        """
+        return self._patience.until(attempt, self.facts.noun)
 
     def start_at_once(self, name: str) -> socket.socket:
         """As ``start_service``, but a locked phone is not waited for. Raises PhoneLocked instead."""

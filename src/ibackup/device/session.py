@@ -1,21 +1,23 @@
 """The backup session: what is said over mobilebackup2 from hello to the phone's last word."""
 
 import queue
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.dialogue import MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
+from ibackup.device.dialogue import LATE_NOTICE_S, MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
 from ibackup.device.files import WorkingFiles
 from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
+from ibackup.device.lockdown_refusals import PhoneLocked
 from ibackup.device.receiver import Unreadable
-from ibackup.device.refusals import RefusalContext
+from ibackup.device.refusals import PASSCODE_NOT_ENTERED, RefusalContext
 from ibackup.device.request_log import RequestLog
 from ibackup.device.services import Notice, Notifications, SyncLock
-from ibackup.errors import Interrupted
+from ibackup.errors import Interrupted, PersonNeeded
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
 
 _ACTIVITIES: Final[dict[Phase, str]] = {
@@ -30,6 +32,9 @@ _TEXTS: Final[dict[Phase, str]] = {
     "receive": "Receiving files.",
     "finish": "The {noun} puts the backup together and checks it.",
 }
+
+_AT_ONCE_S: Final = 5.0
+"""A phone that says no so soon, and showed no prompt, is locked: before iOS 16.1 it asks for no passcode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ class BackupSession:
             full: ask the phone for a full one. The phone decides by what it finds in the working copy.
 
         Raises:
-            PersonNeeded: the phone is locked, or its passcode was not entered in time.
+            PhoneLocked: unlock it and run it again.
+            PersonNeeded: its passcode was not entered in time.
             PhoneBusy: another program is syncing with it.
             PhoneRefused: it ended with an error.
             PathRefused, ProtocolBroken: it did what it may not.
@@ -147,6 +153,7 @@ class Conversation(Dialogue):
         self._files = files
         self._phase: Phase = "prepare"
         self._percent: float | None = None
+        self._prompted = False
         self._requests = RequestLog()
 
     def back_up(self, *, full: bool) -> Outcome:
@@ -161,8 +168,19 @@ class Conversation(Dialogue):
             message["Options"] = {"ForceFullBackup": True}
         self._send(message)
         self._enter("scan")
+        began = time.monotonic()
         try:
             self._follow_until_done()
+        except PersonNeeded as error:
+            at_once = time.monotonic() - began < _AT_ONCE_S
+            if error.error_code == PASSCODE_NOT_ENTERED and at_once and not self._was_prompted():
+                raise PhoneLocked(
+                    f"The {self._noun} is locked (MBErrorDomain {PASSCODE_NOT_ENTERED}).",
+                    why="It refused the backup at once.",
+                    hint=f"Unlock the {self._noun} with its passcode and run the command again.",
+                    error_code=PASSCODE_NOT_ENTERED,
+                ) from error
+            raise
         finally:
             self._requests.end(self._files.received_files, self._files.received_bytes)
         files = self._files
@@ -191,6 +209,14 @@ class Conversation(Dialogue):
             f"The {self._noun} has asked for {MOST_REQUESTS:,} things and is still not done.",
             "No backup takes that many.",
         )
+
+    def _was_prompted(self) -> bool:
+        """Whether the phone showed its passcode prompt; word of it may still be on its way."""
+        end = time.monotonic() + LATE_NOTICE_S
+        while not self._prompted and time.monotonic() < end:
+            time.sleep(0.01)
+            self._hear()
+        return self._prompted
 
     def _refused(self) -> None:
         # An error that our own disk caused is named after its cause.
@@ -245,6 +271,7 @@ class Conversation(Dialogue):
             )
         if notice is Notice.PASSCODE_ASKED and self._phase == "scan":
             self._enter("passcode")
+            self._prompted = True
             text = f"Enter the passcode on the {self._noun} to start the backup."
             self._observer(Prompt("passcode", text))
         elif notice is Notice.PASSCODE_DONE and self._phase == "passcode":

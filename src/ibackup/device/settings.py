@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from ibackup.device import requests
-from ibackup.device.dialogue import SERVICE, BackupPhone, Dialogue
+from ibackup.device.dialogue import LATE_NOTICE_S, SERVICE, BackupPhone, Dialogue
 from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.refusals import Job, RefusalContext
@@ -19,8 +19,6 @@ from ibackup.events import Observer, PhaseStarted, Prompt, PromptDone
 
 _MOST_REQUESTS: Final = 1000
 """Far more than looking for one file in two places takes."""
-_LATE_NOTICE_S: Final = 1.0
-"""The prompt's notices come over another connection than the answer, and may come after it."""
 
 
 class SettingsSession:
@@ -158,7 +156,7 @@ class _Settings(Dialogue):
     def _refused(self) -> None:
         # What the phone says of its prompt tells why, and may still be on its way.
         has_prompt = self._phone.facts.passcode_set is not False
-        end = time.monotonic() + (_LATE_NOTICE_S if has_prompt else 0.0)
+        end = time.monotonic() + (LATE_NOTICE_S if has_prompt else 0.0)
         while (self._prompted_at is not None or not self._prompt_s) and time.monotonic() < end:
             time.sleep(0.01)
             self._hear()

@@ -67,7 +67,10 @@ class Patience:
         seconds = "a second" if self.seconds <= 1 else f"{self.seconds:.0f} seconds"
         waited = f"That did not change within {seconds}."
         return type(error)(
-            error.what, why=f"{error.why} {waited}".strip(), hint=f"{error.hint} Wait longer with --patience."
+            error.what,
+            why=f"{error.why} {waited}".strip(),
+            hint=f"{error.hint} Wait longer with --patience.",
+            error_code=error.error_code,
         )
 
 

@@ -107,6 +107,7 @@ class Backup:
         if spec.requires_encryption and not self._encrypted:
             raise MBError(207, "Backup encryption is required by a profile")
         if self._phone.locked:
+            self._phone.refused_for_lock()
             raise MBError(208, "Device locked")
 
     # --- what is there
