@@ -1,14 +1,12 @@
 """A lab for each test: a virtual iPhone that is plugged in, and a store, empty or with one snapshot."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ibackup.simulator import PhoneSpec, VirtualPhone
-from support.runs import SMALL, Lab, copy_store
+from support.runs import SMALL, Lab, copy_store, first_backup, plugging_in
 
 MakeLab = Callable[..., Lab]
 
@@ -16,18 +14,12 @@ MakeLab = Callable[..., Lab]
 @pytest.fixture
 def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeLab]:
     """Gives a function that plugs in the phone of a spec; no thread is left when the test is over."""
-    before = set(threading.enumerate())
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    with ExitStack() as stack:
+    with plugging_in(tmp_path, monkeypatch) as plug_in:
 
         def make(spec: PhoneSpec = SMALL, *, store: str = "store") -> Lab:
-            lab = Lab(tmp_path / store, stack, VirtualPhone(spec))
-            monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
-            return lab
+            return plug_in(lambda stack: Lab(tmp_path / store, stack, VirtualPhone(spec)))
 
         yield make
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.fixture
@@ -39,13 +31,7 @@ def lab(make_lab: MakeLab) -> Lab:
 @pytest.fixture(scope="session")
 def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one snapshot of the small phone, made once; never to be changed."""
-    folder = tmp_path_factory.mktemp("first")
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("IBACKUP_STATE_DIR", str(folder / "state"))
-        lab = Lab(folder / "store", stack, VirtualPhone(SMALL))
-        patch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
-        lab.now()
-    return folder / "store"
+    return first_backup(tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture

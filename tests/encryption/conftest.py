@@ -1,8 +1,6 @@
 """Phones, stores and a keychain for the password's tests."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from ibackup.encryption.types import Action
 from ibackup.keychain import Keychain
 from ibackup.simulator import PhoneSpec, VirtualPhone
 from support.keyrings import FileKeyring
-from support.runs import SMALL, Lab, Told
+from support.runs import SMALL, Lab, Told, plugging_in
 
 ONE, TWO, THREE = "erstens Amsel 1", "zweitens Bussard 2", "drittens Celsius 3"
 ENCRYPTED = replace(SMALL, backup_password=ONE)
@@ -72,18 +70,12 @@ MakeDesk = Callable[..., Desk]
 @pytest.fixture
 def make_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeDesk]:
     """Gives a function that plugs in the phone of a spec; no thread is left when the test is over."""
-    before = set(threading.enumerate())
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    with ExitStack() as stack:
+    with plugging_in(tmp_path, monkeypatch) as plug_in:
 
         def make(spec: PhoneSpec = ENCRYPTED, *, store: str = "store") -> Desk:
-            desk = Desk(tmp_path / store, stack, VirtualPhone(spec))
-            monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", desk.server.address)
-            return desk
+            return plug_in(lambda stack: Desk(tmp_path / store, stack, VirtualPhone(spec)))
 
         yield make
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ibackup.simulator import PhoneSpec, VirtualPhone
-from support.runs import SMALL, Lab
+from support.runs import SMALL, Lab, plugging_in
 
 MakeLab = Callable[..., Lab]
 Peer = Callable[..., str]
@@ -19,19 +17,12 @@ Peer = Callable[..., str]
 @pytest.fixture
 def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeLab]:
     """Gives a function that plugs in the phone of a spec; no thread is left when the test is over."""
-    before = set(threading.enumerate())
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    with ExitStack() as stack:
+    with plugging_in(tmp_path, monkeypatch) as plug_in:
 
         def make(spec: PhoneSpec = SMALL, *, store: str = "store") -> Lab:
-            lab = Lab(tmp_path / store, stack, VirtualPhone(spec))
-            monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
-            return lab
+            return plug_in(lambda stack: Lab(tmp_path / store, stack, VirtualPhone(spec)))
 
         yield make
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.fixture

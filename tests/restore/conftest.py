@@ -1,9 +1,7 @@
 """A phone that was backed up, and what restores it; some things are made once for all tests."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from ibackup.errors import IbackupError
 from ibackup.restore import Options, Request, Restoration, Result, Source
 from ibackup.simulator import PhoneSpec, VirtualPhone
-from support.runs import PASSWORD, SMALL, Lab, Told, copy_store
+from support.runs import PASSWORD, SMALL, Lab, Told, copy_store, first_backup, plugging_in
 
 ENCRYPTED = replace(SMALL, backup_password=PASSWORD)
 
@@ -75,16 +73,13 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Path
     """Stores with two snapshots of the small phone, by its password; never to be changed."""
     made: dict[str | None, Path] = {}
     for password in (None, PASSWORD):
-        folder = tmp_path_factory.mktemp("two")
-        with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-            patch.setenv("IBACKUP_STATE_DIR", str(folder / "state"))
-            phone = VirtualPhone(replace(SMALL, backup_password=password))
-            lab = Lab(folder / "store", stack, phone)
-            patch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
+
+        def again(lab: Lab, password: str | None = password) -> None:
+            lab.phone.change(added=2, changed=3, removed=1, seed=5)
             lab.now(password)
-            phone.change(added=2, changed=3, removed=1, seed=5)
-            lab.now(password)
-        made[password] = folder / "store"
+
+        spec = replace(SMALL, backup_password=password)
+        made[password] = first_backup(tmp_path_factory.mktemp("two"), spec, again)
     return made
 
 
@@ -93,24 +88,19 @@ def make_bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, templates: dict[str | None, Path]
 ) -> Iterator[MakeBench]:
     """Gives a function that plugs in a phone with a store of two snapshots, made of a full and an incremental run."""
-    before = set(threading.enumerate())
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with ExitStack() as stack:
+    with plugging_in(tmp_path, monkeypatch) as plug_in:
 
         def make(spec: PhoneSpec = SMALL, *, store: str = "store") -> Bench:
             if not os.path.exists(tmp_path / store):
                 copy_store(templates[spec.backup_password], tmp_path / store)
             phone = VirtualPhone(spec)
             phone.change(added=2, changed=3, removed=1, seed=5)
-            bench = Bench(tmp_path / store, stack, phone)
+            bench = plug_in(lambda stack: Bench(tmp_path / store, stack, phone))
             bench.password = spec.backup_password
-            monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", bench.server.address)
             return bench
 
         yield make
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.fixture

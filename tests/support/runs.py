@@ -5,12 +5,14 @@ import plistlib
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from pyiosbackup import Backup as TheirBackup
 
 from ibackup.backup import Request, Result, back_up
@@ -111,6 +113,36 @@ class Lab:
                 raise
             return error
         raise AssertionError(f"it succeeded: {result}")
+
+
+L = TypeVar("L", bound=Lab)
+
+
+@contextmanager
+def plugging_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[ExitStack], L]], L]]:
+    """A home below a folder, and what plugs in a phone there; no thread is left at the end."""
+    before = set(threading.enumerate())
+    patch.setenv("HOME", str(folder / "home"))
+    patch.setenv("XDG_CONFIG_HOME", str(folder / "home"))
+    patch.setenv("IBACKUP_STATE_DIR", str(folder / "state"))
+    with ExitStack() as stack:
+
+        def plug_in(make: Callable[[ExitStack], L]) -> L:
+            lab = make(stack)
+            patch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
+            return lab
+
+        yield plug_in
+    assert set(threading.enumerate()) <= before
+
+
+def first_backup(folder: Path, spec: PhoneSpec = SMALL, more: Callable[[Lab], None] = lambda _: None) -> Path:
+    """A store below a folder with one snapshot of a phone, and whatever more is done to it."""
+    with pytest.MonkeyPatch.context() as patch, plugging_in(folder, patch) as plug_in:
+        lab = plug_in(lambda stack: Lab(folder / "store", stack, VirtualPhone(spec)))
+        lab.now(spec.backup_password)
+        more(lab)
+    return folder / "store"
 
 
 def assert_is_the_phone(snapshot: Path | str, phone: VirtualPhone, password: str | None = None) -> None:

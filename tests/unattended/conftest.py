@@ -24,7 +24,7 @@ from ibackup.unattended.night import run_night
 from ibackup.unattended.plugs import Plugs
 from ibackup.unattended.stores import open_store
 from ibackup.unattended.telling import Message, Teller
-from support.runs import Lab, Told, copy_store
+from support.runs import Told, copy_store, first_backup
 
 DOMAINS = (DomainSpec(name="HomeDomain", count=5, min_size=20, max_size=4096),)
 ANN = PhoneSpec(seed=1, name="Ann", domains=DOMAINS, batch_size=2, keybag_rounds=10)
@@ -189,13 +189,7 @@ class House:
 @pytest.fixture(scope="session")
 def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one snapshot of Ann's phone, made once; never to be changed."""
-    folder = tmp_path_factory.mktemp("first")
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("IBACKUP_STATE_DIR", str(folder / "state"))
-        lab = Lab(folder / "store", stack, VirtualPhone(ANN))
-        patch.setenv("USBMUXD_SOCKET_ADDRESS", lab.server.address)
-        lab.now()
-    return folder / "store"
+    return first_backup(tmp_path_factory.mktemp("first"), ANN)
 
 
 def states(report: Report) -> dict[str, str]:
