@@ -116,10 +116,10 @@ def command(
     selection = Selection.of(domains=domains, apps=bundles, presets=chosen, like=like)
 
     def meanwhile() -> None:  # while the key is derived
-        ready.start()
         importlib.import_module("ibackup.explore.extraction")
         if selection.is_everything:
             ready.look(target.path)
+        ready.start()
 
     with Ready() as ready, open_unlocked(app, target, sources, meanwhile) as backup:
         from ibackup.explore.extraction import Wanted, extract

@@ -122,6 +122,7 @@ def serve() -> None:
     """What the process does: take jobs from its input until that ends, and say what became of them."""
     gc.set_threshold(50_000, 20, 50)  # as in the main process
     try:
+        _say(sys.stdout.buffer, 0)  # loaded
         with _Telling(cast("Setup", _hear(sys.stdin.buffer))) as writer:
             while True:
                 written = writer.write_all(cast("list[Job]", _hear(sys.stdin.buffer)))

@@ -4,6 +4,7 @@ Deriving the key of an encrypted backup keeps one processor busy for a second; t
 """
 
 import contextlib
+import io
 import subprocess
 import sys
 from types import TracebackType
@@ -64,7 +65,11 @@ class Ready:
         if count > 1 and can_start():
             with contextlib.suppress(OSError):  # whoever needs one tries again
                 for _ in range(count):
-                    self._processes.append(_start())
+                    process = _start()
+                    self._processes.append(process)
+                    # One after the other: together they would slow down the derivation that all wait for.
+                    if isinstance(process.stdout, io.BufferedReader):
+                        process.stdout.peek(1)
 
     def take(self) -> Process:
         """One of them, or a new one. Raises OSError when the system does not let us."""
