@@ -326,7 +326,8 @@ class _Run:
         facts = self._phone.facts
         finished = datetime.now(UTC)
         return Draft(
-            udid=self._phone.udid,
+            # As the folder spells it, which may be older than this: the backup stands there under that name.
+            udid=working.folder.udid,
             device_name=facts.name or self._noun,
             product_type=facts.product_type or "",
             ios_version=facts.ios_version or "",
