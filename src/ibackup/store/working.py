@@ -16,13 +16,13 @@ from typing import Self
 
 from ibackup.errors import IbackupError, PhoneBusy
 from ibackup.events import Caution, Observer, ignore
-from ibackup.store import closing, durable, times
+from ibackup.store import closing, doubts, durable, times
 from ibackup.store.clone import LINKERS, Cloned, clone
 from ibackup.store.ledger import Ledger, LedgerUnsound
 from ibackup.store.linkers import Linker
 from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.reconcile import Reconciled, reconcile
-from ibackup.store.run import Phase, Run, Sealed, new_run_id
+from ibackup.store.run import Phase, Run, Sealed, is_run_id, new_run_id
 from ibackup.store.snapshot import Draft, Snapshot
 from ibackup.store.trouble import telling
 
@@ -158,6 +158,7 @@ class WorkingCopy:
             # From device_done on it is the earlier run that is finished, so its times stay.
             first = run.started if made.run.reached("device_done") else started
             made.run = replace(made.run, run_id=run_id, started=first, resumed=run.resumed + 1).write(path)
+            doubts.settle(run.run_id)
         return made
 
     @classmethod
@@ -176,11 +177,12 @@ class WorkingCopy:
         closing.empty_folder(os.path.join(path, STAGING_NAME))
         root = os.path.join(path, folder.udid)
         durable.make_dir(root)
+        lost_power = not run.same_boot or (is_run_id(run.run_id) and doubts.is_noted(run.run_id))
         ledger, found = reconcile(
             root,
             ledger_path,
             base,
-            rebooted=not run.same_boot,
+            rebooted=lost_power,
             moving=bool(run.barrier),
             damaged=folder.proofs(base.id).damaged if base else frozenset(),
             observer=observer,
@@ -188,9 +190,9 @@ class WorkingCopy:
         made = cls(folder, path, replace(run, barrier=""), ledger, base, observer)
         made.reconciled = found
         _log.debug(
-            "taken over at %s, the computer started anew since: %s; %d files kept, %d read, %d removed",
+            "taken over at %s, the computer or its disk went down since: %s; %d files kept, %d read, %d removed",
             run.phase,
-            not run.same_boot,
+            lost_power,
             found.kept_files,
             found.read_files,
             len(found.removed),
@@ -238,7 +240,11 @@ class WorkingCopy:
         """
         began = time.monotonic()
         with telling("What has arrived could not be written to the disk."):
-            durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
+            try:
+                durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
+            except (OSError, IbackupError):
+                doubts.note(self.run.run_id)
+                raise
             self.ledger.mark_synced()
             self.ledger.make_durable()
         _log.debug("all that has come is on the disk, after %.1f s", time.monotonic() - began)
