@@ -137,6 +137,25 @@ def test_values_that_are_no_dictionary(talk_to: Callable[[Talk], Lockdown], valu
     connected.close()
 
 
+def test_a_phone_that_does_not_repeat_the_question(talk_to: Callable[[Talk], Lockdown]) -> None:
+    def talk(sock: socket.socket) -> None:
+        for answer in ({}, {"Value": {"DeviceClass": "iPad"}}, {"Value": "7"}, {"Error": "MissingValue"}):
+            receive(sock)
+            send(sock, answer)
+
+    connected = talk_to(talk)
+    assert connected.noun == "iPad"
+    assert connected.value("", "Seven") == "7"
+    assert connected.value("", "Eight") is None
+    connected.close()
+
+
+def test_a_phone_that_tells_nothing_before_trust(talk_to: Callable[[Talk], Lockdown]) -> None:
+    connected = talk_to(answering({"Request": "GetValue", "Error": "GetProhibited"}))
+    assert connected.basics == {}
+    connected.close()
+
+
 def test_an_answer_to_another_question(talk_to: Callable[[Talk], Lockdown]) -> None:
     with pytest.raises(IbackupError) as caught:
         talk_to(answering({"Request": "StartSession", "SessionID": "secret-session"}))

@@ -5,6 +5,7 @@ for long, and a backup takes hours: a connection that was lost is made anew once
 """
 
 import contextlib
+import logging
 import socket
 import threading
 
@@ -15,6 +16,8 @@ from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.usbmux import Attached, Usbmux
 from ibackup.device.values import NOTHING, Values
 from ibackup.errors import ConnectionLost, PersonNeeded, PhoneRefused, ProtocolBroken
+
+_log = logging.getLogger(__name__)
 
 PORT = 62078
 _REQUEST_SECONDS = 30.0
@@ -148,9 +151,14 @@ class Lockdown:
 
     def _greet(self) -> None:
         """Make sure that this is lockdownd, and read what it says before any trust."""
-        if values.text(self._request("QueryType", {}, "answer"), "Type") != _TYPE:
+        if (values.text(self._request("QueryType", {}, "answer"), "Type") or _TYPE) != _TYPE:
             raise self._not_normal()
-        self.read_basics()
+        try:
+            self.read_basics()
+        except ProtocolBroken:
+            raise
+        except PhoneRefused:
+            _log.debug("nothing is told before trust")  # then it is when there is trust
 
     # -- one request ----------------------------------------------------------------------------------------
 
@@ -196,7 +204,7 @@ class Lockdown:
                 if answer.get("Error") in _SESSION_OVER and again and self._session is not None and not fresh:
                     self._drop()
                     answer = self._exchange(message, doing)
-        if answer.get("Request") != request:
+        if answer.get("Request", request) != request:
             if answer.get("Type") == "com.apple.mobile.restored":
                 raise self._not_normal()
             # What it says may hold secrets.
