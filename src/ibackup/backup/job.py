@@ -20,7 +20,6 @@ from ibackup.backup.awake import awake
 from ibackup.backup.types import Request, Result
 from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
-from ibackup.device.usbmux import Listener
 from ibackup.errors import ConnectionLost, IbackupError, NoPhone, PhoneBusy
 from ibackup.events import Caution, Note, Observer, PhaseStarted
 from ibackup.manifest.flaws import FormatError
@@ -302,25 +301,19 @@ class _Run:
                 checkpoint=working.checkpoint,
                 observer=self._observe,
             ) as files,
-            self._phone.listen() as events,
+            self._phone.watch() as is_unplugged,
         ):
             previous = _read(os.path.join(working.root, "Info.plist"))
             info = collect(self._phone, previous, observer=self._observe)
             with telling("Info.plist could not be written."):
                 files.write_own("Info.plist", info)
-            session = BackupSession(
-                self._phone, files, self._observe, unplugged=lambda: self._is_unplugged(events)
-            )
+            # A pulled cable ends the run at once; the silent connection itself would say so only after a minute.
+            session = BackupSession(self._phone, files, self._observe, unplugged=is_unplugged)
             try:
                 # One that goes on is never asked to start over, whatever the first attempt was.
                 return session.run(full=working.base is None and not working.run.resumed)
             finally:
                 self._received_bytes = files.received_bytes
-
-    def _is_unplugged(self, events: Listener) -> bool:
-        """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""
-        event = events.next(0)
-        return event is not None and self._phone.is_unplugged(event)
 
     def _draft(self, working: WorkingCopy, outcome: Outcome) -> Draft:
         facts = self._phone.facts

@@ -6,7 +6,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -137,9 +137,28 @@ class Phone:
         self.facts = _facts(self._lockdown, self.udid)
         return self.facts
 
-    def listen(self) -> usbmux.Listener:
-        """Phones that come and go; ``is_unplugged`` tells which one means this phone."""
-        return self._mux.listen()
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Callable[[], bool]]:
+        """Give a function that says whether usbmuxd has told, since it was last asked, that this connection is gone.
+
+        That is news which the connection itself would bring later; so a usbmuxd that tells nothing, or no longer, is
+        no reason to stop.
+        """
+        with contextlib.ExitStack() as stack:
+            listener: usbmux.Listener | None = None
+            with contextlib.suppress(IbackupError):
+                listener = stack.enter_context(self._mux.listen())
+
+            def is_unplugged() -> bool:
+                nonlocal listener
+                try:
+                    event = listener.next(0) if listener is not None else None
+                except IbackupError:
+                    listener = None
+                    return False
+                return isinstance(event, usbmux.Detached) and event.device_id == self._attached.device_id
+
+            yield is_unplugged
 
     def is_there(self) -> bool:
         """Whether this very connection still stands as far as usbmuxd knows; it may need a moment to notice.
@@ -156,10 +175,6 @@ class Phone:
             if time.monotonic() >= end:
                 return True
             time.sleep(NOTICE_SECONDS / 4)
-
-    def is_unplugged(self, event: Attached | usbmux.Detached) -> bool:
-        """Whether an event says that this connection is gone."""
-        return isinstance(event, usbmux.Detached) and event.device_id == self._attached.device_id
 
 
 def find(address: str | None = None, *, observer: Observer = ignore) -> list[FoundPhone]:
