@@ -63,6 +63,12 @@ class Lockdown:
         return noun_of(values.text(self.basics, "DeviceClass"))
 
     @property
+    def is_old(self) -> bool:
+        """Whether it says that its iOS is older than 10."""
+        major = (values.text(self.basics, "ProductVersion") or "").partition(".")[0]
+        return major.isascii() and major.isdigit() and int(major) < 10
+
+    @property
     def product_name(self) -> str | None:
         """The name under which this model is sold, as far as it is known."""
         from pymobiledevice3.irecv_devices import IRECV_DEVICES

@@ -333,8 +333,7 @@ def _pair(
 def _stored_record(mux: Usbmux, attached: Attached) -> PairRecord | None:
     """The pairing usbmuxd has stored; None when there is none, or one that cannot serve."""
     stored = mux.read_pair_record(attached.serial)
-    record = PairRecord.parse(stored) if stored is not None else None
-    return record if record is not None and pairing.usable(record) else None
+    return PairRecord.parse(stored) if stored is not None else None
 
 
 def _session(
@@ -346,7 +345,7 @@ def _session(
 
 
 def _tls(lockdown: Lockdown, attached: Attached, record: PairRecord, observer: Observer) -> HostTls:
-    return HostTls(record, attached.connection, lockdown.noun, observer)
+    return HostTls(record, attached.connection, lockdown.noun, observer, old=lockdown.is_old)
 
 
 def _udid(basics: Values, attached: Attached) -> str:
