@@ -59,19 +59,30 @@ def test_what_a_checkpoint_covered_is_kept(lab: Lab, monkeypatch: pytest.MonkeyP
     assert_sealed(result.path)
 
 
-def test_a_disk_that_was_pulled_is_not_trusted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The computer stays on; what had not reached the disk is gone when that is put back."""
-    whole, handle = WorkingCopy.checkpoint, WorkingFiles.handle
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_disk_that_was_pulled_is_not_trusted(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, for_good: bool
+) -> None:
+    """The computer stays on; what had not reached the disk is gone when that is put back.
+
+    A system tells once that it could not write; asked again, it says that there is nothing more to write.
+    """
+    whole, handle, sync = WorkingCopy.checkpoint, WorkingFiles.handle, durable.sync_all
     covered: dict[str, int] = {}
     uploads = 0
     gone = OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(folder: str, files: Sequence[str], folders: Sequence[str]) -> None:
+        if not for_good:
+            patch.setattr(durable, "sync_all", sync)
         raise gone
 
     def noted(working: WorkingCopy) -> None:
         whole(working)
-        covered.update({line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path})
+        if uploads < 6:
+            covered.update(
+                {line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path}
+            )
 
     with monkeypatch.context() as patch:
 
@@ -83,7 +94,7 @@ def test_a_disk_that_was_pulled_is_not_trusted(lab: Lab, monkeypatch: pytest.Mon
                 patch.setattr(checkpoints, "EVERY_BYTES", 1 << 40)
             if uploads == 6:
                 patch.setattr(durable, "sync_all", fail)
-                raise gone
+                files._checkpoints._make()
 
         patch.setattr(checkpoints, "EVERY_BYTES", 20_000)
         patch.setattr(checkpoints.Checkpoints, "make_if_due", _eager)

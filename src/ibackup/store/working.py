@@ -6,6 +6,7 @@ copy that it can go on with or a whole snapshot.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -63,6 +64,7 @@ class WorkingCopy:
         self.cloned = Cloned()
         self.reconciled = Reconciled()
         self._observer = observer
+        self._unsound = False
 
     @classmethod
     def create(
@@ -240,9 +242,13 @@ class WorkingCopy:
         """
         began = time.monotonic()
         with telling("What has arrived could not be written to the disk."):
+            if self._unsound:
+                # Asked again, the system says that there is nothing more to write.
+                raise OSError(errno.EIO, os.strerror(errno.EIO), self.path)
             try:
                 durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
             except (OSError, IbackupError):
+                self._unsound = True
                 doubts.note(self.run.run_id)
                 raise
             self.ledger.mark_synced()
