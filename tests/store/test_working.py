@@ -1,6 +1,7 @@
 """The working copy: claimed, gone on with, sealed, named."""
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -436,6 +437,27 @@ def test_nor_is_it_without_the_systems_help(
         monkeypatch.setattr(os.path, "lexists", lambda _: False)
     with pytest.raises(FileExistsError):
         durable.rename_new(str(tmp_path / "one"), str(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("platform", ["win32", "linux"])
+def test_a_folder_that_a_virus_scanner_looks_into_is_renamed_a_little_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    """Windows moves no folder while a file in it is open; right after a backup its files are looked at."""
+    (tmp_path / "one").mkdir()
+    rename, tries = os.rename, iter([True, True])
+
+    def looked_at(source: str, target: str) -> None:
+        if next(tries, False):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), source)
+        rename(source, target)
+
+    monkeypatch.setattr(durable, "libc", lambda _: None)
+    monkeypatch.setattr(os, "rename", looked_at)
+    monkeypatch.setattr(sys, "platform", platform)
+    with contextlib.nullcontext() if platform == "win32" else pytest.raises(PermissionError):
+        durable.rename_new(str(tmp_path / "one"), str(tmp_path / "two"))
+    assert (tmp_path / "two").is_dir() is (platform == "win32")
 
 
 def _children(*jobs: object) -> list[int]:
