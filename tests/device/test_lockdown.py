@@ -172,6 +172,37 @@ def test_a_phone_without_tls_needs_no_certificates(talk_to: Callable[[Talk], Loc
     assert asked == ["QueryType", "GetValue", "StartSession", "GetValue", "StartService"]
 
 
+@pytest.mark.parametrize("plain", ["EnableSessionSSL", "EnableServiceSSL"])
+def test_over_the_network_nothing_goes_unencrypted(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the key of the pairing would prove nothing: an impostor need only leave TLS out."""
+    asked: list[str] = []
+
+    def talk(sock: socket.socket) -> None:
+        while True:
+            request = receive(sock)
+            asked.append(str(request["Request"]))
+            ssl_ = {"EnableSessionSSL": True, "EnableServiceSSL": True} | {plain: False}
+            extra = {"Type": "com.apple.mobile.lockdown", "Value": {}, "SessionID": "S", "Port": 5, **ssl_}
+            send(sock, {"Request": request["Request"], **extra})
+
+    monkeypatch.setattr(
+        HostTls, "wrap", lambda _self, sock, _seconds: sock
+    )  # TLS itself is not the matter here
+    mux = OnePhone(talk)
+    connected = Lockdown(mux, Attached(1, UDID, "Network"))
+
+    def go() -> None:
+        connected.start_session(SESSION[0], HostTls(SESSION[0], "Network", "iPhone", ignore))
+        connected.start_service("com.apple.afc", escrow=False)
+
+    with pytest.raises(ProtocolBroken, match="does not prove"):
+        go()
+    connected.close()
+    for thread in mux.threads:
+        thread.join(5)
+    assert asked[-1] == ("StartSession" if plain == "EnableSessionSSL" else "StartService")
+
+
 @pytest.mark.parametrize(
     ("version", "old"),
     [("9.3.6", True), ("7.0", True), ("10.0", False), ("26.1", False), ("", False), ("x", False)],

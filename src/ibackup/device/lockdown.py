@@ -146,8 +146,9 @@ class Lockdown:
         port = values.integer(answer, "Port")
         if port is None or not 0 < port < 65536:
             raise ProtocolBroken(f"The {self.noun} started {name} but does not say where.")
+        with_tls = self._wants_tls(answer, "EnableServiceSSL")
         sock = self._dial(port)
-        return tls.wrap(sock, self.request_seconds) if values.boolean(answer, "EnableServiceSSL") else sock
+        return tls.wrap(sock, self.request_seconds) if with_tls else sock
 
     def close(self) -> None:
         """End the connection; nothing is left behind, whatever state it is in."""
@@ -267,7 +268,7 @@ class Lockdown:
             return False
         if error is not None:
             raise lockdown_refusals.lockdown_refusal(str(error), noun=self.noun, doing="start a session")
-        if values.boolean(answer, "EnableSessionSSL") and self._stream is not None:
+        if self._wants_tls(answer, "EnableSessionSSL") and self._stream is not None:
             try:
                 self._stream.sock = tls.wrap(self._stream.sock, self.request_seconds)
             except ConnectionLost as lost:
@@ -279,6 +280,18 @@ class Lockdown:
                 self._drop()
                 raise
         return True
+
+    def _wants_tls(self, answer: Values, key: str) -> bool:
+        """Whether TLS comes next; over the network it must, or whoever answers there need not prove to be the phone."""
+        if values.boolean(answer, key):
+            return True
+        if self._attached.connection == "Network":
+            raise ProtocolBroken(
+                f"What answers over the network does not prove to be the {self.noun} that it says it is.",
+                why="It wants nothing encrypted, which a phone always does.",
+                hint=f"Connect the {self.noun} with a cable.",
+            )
+        return False
 
     def _dial(self, port: int) -> socket.socket:
         sock = self._mux.connect(self._attached.device_id, port)
