@@ -115,6 +115,22 @@ def test_a_broken_run_is_gone_on_with(folder: PhoneFolder, first: Snapshot) -> N
         assert item.size == 4
 
 
+def test_a_run_with_a_hostile_name_touches_nothing_outside(
+    folder: PhoneFolder, first: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "state" / "doubts").mkdir(parents=True)
+    (tmp_path / "precious").write_text("mine")
+    left = broken(folder, {f"Snapshot/{FILE}": b"sent"})
+    record = Path(left.path, "run.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"run_id": "../../precious"}))
+    (left,) = folder.left_overs()
+    with WorkingCopy.adopt(folder, left) as working:
+        assert working.reconciled.kept_files == 1
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert first.meta.sequence == 1
+
+
 def test_checksums_that_were_written_down_are_kept(folder: PhoneFolder, first: Snapshot) -> None:
     with WorkingCopy.adopt(folder, broken(folder, {f"Snapshot/{FILE}": b"sent"}, flushed=True)) as working:
         assert working.reconciled.read_files == 0

@@ -10,6 +10,7 @@ import os
 
 from ibackup.store import durable
 from ibackup.store.known import state_dir
+from ibackup.store.run import is_run_id
 
 _FOLDER = "doubts"
 
@@ -22,14 +23,15 @@ def note(run_id: str) -> None:
 
 
 def is_noted(run_id: str) -> bool:
-    """Whether that was remembered of a run."""
-    return os.path.lexists(_place(run_id))
+    """Whether that was remembered of a run, whose name comes from a store that may be anybody's."""
+    return is_run_id(run_id) and os.path.lexists(_place(run_id))
 
 
 def settle(run_id: str) -> None:
     """What this run left was looked at, file by file."""
-    with contextlib.suppress(OSError):
-        os.unlink(_place(run_id))
+    if is_noted(run_id):
+        with contextlib.suppress(OSError):
+            os.unlink(_place(run_id))
 
 
 def _place(run_id: str) -> str:

@@ -23,7 +23,7 @@ from ibackup.store.ledger import Ledger, LedgerUnsound
 from ibackup.store.linkers import Linker
 from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.reconcile import Reconciled, reconcile
-from ibackup.store.run import Phase, Run, Sealed, is_run_id, new_run_id
+from ibackup.store.run import Phase, Run, Sealed, new_run_id
 from ibackup.store.snapshot import Draft, Snapshot
 from ibackup.store.trouble import telling
 
@@ -179,7 +179,7 @@ class WorkingCopy:
         closing.empty_folder(os.path.join(path, STAGING_NAME))
         root = os.path.join(path, folder.udid)
         durable.make_dir(root)
-        lost_power = not run.same_boot or (is_run_id(run.run_id) and doubts.is_noted(run.run_id))
+        lost_power = not run.same_boot or doubts.is_noted(run.run_id)
         ledger, found = reconcile(
             root,
             ledger_path,
