@@ -17,7 +17,7 @@ import shutil
 import stat
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
@@ -465,15 +465,20 @@ class Confined:
 
 def replace(source: str, target: str) -> None:
     """``os.replace``, retried on Windows while a virus scanner or an indexer holds the file."""
+    patiently(lambda: os.replace(source, target))
+
+
+def patiently(rename: Callable[[], None]) -> None:
+    """Rename, on Windows again and again for a second: what is looked at there cannot be moved, nor its folder."""
     import time
 
     for pause in (0.01, 0.05, 0.2, 1.0):
         try:
-            os.replace(source, target)
+            rename()
         except PermissionError:
             if sys.platform != "win32":
                 raise
             time.sleep(pause)
         else:
             return
-    os.replace(source, target)
+    rename()

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from ibackup.errors import ConnectionLost, IbackupError, NoRoom, StoreMissing
+from ibackup.manifest.findings import Level
+from ibackup.proving import prove
 from ibackup.simulator import DomainSpec
 from ibackup.simulator.faults import DropInPhase
 from ibackup.store import Store
@@ -70,6 +72,22 @@ def test_a_broken_run_goes_on_without_links(lab: Lab) -> None:
     result = lab.now()
     assert result.resumed_bytes > 0
     assert_is_the_phone(result.path, lab.phone)
+
+
+@pytest.mark.parametrize("spell", [lambda udid: udid.replace("-", ""), str.lower])
+def test_a_folder_that_spells_the_phone_otherwise(lab: Lab, spell: Callable[[str], str]) -> None:
+    folder = lab.store.phone(spell(lab.phone.udid))
+    folder.make()
+    first = lab.now()
+    assert first.udid == folder.udid != lab.phone.udid
+    lab.phone.change(changed=1)
+    second = lab.now()
+    assert second.carried_files > 10
+    assert [each.id for each in lab.folder.entries()] == [first.snapshot, second.snapshot]
+    assert lab.folder.broken() == []
+    assert_sealed(second.path)
+    for snapshot in lab.snapshots:
+        assert prove(snapshot.backup_path, Level.DEEP, snapshot=snapshot).good
 
 
 def test_a_clock_that_goes_backwards(backed_up: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A power cut in the middle of a run: what was made durable before need not come again, the rest is not trusted."""
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from ibackup.backup import job
 from ibackup.device import checkpoints, requests
 from ibackup.device.files import WorkingFiles
 from ibackup.device.link import DeviceLink
+from ibackup.errors import IbackupError
 from ibackup.manifest.plists import StatusPlist
 from ibackup.store import WorkingCopy, durable, host
 from support.runs import Lab, assert_is_the_phone, assert_sealed
@@ -55,6 +57,75 @@ def test_what_a_checkpoint_covered_is_kept(lab: Lab, monkeypatch: pytest.MonkeyP
     assert result.resumed_bytes == sum(covered.values()) > 0
     assert_is_the_phone(result.path, lab.phone)
     assert_sealed(result.path)
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_disk_that_was_pulled_is_not_trusted(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, for_good: bool
+) -> None:
+    """The computer stays on; what had not reached the disk is gone when that is put back.
+
+    A system tells once that it could not write; asked again, it says that there is nothing more to write.
+    """
+    whole, handle, sync = WorkingCopy.checkpoint, WorkingFiles.handle, durable.sync_all
+    covered: dict[str, int] = {}
+    uploads = 0
+    gone = OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def fail(folder: str, files: Sequence[str], folders: Sequence[str]) -> None:
+        if not for_good:
+            patch.setattr(durable, "sync_all", sync)
+        raise gone
+
+    def noted(working: WorkingCopy) -> None:
+        whole(working)
+        if uploads < 6:
+            covered.update(
+                {line.path: line.size for line in working.ledger.lines() if "Snapshot/" in line.path}
+            )
+
+    with monkeypatch.context() as patch:
+
+        def handled(files: WorkingFiles, link: DeviceLink, request: requests.Request) -> None:
+            nonlocal uploads
+            handle(files, link, request)
+            uploads += isinstance(request, requests.UploadFiles)
+            if uploads == 4:
+                patch.setattr(checkpoints, "EVERY_BYTES", 1 << 40)
+            if uploads == 6:
+                patch.setattr(durable, "sync_all", fail)
+                files._checkpoints._make()
+
+        patch.setattr(checkpoints, "EVERY_BYTES", 20_000)
+        patch.setattr(checkpoints.Checkpoints, "make_if_due", _eager)
+        patch.setattr(WorkingCopy, "checkpoint", noted)
+        patch.setattr(WorkingFiles, "handle", handled)
+        lab.fails(IbackupError)
+    (left,) = lab.left
+    lost = 0
+    for path in Path(left.path, lab.phone.udid, "Snapshot").rglob("*"):
+        name = path.relative_to(Path(left.path, lab.phone.udid)).as_posix()
+        if path.is_file() and name not in covered:
+            facts = path.stat()
+            path.write_bytes(bytes(facts.st_size))  # its name and its size were there before its content
+            os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            lost += 1
+    assert lost
+    result = lab.now()
+    assert result.resumed_bytes == sum(covered.values()) > 0
+    assert_is_the_phone(result.path, lab.phone)
+    assert_sealed(result.path)
+    # That is settled then.
+    lab.phone.change(added=2)
+    lab.now()
+    assert not list((lab.path.parent / "state" / "doubts").iterdir())
+
+
+def _eager(due: checkpoints.Checkpoints) -> None:
+    """Make one whenever enough has come by the module's own, present limit."""
+    if due._bytes >= checkpoints.EVERY_BYTES:
+        due.passed()
+        due._make()
 
 
 def test_status_is_on_the_disk_before_the_phone_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ from ibackup.simulator.faults import (
     HostilePath,
     NoRoom,
     SilentAfterBytes,
+    StartServiceError,
     UnknownMessage,
     UserCancels,
 )
 from ibackup.store import WorkingCopy
-from support.runs import Lab, Told
+from support.runs import Lab, Told, assert_is_the_phone
 
 
 def assert_given_back(lab: Lab, runs: int = 1) -> None:
@@ -87,3 +88,19 @@ def test_a_disk_that_fails_at_the_barrier(lab: Lab, monkeypatch: pytest.MonkeyPa
     with pytest.raises(IbackupError, match="before moving"):
         lab.now()
     assert_given_back(lab)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("com.apple.afc",),
+        ("com.apple.mobile.notification_proxy",),
+        ("com.apple.afc", "com.apple.mobile.notification_proxy"),
+    ],
+)
+def test_a_phone_without_the_small_services(lab: Lab, missing: tuple[str, ...]) -> None:
+    """idevicebackup2 backs such a phone up, too."""
+    lab.phone.set_faults(
+        *(StartServiceError(service=each, error="InvalidService", times=99) for each in missing)
+    )
+    assert_is_the_phone(lab.now().path, lab.phone)

@@ -225,6 +225,18 @@ def test_one_phone(ibackup: Cli, anns: Path, plugged: Plug) -> None:
     }
 
 
+def test_a_phone_whose_folder_spells_it_otherwise(
+    ibackup: Cli, tmp_path: Path, plugged: Plug, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged(ANN)
+    (tmp_path / "other" / ANN.udid.replace("-", "")).mkdir(parents=True)
+    monkeypatch.setenv("IBACKUP_STORE", str(tmp_path / "other"))
+    done = ibackup("now")
+    assert done.code == 0
+    assert ibackup("devices", "--json").result["devices"][0]["newest_snapshot"] is not None  # type: ignore[index]
+    assert ibackup("verify", "latest", "--phone", ANN.udid).code == 0
+
+
 def test_three_phones_each_in_its_state(ibackup: Cli, plugged: Plug) -> None:
     carol = PhoneSpec(
         seed=3,

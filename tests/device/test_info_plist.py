@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ibackup.device import info_plist
+from ibackup.device.afc import Afc, AfcRefused
 from ibackup.device.info_plist import collect
 from ibackup.device.phone import open_phone
 from ibackup.events import Caution, Event
@@ -111,6 +112,25 @@ def test_what_idevicebackup2_and_apple_add(plug_in: Serve) -> None:
     for app in info["Applications"].values():
         assert set(app) == {"ApplicationSINF", "iTunesMetadata", "PlaceholderIcon"}
         assert app["PlaceholderIcon"].startswith(b"\x89PNG")
+
+
+def test_a_file_that_is_not_given_takes_none_of_the_others_along(
+    plug_in: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = VirtualPhone(PhoneSpec(apps=APPS))
+    info = Afc.info
+
+    def forbidden(afc: Afc, path: str) -> dict[str, str]:
+        if path.endswith("iBooksData2.plist"):
+            raise AfcRefused(f"look at {path}", 10)
+        return info(afc, path)
+
+    monkeypatch.setattr(Afc, "info", forbidden)
+    told: list[Event] = []
+    made = ours(plug_in(phone), told=told)
+    assert made["iTunes Files"]["IC-Info.sidv"] == phone.afc.read("/iTunes_Control/iTunes/IC-Info.sidv")
+    assert "iBooks Data 2" not in made
+    assert told == []
 
 
 def test_the_guid_is_kept_from_backup_to_backup(plug_in: Serve) -> None:

@@ -5,22 +5,24 @@ import logging
 import os
 import plistlib
 import socket
+import ssl
 import struct
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
 from ibackup.device import lockdown
 from ibackup.device.channel import PlistStream
 from ibackup.device.lockdown import Lockdown
-from ibackup.device.pairing import PairRecord
+from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Attached, Usbmux, parse_address
 from ibackup.errors import ConnectionLost, IbackupError, PhoneRefused, ProtocolBroken
+from ibackup.events import ignore
 from ibackup.simulator.cloudspec import SignalsSpec
 from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.server import Server
@@ -28,9 +30,6 @@ from ibackup.simulator.spec import PhoneSpec, Trust
 
 Serve = Callable[..., Server]
 Talk = Callable[[socket.socket], None]
-
-if TYPE_CHECKING:
-    from ibackup.device.pairing import HostTls
 
 SESSION = PairRecord("HOST", "BUID", b"", b"", b"", b"", b""), cast("HostTls", None)
 UDID = "00008101-000A0B0C0D0E0F01"
@@ -134,6 +133,89 @@ def test_values_that_are_no_dictionary(talk_to: Callable[[Talk], Lockdown], valu
     connected = talk_to(answering({"Request": "GetValue", "Value": value}))
     assert connected.basics == {}
     assert connected.noun == "iPhone"
+    connected.close()
+
+
+def test_a_phone_that_does_not_repeat_the_question(talk_to: Callable[[Talk], Lockdown]) -> None:
+    def talk(sock: socket.socket) -> None:
+        for answer in ({}, {"Value": {"DeviceClass": "iPad"}}, {"Value": "7"}, {"Error": "MissingValue"}):
+            receive(sock)
+            send(sock, answer)
+
+    connected = talk_to(talk)
+    assert connected.noun == "iPad"
+    assert connected.value("", "Seven") == "7"
+    assert connected.value("", "Eight") is None
+    connected.close()
+
+
+def test_a_phone_without_tls_needs_no_certificates(talk_to: Callable[[Talk], Lockdown]) -> None:
+    """Neither does any other host look at them then."""
+    record = PairRecord.parse(plistlib.dumps({"HostID": "H", "DeviceCertificate": b"x", "EscrowBag": b"bag"}))
+    assert record is not None
+    asked = []
+
+    def talk(sock: socket.socket) -> None:
+        first = sock.recv(1, socket.MSG_PEEK)
+        while first == b"\0":
+            request = receive(sock)
+            asked.append(request["Request"])
+            extra = {"Type": "com.apple.mobile.lockdown", "Value": {}, "EnableSessionSSL": False}
+            send(sock, {"Request": request["Request"], "SessionID": "S", "Port": 5, **extra})
+            first = sock.recv(1, socket.MSG_PEEK)
+
+    connected = talk_to(talk)
+    assert connected.start_session(record, HostTls(record, "USB", "iPhone", ignore))
+    with connected.start_service("com.apple.mobilebackup2", escrow=True) as sock:
+        assert not isinstance(sock, ssl.SSLSocket)
+    connected.close()
+    assert asked == ["QueryType", "GetValue", "StartSession", "GetValue", "StartService"]
+
+
+@pytest.mark.parametrize("plain", ["EnableSessionSSL", "EnableServiceSSL"])
+def test_over_the_network_nothing_goes_unencrypted(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the key of the pairing would prove nothing: an impostor need only leave TLS out."""
+    asked: list[str] = []
+
+    def talk(sock: socket.socket) -> None:
+        while True:
+            request = receive(sock)
+            asked.append(str(request["Request"]))
+            ssl_ = {"EnableSessionSSL": True, "EnableServiceSSL": True} | {plain: False}
+            extra = {"Type": "com.apple.mobile.lockdown", "Value": {}, "SessionID": "S", "Port": 5, **ssl_}
+            send(sock, {"Request": request["Request"], **extra})
+
+    monkeypatch.setattr(
+        HostTls, "wrap", lambda _self, sock, _seconds: sock
+    )  # TLS itself is not the matter here
+    mux = OnePhone(talk)
+    connected = Lockdown(mux, Attached(1, UDID, "Network"))
+
+    def go() -> None:
+        connected.start_session(SESSION[0], HostTls(SESSION[0], "Network", "iPhone", ignore))
+        connected.start_service("com.apple.afc", escrow=False)
+
+    with pytest.raises(ProtocolBroken, match="does not prove"):
+        go()
+    connected.close()
+    for thread in mux.threads:
+        thread.join(5)
+    assert asked[-1] == ("StartSession" if plain == "EnableSessionSSL" else "StartService")
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("9.3.6", True), ("7.0", True), ("10.0", False), ("26.1", False), ("", False), ("x", False)],
+)
+def test_how_old_a_phone_is(talk_to: Callable[[Talk], Lockdown], version: str, old: bool) -> None:
+    connected = talk_to(answering({"Request": "GetValue", "Value": {"ProductVersion": version}}))
+    assert connected.is_old is old
+    connected.close()
+
+
+def test_a_phone_that_tells_nothing_before_trust(talk_to: Callable[[Talk], Lockdown]) -> None:
+    connected = talk_to(answering({"Request": "GetValue", "Error": "GetProhibited"}))
+    assert connected.basics == {}
     connected.close()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ibackup.device import usbmux
+from ibackup.device import usbmux, waiting
 from ibackup.device.phone import find, open_phone
 from ibackup.errors import (
     ConnectionLost,
@@ -175,6 +175,30 @@ def test_a_mac_hears_that_the_accessory_was_allowed(
     assert [type(event).__name__ for event in told] == ["Note", "Prompt", "PromptDone"]
 
 
+def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A usbmuxd that refuses Listen, as one does that only lists and connects."""
+    send = usbmux._send
+
+    def changed(sock: socket.socket, request: dict[str, object]) -> None:
+        send(sock, {**request, "MessageType": "?"} if request["MessageType"] == "Listen" else request)
+
+    monkeypatch.setattr(usbmux, "_send", changed)
+
+
+def test_a_phone_is_waited_for_where_usbmuxd_does_not_tell(
+    plug_in: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf(monkeypatch)
+    monkeypatch.setattr(waiting, "_LOOK_AGAIN_SECONDS", 0.05)
+    server = plug_in()
+    timer = threading.Timer(0.1, server.attach, [VirtualPhone(PhoneSpec())])
+    timer.start()
+    try:
+        open_phone(address=server.address, wait=10).close()
+    finally:
+        timer.join()
+
+
 def test_usbmuxd_itself_is_waited_for(plug_in: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Linux it starts with the first phone that is plugged in."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -189,15 +213,28 @@ def test_usbmuxd_itself_is_waited_for(plug_in: Serve, monkeypatch: pytest.Monkey
         timer.join()
 
 
+def test_a_usbmuxd_that_tells_of_nobody_is_no_reason_to_stop(
+    plug_in: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = plug_in(VirtualPhone(PhoneSpec()))
+    with open_phone(address=server.address) as opened:
+        with monkeypatch.context() as patch:
+            deaf(patch)
+            with opened.watch() as is_unplugged:
+                assert not is_unplugged()
+        with opened.watch() as is_unplugged:
+            server.close()
+            assert not any(is_unplugged() for _ in range(100))
+
+
 def test_unplugging_is_noticed(plug_in: Serve) -> None:
     phone, other = VirtualPhone(PhoneSpec(seed=1)), VirtualPhone(PhoneSpec(seed=2))
     server = plug_in(phone, other)
-    with open_phone(phone.udid, address=server.address) as opened, opened.listen() as listener:
-        here = [listener.next(5), listener.next(5)]
+    with open_phone(phone.udid, address=server.address) as opened, opened.watch() as is_unplugged:
         server.detach(other)
+        assert not any(is_unplugged() for _ in range(10))
         server.detach(phone)
-        events = [event for event in (*here, listener.next(5), listener.next(5)) if event is not None]
-        assert [opened.is_unplugged(event) for event in events] == [False, False, False, True]
+        assert any(is_unplugged() for _ in range(1000))
         with pytest.raises(ConnectionLost):
             opened.value("", "DeviceName")
         with pytest.raises(ConnectionLost):

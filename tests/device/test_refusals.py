@@ -4,6 +4,7 @@ import pytest
 
 from ibackup.device.lockdown_refusals import (
     LOCKDOWN_REFUSALS,
+    NoSuchService,
     NotTrusted,
     PhoneLocked,
     TrustDenied,
@@ -162,6 +163,7 @@ KINDS: dict[str, type[IbackupError]] = {
         ["SessionActive", "SessionInactive", "MissingSessionID", "InvalidSessionID", "InvalidConnection"],
         ConnectionLost,
     ),
+    "InvalidService": NoSuchService,
 }
 """What is no plain refusal."""
 

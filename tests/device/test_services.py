@@ -313,7 +313,7 @@ class Services:
 @pytest.mark.parametrize(
     ("answers", "status"),
     [
-        ([(1, struct.pack("<Q", 8))], afc.Status.NOT_FOUND),  # no such file
+        ([(1, struct.pack("<Q", 10))], 10),  # may not be opened
         ([(0x0E, struct.pack("<Q", 5)), (1, struct.pack("<Q", 10)), (1, bytes(8))], 10),  # may not be locked
     ],
 )
@@ -335,6 +335,27 @@ def test_a_lock_that_fails_otherwise_is_not_tried_again(
     finally:
         for pair in made.pairs.values():
             pair.far.close()
+
+
+def test_a_phone_without_the_file_is_not_locked() -> None:
+    made = Services()
+    size = 40 + 8
+    made.pairs[afc.SERVICE].far.sendall(
+        struct.pack("<8sQQQQ", b"CFA6LPAA", size, size, 1, 1) + struct.pack("<Q", afc.Status.NOT_FOUND)
+    )
+    try:
+        with SyncLock(made):
+            pass
+        assert all(pair.near.fileno() == -1 for pair in made.pairs.values())
+    finally:
+        for pair in made.pairs.values():
+            pair.far.close()
+
+
+def test_a_folder_that_is_there_is_fine(pair: Pair) -> None:
+    pair.far.sendall(struct.pack("<8sQQQQ", b"CFA6LPAA", 48, 48, 1, 1) + struct.pack("<Q", afc.Status.EXISTS))
+    with Afc(pair.near, "com.apple.afc") as files:
+        files.make_folder("/iTunesRestore")
 
 
 def test_a_silent_afc(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

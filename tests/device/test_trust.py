@@ -1,10 +1,15 @@
 """Trust: the dialog accepted, late, denied, never; locked phones; pairings that were forgotten or damaged."""
 
+import contextlib
 import dataclasses
 import os
 import plistlib
+import socket
+import ssl
 import subprocess
 import tempfile
+import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +19,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ibackup.device import lockdown_refusals, pairing
-from ibackup.device.pairing import PairRecord
+from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.phone import find, open_phone
 from ibackup.device.usbmux import Usbmux, parse_address
-from ibackup.errors import ExitCode, IbackupError, PersonNeeded, ProtocolBroken
-from ibackup.events import Caution, Event, Prompt, PromptDone
+from ibackup.errors import ConnectionLost, ExitCode, IbackupError, PersonNeeded, ProtocolBroken
+from ibackup.events import Caution, Event, Prompt, PromptDone, ignore
 from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.server import Server
 from ibackup.simulator.spec import PhoneSpec, StartSessionError, Trust
@@ -191,6 +196,40 @@ def test_a_record_whose_key_is_not_its_certificates_is_replaced(plug_in: Serve) 
     mux.save_pair_record(phone.udid, 1, plistlib.dumps(record | {"HostPrivateKey": record["RootPrivateKey"]}))
     open_phone(address=server.address, patience=5).close()
     assert len(phone.journal.details("pair")) == 1
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_phone_that_knows_only_the_oldest_tls(plug_in: Serve, old: bool) -> None:
+    """As those before iOS 10 may; with newer ones it is not even tried."""
+    phone = VirtualPhone(PhoneSpec())
+    stored = Usbmux(parse_address(plug_in(phone).address)).read_pair_record(phone.udid)
+    record = PairRecord.parse(stored or b"")
+    assert record is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    with pairing._file_with(record.host_certificate + b"\n" + record.host_key) as path:
+        context.load_cert_chain(path)
+    near, far = socket.socketpair()
+
+    def serve() -> None:
+        with far, contextlib.suppress(OSError), context.wrap_socket(far, server_side=True) as wrapped:
+            wrapped.sendall(b"hello")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        tls = HostTls(record, "USB", "iPhone", ignore, old=old)
+        if old:
+            with tls.wrap(near, 5) as wrapped:
+                assert wrapped.recv(5) == b"hello"
+        else:
+            with pytest.raises(ConnectionLost):
+                tls.wrap(near, 5)
+    finally:
+        thread.join(5)
 
 
 def test_a_record_without_an_escrow_bag_backs_nothing_up(plug_in: Serve) -> None:

@@ -106,6 +106,15 @@ def test_another_computers_fresh_mark_is_respected(path: str) -> None:
     assert os.listdir(os.path.dirname(path)) == ["lock"]
 
 
+@pytest.mark.parametrize(("age", "told"), [(14 * 60, True), (16 * 60, False), (30 * 86400, False)])
+def test_a_run_of_another_computer_that_is_over_is_not_told_as_under_way(
+    folder: PhoneFolder, age: int, told: bool
+) -> None:
+    """The disk was pulled from it, or it went down; nobody marks the lock any more."""
+    pretend(folder.lock_path, age=age, host="other", machine="m", boot_id="b", pid=1)
+    assert (folder.holder() is not None) is told
+
+
 def test_another_computers_old_mark_is_taken_over(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "_SETTLE_S", 0.01)
     pretend(path, age=15 * 60 + 5, host="other", machine="m", boot_id="b", pid=1)

@@ -1,6 +1,7 @@
 """The working copy: claimed, gone on with, sealed, named."""
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -112,6 +113,22 @@ def test_a_broken_run_is_gone_on_with(folder: PhoneFolder, first: Snapshot) -> N
         item = working.ledger.get(f"Snapshot/{FILE}")
         assert item is not None
         assert item.size == 4
+
+
+def test_a_run_with_a_hostile_name_touches_nothing_outside(
+    folder: PhoneFolder, first: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "state" / "doubts").mkdir(parents=True)
+    (tmp_path / "precious").write_text("mine")
+    left = broken(folder, {f"Snapshot/{FILE}": b"sent"})
+    record = Path(left.path, "run.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"run_id": "../../precious"}))
+    (left,) = folder.left_overs()
+    with WorkingCopy.adopt(folder, left) as working:
+        assert working.reconciled.kept_files == 1
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert first.meta.sequence == 1
 
 
 def test_checksums_that_were_written_down_are_kept(folder: PhoneFolder, first: Snapshot) -> None:
@@ -436,6 +453,27 @@ def test_nor_is_it_without_the_systems_help(
         monkeypatch.setattr(os.path, "lexists", lambda _: False)
     with pytest.raises(FileExistsError):
         durable.rename_new(str(tmp_path / "one"), str(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("platform", ["win32", "linux"])
+def test_a_folder_that_a_virus_scanner_looks_into_is_renamed_a_little_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    """Windows moves no folder while a file in it is open; right after a backup its files are looked at."""
+    (tmp_path / "one").mkdir()
+    rename, tries = os.rename, iter([True, True])
+
+    def looked_at(source: str, target: str) -> None:
+        if next(tries, False):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), source)
+        rename(source, target)
+
+    monkeypatch.setattr(durable, "libc", lambda _: None)
+    monkeypatch.setattr(os, "rename", looked_at)
+    monkeypatch.setattr(sys, "platform", platform)
+    with contextlib.nullcontext() if platform == "win32" else pytest.raises(PermissionError):
+        durable.rename_new(str(tmp_path / "one"), str(tmp_path / "two"))
+    assert (tmp_path / "two").is_dir() is (platform == "win32")
 
 
 def _children(*jobs: object) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ibackup.config import PhoneConfig
+from ibackup.device import usbmux
 from ibackup.device.usbmux import Usbmux, parse_address
 from ibackup.errors import ExitCode
 from ibackup.simulator import VirtualPhone, serve
@@ -113,6 +114,21 @@ def test_no_usbmuxd_at_all_is_waited_for(house: House, monkeypatch: pytest.Monke
     house.clock.plan(HOUR, lambda: servers.append(serve(VirtualPhone(ANN), port=port)))
     watched(house, until=2 * HOUR)
     servers[0].close()
+    assert ("Ann", "done") in seen(house)
+
+
+def test_a_usbmuxd_that_does_not_tell_who_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that refuses Listen, as one does that only lists and connects."""
+    house.nightly(window=None)
+    send = usbmux._send
+
+    def changed(sock: socket.socket, request: dict[str, object]) -> None:
+        send(sock, {**request, "MessageType": "?"} if request["MessageType"] == "Listen" else request)
+
+    monkeypatch.setattr(usbmux, "_send", changed)
+    phone = house.ann()
+    house.clock.plan(HOUR, lambda: house.server.attach(phone))
+    watched(house, until=2 * HOUR)
     assert ("Ann", "done") in seen(house)
 
 

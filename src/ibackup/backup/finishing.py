@@ -67,7 +67,7 @@ def _compared(working: WorkingCopy, backup: Backup, password: PasswordSource, ob
     if not draft.rewraps:  # a new password makes no data fresh
         draft = replace(draft, data_from=status.date or draft.finished)
     draft = replace(draft, encrypted=backup.is_encrypted)
-    if not _unlock(backup, draft.udid, password, observe):
+    if not _unlock(backup, backup.udid, password, observe):
         return draft
     return _compare(working, backup, draft)
 

@@ -20,7 +20,6 @@ from ibackup.backup.awake import awake
 from ibackup.backup.types import Request, Result
 from ibackup.device import BackupSession, Outcome, Phone, collect, open_phone
 from ibackup.device.files import WorkingFiles
-from ibackup.device.usbmux import Listener
 from ibackup.errors import ConnectionLost, IbackupError, NoPhone, PhoneBusy
 from ibackup.events import Caution, Event, Note, Observer, PhaseStarted
 from ibackup.manifest.flaws import FormatError
@@ -302,18 +301,15 @@ class _Run:
                 checkpoint=working.checkpoint,
                 observer=self._observe,
             ) as files,
-            self._phone.listen() as events,
+            self._phone.watch() as is_unplugged,
         ):
             previous = _read(os.path.join(working.root, "Info.plist"))
             info = collect(self._phone, previous, observer=self._observe)
             with telling("Info.plist could not be written."):
                 files.write_own("Info.plist", info)
-            session = BackupSession(
-                self._phone,
-                files,
-                _without_repetition(self._observe),
-                unplugged=lambda: self._is_unplugged(events),
-            )
+            # A pulled cable ends the run at once; the silent connection itself would say so only after a minute.
+            observe = _without_repetition(self._observe)
+            session = BackupSession(self._phone, files, observe, unplugged=is_unplugged)
             try:
                 # One that goes on is never asked to start over, whatever the first attempt was.
                 full = working.base is None and not working.run.resumed
@@ -321,16 +317,12 @@ class _Run:
             finally:
                 self._received_bytes = files.received_bytes
 
-    def _is_unplugged(self, events: Listener) -> bool:
-        """A pulled cable ends the run at once; the silent connection itself would say so only after a minute."""
-        event = events.next(0)
-        return event is not None and self._phone.is_unplugged(event)
-
     def _draft(self, working: WorkingCopy, outcome: Outcome) -> Draft:
         facts = self._phone.facts
         finished = datetime.now(UTC)
         return Draft(
-            udid=self._phone.udid,
+            # As the folder spells it, which may be older than this: the backup stands there under that name.
+            udid=working.folder.udid,
             device_name=facts.name or self._noun,
             product_type=facts.product_type or "",
             ios_version=facts.ios_version or "",

@@ -30,6 +30,7 @@ def command(app: App) -> int:
     """
     from ibackup.config import same_udid
     from ibackup.device import find
+    from ibackup.device.usbmux import plain
 
     phones = find(observer=app.reporter)
     if app.udid:
@@ -41,21 +42,23 @@ def command(app: App) -> int:
             "locked for an hour gives no data until it is unlocked once.",
         )
     made = _snapshots(app)
-    rows = [_json(phone, made.get(phone.udid)) for phone in phones]
+    rows = [_json(phone, made.get(plain(phone.udid))) for phone in phones]
     for row in rows:
         app.reporter.emit({"event": "device", **row})
-    text = "\n\n".join(_text(phone, made.get(phone.udid)) for phone in phones)
+    text = "\n\n".join(_text(phone, made.get(plain(phone.udid))) for phone in phones)
     return app.result({"devices": rows}, text)
 
 
 def _snapshots(app: App) -> "dict[str, Snapshot]":
-    """The newest snapshot of each phone in the store; none where there is no store yet."""
+    """The newest snapshot of each phone in the store, by its plain UDID; none where there is no store yet."""
+    from ibackup.device.usbmux import plain
+
     found: dict[str, Snapshot] = {}
     with contextlib.suppress(IbackupError):
         for folder in app.open_store().phones():
             newest = folder.newest()
             if newest is not None:
-                found[newest.udid] = newest
+                found[plain(newest.udid)] = newest
     return found
 
 

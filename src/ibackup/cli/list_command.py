@@ -115,7 +115,7 @@ def _damaged(line: str) -> str:
 def _runs(phone: "PhoneFolder") -> list[tuple[dict[str, object], str]]:
     """The run under way, or else what broken ones have left."""
     holder = phone.holder()
-    if holder is not None and not holder.is_dead:
+    if holder is not None:
         row = {
             "udid": phone.udid,
             "state": "running",

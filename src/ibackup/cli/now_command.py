@@ -120,9 +120,10 @@ def run(app: App, request: "Request") -> Ended:
 
 def _tell_left_overs(app: App, store: "Store") -> None:
     """Say what broken runs left that this one will not go on with anyway, and what was never proven."""
+    from ibackup.config import same_udid
+
     for folder in store.phones():
-        holder = folder.holder()
-        if (app.udid is not None and folder.udid != app.udid) or (holder is not None and not holder.is_dead):
+        if (app.udid and not same_udid(folder.udid, app.udid)) or folder.holder() is not None:
             continue
         for left in folder.left_overs():
             if left.kind in ("set_aside", "discarded", "unprepared"):

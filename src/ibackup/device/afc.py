@@ -44,6 +44,7 @@ class Status(IntEnum):
 
     OK = 0
     NOT_FOUND = 8
+    EXISTS = 16
     WOULD_BLOCK = 19
 
 
@@ -130,7 +131,11 @@ class Afc(Stream):
 
     def make_folder(self, path: str) -> None:
         """Make a folder; one that is there is fine."""
-        self._ask(Operation.MAKE_DIR, _text(path), f"make {path}")
+        try:
+            self._ask(Operation.MAKE_DIR, _text(path), f"make {path}")
+        except AfcRefused as error:
+            if error.status != Status.EXISTS:
+                raise
 
     def write_file(self, path: str, content: bytes) -> None:
         """Write a file, in place of one that is there."""

@@ -88,7 +88,7 @@ class Dialogue:
     def _finish(self, message: Mapping[object, object]) -> None:
         """Take the phone's last word on a request; returns when it is a good one."""
         name, code = message.get("MessageName"), message.get("ErrorCode")
-        if name != "Response" or not isinstance(code, int):
+        if name not in ("Response", None) or not isinstance(code, int):
             raise broken(f"The {self._noun} sent a {str(name)[:80]!a} message where a Response belongs.")
         if code:
             self._refused()

@@ -23,6 +23,9 @@ CODE_DATA: Final = 0x0C
 
 MAX_MESSAGE: Final = 64 << 20
 MAX_FRAME: Final = 64 << 20
+MAX_DATA: Final = (
+    1 << 31
+) - 1  # of a chunk of data: that is passed on as it comes, so that its length costs nothing
 MAX_PATH: Final = 4096
 MAX_TEXT: Final = 1024  # of an error text so many bytes are kept
 
@@ -172,8 +175,6 @@ class FileParser:
                 if code == CODE_DATA and 0 < length <= end - start - LENGTH.size:
                     # The common case first: a whole chunk of data is here.
                     stop = start + LENGTH.size + length
-                    if length > MAX_FRAME:
-                        raise _too_long(length)
                     self._data(view, start + CHUNK_HEAD.size, stop)
                     start = stop
                 else:
@@ -204,8 +205,11 @@ class FileParser:
         if not length:
             self._end(view, 1, "The file ended without a status.")
             return start + LENGTH.size
-        if length > MAX_FRAME:
-            raise _too_long(length)
+        most = MAX_DATA if code == CODE_DATA else MAX_FRAME
+        if length > most:
+            raise broken(
+                f"The phone announced {length:,} bytes in one piece.", f"{most:,} is the most allowed."
+            )
         self._code = code
         self._left = length - 1
         if not self._left and code != CODE_DATA:
@@ -259,9 +263,3 @@ class FileParser:
         self.in_file = True
         self._sink.begin(str(names[0], "utf-8", "replace"), path)
         return at
-
-
-def _too_long(length: int) -> ProtocolBroken:
-    return broken(
-        f"The phone announced {length:,} bytes in one piece.", f"{MAX_FRAME:,} is the most allowed."
-    )

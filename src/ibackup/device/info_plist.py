@@ -5,6 +5,7 @@ out and told, and never a reason to go without a backup.
 """
 
 import contextlib
+import logging
 import math
 import plistlib
 import re
@@ -17,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from ibackup.device import afc as afc_service
 from ibackup.device import values
-from ibackup.device.afc import Afc
+from ibackup.device.afc import Afc, AfcRefused
 from ibackup.device.channel import PlistStream
 from ibackup.device.facts import PhoneFacts
 from ibackup.device.values import NOTHING, Values
@@ -25,6 +26,8 @@ from ibackup.errors import IbackupError
 from ibackup.events import Caution, Observer, ignore
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 APPS_SERVICE = "com.apple.mobile.installation_proxy"
 ICONS_SERVICE = "com.apple.springboardservices"
@@ -145,14 +148,23 @@ def _guid(previous: bytes | None) -> str:
 def _files(phone: InfoSource) -> dict[str, object]:
     """The small files that iTunes keeps on a phone."""
     with Afc(phone.start_service(afc_service.SERVICE), afc_service.SERVICE) as afc:
-        contents = {name: afc.read_file(_ITUNES_FOLDER + name, _LARGEST_FILE) for name in _ITUNES_FILES}
-        books = afc.read_file(_BOOKS_FILE, _LARGEST_FILE)
+        contents = {name: _file(afc, _ITUNES_FOLDER + name) for name in _ITUNES_FILES}
+        books = _file(afc, _BOOKS_FILE)
     found: dict[str, object] = {
         "iTunes Files": {name: data for name, data in contents.items() if data is not None}
     }
     if books is not None:
         found["iBooks Data 2"] = books
     return found
+
+
+def _file(afc: Afc, path: str) -> bytes | None:
+    """One of them; one that the phone does not give takes none of the others along."""
+    try:
+        return afc.read_file(path, _LARGEST_FILE)
+    except AfcRefused as error:
+        _log.debug("left out of Info.plist: %s", error.what)
+        return None
 
 
 def _apps(phone: InfoSource, observer: Observer) -> dict[str, object]:

@@ -5,6 +5,7 @@ for long, and a backup takes hours: a connection that was lost is made anew once
 """
 
 import contextlib
+import logging
 import socket
 import threading
 
@@ -15,6 +16,8 @@ from ibackup.device.pairing import HostTls, PairRecord
 from ibackup.device.usbmux import Attached, Usbmux
 from ibackup.device.values import NOTHING, Values
 from ibackup.errors import ConnectionLost, PersonNeeded, PhoneRefused, ProtocolBroken
+
+_log = logging.getLogger(__name__)
 
 PORT = 62078
 _REQUEST_SECONDS = 30.0
@@ -58,6 +61,12 @@ class Lockdown:
     def noun(self) -> str:
         """What messages call the phone."""
         return noun_of(values.text(self.basics, "DeviceClass"))
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it says that its iOS is older than 10."""
+        major = (values.text(self.basics, "ProductVersion") or "").partition(".")[0]
+        return major.isascii() and major.isdigit() and int(major) < 10
 
     @property
     def product_name(self) -> str | None:
@@ -137,8 +146,9 @@ class Lockdown:
         port = values.integer(answer, "Port")
         if port is None or not 0 < port < 65536:
             raise ProtocolBroken(f"The {self.noun} started {name} but does not say where.")
+        with_tls = self._wants_tls(answer, "EnableServiceSSL")
         sock = self._dial(port)
-        return tls.wrap(sock, self.request_seconds) if values.boolean(answer, "EnableServiceSSL") else sock
+        return tls.wrap(sock, self.request_seconds) if with_tls else sock
 
     def close(self) -> None:
         """End the connection; nothing is left behind, whatever state it is in."""
@@ -148,9 +158,14 @@ class Lockdown:
 
     def _greet(self) -> None:
         """Make sure that this is lockdownd, and read what it says before any trust."""
-        if values.text(self._request("QueryType", {}, "answer"), "Type") != _TYPE:
+        if (values.text(self._request("QueryType", {}, "answer"), "Type") or _TYPE) != _TYPE:
             raise self._not_normal()
-        self.read_basics()
+        try:
+            self.read_basics()
+        except ProtocolBroken:
+            raise
+        except PhoneRefused:
+            _log.debug("nothing is told before trust")  # then it is when there is trust
 
     # -- one request ----------------------------------------------------------------------------------------
 
@@ -196,7 +211,7 @@ class Lockdown:
                 if answer.get("Error") in _SESSION_OVER and again and self._session is not None and not fresh:
                     self._drop()
                     answer = self._exchange(message, doing)
-        if answer.get("Request") != request:
+        if answer.get("Request", request) != request:
             if answer.get("Type") == "com.apple.mobile.restored":
                 raise self._not_normal()
             # What it says may hold secrets.
@@ -253,7 +268,7 @@ class Lockdown:
             return False
         if error is not None:
             raise lockdown_refusals.lockdown_refusal(str(error), noun=self.noun, doing="start a session")
-        if values.boolean(answer, "EnableSessionSSL") and self._stream is not None:
+        if self._wants_tls(answer, "EnableSessionSSL") and self._stream is not None:
             try:
                 self._stream.sock = tls.wrap(self._stream.sock, self.request_seconds)
             except ConnectionLost as lost:
@@ -265,6 +280,18 @@ class Lockdown:
                 self._drop()
                 raise
         return True
+
+    def _wants_tls(self, answer: Values, key: str) -> bool:
+        """Whether TLS comes next; over the network it must, or whoever answers there need not prove to be the phone."""
+        if values.boolean(answer, key):
+            return True
+        if self._attached.connection == "Network":
+            raise ProtocolBroken(
+                f"What answers over the network does not prove to be the {self.noun} that it says it is.",
+                why="It wants nothing encrypted, which a phone always does.",
+                hint=f"Connect the {self.noun} with a cable.",
+            )
+        return False
 
     def _dial(self, port: int) -> socket.socket:
         sock = self._mux.connect(self._attached.device_id, port)

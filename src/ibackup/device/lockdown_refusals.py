@@ -24,6 +24,10 @@ class NotTrusted(PersonNeeded):
     """The phone does not know this computer, or no longer does; pairing again is the way."""
 
 
+class NoSuchService(PhoneRefused):
+    """The phone does not have a service of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class LockdownRefusal:
     """One row: an error of lockdownd, by its name."""
@@ -116,7 +120,7 @@ LOCKDOWN_REFUSALS: tuple[LockdownRefusal, ...] = (
     ),
     LockdownRefusal(
         "InvalidService",
-        PhoneRefused,
+        NoSuchService,
         "The {noun} does not offer a service that is needed.",
         "",
         "Restart the {noun} and try again.",

@@ -44,23 +44,23 @@ class PairRecord:
 
     @classmethod
     def parse(cls, data: bytes) -> "PairRecord | None":
-        """Read usbmuxd's stored record; None when it cannot serve (then the phone is paired again)."""
+        """Read usbmuxd's stored record; None when it cannot serve (then the phone is paired again).
+
+        Certificates and keys may be missing or damaged: a phone that wants no TLS does not need them.
+        """
         try:
             record = values.load_dict(data, "usbmuxd")
         except ProtocolBroken:
             return None  # a damaged record is as good as none
-        host_id, device = values.text(record, "HostID"), values.data(record, "DeviceCertificate")
-        certificate, key = values.data(record, "HostCertificate"), values.data(record, "HostPrivateKey")
-        if host_id is None or device is None or certificate is None or key is None:
-            return None
-        if _public_key(device) is None:
+        host_id = values.text(record, "HostID")
+        if host_id is None:
             return None
         return cls(
             host_id=host_id,
             system_buid=values.text(record, "SystemBUID") or "",
-            device_certificate=device,
-            host_certificate=certificate,
-            host_key=key,
+            device_certificate=values.data(record, "DeviceCertificate") or b"",
+            host_certificate=values.data(record, "HostCertificate") or b"",
+            host_key=values.data(record, "HostPrivateKey") or b"",
             root_certificate=values.data(record, "RootCertificate") or b"",
             root_key=values.data(record, "RootPrivateKey") or b"",
             escrow_bag=values.data(record, "EscrowBag"),
@@ -98,11 +98,29 @@ class HostTls:
     Phones' certificates chain to nothing, so no chain is checked; what proves the phone is its key. Another key
     over the network is an impostor and refused. Over the cable somebody would have to swap the phone, and the
     user is told.
+
+    Args:
+        record: the pairing; of one whose certificates or keys cannot serve every handshake fails.
+        connection: how the phone is reached.
+        noun: what messages call it.
+        observer: is told of another key.
+        old: the phone is older than iOS 10, and may know no newer TLS than 1.0.
     """
 
-    def __init__(self, record: PairRecord, connection: ConnectionKind, noun: str, observer: Observer) -> None:
-        self.context = _context(record)
+    def __init__(
+        self,
+        record: PairRecord,
+        connection: ConnectionKind,
+        noun: str,
+        observer: Observer,
+        *,
+        old: bool = False,
+    ) -> None:
         self._expected = _public_key(record.device_certificate)
+        self.context: ssl.SSLContext | None = None
+        if self._expected is not None:
+            with contextlib.suppress(ssl.SSLError, ValueError):
+                self.context = _context(record, old=old)
         self._connection = connection
         self._noun = noun
         self._observer = observer
@@ -117,6 +135,8 @@ class HostTls:
         """
         sock.settimeout(min(seconds, _HANDSHAKE_SECONDS))
         try:
+            if self.context is None:
+                raise ssl.SSLError("the stored pairing is damaged")
             wrapped = self.context.wrap_socket(sock)
         except OSError as error:  # ssl.SSLError is one
             sock.close()
@@ -153,7 +173,7 @@ class HostTls:
             )
 
 
-def _context(record: PairRecord) -> ssl.SSLContext:
+def _context(record: PairRecord, *, old: bool) -> ssl.SSLContext:
     """A client context that shows the pairing's certificate.
 
     Raises:
@@ -162,7 +182,7 @@ def _context(record: PairRecord) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # see HostTls: the key is compared instead
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED if old else ssl.TLSVersion.TLSv1_2
     try:
         context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")  # old pairings are signed with SHA-1
     except ssl.SSLError:
@@ -211,15 +231,6 @@ def _no_temporary_file(error: OSError) -> IbackupError:
         why=f"({error.strerror or error})",
         hint="Free some room in the folder for temporary files, or set TMPDIR to another one.",
     )
-
-
-def usable(record: PairRecord) -> bool:
-    """Whether TLS can be done with it at all; a record that cannot is replaced by pairing again."""
-    try:
-        _context(record)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 def make(public_key: bytes, system_buid: str, wifi_address: str | None) -> PairRecord:

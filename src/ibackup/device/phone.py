@@ -144,9 +144,28 @@ class Phone:
         self.facts = _facts(self._lockdown, self.udid)
         return self.facts
 
-    def listen(self) -> usbmux.Listener:
-        """Phones that come and go; ``is_unplugged`` tells which one means this phone."""
-        return self._mux.listen()
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Callable[[], bool]]:
+        """Give a function that says whether usbmuxd has told, since it was last asked, that this connection is gone.
+
+        That is news which the connection itself would bring later; so a usbmuxd that tells nothing, or no longer, is
+        no reason to stop.
+        """
+        with contextlib.ExitStack() as stack:
+            listener: usbmux.Listener | None = None
+            with contextlib.suppress(IbackupError):
+                listener = stack.enter_context(self._mux.listen())
+
+            def is_unplugged() -> bool:
+                nonlocal listener
+                try:
+                    event = listener.next(0) if listener is not None else None
+                except IbackupError:
+                    listener = None
+                    return False
+                return isinstance(event, usbmux.Detached) and event.device_id == self._attached.device_id
+
+            yield is_unplugged
 
     def is_there(self) -> bool:
         """Whether this very connection still stands as far as usbmuxd knows; it may need a moment to notice.
@@ -163,10 +182,6 @@ class Phone:
             if time.monotonic() >= end:
                 return True
             time.sleep(NOTICE_SECONDS / 4)
-
-    def is_unplugged(self, event: Attached | usbmux.Detached) -> bool:
-        """Whether an event says that this connection is gone."""
-        return isinstance(event, usbmux.Detached) and event.device_id == self._attached.device_id
 
 
 def find(address: str | None = None, *, observer: Observer = ignore) -> list[FoundPhone]:
@@ -325,8 +340,7 @@ def _pair(
 def _stored_record(mux: Usbmux, attached: Attached) -> PairRecord | None:
     """The pairing usbmuxd has stored; None when there is none, or one that cannot serve."""
     stored = mux.read_pair_record(attached.serial)
-    record = PairRecord.parse(stored) if stored is not None else None
-    return record if record is not None and pairing.usable(record) else None
+    return PairRecord.parse(stored) if stored is not None else None
 
 
 def _session(
@@ -338,7 +352,7 @@ def _session(
 
 
 def _tls(lockdown: Lockdown, attached: Attached, record: PairRecord, observer: Observer) -> HostTls:
-    return HostTls(record, attached.connection, lockdown.noun, observer)
+    return HostTls(record, attached.connection, lockdown.noun, observer, old=lockdown.is_old)
 
 
 def _udid(basics: Values, attached: Attached) -> str:

@@ -16,7 +16,7 @@ from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.refusals import RefusalContext
 from ibackup.device.request_log import RequestLog
 from ibackup.device.restored_files import RestoredFiles, is_content
-from ibackup.device.services import HasServices, Notice, Notifications, SyncLock
+from ibackup.device.services import HasServices, Notice, SyncLock, hearing
 from ibackup.errors import IbackupError, Interrupted
 from ibackup.events import Caution, Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
 
@@ -86,7 +86,7 @@ class RestoreSession:
         notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         phone = self._phone
         with ExitStack() as stack:
-            stack.enter_context(Notifications(phone, notices.put))
+            stack.enter_context(hearing(phone, notices.put))
             sock = phone.start_service(SERVICE, escrow=True)
             link = stack.enter_context(DeviceLink(sock, noun=phone.facts.noun, patience=self._patience))
             talk = _Talk(link, phone, self._files, self._observer, self._total, notices, self._unplugged)

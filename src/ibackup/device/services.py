@@ -1,10 +1,11 @@
 """The sync lock that keeps computers from disturbing each other, and the phone's notifications during a backup."""
 
 import contextlib
+import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,7 +14,10 @@ from ibackup.device import afc as afc_service
 from ibackup.device import values
 from ibackup.device.afc import Afc, AfcRefused, Lock, Mode, Status
 from ibackup.device.channel import PlistStream
+from ibackup.device.lockdown_refusals import NoSuchService
 from ibackup.errors import IbackupError, PhoneBusy
+
+_log = logging.getLogger(__name__)
 
 NOTIFICATION_SERVICE = "com.apple.mobile.notification_proxy"
 LOCK_FILE = "/com.apple.itunes.lock_sync"
@@ -36,9 +40,12 @@ class SyncLock:
     The phone is told each step in the order that it expects. The lock is released on every way out; should that
     fail because the phone is gone, the phone releases it itself with the connection.
 
+    A phone without AFC, or without the file that is locked, has no other program to be kept apart from: the block
+    is entered without a lock there, as idevicebackup2 does.
+
     Raises:
         PhoneBusy: another program holds it, and did so for ten seconds.
-        AfcRefused: the phone has no such file, or does not lock it.
+        AfcRefused: the phone does not lock the file.
     """
 
     def __init__(self, phone: HasServices, *, tries: int = _TRIES, pause: float = _TRY_AGAIN_SECONDS) -> None:
@@ -83,14 +90,21 @@ class SyncLock:
                     self._say_goodbye()
 
     def _acquire(self) -> None:
-        self._notices = self._streams.enter_context(
-            PlistStream(self._phone.start_service(NOTIFICATION_SERVICE), NOTIFICATION_SERVICE)
-        )
-        self._afc = self._streams.enter_context(
-            Afc(self._phone.start_service(afc_service.SERVICE), afc_service.SERVICE)
-        )
-        self._post("com.apple.itunes-mobdev.syncWillStart")
-        self._handle = self._afc.open(LOCK_FILE, Mode.READ_WRITE)
+        with contextlib.suppress(NoSuchService):
+            self._notices = self._streams.enter_context(
+                PlistStream(self._phone.start_service(NOTIFICATION_SERVICE), NOTIFICATION_SERVICE)
+            )
+        try:
+            self._afc = self._streams.enter_context(
+                Afc(self._phone.start_service(afc_service.SERVICE), afc_service.SERVICE)
+            )
+            self._post("com.apple.itunes-mobdev.syncWillStart")
+            self._handle = self._afc.open(LOCK_FILE, Mode.READ_WRITE)
+        except (NoSuchService, AfcRefused) as error:
+            if isinstance(error, AfcRefused) and error.status != Status.NOT_FOUND:
+                raise
+            _log.debug("nothing to lock: %s", error.what)
+            return
         self._post("com.apple.itunes-mobdev.syncLockRequest")
         for attempt in range(self._tries):
             if attempt:
@@ -129,6 +143,19 @@ class Notice(Enum):
     BACKUP_SETTINGS_CHANGED = "com.apple.mobile.backup.domain_changed"
     PASSCODE_ASKED = "com.apple.LocalAuthentication.ui.presented"
     PASSCODE_DONE = "com.apple.LocalAuthentication.ui.dismissed"
+
+
+@contextlib.contextmanager
+def hearing(phone: HasServices, callback: Callable[[Notice], None]) -> Iterator[None]:
+    """Hear the phone's notices, see ``Notifications``; one without that service just tells nothing."""
+    try:
+        notifications = Notifications(phone, callback)
+    except NoSuchService as error:
+        _log.debug("no notices: %s", error.what)
+        yield
+        return
+    with notifications:
+        yield
 
 
 class Notifications:

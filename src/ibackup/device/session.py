@@ -16,7 +16,7 @@ from ibackup.device.lockdown_refusals import PhoneLocked
 from ibackup.device.receiver import Unreadable
 from ibackup.device.refusals import PASSCODE_NOT_ENTERED, RefusalContext
 from ibackup.device.request_log import RequestLog
-from ibackup.device.services import Notice, Notifications, SyncLock
+from ibackup.device.services import Notice, SyncLock, hearing
 from ibackup.errors import Interrupted, PersonNeeded
 from ibackup.events import Observer, Phase, PhaseStarted, Progress, Prompt, PromptDone
 
@@ -104,7 +104,7 @@ class BackupSession:
         notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         phone = self._phone
         with ExitStack() as stack:
-            stack.enter_context(Notifications(phone, notices.put))
+            stack.enter_context(hearing(phone, notices.put))
             link = stack.enter_context(
                 DeviceLink(
                     phone.start_service(SERVICE, escrow=True), noun=phone.facts.noun, patience=self._patience

@@ -12,7 +12,7 @@ from ibackup.device.frames import broken
 from ibackup.device.link import DeviceLink, Patience
 from ibackup.device.refusals import Job, RefusalContext
 from ibackup.device.request_log import RequestLog
-from ibackup.device.services import Notice, Notifications
+from ibackup.device.services import Notice, hearing
 from ibackup.device.serving import ServedFiles
 from ibackup.errors import Interrupted
 from ibackup.events import Observer, PhaseStarted, Prompt, PromptDone
@@ -85,7 +85,7 @@ class SettingsSession:
         phone = self._phone
         notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         with ExitStack() as stack:
-            stack.enter_context(Notifications(phone, notices.put))
+            stack.enter_context(hearing(phone, notices.put))
             link = stack.enter_context(
                 DeviceLink(
                     phone.start_service(SERVICE, escrow=True), noun=phone.facts.noun, patience=self._patience

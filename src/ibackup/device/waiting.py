@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ibackup.device.lockdown_refusals import PhoneLocked, TrustPending
 from ibackup.device.usbmux import Attached, NoUsbmuxd, Usbmux, plain, start_hint
-from ibackup.errors import ConnectionLost, NoPhone
+from ibackup.errors import ConnectionLost, NoPhone, ProtocolBroken
 from ibackup.events import Note, Observer, Prompt, PromptDone, PromptKind
 
 T = TypeVar("T")
@@ -123,13 +123,13 @@ def matching(devices: Sequence[Attached], udid: str | None) -> list[Attached]:
 
 
 def _listen(mux: Usbmux, udid: str | None, seconds: float) -> bool:
-    """Wait for a matching phone to be attached; False when usbmuxd ended."""
+    """Wait for a matching phone to be attached; False when usbmuxd ended, or does not tell."""
     try:
         with mux.listen() as listener:
             for event in listener.events(seconds):
                 if isinstance(event, Attached) and matching([event], udid):
                     break
-    except (ConnectionLost, NoUsbmuxd):
+    except (ConnectionLost, NoUsbmuxd, ProtocolBroken):
         return False  # asked again by the caller, until its time is over
     return True
 

@@ -41,12 +41,7 @@ def ask(phone: Phone, files: ServedFiles, passwords: Passwords, observe: Observe
         IbackupError, KeyboardInterrupt: likewise.
     """
     observe(PhaseStarted("prepare", f"Asking the {phone.facts.noun}."))
-    with phone.listen() as events:
-
-        def unplugged() -> bool:
-            event = events.next(0)
-            return event is not None and phone.is_unplugged(event)
-
+    with phone.watch() as unplugged:
         session = SettingsSession(phone, observe, unplugged=unplugged)
         try:
             session.change_password(files, old=passwords.old, new=passwords.new)

@@ -185,7 +185,7 @@ class _Look:
         )
         damaged = self._damaged_newest(entries, newest)
         proofs = folder.proofs(newest.id) if newest else None
-        running = self._running()
+        running = self.folder.holder()
         good = {each.level: each for each in proofs.last if each.result == "good"} if proofs else {}
         return PhoneStatus(
             udid=folder.udid,
@@ -244,10 +244,6 @@ class _Look:
     def _is_fresh(self, moment: datetime, max_age: timedelta) -> bool:
         age, is_ahead = self._age(moment)
         return age <= max_age and not is_ahead
-
-    def _running(self) -> Holder | None:
-        holder = self.folder.holder()
-        return holder if holder is not None and not holder.is_dead else None
 
 
 def _what_is_wrong(damaged: Snapshot | BrokenSnapshot) -> str:

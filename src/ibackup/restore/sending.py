@@ -80,12 +80,7 @@ def send(
         expected=seal.get if seal is not None else lambda _path: None,
         files=about.files or 0,
     )
-    with contextlib.closing(files), phone.listen() as events:
-
-        def is_unplugged() -> bool:
-            event = events.next(0)
-            return event is not None and phone.is_unplugged(event)
-
+    with contextlib.closing(files), phone.watch() as is_unplugged:
         session = RestoreSession(
             phone,
             files,

@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable
 
-from ibackup.confined import replace
+from ibackup.confined import patiently, replace
 
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -213,7 +213,7 @@ def rename_new(source: str, target: str) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     try:
-        os.rename(source, target)
+        patiently(lambda: os.rename(source, target))
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None

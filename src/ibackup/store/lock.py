@@ -111,6 +111,18 @@ def holder_of(path: str) -> Holder | None:
         return None
 
 
+def live_holder(path: str) -> Holder | None:
+    """The same, without one that is over: dead on this computer, or on another one and long without a mark."""
+    holder = holder_of(path)
+    if holder is None or holder.is_dead:
+        return None
+    with contextlib.suppress(OSError):
+        # This computer's clock has to do: nothing is written for a look.
+        if not holder.is_here and time.time() - os.stat(path).st_mtime >= STALE_AFTER_S:
+            return None
+    return holder
+
+
 class PhoneLock:
     """A lock that is held from ``acquire`` until ``release``; a context manager over both.
 

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from ibackup.errors import DamageFound, IbackupError, UsageError
 from ibackup.store import durable, times
-from ibackup.store.lock import Holder, PhoneLock, holder_of
+from ibackup.store.lock import Holder, PhoneLock, live_holder
 from ibackup.store.proofs import Proof, Proofs
 from ibackup.store.run import RUN_NAME, Run, is_run_id
 from ibackup.store.seen import Seen
@@ -90,8 +90,8 @@ class PhoneFolder:
         return PhoneLock(self.lock_path)
 
     def holder(self) -> Holder | None:
-        """Who says to have the lock; for telling only."""
-        return holder_of(self.lock_path)
+        """Who has the lock, as far as its record tells; for telling only."""
+        return live_holder(self.lock_path)
 
     # -- snapshots ------------------------------------------------------------------------------------------
 

@@ -61,8 +61,8 @@ def reconcile(
         root: the backup folder in the working copy.
         ledger_path: where the old one is, if it still is, and the new one will be.
         base: the snapshot that the working copy was cloned from.
-        rebooted: whether the computer was started anew since; then only files that are known to have been on
-            the disk are kept.
+        rebooted: whether the computer was started anew since, or its disk failed or was pulled; then only files that
+            are known to have been on the disk are kept.
         moving: whether the phone had begun to move files out of ``Snapshot/``.
         damaged: paths of the base that were found to be damaged since.
         observer: told of what is removed, and how far the work is.
@@ -249,7 +249,8 @@ class _Job:
                 )
                 if found.path in self._damaged or self._base_sum(found.path) is not None
                 else Caution(
-                    "Files that may have been lost when the computer went down are sent again by the phone."
+                    "Files that may have been lost when the computer went down or its disk was gone are sent again by "
+                    "the phone."
                 )
                 if self._rebooted
                 else Caution(

@@ -6,6 +6,7 @@ copy that it can go on with or a whole snapshot.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -16,7 +17,7 @@ from typing import Self
 
 from ibackup.errors import IbackupError, PhoneBusy
 from ibackup.events import Caution, Observer, ignore
-from ibackup.store import closing, durable, times
+from ibackup.store import closing, doubts, durable, times
 from ibackup.store.clone import LINKERS, Cloned, clone
 from ibackup.store.ledger import Ledger, LedgerUnsound
 from ibackup.store.linkers import Linker
@@ -63,6 +64,7 @@ class WorkingCopy:
         self.cloned = Cloned()
         self.reconciled = Reconciled()
         self._observer = observer
+        self._unsound = False
 
     @classmethod
     def create(
@@ -158,6 +160,7 @@ class WorkingCopy:
             # From device_done on it is the earlier run that is finished, so its times stay.
             first = run.started if made.run.reached("device_done") else started
             made.run = replace(made.run, run_id=run_id, started=first, resumed=run.resumed + 1).write(path)
+            doubts.settle(run.run_id)
         return made
 
     @classmethod
@@ -176,11 +179,12 @@ class WorkingCopy:
         closing.empty_folder(os.path.join(path, STAGING_NAME))
         root = os.path.join(path, folder.udid)
         durable.make_dir(root)
+        lost_power = not run.same_boot or doubts.is_noted(run.run_id)
         ledger, found = reconcile(
             root,
             ledger_path,
             base,
-            rebooted=not run.same_boot,
+            rebooted=lost_power,
             moving=bool(run.barrier),
             damaged=folder.proofs(base.id).damaged if base else frozenset(),
             observer=observer,
@@ -188,9 +192,9 @@ class WorkingCopy:
         made = cls(folder, path, replace(run, barrier=""), ledger, base, observer)
         made.reconciled = found
         _log.debug(
-            "taken over at %s, the computer started anew since: %s; %d files kept, %d read, %d removed",
+            "taken over at %s, the computer or its disk went down since: %s; %d files kept, %d read, %d removed",
             run.phase,
-            not run.same_boot,
+            lost_power,
             found.kept_files,
             found.read_files,
             len(found.removed),
@@ -238,7 +242,15 @@ class WorkingCopy:
         """
         began = time.monotonic()
         with telling("What has arrived could not be written to the disk."):
-            durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
+            if self._unsound:
+                # Asked again, the system says that there is nothing more to write.
+                raise OSError(errno.EIO, os.strerror(errno.EIO), self.path)
+            try:
+                durable.sync_all(self.path, self._paths(self.ledger.unsynced()), self._folders())
+            except (OSError, IbackupError):
+                self._unsound = True
+                doubts.note(self.run.run_id)
+                raise
             self.ledger.mark_synced()
             self.ledger.make_durable()
         _log.debug("all that has come is on the disk, after %.1f s", time.monotonic() - began)

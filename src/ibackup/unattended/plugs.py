@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ibackup.config import same_udid
 from ibackup.device.usbmux import Attached, Listener, Usbmux, dashed
-from ibackup.errors import ConnectionLost, NoPhone
+from ibackup.errors import ConnectionLost, NoPhone, ProtocolBroken
 from ibackup.unattended.clock import Clock
 
 _LOOK_AGAIN = timedelta(minutes=5)  # hot-plug is missed at times
@@ -40,7 +40,7 @@ class Plugs:
         """The UDIDs of all phones that usbmuxd sees now; none where it does not run."""
         try:
             return tuple(dict.fromkeys(dashed(each.serial) for each in self._mux.devices()))
-        except (NoPhone, ConnectionLost):
+        except (NoPhone, ConnectionLost, ProtocolBroken):
             return ()
 
     def listen(self) -> None:
@@ -81,8 +81,8 @@ class Plugs:
         if self._listener is None:
             try:
                 self._listener = self._mux.listen()
-            except (NoPhone, ConnectionLost):
-                return None  # on Linux it runs only while a phone is plugged in
+            except (NoPhone, ConnectionLost, ProtocolBroken):
+                return None  # on Linux it runs only while a phone is plugged in; others may not know Listen
         return self._listener
 
     def _take(self, listener: Listener) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Plugs:
             while (event := listener.next(0)) is not None:
                 if isinstance(event, Attached):
                     came.append(dashed(event.serial))
-        except ConnectionLost:
+        except (ConnectionLost, ProtocolBroken):
             self.close()  # usbmuxd ended; a new one tells anew who is there
         return tuple(dict.fromkeys(came))
 

@@ -184,6 +184,15 @@ def test_too_little_room_is_told_with_figures(lab: Lab) -> None:
     assert "missing" in caught.value.message
 
 
+def test_a_last_word_without_a_name(lab: Lab) -> None:
+    def script(device: Device) -> None:
+        device.greet()
+        device.receive()
+        device.send("DLMessageProcessMessage", {"ErrorCode": 0})
+
+    assert converse(lab, script).received_files == 0
+
+
 def test_a_last_word_that_is_none(lab: Lab) -> None:
     def script(device: Device) -> None:
         device.greet()

@@ -290,7 +290,7 @@ def test_a_little_more_than_announced_is_not(lab: Lab) -> None:
     [
         struct.pack(">I", 5000),
         name("/x") + struct.pack(">I", 5000),
-        name("/x") + name(blob(2)) + struct.pack(">IB", (64 << 20) + 1, 0x0C),
+        name("/x") + name(blob(2)) + struct.pack(">IB", (64 << 20) + 1, 0x06),
         name("/x") + name(blob(2)) + chunk(b"some") + struct.pack(">IB", 0xFFFF_FFFF, 0x0B),
         name("/x") + name(b"\xff\xff"),
     ],
@@ -306,14 +306,14 @@ def test_frames_that_are_not_allowed_end_the_run(lab: Lab, tail: bytes) -> None:
     assert set(lab.ledger.files) <= {below(blob(1))}
 
 
-def test_a_frame_as_long_as_allowed_is_streamed(lab: Lab) -> None:
-    size = (64 << 20) - 1
+def test_a_file_in_one_long_chunk_is_streamed(lab: Lab) -> None:
+    size = (65 << 20) - 1
     piece = os.urandom(1 << 20)
 
     def script(device: Device) -> None:
         device.send("DLMessageUploadFiles", {}, 1.0, 5)
         device.raw(name("/x") + name(blob(1)) + struct.pack(">IB", size + 1, 0x0C))
-        for _ in range(63):
+        for _ in range(64):
             device.raw(piece)
         device.raw(piece[:-1] + chunk(b"", 0) + bytes(4))
         check(device.status())
