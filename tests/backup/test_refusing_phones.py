@@ -23,7 +23,6 @@ from ibackup.simulator.faults import (
     DropInPhase,
     ErrorCodeAt,
     StartServiceError,
-    StartSessionError,
     SyncLockHeld,
 )
 from ibackup.simulator.faults import NoRoom as NoRoomFault
@@ -153,8 +152,13 @@ def test_somebody_comes_in_time(make_lab: MakeLab) -> None:
 
 
 def test_a_phone_that_forgot_this_computer(lab: Lab) -> None:
-    lab.phone.set_faults(StartSessionError(times=1))
-    assert lab.now().snapshot
+    lab.phone.trust.forget_all()
+    with pytest.raises(PersonNeeded, match="trust") as refused:
+        lab.now()
+    assert "Tap Trust" in refused.value.hint
+    lab.phone.trust.forget_all()
+    assert lab.now(patience=10).snapshot
+    assert [prompt.kind for prompt in lab.told.prompts] == ["trust"]
     lab.phone.set_faults(StartServiceError(service=BACKUP_SERVICE, error="ServiceProhibited"))
     assert "ServiceProhibited" in lab.fails(PhoneRefused).message
 

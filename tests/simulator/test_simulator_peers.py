@@ -121,8 +121,8 @@ def test_idevicepair_validates_unpairs_and_pairs_again(serving: Serving, require
     assert run(program, "validate").returncode == 0
     assert run(program, "unpair").returncode == 0
     assert phone.trust.find(first) is None
-    paired = run(program, "pair")
-    assert "SUCCESS" in paired.stdout
+    assert "accept the trust dialog" in run(program, "pair").stdout
+    assert "SUCCESS" in run(program, "pair").stdout
     second = run(program, "hostid").stdout.strip()
     assert second != first
     assert phone.trust.find(second) is not None

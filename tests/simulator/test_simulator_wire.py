@@ -313,6 +313,9 @@ def test_refused_sessions_and_pairings(serving: Serving, connect: Connect) -> No
     assert client.ask("ValidatePair", PairRecord=record)["Request"] == "ValidatePair"
     assert "Error" not in client.ask("Unpair", PairRecord=record)
     assert client.ask("Unpair", PairRecord=record)["Error"] == "InvalidHostID"
+    # A stranger now, whatever it was before: somebody has to tap Trust.
+    assert client.ask("Pair", PairRecord=record)["Error"] == "PairingDialogResponsePending"
+    assert len(client.ask("Pair", PairRecord=record)["EscrowBag"]) == 32  # type: ignore[arg-type]
     assert client.ask("MakeTea")["Error"] == "InvalidRequest"
 
 
