@@ -77,7 +77,7 @@ def _json(phone: "FoundPhone", newest: "Snapshot | None") -> dict[str, object]:
         "battery_percent": facts.battery_percent,
         "charging": facts.charging,
         "encrypted": facts.will_encrypt,
-        "passcode_set": facts.passcode_set,
+        "locked": facts.locked,
         "icloud_backup": facts.cloud_backup_enabled,
         "last_local_backup": _moment(facts.last_local_backup),
         "last_icloud_backup": _moment(facts.last_cloud_backup),
