@@ -319,6 +319,18 @@ def test_refused_sessions_and_pairings(serving: Serving, connect: Connect) -> No
     assert client.ask("MakeTea")["Error"] == "InvalidRequest"
 
 
+def test_trust_comes_about_over_the_cable_alone(serving: Serving, connect: Connect) -> None:
+    phone = VirtualPhone(PhoneSpec(trust=Trust(kind="dialog"), connection_types=("USB", "Network")))
+    server = serving(phone)
+    record = VirtualPhone(PhoneSpec()).trust.record
+    refused = []
+    for device in (2, 1):
+        client = connect(server)
+        assert client.connect(62078, device=device)["Number"] == 0
+        refused.append(client.ask("Pair", PairRecord=record)["Error"])
+    assert refused == ["PairingProhibitedOverThisConnection", "PairingDialogResponsePending"]
+
+
 def test_a_session_begins_and_ends_tls_on_the_same_connection(
     serving: Serving, connect: Connect, tls: Tls
 ) -> None:

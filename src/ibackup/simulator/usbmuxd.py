@@ -13,6 +13,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from ibackup.simulator import lockdownd
@@ -190,7 +191,7 @@ class Usbmuxd:
             _answer(stream, request, BAD_DEVICE if entry is None else BAD_COMMAND)
             return False
         phone, port = entry.phone, socket.ntohs(port)
-        service: Service = lockdownd.serve
+        service: Service = partial(lockdownd.serve, wireless=entry.connection == "Network")
         name, tls = "lockdownd", None
         if port != lockdownd.PORT:
             waiting = phone.take_port(port)
