@@ -102,6 +102,7 @@ def test_105_with_figures(lab: Lab) -> None:
     assert error.error_code == 105
     assert "The backup needs" in error.why
     assert "5.4 GB (5,368,709,120 bytes) are missing" in error.why
+    assert "remove old snapshots with `ibackup prune`" in error.hint
     lab.phone.set_faults()
     assert_is_the_phone(lab.now().path, lab.phone)
 
