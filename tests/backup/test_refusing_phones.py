@@ -24,6 +24,7 @@ from ibackup.simulator.faults import (
     ErrorCodeAt,
     StartServiceError,
     SyncLockHeld,
+    UnreadableFile,
 )
 from ibackup.simulator.faults import NoRoom as NoRoomFault
 from support.runs import SMALL, Lab, assert_is_the_phone, photograph
@@ -105,6 +106,17 @@ def test_105_with_figures(lab: Lab) -> None:
     assert "remove old snapshots with `ibackup prune`" in error.hint
     lab.phone.set_faults()
     assert_is_the_phone(lab.now().path, lab.phone)
+
+
+def test_a_file_that_it_cannot_read_and_that_it_fails_for_is_named(lab: Lab) -> None:
+    bad = next(each for each in lab.phone.files.files() if each.path.endswith("000000.dat"))
+    lab.phone.set_faults(
+        UnreadableFile(domain=bad.domain, path=bad.path, text="Input/output error"),
+        ErrorCodeAt(where="end", code=104, text="Multiple errors uploading files"),
+    )
+    error = lab.fails(PhoneRefused)
+    assert error.error_code == 104
+    assert f"/var/mobile/{bad.path}: Input/output error" in error.why
 
 
 def test_a_profile_demands_encryption(make_lab: MakeLab) -> None:
