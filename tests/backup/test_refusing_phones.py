@@ -68,6 +68,19 @@ def test_a_broken_run_that_the_phone_does_not_go_on_with(backed_up: Lab, code: i
     assert backed_up.left == [], "what was set aside goes after the success"
 
 
+def test_104_for_a_file_that_the_phone_cannot_read_does_not_start_over(backed_up: Lab) -> None:
+    """It would fail for that file again, after everything was sent once more."""
+    break_off(backed_up)
+    phone = backed_up.phone
+    phone.files.write("HomeDomain", "Library/broken.db", b"x")
+    phone.set_faults(
+        UnreadableFile(domain="HomeDomain", path="Library/broken.db"),
+        ErrorCodeAt(where="end", code=104, times=1),
+    )
+    assert "broken.db" in backed_up.fails(PhoneRefused).why
+    assert [left.kind for left in backed_up.left] == ["resumable"]
+
+
 def test_what_is_set_aside_stays_until_a_success(backed_up: Lab) -> None:
     break_off(backed_up)
     backed_up.phone.set_faults(ErrorCodeAt(where="start", code=3))
