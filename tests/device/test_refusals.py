@@ -131,7 +131,8 @@ def test_104_names_what_the_phone_could_not_read() -> None:
     assert error.why == (
         f"It could not read {'; '.join(files[:5])}; and 2 more. It said: Multiple errors uploading files"
     )
-    assert "reinstall the app" in error.hint
+    assert "keep it unlocked" in error.hint
+    assert "elete" not in error.hint, "a phone that locks itself cannot read its files either"
 
 
 def test_105_of_a_restore_may_be_the_phones_own_room() -> None:

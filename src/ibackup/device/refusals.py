@@ -281,7 +281,8 @@ def _unread(row: Refusal, context: RefusalContext) -> Refusal:
         row.error,
         row.what,
         f"It could not read {_literal(named)}.",
-        "Restart the {noun} and try again. If it stays, delete what these files belong to, or reinstall the app.",
+        "Restart the {noun}, keep it unlocked and try again. If it is the same few files again, they are damaged on "
+        "it: what they belong to, an app or a photo, stands in the way of every backup, by any program.",
     )
 
 
