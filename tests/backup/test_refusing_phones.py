@@ -23,8 +23,8 @@ from ibackup.simulator.faults import (
     DropInPhase,
     ErrorCodeAt,
     StartServiceError,
-    StartSessionError,
     SyncLockHeld,
+    UnreadableFile,
 )
 from ibackup.simulator.faults import NoRoom as NoRoomFault
 from support.runs import SMALL, Lab, assert_is_the_phone, photograph
@@ -68,6 +68,19 @@ def test_a_broken_run_that_the_phone_does_not_go_on_with(backed_up: Lab, code: i
     assert backed_up.left == [], "what was set aside goes after the success"
 
 
+def test_104_for_a_file_that_the_phone_cannot_read_does_not_start_over(backed_up: Lab) -> None:
+    """It would fail for that file again, after everything was sent once more."""
+    break_off(backed_up)
+    phone = backed_up.phone
+    phone.files.write("HomeDomain", "Library/broken.db", b"x")
+    phone.set_faults(
+        UnreadableFile(domain="HomeDomain", path="Library/broken.db"),
+        ErrorCodeAt(where="end", code=104, times=1),
+    )
+    assert "broken.db" in backed_up.fails(PhoneRefused).why
+    assert [left.kind for left in backed_up.left] == ["resumable"]
+
+
 def test_what_is_set_aside_stays_until_a_success(backed_up: Lab) -> None:
     break_off(backed_up)
     backed_up.phone.set_faults(ErrorCodeAt(where="start", code=3))
@@ -103,8 +116,20 @@ def test_105_with_figures(lab: Lab) -> None:
     assert error.error_code == 105
     assert "The backup needs" in error.why
     assert "5.4 GB (5,368,709,120 bytes) are missing" in error.why
+    assert "remove old snapshots with `ibackup prune`" in error.hint
     lab.phone.set_faults()
     assert_is_the_phone(lab.now().path, lab.phone)
+
+
+def test_a_file_that_it_cannot_read_and_that_it_fails_for_is_named(lab: Lab) -> None:
+    bad = next(each for each in lab.phone.files.files() if each.path.endswith("000000.dat"))
+    lab.phone.set_faults(
+        UnreadableFile(domain=bad.domain, path=bad.path, text="Input/output error"),
+        ErrorCodeAt(where="end", code=104, text="Multiple errors uploading files"),
+    )
+    error = lab.fails(PhoneRefused)
+    assert error.error_code == 104
+    assert f"/var/mobile/{bad.path}: Input/output error" in error.why
 
 
 def test_a_profile_demands_encryption(make_lab: MakeLab) -> None:
@@ -168,8 +193,13 @@ def test_an_old_phone_that_is_locked_shows_no_prompt_and_is_waited_for(make_lab:
 
 
 def test_a_phone_that_forgot_this_computer(lab: Lab) -> None:
-    lab.phone.set_faults(StartSessionError(times=1))
-    assert lab.now().snapshot
+    lab.phone.trust.forget_all()
+    with pytest.raises(PersonNeeded, match="trust") as refused:
+        lab.now()
+    assert "Tap Trust" in refused.value.hint
+    lab.phone.trust.forget_all()
+    assert lab.now(patience=10).snapshot
+    assert [prompt.kind for prompt in lab.told.prompts] == ["trust"]
     lab.phone.set_faults(StartServiceError(service=BACKUP_SERVICE, error="ServiceProhibited"))
     assert "ServiceProhibited" in lab.fails(PhoneRefused).message
 

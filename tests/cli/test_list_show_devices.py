@@ -250,6 +250,8 @@ def test_three_phones_each_in_its_state(ibackup: Cli, plugged: Plug) -> None:
     assert done.code == 0
     assert done.out.count("UDID") == 3
     assert "state       does not trust this computer yet" in done.out
+    assert done.out.count("state       ready\n") == 1
+    assert done.out.count("state       ready; its screen is locked\n") == 1
     assert "by cable and over the network" in done.out
     assert max(len(line) for line in done.out.splitlines()) <= 80
     report = ibackup("devices", "--json")
@@ -257,6 +259,11 @@ def test_three_phones_each_in_its_state(ibackup: Cli, plugged: Plug) -> None:
     assert isinstance(devices, list)
     assert {each["udid"] for each in devices} == {ANN.udid, BOB.udid, carol.udid}
     assert [each["state"] for each in devices if each["udid"] == carol.udid] == ["untrusted"]
+    assert {each["udid"]: each["locked"] for each in devices} == {
+        ANN.udid: False,
+        BOB.udid: True,
+        carol.udid: None,
+    }
     one = ibackup("devices", "--phone", carol.udid.lower().replace("-", ""))
     assert one.out.count("UDID") == 1
     assert carol.udid in one.out

@@ -61,7 +61,7 @@ def test_everything_a_phone_tells() -> None:
     assert found.external_power is True
     assert found.will_encrypt is True
     assert found.requires_encryption is True
-    assert found.passcode_set is True
+    assert found.locked is True
     assert found.cloud_backup_enabled is False
     # 817,000,000 seconds after 2001-01-01, as `date -u -d '2001-01-01 UTC + 817000000 sec'` has it
     assert found.last_local_backup == datetime(2026, 11, 22, 0, 26, 40, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_no_value_of_any_type_is_an_error(
         assert text is None or text.isprintable()
     for number in (found.capacity_bytes, found.used_bytes, found.battery_percent):
         assert number is None or (type(number) is int and number >= 0)
-    for flag in (found.will_encrypt, found.charging, found.passcode_set):
+    for flag in (found.will_encrypt, found.charging, found.locked):
         assert flag in (None, True, False)
     for moment in (found.last_local_backup, found.last_cloud_backup):
         assert moment is None or moment.tzinfo is UTC

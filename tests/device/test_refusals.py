@@ -126,6 +126,28 @@ def test_105_without_figures() -> None:
     assert RefusalContext(free_bytes=0, purge_bytes=1).needed_bytes == 0
 
 
+def test_104_names_what_the_phone_could_not_read() -> None:
+    files = tuple(f"/var/mobile/{{{number}}}.db: Input/output error" for number in range(7))
+    error = refusal(104, "Multiple errors uploading files", context=RefusalContext(unreadable=files))
+    assert error.why == (
+        f"It could not read {'; '.join(files[:5])}; and 2 more. It said: Multiple errors uploading files"
+    )
+    assert "keep it unlocked" in error.hint
+    assert "elete" not in error.hint, "a phone that locks itself cannot read its files either"
+
+
+def test_105_of_a_restore_may_be_the_phones_own_room() -> None:
+    said = "Insufficient free disk space on device to restore (44526002176 < 51895967372) (MBErrorDomain/105)"
+    error = refusal(105, said, context=RefusalContext(job="restore"))
+    assert type(error) is NoRoom
+    assert error.error_code == 105
+    assert error.what == "There is not enough room on the iPhone (MBErrorDomain 105)."
+    assert "44526002176 < 51895967372" in error.why
+    assert "on the iPhone" in error.hint
+    other = refusal(105, "Insufficient free disk space on drive", context=RefusalContext(job="restore"))
+    assert "on this computer" in other.what
+
+
 def test_207_has_three_causes() -> None:
     wrong = refusal(207, "", context=RefusalContext(job="encryption", password_given=True, encrypted=True))
     assert type(wrong) is PasswordWrong

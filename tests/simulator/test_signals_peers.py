@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import subprocess
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +125,20 @@ def test_crash_reports(phone: VirtualPhone, tmp_path: Path) -> None:
         "cloudd",
         "backupd",
     ]
+
+
+def test_idevicecrashreport_fetches_them(
+    phone: VirtualPhone, require_tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    fetched = subprocess.run(
+        [require_tool("idevicecrashreport"), "-k", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        timeout=20,
+    )
+    assert fetched.returncode == 0
+    names = sorted(path.name.partition("-")[0] for path in tmp_path.rglob("*.ips"))
+    assert names == ["backupd", "cloudd"]
 
 
 def test_programs_that_run(phone: VirtualPhone, tmp_path: Path) -> None:

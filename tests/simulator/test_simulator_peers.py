@@ -121,8 +121,8 @@ def test_idevicepair_validates_unpairs_and_pairs_again(serving: Serving, require
     assert run(program, "validate").returncode == 0
     assert run(program, "unpair").returncode == 0
     assert phone.trust.find(first) is None
-    paired = run(program, "pair")
-    assert "SUCCESS" in paired.stdout
+    assert "accept the trust dialog" in run(program, "pair").stdout
+    assert "SUCCESS" in run(program, "pair").stdout
     second = run(program, "hostid").stdout.strip()
     assert second != first
     assert phone.trust.find(second) is not None
@@ -150,9 +150,16 @@ def test_idevicepair_is_told_of_dont_trust(serving: Serving, require_tool: Tool)
 
 
 def test_idevicediagnostics_reads_whether_a_passcode_is_set(serving: Serving, require_tool: Tool) -> None:
-    serving(VirtualPhone(PhoneSpec(locked=True)))
-    said = run(require_tool("idevicediagnostics"), "mobilegestalt", "PasswordConfigured").stdout
-    assert plistlib.loads(said.encode())["MobileGestalt"] == {"PasswordConfigured": True, "Status": "Success"}
+    program = require_tool("idevicediagnostics")
+
+    def ask(ios_version: str) -> object:
+        server = serving(VirtualPhone(PhoneSpec(ios_version=ios_version, locked=True)))
+        said = run(program, "mobilegestalt", "PasswordConfigured").stdout
+        server.close()
+        return plistlib.loads(said.encode())["MobileGestalt"]
+
+    assert ask("17.3.1") == {"PasswordConfigured": True, "Status": "Success"}
+    assert ask("17.4") == {"Status": "MobileGestaltDeprecated"}
 
 
 def test_idevicenotificationproxy_posts_and_observes(serving: Serving, require_tool: Tool) -> None:
@@ -323,6 +330,7 @@ def test_pymobiledevice3_sees_the_sync_lock_held(serving: Serving, tmp_path: Pat
 
 
 def test_pymobiledevice3_lists_apps_icons_and_diagnostics(serving: Serving, tmp_path: Path) -> None:
+    from pymobiledevice3.exceptions import DeprecationError
     from pymobiledevice3.lockdown import create_using_usbmux
     from pymobiledevice3.services.diagnostics import DiagnosticsService
     from pymobiledevice3.services.installation_proxy import InstallationProxyService
@@ -352,8 +360,8 @@ def test_pymobiledevice3_lists_apps_icons_and_diagnostics(serving: Serving, tmp_
                 icon = await springboard.get_icon_pngdata("org.example.a")
                 assert icon.startswith(b"\x89PNG")
             async with DiagnosticsService(lockdown) as diagnostics:
-                said = await diagnostics.mobilegestalt(["PasswordConfigured"])
-                assert said["PasswordConfigured"] is False
+                with pytest.raises(DeprecationError):
+                    await diagnostics.mobilegestalt(["PasswordConfigured"])
 
     asyncio.run(talk())
 

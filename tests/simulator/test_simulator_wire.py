@@ -201,7 +201,7 @@ def test_pair_records_in_both_spellings(serving: Serving, connect: Connect) -> N
     assert client.mux("DeletePairRecord", PairRecordID=dashless)["Number"] == 0
     assert client.mux("ReadPairRecord", PairRecordID=phone.udid) == {"MessageType": "Result", "Number": 2}
     assert client.mux("DeletePairRecord", PairRecordID=dashless)["Number"] == 2
-    assert client.mux("SavePairRecord", PairRecordID=dashless)["Number"] == 1
+    assert client.mux("SavePairRecord", PairRecordID=dashless)["Number"] == 22
 
 
 def test_a_phone_that_trusts_nobody_has_no_record(serving: Serving, connect: Connect) -> None:
@@ -213,11 +213,30 @@ def test_refused_connections_leave_the_conversation_open(serving: Serving, conne
     client = connect(serving(VirtualPhone(PhoneSpec())))
     assert client.connect(62078, device=9)["Number"] == 2
     assert client.connect(1234)["Number"] == 3
-    assert client.mux("Connect", DeviceID=1, PortNumber="x")["Number"] == 2
+    assert client.mux("Connect", DeviceID=1, PortNumber="x")["Number"] == 1
     assert client.mux("MakeTea")["Number"] == 1
-    client.mux_packet(b"not a plist")
-    assert plistlib.loads(client.mux_answer()[3])["Number"] == 1
+    client.mux_packet(b"", version=2)
+    assert client.mux_answer() == (0, 1, 77, struct.pack("<I", 6))
     assert client.connect(62078)["Number"] == 0
+
+
+def test_usbmuxd_does_not_answer_what_it_cannot_read(serving: Serving, connect: Connect) -> None:
+    client = connect(serving(VirtualPhone(PhoneSpec())))
+    request = {"MessageType": "ListDevices"}
+    for body in (b"not a plist", plistlib.dumps(request, fmt=plistlib.FMT_BINARY), plistlib.dumps([request])):
+        client.mux_packet(body)
+    assert "BUID" in client.mux("ReadBUID")  # the first answer is that of the first request it could read
+    client.mux_packet(bytes(2**16))
+    with pytest.raises((EOFError, ConnectionError)):
+        client.exactly(1)
+
+
+def test_who_listens_may_ask_no_more(serving: Serving, connect: Connect) -> None:
+    client = connect(serving())
+    assert client.mux("Listen")["Number"] == 0
+    assert client.mux("ListDevices") == {"MessageType": "Result", "Number": 1}
+    with pytest.raises(EOFError):
+        client.exactly(1)
 
 
 def test_the_binary_protocol_is_spoken_to_those_who_speak_it(serving: Serving, connect: Connect) -> None:
@@ -294,7 +313,22 @@ def test_refused_sessions_and_pairings(serving: Serving, connect: Connect) -> No
     assert client.ask("ValidatePair", PairRecord=record)["Request"] == "ValidatePair"
     assert "Error" not in client.ask("Unpair", PairRecord=record)
     assert client.ask("Unpair", PairRecord=record)["Error"] == "InvalidHostID"
+    # A stranger now, whatever it was before: somebody has to tap Trust.
+    assert client.ask("Pair", PairRecord=record)["Error"] == "PairingDialogResponsePending"
+    assert len(client.ask("Pair", PairRecord=record)["EscrowBag"]) == 32  # type: ignore[arg-type]
     assert client.ask("MakeTea")["Error"] == "InvalidRequest"
+
+
+def test_trust_comes_about_over_the_cable_alone(serving: Serving, connect: Connect) -> None:
+    phone = VirtualPhone(PhoneSpec(trust=Trust(kind="dialog"), connection_types=("USB", "Network")))
+    server = serving(phone)
+    record = VirtualPhone(PhoneSpec()).trust.record
+    refused = []
+    for device in (2, 1):
+        client = connect(server)
+        assert client.connect(62078, device=device)["Number"] == 0
+        refused.append(client.ask("Pair", PairRecord=record)["Error"])
+    assert refused == ["PairingProhibitedOverThisConnection", "PairingDialogResponsePending"]
 
 
 def test_a_session_begins_and_ends_tls_on_the_same_connection(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ibackup.config import PhoneConfig, ProofConfig, PruneConfig
+from ibackup.device.services import Notice
 from ibackup.errors import ExitCode, StoreMissing
 from ibackup.simulator import VirtualPhone
 from ibackup.simulator.spec import DropInPhase, Passcode, StartSessionError
@@ -82,6 +83,8 @@ def test_at_most_three_prompts_a_night_with_growing_pauses(house: House) -> None
     assert states(report) == {"Ann": "unanswered"}
     assert report.code == 0  # younger than a week: no error, but named
     assert house.ears.alarms == ["needs_passcode"] * 3
+    # An unlocked phone does not say that it has a passcode; it is left alone all the same.
+    assert phone.journal.details("notified").count(Notice.PASSCODE_ASKED.value) == 3
     assert [round(after - before) for before, after in pairwise(tries)][:2] == [5, 10]
     assert "3 times tonight" in report.phones[0].attempt.message
     # The next night it may ask again.

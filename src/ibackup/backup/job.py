@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 # What a phone answers when it cannot go on from what it finds in the working copy: a snapshot of its own in the way,
 # files here that it could not read or write, a backup that it calls corrupt.
 _NOT_FROM_HERE = frozenset([3, 104, 205])
-_CORRUPT = 205
+_NOT_UPLOADED, _CORRUPT = 104, 205
 _CHEAP_BYTES = 1 << 30
 _OLDEST_VERSION = (3, 3)  # of Status.plist
 
@@ -128,6 +128,7 @@ class _Run:
         self._reconnects = 1 if request.retry else 0
         self._afresh = 1  # attempts from nothing after one from nothing
         self._received_bytes = 0
+        self._unreadable = False
 
     def make(self) -> _Made:
         """Have the phone make a backup, from the best start there is; worse ones are tried when it refuses."""
@@ -253,6 +254,8 @@ class _Run:
     def _can_start_over(self, working: WorkingCopy, error: IbackupError) -> bool:
         if error.error_code not in _NOT_FROM_HERE:
             return False
+        if error.error_code == _NOT_UPLOADED and self._unreadable:
+            return False  # it is for a file of the phone's own, and would be again
         if working.run.resumed > 0:
             return True
         if error.error_code != _CORRUPT:
@@ -316,6 +319,7 @@ class _Run:
                 return self._phone.when_unlocked(lambda: session.run(full=full))
             finally:
                 self._received_bytes = files.received_bytes
+                self._unreadable = any(not file.expected for file in files.unreadable)
 
     def _draft(self, working: WorkingCopy, outcome: Outcome) -> Draft:
         facts = self._phone.facts

@@ -80,7 +80,7 @@ def _json(phone: "FoundPhone", newest: "Snapshot | None") -> dict[str, object]:
         "battery_percent": facts.battery_percent,
         "charging": facts.charging,
         "encrypted": facts.will_encrypt,
-        "passcode_set": facts.passcode_set,
+        "locked": facts.locked,
         "icloud_backup": facts.cloud_backup_enabled,
         "last_local_backup": _moment(facts.last_local_backup),
         "last_icloud_backup": _moment(facts.last_cloud_backup),
@@ -96,11 +96,14 @@ def _text(phone: "FoundPhone", newest: "Snapshot | None") -> str:
     facts = phone.facts
     model = facts.product_name or facts.product_type or facts.noun
     system = f", iOS {facts.ios_version}" if facts.ios_version else ""
+    state = _STATE[phone.trust].format(noun=facts.noun)
+    if phone.trust == "trusted" and facts.locked:
+        state = "ready; its screen is locked"
     lines = [
         f"{printable(facts.name or facts.noun)}: {printable(model)}{system}",
         _line("UDID", phone.udid),
         _line("connected", " and ".join(_CONNECTIONS.get(each, each) for each in phone.connections)),
-        _line("state", _STATE[phone.trust].format(noun=facts.noun)),
+        _line("state", state),
     ]
     if phone.problem:
         lines.append(_line("", printable(f"{phone.problem.message} {phone.problem.hint}")))

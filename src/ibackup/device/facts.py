@@ -31,7 +31,8 @@ class PhoneFacts:
         external_power: a charger or computer is connected.
         will_encrypt: backups of this phone are encrypted.
         requires_encryption: a profile demands that.
-        passcode_set: the phone has a passcode (lockdown's PasswordProtected).
+        locked: it is locked with a passcode right now (lockdown's PasswordProtected); False says nothing of whether
+            a passcode is set.
         cloud_backup_enabled: iCloud Backup is switched on.
         last_local_backup: when a computer last backed it up, by the phone's own memory; UTC.
         last_cloud_backup: the same for iCloud.
@@ -58,7 +59,7 @@ class PhoneFacts:
     external_power: bool | None = None
     will_encrypt: bool | None = None
     requires_encryption: bool | None = None
-    passcode_set: bool | None = None
+    locked: bool | None = None
     cloud_backup_enabled: bool | None = None
     last_local_backup: datetime | None = None
     last_cloud_backup: datetime | None = None
@@ -122,7 +123,7 @@ def read(
         external_power=values.boolean(battery, "ExternalConnected"),
         will_encrypt=values.boolean(backup, "WillEncrypt"),
         requires_encryption=values.boolean(backup, "RequiresEncryption"),
-        passcode_set=values.boolean(basics, "PasswordProtected"),
+        locked=values.boolean(basics, "PasswordProtected"),
         cloud_backup_enabled=values.boolean(backup, "CloudBackupEnabled"),
         last_local_backup=values.phone_time(backup, "LastiTunesBackupDate"),
         last_cloud_backup=values.phone_time(backup, "LastCloudBackupDate"),

@@ -77,13 +77,13 @@ class Phone:
         self.connection: ConnectionKind = attached.connection
         self.facts = _facts(lockdown, self.udid)
         _log.debug(
-            "%s with iOS %s over %s; backups encrypted: %s, demanded: %s; passcode: %s",
+            "%s with iOS %s over %s; backups encrypted: %s, demanded: %s; locked: %s",
             self.facts.product_type,
             self.facts.ios_version,
             self.connection,
             self.facts.will_encrypt,
             self.facts.requires_encryption,
-            self.facts.passcode_set,
+            self.facts.locked,
         )
 
     def __enter__(self) -> Self:

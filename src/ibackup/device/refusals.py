@@ -40,6 +40,7 @@ class RefusalContext:
         free_bytes: what the store's disk had free when the phone asked.
         purge_bytes: what the phone asked to purge (DLMessagePurgeDiskSpace).
         prompt_s: how many seconds the phone showed its passcode prompt, 0 for not at all; None: nobody looked.
+        unreadable: files that it said it could not read, each with its reason; safe to print.
     """
 
     noun: str = "iPhone"
@@ -50,6 +51,7 @@ class RefusalContext:
     free_bytes: int | None = None
     purge_bytes: int | None = None
     prompt_s: float | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def needed_bytes(self) -> int | None:
@@ -74,6 +76,7 @@ class Refusal:
 
 
 AGAIN = "Restart the {noun}, then try again."
+_MOST_NAMED = 5
 _AFRESH = "Try again; if it happens again, make a backup from scratch with --full."
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -137,14 +140,14 @@ REFUSALS: tuple[Refusal, ...] = (
         PhoneRefused,
         "The {noun} could not hand over some of its files.",
         "Either this computer could not store them or one of them cannot be read on the {noun}.",
-        "Check the room on the disk, restart the {noun} and try again; reinstall an app whose files it names.",
+        "Check the room on the disk, restart the {noun} and try again.",
     ),
     Refusal(
         105,
         NoRoom,
         "There is not enough room on this computer for the backup.",
         "",
-        "Free some room, remove the folders of old snapshots, or put the store on a larger disk with --store.",
+        "Free some room, remove old snapshots with `ibackup prune`, or put the store on a larger disk with --store.",
     ),
     Refusal(
         106,
@@ -251,17 +254,41 @@ def refusal(code: int, description: str, *, context: RefusalContext) -> IbackupE
             hint=AGAIN.format(noun=context.noun),
             error_code=code,
         )
-    special = _SPECIAL.get(code)
+    of_phone = code == 105 and context.job == "restore" and "on device" in said
+    if of_phone:  # what older phones say of their own storage
+        row = _BY_CODE[106]
+    special = _SPECIAL.get(row.code)
     if special is not None:
         row = special(row, context)
     words = {"noun": context.noun, "job": _JOB_WORDS[context.job]}
     why = row.why.format(**words)
     # The phone's own words tell more than ours where many causes share one code.
-    if said and row.error is PhoneRefused:
+    if said and (row.error is PhoneRefused or of_phone):
         why = f"{why} It said: {said}".strip()
     what = f"{row.what.format(**words)[:-1]} (MBErrorDomain {code})."
-    hint = RESTORE_HINTS.get(code, row.hint) if context.job == "restore" else row.hint
+    hint = RESTORE_HINTS.get(row.code, row.hint) if context.job == "restore" else row.hint
     return row.error(what, why=why, hint=hint.format(**words), error_code=code)
+
+
+def _unread(row: Refusal, context: RefusalContext) -> Refusal:
+    """104: with the files that the phone could not read. Many versions take a single one for a failure of it all."""
+    if not context.unreadable:
+        return row
+    more = len(context.unreadable) - _MOST_NAMED
+    named = "; ".join((*context.unreadable[:_MOST_NAMED], *([f"and {more:,} more"] if more > 0 else [])))
+    return Refusal(
+        row.code,
+        row.error,
+        row.what,
+        f"It could not read {_literal(named)}.",
+        "Restart the {noun}, keep it unlocked and try again. If it is the same few files again, they are damaged on "
+        "it: what they belong to, an app or a photo, stands in the way of every backup, by any program.",
+    )
+
+
+def _literal(text: str) -> str:
+    """The text as a template that gives it back."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _no_room(row: Refusal, context: RefusalContext) -> Refusal:
@@ -312,7 +339,7 @@ def _passcode(row: Refusal, context: RefusalContext) -> Refusal:
     return Refusal(row.code, row.error, what, why, hint)
 
 
-_SPECIAL = {105: _no_room, 207: _password, PASSCODE_NOT_ENTERED: _passcode}
+_SPECIAL = {104: _unread, 105: _no_room, 207: _password, PASSCODE_NOT_ENTERED: _passcode}
 
 
 def size(count: int) -> str:

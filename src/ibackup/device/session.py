@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from ibackup.device import requests
+from ibackup.device import requests, values
 from ibackup.device.dialogue import LATE_NOTICE_S, MOST_REQUESTS, SERVICE, BackupPhone, Dialogue
 from ibackup.device.files import WorkingFiles
 from ibackup.device.frames import broken
@@ -231,6 +231,11 @@ class Conversation(Dialogue):
             requires_encryption=bool(facts.requires_encryption),
             free_bytes=self._files.told_free,
             purge_bytes=self._files.purge_bytes,
+            unreadable=tuple(
+                values.printable(f"{file.device_path or file.path}: {file.text or 'no reason given'}")
+                for file in self._files.unreadable
+                if not file.expected
+            ),
         )
 
     # -- phases ---------------------------------------------------------------------------------------------

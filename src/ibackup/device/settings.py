@@ -155,8 +155,7 @@ class _Settings(Dialogue):
 
     def _refused(self) -> None:
         # What the phone says of its prompt tells why, and may still be on its way.
-        has_prompt = self._phone.facts.passcode_set is not False
-        end = time.monotonic() + (LATE_NOTICE_S if has_prompt else 0.0)
+        end = time.monotonic() + LATE_NOTICE_S
         while (self._prompted_at is not None or not self._prompt_s) and time.monotonic() < end:
             time.sleep(0.01)
             self._hear()

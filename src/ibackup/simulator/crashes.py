@@ -1,4 +1,4 @@
-"""com.apple.crashreportcopymobile: AFC over the folder of crash reports."""
+"""com.apple.crashreportcopymobile: AFC over the folder of crash reports; com.apple.crashreportmover fills it first."""
 
 import json
 from datetime import UTC, datetime
@@ -16,6 +16,13 @@ _KEY: Final = "crash reports"
 def serve(stream: Stream, phone: VirtualPhone) -> None:
     """Serve one connection until it ends."""
     serve_tree(stream, phone, _tree(phone))
+
+
+def move(stream: Stream, _: VirtualPhone) -> None:
+    """Say that the reports are where they are fetched from, as they always are here; then wait for the end."""
+    stream.write(b"ping\0")
+    while True:
+        stream.read_exact(1)
 
 
 def report_name(crash: CrashSpec, made: float) -> str:

@@ -15,9 +15,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
             write_message(stream, {"Status": "Success"})
             return
         if name == "MobileGestalt":
-            write_message(
-                stream, _success("MobileGestalt", {"Status": "Success", **_gestalt(phone, request)})
-            )
+            write_message(stream, _success("MobileGestalt", _gestalt(phone, request)))
         elif name in ("GasGauge", "All"):
             write_message(stream, _success("GasGauge", _gas_gauge(phone)))
         elif name == "IORegistry":
@@ -33,9 +31,12 @@ def _success(name: str, values: Message) -> Message:
 
 
 def _gestalt(phone: VirtualPhone, request: Message) -> Message:
+    if phone.spec.version >= (17, 4):
+        return {"Status": "MobileGestaltDeprecated"}
     keys = request.get("MobileGestaltKeys")
     known = {**phone.domain(), "PasswordConfigured": phone.has_passcode}
-    return {key: known[key] for key in (keys if isinstance(keys, list) else ()) if key in known}
+    asked = {key: known[key] for key in (keys if isinstance(keys, list) else ()) if key in known}
+    return {"Status": "Success", **asked}
 
 
 def _registry(phone: VirtualPhone, request: Message) -> Message:

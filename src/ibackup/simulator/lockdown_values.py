@@ -64,7 +64,7 @@ class State:
     """What of the phone's state lockdown tells."""
 
     will_encrypt: bool
-    has_passcode: bool
+    locked: bool
     free: int
     trusted_host: bool
 
@@ -141,7 +141,7 @@ def _default(spec: PhoneSpec, state: State) -> Values:
         "NonVolatileRAM": {"auto-boot": b"true", "backlight-level": b"1500", "boot-args": ""},
         "PairRecordProtectionClass": 4,
         "PartitionType": "GUID_partition_scheme",
-        "PasswordProtected": state.has_passcode,
+        "PasswordProtected": state.locked,
         "PhoneNumber": spec.phone_number if has_modem else None,
         "ProductName": "iPhone OS",
         "ProductType": spec.product_type,

@@ -19,9 +19,9 @@ SETTABLE: Final = frozenset({"DeviceName", "TimeIntervalSince1970", "TimeZone", 
 """Keys of the default domain that a trusted computer may set."""
 
 
-def serve(stream: Stream, phone: VirtualPhone) -> None:
-    """Serve one connection until it ends."""
-    connection = _Connection(stream, phone)
+def serve(stream: Stream, phone: VirtualPhone, *, wireless: bool = False) -> None:
+    """Serve one connection, over the cable or without one, until it ends."""
+    connection = _Connection(stream, phone, wireless=wireless)
     while True:
         connection.answer(read_message(stream))
 
@@ -29,9 +29,10 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
 class _Connection:
     """One connection to lockdownd, with or without a session."""
 
-    def __init__(self, stream: Stream, phone: VirtualPhone) -> None:
+    def __init__(self, stream: Stream, phone: VirtualPhone, *, wireless: bool) -> None:
         self._stream = stream
         self._phone = phone
+        self._wireless = wireless
         self._pairing: Pairing | None = None
         self._session_id: str | None = None
         self._verbs = {
@@ -108,6 +109,8 @@ class _Connection:
     # --- pairing
 
     def _pair(self, request: Message) -> Message:
+        if self._wireless:
+            raise LockdownRefusal("PairingProhibitedOverThisConnection")
         if self._phone.locked:
             self._phone.refused_for_lock()
             raise LockdownRefusal("PasswordProtected")

@@ -79,7 +79,8 @@ def _greet(link: DeviceLink, request: Request) -> bool:
 def _respond(link: DeviceLink, code: int, text: str = "", *, content: str | None = None) -> None:
     response: dict[str, object] = {"MessageName": "Response", "ErrorCode": code}
     if code:
-        response["ErrorDescription"] = f"{text} (MBErrorDomain/{code})"
+        # A text that tells of an underlying error has all codes in it.
+        response["ErrorDescription"] = text if "(MBErrorDomain/" in text else f"{text} (MBErrorDomain/{code})"
     if content is not None:
         response["Content"] = content
     link.respond(response)

@@ -165,7 +165,7 @@ class TrustBook:
         """The pair record for usbmuxd to have from the start, of a phone that is trusted already."""
         if spec.trust.kind == "trusted":
             self.record = pair_record(spec)
-            self._admit(self.record)
+            self._admit(self._examine(self.record))
 
     def find(self, host_id: object) -> Pairing | None:
         """The pairing with that HostID, None for a computer the phone does not know."""
@@ -192,18 +192,15 @@ class TrustBook:
         """
         if not isinstance(record, Mapping):
             raise LockdownRefusal("MissingPairRecord")
-        with self._lock:
-            known = self._pairings.get(str(record.get("HostID")))
-        if known is None:
+        pairing = self._examine(record)
+        if self.find(pairing.host_id) is None:
             self._ask()
-        return self._admit(record)
+        return self._admit(pairing)
 
     def _ask(self) -> None:
         """Show the dialog; return when Trust has been tapped."""
         with self._lock:
             kind = self.answer.kind
-            if kind == "trusted":
-                return
             if self._dialog_since is None:
                 self._dialog_since = time.monotonic()
                 raise LockdownRefusal("PairingDialogResponsePending")
@@ -213,7 +210,8 @@ class TrustBook:
             if kind == "denied":
                 raise LockdownRefusal("UserDeniedPairing")
 
-    def _admit(self, record: Mapping[str, object]) -> Pairing:
+    def _examine(self, record: Mapping[str, object]) -> Pairing:
+        """What trusting the computer with this record comes to; nobody is asked about one that is no good."""
         host_id = record.get("HostID")
         if not isinstance(host_id, str) or not host_id:
             raise LockdownRefusal("MissingHostID")
@@ -225,9 +223,11 @@ class TrustBook:
             context = _server_context(device, trusted=(host, root))
         except (ssl.SSLError, ValueError) as error:
             raise LockdownRefusal("InvalidPairRecord") from error
-        pairing = Pairing(host_id, escrow_bag(self._spec), context)
+        return Pairing(host_id, escrow_bag(self._spec), context)
+
+    def _admit(self, pairing: Pairing) -> Pairing:
         with self._lock:
-            self._pairings[host_id] = pairing
+            self._pairings[pairing.host_id] = pairing
         return pairing
 
 

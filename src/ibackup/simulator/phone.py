@@ -213,7 +213,7 @@ class VirtualPhone:
             trusted: False leaves only what anybody may read.
         """
         with self.lock:
-            state = State(self.will_encrypt, self.has_passcode, self.free, trusted)
+            state = State(self.will_encrypt, self.locked, self.free, trusted)
             domains = all_values(self.spec, state)
             for (domain, key), value in self._set_values.items():
                 domains.setdefault(domain, {})[key] = value

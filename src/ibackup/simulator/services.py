@@ -32,6 +32,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     "com.apple.afc": afc.serve,
     "com.apple.companion_proxy": companion_proxy.serve,
     "com.apple.crashreportcopymobile": crashes.serve,
+    "com.apple.crashreportmover": crashes.move,
     "com.apple.mobile.MCInstall": mcinstall.serve,
     "com.apple.mobile.diagnostics_relay": diagnostics.serve,
     "com.apple.mobile.installation_proxy": installation_proxy.serve,

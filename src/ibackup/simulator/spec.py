@@ -122,7 +122,7 @@ class Trust:
     Attributes:
         kind: trusted: paired already, usbmuxd has the pair record; dialog: never seen, Trust is tapped
             `delay_s` after the dialog came up; denied: Don't Trust is tapped then; pending: nobody touches
-            the dialog.
+            the dialog. A computer that a trusted phone does not know (any more) meets the dialog, too.
         delay_s: seconds between the dialog and the tap.
     """
 

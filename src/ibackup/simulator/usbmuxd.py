@@ -1,7 +1,8 @@
 """usbmuxd: which phones are connected, their pair records, and connections to their ports.
 
 A message: 16 bytes of header (whole length, version, type, tag; little-endian, 32 bits), then an XML plist (version
-1, type 8). The older binary protocol (version 0) is spoken to those who speak it.
+1, type 8). The older binary protocol (version 0) is spoken to those who speak it. As strict as the usbmuxd of Linux:
+what it does not understand it does not answer, and who listens may ask no more.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from ibackup.simulator import lockdownd
@@ -24,7 +26,7 @@ from ibackup.simulator.spec import ConnectionType
 from ibackup.simulator.stream import Mailbox, Stream, StreamEnded
 
 HEADER: Final = struct.Struct("<IIII")
-LIMIT: Final = 2**20
+LIMIT: Final = 2**16
 """No request is longer, in bytes."""
 
 BINARY, PLIST = 0, 1
@@ -33,8 +35,8 @@ BINARY, PLIST = 0, 1
 RESULT, CONNECT, LISTEN, ADD, REMOVE, PAIRED, PLIST_MESSAGE = 1, 2, 3, 4, 5, 6, 8
 """Types of messages."""
 
-OK, BAD_COMMAND, BAD_DEVICE, REFUSED, BAD_VERSION = 0, 1, 2, 3, 6
-"""Results."""
+OK, BAD_COMMAND, BAD_DEVICE, REFUSED, BAD_VERSION, INVALID = 0, 1, 2, 3, 6, 22
+"""Results; BAD_DEVICE is also what a missing pair record gives (ENOENT), and INVALID is EINVAL."""
 
 PRODUCT_ID: Final = 0x12A8
 
@@ -152,10 +154,13 @@ class Usbmuxd:
                     for change in mailbox.take_all():
                         _write(stream, self._listener_version(mailbox), 0, *_event(change))
                 request = _read(stream)
+                if mailbox is not None:
+                    _answer(stream, request, BAD_COMMAND)
+                    return
                 if request.verb == "Connect":
                     if self._connect(stream, request):
                         return
-                elif request.verb == "Listen" and mailbox is None:
+                elif request.verb == "Listen":
                     _answer(stream, request, OK)
                     mailbox = Mailbox()
                     self._listen(mailbox, request)
@@ -183,10 +188,10 @@ class Usbmuxd:
         with self._lock:
             entry = self._entries.get(number) if isinstance(number, int) else None
         if entry is None or not isinstance(port, int) or not 0 <= port < 65_536:
-            _answer(stream, request, BAD_DEVICE)
+            _answer(stream, request, BAD_DEVICE if entry is None else BAD_COMMAND)
             return False
         phone, port = entry.phone, socket.ntohs(port)
-        service: Service = lockdownd.serve
+        service: Service = partial(lockdownd.serve, wireless=entry.connection == "Network")
         name, tls = "lockdownd", None
         if port != lockdownd.PORT:
             waiting = phone.take_port(port)
@@ -250,7 +255,7 @@ class Usbmuxd:
     def _save_record(self, request: Request) -> int:
         data, udid = request.body.get("PairRecordData"), _record_id(request)
         if not udid or not isinstance(data, bytes):
-            return BAD_COMMAND
+            return INVALID
         with self._lock:
             self._records[_plain(udid)] = data
             for entry in self._entries.values():
@@ -301,19 +306,21 @@ def _fall_silent(stream: Stream, phone: VirtualPhone, fault: SilentAfterBytes) -
 
 
 def _read(stream: Stream) -> Request:
-    """Read one request of either protocol; what makes no sense has the verb ""."""
-    size, version, kind, tag = HEADER.unpack(stream.read_exact(HEADER.size))
-    if not HEADER.size <= size <= LIMIT:
-        raise StreamEnded(f"a usbmuxd message of {size} bytes")
-    body = stream.read_exact(size - HEADER.size)
-    if version == BINARY:
-        return Request(version, tag, *_parse_binary(kind, body))
-    message: Message = {}
-    if kind == PLIST_MESSAGE:
-        with contextlib.suppress(ValueError):  # answered with BAD_COMMAND, as an unknown verb is
-            message = parse_message(body)
-    verb = message.get("MessageType")
-    return Request(PLIST, tag, verb if isinstance(verb, str) else "", message)
+    """Read the next request of either protocol that can be understood; an unknown one has the verb ""."""
+    while True:
+        size, version, kind, tag = HEADER.unpack(stream.read_exact(HEADER.size))
+        if not HEADER.size <= size <= LIMIT:
+            raise StreamEnded(f"a usbmuxd message of {size} bytes")
+        body = stream.read_exact(size - HEADER.size)
+        if version not in (BINARY, PLIST):
+            _write(stream, BINARY, tag, struct.pack("<I", BAD_VERSION), RESULT, {})
+        elif kind != PLIST_MESSAGE:
+            return Request(BINARY, tag, *_parse_binary(kind, body))
+        elif not body.startswith(b"bplist"):
+            with contextlib.suppress(ValueError):
+                message = parse_message(body)
+                if isinstance(message.get("MessageType"), str):
+                    return Request(PLIST, tag, str(message["MessageType"]), message)
 
 
 def _parse_binary(kind: int, body: bytes) -> tuple[str, Message]:

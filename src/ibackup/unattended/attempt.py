@@ -100,7 +100,7 @@ class _Turn:
                 "Connect it to a port or a hub that gives it power; or power = false in [nightly].",
             )
         prompts = job.record(phone).prompts
-        if facts.passcode_set is not False and prompts >= job.config.nightly.max_prompts:
+        if prompts >= job.config.nightly.max_prompts:
             raise too_often(phone, prompts)
 
     def _unlocked(self, found: FoundPhone) -> FoundPhone:
@@ -134,7 +134,7 @@ class _Turn:
             password=job.password,
             udid=found.udid,
             patience=0.0 if job.once else job.patience,
-            retry=left > 1 or found.facts.passcode_set is False,
+            retry=left > 1,
         )
         prompts = Prompts(job, self._phone, found.facts.noun)
         try:

@@ -89,9 +89,9 @@ def test_a_file_nobody_asked_for(make: Make) -> None:
 def test_multi_status_has_to_be_keyed_by_the_path(make: Make) -> None:
     host = make()
     host.override["move"] = (-13, "Multi status", {"other": {"DLFileErrorCode": -6, "DLFileErrorString": ""}})
-    assert fails(host) in (2, 4, 100)
+    assert fails(host) == 104
     host.override["move"] = (-13, "Multi status", "nothing")
-    assert fails(host) == 100
+    assert fails(host) == 104
 
 
 @pytest.mark.parametrize("listing", [3, "x", {"00": 1}])
@@ -177,7 +177,9 @@ def test_info_and_list(make: Make) -> None:
     assert len(lines) == 1 + sum(1 for _ in host.phone.files.entries(encrypted=False))
     host = make(backup_password="x")
     host.backup()
-    assert host.request({"MessageName": "List", **identifiers})["ErrorCode"] == 207
+    refused = host.request({"MessageName": "List", **identifiers})
+    assert refused["ErrorCode"] == 207
+    assert "MKBKeyBagUnlock error (-3) (MBErrorDomain/207)" in str(refused["ErrorDescription"])
 
 
 def test_unback_and_extract(make: Make, password: str | None) -> None:
@@ -211,3 +213,14 @@ def test_binary_property_lists_go_out(make: Make, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(plistlib, "loads", noted)
     assert host.backup() == OK
     assert seen == {b"bplist00", b"<?xml ve"}
+
+
+def test_what_cannot_be_changed_on_the_drive_is_104(make: Make) -> None:
+    """As phones answer a Snapshot folder that is not empty to the computer: 104, and the cause behind it."""
+    host = make()
+    host.override["remove"] = (-39, "Directory not empty (39)", {})
+    answer = host.backup()
+    assert answer["ErrorCode"] == 104
+    assert str(answer["ErrorDescription"]).endswith(
+        "on the drive (MBErrorDomain/104). Underlying error: status -39 (MBErrorDomain/100)."
+    )

@@ -97,6 +97,14 @@ def test_incomplete_backups_are_refused(make: Make, state: str, code: int) -> No
     assert host.restore(**QUICK)["ErrorCode"] == code
 
 
+def test_a_second_one_before_a_restart_fails_when_everything_was_sent(make: Make) -> None:
+    host = backed_up(make)
+    assert host.restore(RestoreShouldReboot=False, **QUICK)["ErrorCode"] == 0
+    first = [name for name, _ in host.messages]
+    assert host.restore(**QUICK)["ErrorCode"] == 102
+    assert [name for name, _ in host.messages] == first
+
+
 def test_refusals(make: Make) -> None:
     host = backed_up(make, backup_password="x")
     assert host.restore(**QUICK)["ErrorCode"] == 207

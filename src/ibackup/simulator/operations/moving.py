@@ -1,6 +1,6 @@
 """The end of a backup on the computer: the snapshot is moved over the previous backup, what is no more goes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ibackup.simulator.devicelink import NOT_FOUND, LinkError
@@ -27,7 +27,8 @@ def move_files(session: Session, folder: str, file_ids: Iterable[str]) -> None:
     """
     for group in in_groups(file_ids, session.phone.spec.batch_size):
         places = [f"{name[:2]}/{name}" for name in group]
-        _raise(session.link.move({f"{folder}/Snapshot/{place}": f"{folder}/{place}" for place in places}))
+        moves = {f"{folder}/Snapshot/{place}": f"{folder}/{place}" for place in places}
+        _change(lambda moves=moves: session.link.move(moves), "files")  # type: ignore[misc]
 
 
 def move_manifests(session: Session, folder: str, names: Sequence[str] = MANIFESTS) -> None:
@@ -51,12 +52,13 @@ def remove_files(session: Session, folder: str, file_ids: Iterable[str]) -> None
         MBError: the computer could not remove one.
     """
     for group in in_groups(file_ids, session.phone.spec.batch_size):
-        _raise(session.link.remove([f"{folder}/{name[:2]}/{name}" for name in group]))
+        paths = [f"{folder}/{name[:2]}/{name}" for name in group]
+        _change(lambda paths=paths: session.link.remove(paths), "files")  # type: ignore[misc]
 
 
 def clean_up(session: Session, folder: str) -> None:
     """Remove the empty Snapshot, and the index that phones wrote long ago."""
-    _raise(session.link.remove([f"{folder}/Snapshot"]))
+    _change(lambda: session.link.remove([f"{folder}/Snapshot"]), "snapshot directory")
     session.link.remove([f"{folder}/Manifest.mbdx"])
 
 
@@ -94,6 +96,22 @@ def remove_extras(session: Session, folder: str) -> None:
     remove_files(session, folder, extras)
 
 
+def _change(change: Callable[[], dict[str, int]], what: str) -> None:
+    """Have the computer change something.
+
+    Raises:
+        MBError: 104, or 105, it could not.
+    """
+    try:
+        failed = change()
+    except LinkError as error:
+        failed = {what: error.status}
+    _raise(failed)
+
+
 def _raise(failed: dict[str, int]) -> None:
     for path, status in failed.items():
-        raise MBError(LinkError(status, path).mb_error, f"Error changing {path} on the drive ({status})")
+        cause = LinkError(status, path).mb_error
+        code = cause if cause == 105 else 104
+        why = f"Underlying error: status {status} (MBErrorDomain/{cause})."
+        raise MBError(code, f"Error changing {path} on the drive (MBErrorDomain/{code}). {why}")

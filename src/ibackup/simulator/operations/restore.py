@@ -139,13 +139,17 @@ class Restore:
         self._check_version()
         self._check_supervision(stored, in_snapshot)
         size = sum(_size_of(row) for row in self._rows(stored))
-        if size > self._phone.free:
-            raise MBError(106, "Insufficient free disk space on device to restore")
+        free = self._phone.free
+        if size > free:
+            raise MBError(106, f"Insufficient free disk space on device to restore ({free} < {size})")
         if not self._options.get("RestoreDontCopyBackup", False):
             self._copy_backup()
+        tally = self._fetch_all(stored, in_snapshot, size)
         if self._phone.needs_restart:
-            raise MBError(102, "Error writing to the restore directory: File exists")
-        return self._fetch_all(stored, in_snapshot, size)
+            raise MBError(
+                102, 'Failed to move the incomplete restore directory into place at path "/var/.backup.i"'
+            )
+        return tally
 
     def _rows(self, stored: StoredBackup) -> Iterator[Row]:
         """The regular files that are wanted."""

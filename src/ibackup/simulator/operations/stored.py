@@ -67,14 +67,20 @@ def open_keybag(plist: ManifestPlist, password: str | None) -> Keybag:
         MBError: 207, the password is not the one.
     """
     if plist.encrypted and password is None:
-        raise MBError(207, "Backup password is required")
+        raise _wrong_password()
     try:
         keybag = keybags.unlock(plist.keybag, password or "" if plist.encrypted else "")
     except ValueError as error:
         raise Unusable(f"BackupKeyBag: {error}") from error
     if keybag is None:
-        raise MBError(207, "Invalid password")
+        raise _wrong_password()
     return keybag
+
+
+def _wrong_password() -> MBError:
+    """What phones say of a wrong password, and of one that was not given, in every operation."""
+    why = "Underlying error: MKBKeyBagUnlock error (-3) (MBErrorDomain/207)."
+    return MBError(207, f"Invalid password when restoring encrypted backup (MBErrorDomain/207). {why}")
 
 
 Unlock = Callable[[ManifestPlist, str | None], Keybag]
