@@ -219,7 +219,7 @@ def _reading(path: str) -> Iterator[None]:
         except RecordFlaw as flaw:
             raise DamageFound(
                 f"{os.path.join(path, STORE_NAME)!r} is damaged: it {flaw}.",
-                hint="The snapshots are not affected. Run the command again with --new-store to write it anew.",
+                hint=f"The snapshots are not affected. `{_anew(path)}` writes it anew.",
             ) from None
 
 
@@ -249,8 +249,13 @@ def _not_mounted(path: str) -> StoreMissing:
     return StoreMissing(
         f"The store {path!r} is not mounted.",
         why="It was used before, and its store.json is not there now.",
-        hint="Connect its disk or mount its share. To begin a new, empty store there, give --new-store.",
+        hint=f"Connect its disk or mount its share. To begin a new, empty store there: `{_anew(path)}`.",
     )
+
+
+def _anew(path: str) -> str:
+    """The command that makes a store anew; most of those that miss one have no --new-store themselves."""
+    return f"ibackup now --new-store --store {shlex.quote(path)}"
 
 
 def _create(path: str, known: KnownStores, *, new_store: bool) -> str:
