@@ -144,7 +144,7 @@ REFUSALS: tuple[Refusal, ...] = (
         NoRoom,
         "There is not enough room on this computer for the backup.",
         "",
-        "Free some room, remove the folders of old snapshots, or put the store on a larger disk with --store.",
+        "Free some room, remove old snapshots with `ibackup prune`, or put the store on a larger disk with --store.",
     ),
     Refusal(
         106,

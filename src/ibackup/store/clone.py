@@ -149,7 +149,7 @@ class _Clone:
             raise NoRoom(
                 f"A copy of the last snapshot needs {needed:,} bytes; {free:,} are free.",
                 why="This file system has no links, so every snapshot takes its full size.",
-                hint="Make room, remove the folders of old snapshots, or move the store to a disk with links.",
+                hint="Make room, remove old snapshots with `ibackup prune`, or move the store to a disk with links.",
             )
 
     def _works(self, linker: Linker) -> bool:
