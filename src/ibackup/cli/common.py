@@ -51,10 +51,17 @@ class Settings:
 
 @dataclass
 class App:
-    """One run of the program."""
+    """One run of the program.
+
+    Attributes:
+        settings: what the common options say, as soon as they are parsed.
+        command: its name, empty before it is known.
+        json_asked: whether ``--json`` stands on the command line, which is known before anything is parsed.
+    """
 
     settings: Settings = field(default_factory=Settings)
     command: str = ""
+    json_asked: bool = False
     _handlers: list[logging.Handler] | None = None
 
     @cached_property
