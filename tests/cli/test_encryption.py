@@ -1,6 +1,7 @@
 """``ibackup encryption`` and ``ibackup icloud``: what is asked, told, kept, and with which code it ends."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
 from ibackup.errors import ExitCode
 from ibackup.simulator import Passcode, VirtualPhone
+from ibackup.simulator.cloudspec import ICloudSpec
 from ibackup.simulator.faults import ErrorCodeAt, SilentAfterBytes
 from ibackup.store import Store
 from support.keyrings import FileKeyring
@@ -357,6 +359,47 @@ def test_icloud(ibackup: Cli, plugged: Plug) -> None:
     assert phone.journal.details("request").count("EnableCloudBackup") == requests
     assert ibackup("icloud", "off", "--yes").code == 0
     assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is False
+
+
+def test_status_knows_what_the_phone_said_last(ibackup: Cli, anns: Path, plugged: Plug) -> None:
+    def known() -> tuple[object, object]:
+        phones = ibackup("status", "--json").result["phones"]
+        assert isinstance(phones, list)
+        return phones[0]["icloud_backup"], phones[0]["last_icloud_backup"]
+
+    plugged(ANN)
+    ibackup("icloud", "on", "--yes")
+    assert known() == (True, None)
+    plugged(replace(ANN, cloud_backup=False))
+    assert known() == (True, None)
+    ibackup("icloud", "status")
+    assert known() == (False, None)
+    plugged(replace(ANN, cloud_backup=True, icloud=ICloudSpec(last_backup_days=2)))
+    ibackup("doctor", "--offline")
+    switched_on, last = known()
+    assert switched_on is True
+    assert last
+
+
+def test_a_phone_without_a_backup_gets_no_folder_for_what_it_says(
+    ibackup: Cli, anns: Path, plugged: Plug
+) -> None:
+    plugged(BOB)
+    assert ibackup("icloud", "status").code == 0
+    assert ibackup("doctor", "--offline").code == 0
+    assert not (anns / BOB.udid).exists()
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged", "in use"])
+def test_icloud_needs_no_store(ibackup: Cli, anns: Path, plugged: Plug, harm: str) -> None:
+    plugged(ANN)
+    if harm == "gone":
+        anns.rename(anns.with_name("away"))
+    elif harm == "damaged":
+        (anns / "store.json").write_text("{")
+    with Store.open(anns).phone(ANN.udid).lock() if harm == "in use" else nullcontext():
+        done = ibackup("icloud", "status")
+    assert (done.code, done.err) == (0, "Looking for the phone.\n")
 
 
 def test_icloud_without_an_account(ibackup: Cli, plugged: Plug) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from ibackup.config import same_udid
-from ibackup.device import Phone, open_phone
+from ibackup.device import Phone, PhoneFacts, open_phone
 from ibackup.doctor import apple, feeds, sysdiagnose, usb
 from ibackup.doctor.backupfiles import backup_date, read_notes, read_settings_values, read_sizes
 from ibackup.doctor.evidence import (
@@ -123,6 +123,7 @@ def gather(request: Request, observe: Observer = ignore, heard: Heard = lambda _
             asking_apple.about(phone.facts.product_type)
             observe(PhaseStarted("check", f"Asking the {phone.facts.noun} about iCloud Backup."))
             from_phone, usb_source = usb.read_phone(phone)
+            _keep(request.store, phone.facts)
         kept = _newest_snapshot(request, udid)
         from_backup = _read_backup(request, given, kept, opened, observe)
         noted = from_backup.noted
@@ -166,6 +167,12 @@ def _connect(
     except IbackupError as error:
         return None, error
     return opened.enter_context(phone), None
+
+
+def _keep(store: Store | None, facts: PhoneFacts) -> None:
+    """What the phone told of iCloud, for `ibackup status`."""
+    if store is not None:
+        store.remember(facts.udid, facts.name, facts.cloud_backup_enabled, facts.last_cloud_backup)
 
 
 def _watched(

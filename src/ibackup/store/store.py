@@ -7,14 +7,16 @@ import shlex
 import stat
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Self
 
-from ibackup.errors import DamageFound, ProtocolBroken, StoreMissing, UsageError
+from ibackup.errors import DamageFound, IbackupError, ProtocolBroken, StoreMissing, UsageError
 from ibackup.events import Caution, Observer, ignore
 from ibackup.store import durable, places
 from ibackup.store.known import KnownStores
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records import Record, RecordFlaw
+from ibackup.store.seen import Seen
 from ibackup.store.snapshot import META_NAME, Snapshot
 from ibackup.store.trouble import telling
 from ibackup.store.udids import is_udid, same
@@ -120,6 +122,16 @@ class Store:
             members = {"schema": SCHEMA, "id": self.id, "copies": wanted}
             with telling(f"The store {self.path!r} cannot be written."):
                 durable.write_file(os.path.join(self.path, STORE_NAME), Record(members).render())
+
+    def remember(
+        self, udid: str, name: str | None, cloud_backup: bool | None, last_cloud_backup: datetime | None
+    ) -> None:
+        """Keep what a phone tells now, where it has a folder here; that this cannot be done stops nothing."""
+        with contextlib.suppress(IbackupError):
+            folder = self.phone(udid)
+            if os.path.isdir(folder.path):
+                with folder.lock():
+                    folder.remember(Seen.told(name, cloud_backup, last_cloud_backup, datetime.now(UTC)))
 
     def phones(self) -> list[PhoneFolder]:
         """The phones that have a folder here, in order of UDID."""
