@@ -308,9 +308,9 @@ def _unseen(verdict: Verdict) -> Iterator[str]:
     case = verdict.case
     for finding in verdict.findings:
         info = CHECKS[finding.id]
-        if finding.level is not Level.UNSEEN or not info.look or finding.id in _TOLD_OTHERWISE:
+        if finding.level is not Level.UNSEEN or not finding.steps or finding.id in _TOLD_OTHERWISE:
             continue
-        look = info.look.format(noun=case.noun)
+        look = finding.steps[0].text.format(noun=case.noun)
         if finding.id == "history":
             why = finding.evidence[0].text if finding.evidence else ""
             look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"

@@ -48,6 +48,7 @@ PasswordSource = Callable[[str], str | None]
 _APPLE_SECONDS = 11.0
 _ENCRYPTED = "the {label} is encrypted, and its password is not known (--password-file)"
 _WRONG = "the {label} is encrypted, and the password does not open it"
+_UNLOCK_IT = "give its password: `ibackup doctor --password-file FILE`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,13 +272,14 @@ def _read_backup(
 
 
 def _from(backup: Backup, source: Source, request: Request, observe: Observer) -> _FromBackup:
+    mend = _UNLOCK_IT
     try:
         why = _unlock(backup, source.label, request.password, observe)
     except FormatError as error:
-        why = f"the {source.label} cannot be read ({error.flaw})"
+        why, mend = f"the {source.label} cannot be read ({error.flaw})", ""
     identity = _identity_of(backup)
     if why:
-        return _FromBackup(_all_unseen(why), PhoneEvidence(identity=identity))
+        return _FromBackup(_all_unseen(why, mend), PhoneEvidence(identity=identity))
     observe(PhaseStarted("check", f"Reading the {source.label}."))
     noted = replace(read_notes(backup, source), sizes=read_sizes(backup, source))
     phone = PhoneEvidence(identity=identity)
@@ -331,8 +333,8 @@ def _backup_source(date: datetime) -> Source:
     return Source("backup", date, f"local backup of {day.day} {day:%B %Y}")
 
 
-def _all_unseen(why: str) -> NotedEvidence:
-    unseen = Unseen(why)
+def _all_unseen(why: str, mend: str = "") -> NotedEvidence:
+    unseen = Unseen(why, mend)
     return NotedEvidence(notes=unseen, settings=unseen, accounts=unseen, networks=unseen, sizes=unseen)
 
 

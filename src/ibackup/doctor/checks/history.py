@@ -73,7 +73,7 @@ def history(case: Case) -> Finding:
     newest, notes = case.newest, case.evidence.noted.notes
     if newest is None:
         if not isinstance(notes, Seen):
-            return unseen("history", why(notes))
+            return unseen("history", notes.why, notes.mend)
         if case.notes_stale:
             return unseen(
                 "history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by"

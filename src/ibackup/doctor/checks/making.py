@@ -34,11 +34,12 @@ def fine(check: str, *said: Said) -> Finding:
     return Finding(id=check, level=Level.FINE, title=CHECKS[check].fine, evidence=said)
 
 
-def unseen(check: str, why: str) -> Finding:
-    """It cannot be seen from here; where it can be looked at is its only step."""
+def unseen(check: str, why: str, mend: str = "") -> Finding:
+    """It cannot be seen from here; where it can be looked at, or what mends that, is its only step."""
     info = CHECKS[check]
-    look = (Step(text=info.look, place=info.place, removes=False),) if info.look else ()
-    return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=look)
+    look = mend or info.look
+    steps = (Step(text=look, place=info.place, removes=False),) if look else ()
+    return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=steps)
 
 
 def unless_known(check: str, *facts: Fact[object]) -> Finding:
