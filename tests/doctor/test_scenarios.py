@@ -131,6 +131,8 @@ def restricted(evidence: Evidence = AILING, **settings: bool) -> Evidence:
     return replace(evidence, noted=replace(evidence.noted, settings=Seen(UserSettings(**settings), BACKUP)))
 
 
+NO_SYNC = {"Bookmarks": (), "Calendars": (), "Contacts": ("Gmail",), "Notes": ()}
+WEEKS_AGO = replace(BACKUP, date=ago(days=20))
 MANAGED = CloudConfiguration(supervised=True, organization="Example School")
 WITHOUT_SETTINGS = restricted()
 APPS = (
@@ -200,12 +202,37 @@ SCENARIOS = {
     "no account by error 210": Scenario(failed(210), "blocked", ("account",), (OLD,), fix=steps.SIGN_IN),
     "no account to be seen": Scenario(
         replace(
-            phone(find_my=usb(False), sync_sources=usb({"Contacts": ()})),
+            phone(find_my=usb(False), sync_sources=usb(NO_SYNC)),
             noted=replace(AILING.noted, accounts=Unseen("not in it")),
         ),
         "suspect",
         likely=(OLD, "account"),
         fix=steps.SIGN_IN,
+    ),
+    "no account to be seen, but only some of what syncs is told": Scenario(
+        replace(
+            phone(find_my=usb(False), sync_sources=usb({"Contacts": ()})),
+            noted=replace(AILING.noted, accounts=Unseen("not in it")),
+        ),
+        "suspect",
+        likely=(OLD,),
+    ),
+    "no account to be seen, and one weeks ago": Scenario(
+        replace(
+            phone(find_my=usb(False), sync_sources=usb(NO_SYNC)),
+            noted=replace(AILING.noted, accounts=Seen(Accounts(1, 3), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD, "account"),
+        fix=steps.SIGN_IN,
+    ),
+    "no account in a list of weeks ago": Scenario(
+        replace(
+            phone(find_my=Unseen("missing"), sync_sources=Unseen("missing")),
+            noted=replace(AILING.noted, accounts=Seen(Accounts(0, 1), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD,),
     ),
     "Find My off but contacts in iCloud": Scenario(phone(find_my=usb(False)), "suspect", likely=(OLD,)),
     "no iCloud account in the list": Scenario(
@@ -236,6 +263,15 @@ SCENARIOS = {
         likely=(OLD,),
         possible=("policy",),
     ),
+    "a profile, and restrictions that allowed it weeks ago": Scenario(
+        replace(
+            phone(profiles=usb((Profile("Wi-Fi at work", "Example", True),))),
+            noted=replace(AILING.noted, settings=Seen(UserSettings(allow_cloud_backup=True), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD,),
+        possible=("policy",),
+    ),
     "a profile, and restrictions that allow it": Scenario(
         phone(profiles=usb((Profile("Wi-Fi at work", "Example", True),))), "suspect", likely=(OLD,)
     ),
@@ -256,6 +292,13 @@ SCENARIOS = {
     ),
     "Apple had one last week": Scenario(
         status(event("Outage", status="resolved", ended=ago(days=7))), "suspect", likely=(OLD,)
+    ),
+    "Apple announces work on something beside it": Scenario(
+        status(
+            event("Maintenance", service="iCloud Drive", status="upcoming", ended=NOW + timedelta(hours=9))
+        ),
+        "suspect",
+        likely=(OLD,),
     ),
     "Apple has trouble with music": Scenario(
         status(event("Outage", service="Apple Music")), "suspect", likely=(OLD,)

@@ -28,6 +28,7 @@ from ibackup.doctor.seen import NOT_ASKED, Fact, Seen, Source, SourceKind, T_co,
 
 __all__ = [
     "NOT_ASKED",
+    "SYNC_CLASSES",
     "Accounts",
     "Answers",
     "AppSize",
@@ -72,6 +73,10 @@ __all__ = [
 ]
 
 # -- the phone over USB -------------------------------------------------------------------------------------
+
+
+SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
+"""What a phone tells of with whom it syncs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
