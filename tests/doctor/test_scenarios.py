@@ -979,3 +979,14 @@ def test_notes_that_tell_nothing_of_attempts_prove_nothing() -> None:
     verdict = judge(noted(failure_count=None, state=None))
     for check in ("history", "network", "session", "app-data", "cloud-data"):
         assert verdict.finding(check).level is Level.UNSEEN, check
+
+
+def test_failures_that_may_be_of_local_backups_are_no_proof_that_all_is_well() -> None:
+    verdict = judge(noted(errors=errors(209, 209), is_cloud=False))
+    told = verdict.finding("history")
+    assert told.level is Level.UNSEEN
+    assert "2 failed attempts that may be local backups" in told.evidence[0].text
+    assert "`ibackup doctor --watch`" in told.steps[0].text
+    for check in ("network", "session", "app-data", "cloud-data", "backoff"):
+        assert verdict.finding(check).level is Level.UNSEEN, check
+    assert judge(noted(errors=errors(303), is_cloud=False)).finding("icloud-storage").level is Level.BLOCKER

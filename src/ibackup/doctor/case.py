@@ -102,7 +102,18 @@ class Case:
         told = notes is not None and (
             bool(notes.errors) or notes.state is not None or notes.failure_count is not None
         )
-        return told and not self.notes_stale
+        return told and not self.notes_stale and not self.of_either_kind
+
+    @cached_property
+    def of_either_kind(self) -> int:
+        """How many of the noted errors since the last success may be a local backup's, and so count for nothing."""
+        notes = self.notes
+        if notes is None:
+            return 0
+        return sum(
+            bool(error.code) and self._is_newer(error.date) and self._is_local(notes, error)
+            for error in notes.errors
+        )
 
     def is_stale(self, source: Source | None) -> bool:
         """Whether what a file says is too old to judge today by."""

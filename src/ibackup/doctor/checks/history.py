@@ -78,6 +78,10 @@ def history(case: Case) -> Finding:
             return unseen(
                 "history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by"
             )
+        if case.of_either_kind:
+            failed = wording.several(case.of_either_kind, "failed attempt")
+            why = f"the {notes.source.label} tells of {failed} that may be local backups"
+            return unseen("history", why, "watch an attempt: `ibackup doctor --watch`")
         if not case.attempts_known:
             return unseen("history", f"the {notes.source.label} tells nothing of attempts")
         return fine("history", said(notes, "No failed attempt is noted since the last success."))
