@@ -135,6 +135,10 @@ NO_SYNC = {"Bookmarks": (), "Calendars": (), "Contacts": ("Gmail",), "Notes": ()
 WEEKS_AGO = replace(BACKUP, date=ago(days=20))
 MANAGED = CloudConfiguration(supervised=True, organization="Example School")
 WITHOUT_SETTINGS = restricted()
+OLD_NOTES = replace(
+    phone(last_cloud_backup=usb(CloudDate(date=ago(days=60)))),
+    noted=replace(AILING.noted, notes=Seen(replace(SOUND_NOTES, windows=()), WEEKS_AGO)),
+)
 APPS = (
     AppSize("com.google.photos", "Google Photos", 10**8, 9 * GB),
     AppSize("com.example.game", "Game", 10**9, 4 * GB),
@@ -364,6 +368,22 @@ SCENARIOS = {
         likely=(OLD, "icloud-storage"),
         possible=("apps",),
         fix=steps.APPS_OFF,
+    ),
+    "full weeks ago, and nothing free by what was said": Scenario(
+        said(noted(OLD_NOTES, errors=(error(303, hours=24 * 40),)), plan=50 * GB, used=int(49.9 * GB)),
+        "suspect",
+        likely=(OLD, "icloud-storage"),
+        possible=("history",),
+        fix=steps.DELETE_OLD_BACKUPS,
+    ),
+    "no network again and again, on Wi-Fi": Scenario(
+        failed(308, 300, 308), "suspect", likely=(OLD, "wifi", "network"), fix=steps.JOIN_WIFI
+    ),
+    "no network again and again, and no Wi-Fi": Scenario(
+        phone(failed(308, 308), wifi=usb(Wifi(connected=False))),
+        "suspect",
+        likely=(OLD, "wifi"),
+        fix=steps.JOIN_WIFI,
     ),
     "no Wi-Fi by error 308": Scenario(failed(308), "suspect", likely=(OLD, "wifi"), fix=steps.JOIN_WIFI),
     "no Wi-Fi now and then": Scenario(
@@ -990,3 +1010,10 @@ def test_failures_that_may_be_of_local_backups_are_no_proof_that_all_is_well() -
     for check in ("network", "session", "app-data", "cloud-data", "backoff"):
         assert verdict.finding(check).level is Level.UNSEEN, check
     assert judge(noted(errors=errors(303), is_cloud=False)).finding("icloud-storage").level is Level.BLOCKER
+
+
+def test_a_phone_that_is_on_wifi_is_not_said_to_have_none() -> None:
+    title = judge(failed(308)).finding("wifi").title
+    assert title == "the phone had no network when it tried"
+    gone = phone(failed(308), wifi=usb(Wifi(connected=False)))
+    assert judge(gone).finding("wifi").title == "the phone has no Wi-Fi"
