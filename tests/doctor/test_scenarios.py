@@ -78,6 +78,12 @@ def status(
     )
 
 
+def clocked(ahead: float, evidence: Evidence) -> Evidence:
+    """This computer's clock is so many seconds ahead of that of Apple's server."""
+    told = SystemStatus(SERVICES, (), computer_ahead=ahead)
+    return replace(evidence, apple=replace(evidence.apple, status=Seen(told, APPLE)))
+
+
 def event(kind: str, *, service: str = "iCloud Backup", **more: object) -> ServiceEvent:
     return ServiceEvent(service=service, kind=kind, **{"status": "ongoing", "started": ago(hours=5), **more})  # type: ignore[arg-type]
 
@@ -506,6 +512,15 @@ SCENARIOS = {
     ),
     "the clock is off by more than a day": Scenario(
         phone(clock_offset=usb(-90_000.0)), "suspect", likely=(OLD, "clock"), fix=steps.CLOCK_AUTOMATIC
+    ),
+    "the clock is off by a day, but it is this computer's": Scenario(
+        clocked(-90_000.0, phone(clock_offset=usb(90_000.0))), "suspect", likely=(OLD,)
+    ),
+    "the clock is off by a day, and this computer's is right": Scenario(
+        clocked(0.7, phone(clock_offset=usb(90_000.0))),
+        "suspect",
+        likely=(OLD, "clock"),
+        fix=steps.CLOCK_AUTOMATIC,
     ),
     "the clock is off by a quarter": Scenario(
         phone(clock_offset=usb(900.0)), "suspect", likely=(OLD,), possible=("clock",)
@@ -1017,3 +1032,17 @@ def test_a_phone_that_is_on_wifi_is_not_said_to_have_none() -> None:
     assert title == "the phone had no network when it tried"
     gone = phone(failed(308), wifi=usb(Wifi(connected=False)))
     assert judge(gone).finding("wifi").title == "the phone has no Wi-Fi"
+
+
+def test_whose_clock_is_wrong_is_said_where_apples_server_tells() -> None:
+    off = phone(clock_offset=usb(90_000.0))
+    assert "see which is right" in judge(off).finding("clock").evidence[0].text
+    assert (
+        "Apple's server agrees with the computer"
+        in judge(clocked(0.7, off)).finding("clock").evidence[0].text
+    )
+    text = re.sub(r"\s+", " ", verdict_text(judge(clocked(-90_000.0, off))))
+    assert (
+        "set this computer's clock (this computer's own clock is 25 hours behind, by Apple's server)" in text
+    )
+    assert "Date & Time" not in text

@@ -261,10 +261,17 @@ class ServiceEvent:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """Apple's System Status: every service it lists, and the events of each."""
+    """Apple's System Status.
+
+    Attributes:
+        services: every one that it lists.
+        events: of each of them.
+        computer_ahead: seconds by which this computer's clock was ahead of Apple's server's; None: not told.
+    """
 
     services: tuple[str, ...]
     events: tuple[ServiceEvent, ...]
+    computer_ahead: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

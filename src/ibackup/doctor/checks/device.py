@@ -105,14 +105,20 @@ def clock(case: Case) -> Finding:
     )
     level: Level | None = None
     texts: list[Said] = []
+    status = case.evidence.apple.status.get()
+    ahead = status.computer_ahead if status else None
+    heard = isinstance(log, Seen) and log.value.clock_ahead
+    if ahead is not None and abs(ahead) > limits.clock_note.total_seconds() and not heard:
+        # By a wrong clock of this computer nothing can be said about the phone's.
+        way = "ahead" if ahead > 0 else "behind"
+        doubt = f"this computer's own clock is {wording.lasting(abs(ahead))} {way}, by Apple's server"
+        return unseen("clock", doubt, f"set this computer's clock ({doubt}), then run `ibackup doctor` again")
     if isinstance(offset, Seen):
         off = abs(offset.value)
         if off > limits.clock_note.total_seconds():
             way = "ahead of" if offset.value > 0 else "behind"
-            text = (
-                f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; see which is "
-                f"right."
-            )
+            known = "see which is right" if ahead is None else "Apple's server agrees with the computer"
+            text = f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; {known}."
             texts.append(said(offset, text))
             day_off = off > limits.clock_wrong.total_seconds()
             level = Level.LIKELY if day_off or has_tls_errors(case) else Level.POSSIBLE

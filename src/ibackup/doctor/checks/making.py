@@ -37,8 +37,8 @@ def fine(check: str, *said: Said) -> Finding:
 def unseen(check: str, why: str, mend: str = "") -> Finding:
     """It cannot be seen from here; where it can be looked at, or what mends that, is its only step."""
     info = CHECKS[check]
-    look = mend or info.look
-    steps = (Step(text=look, place=info.place, removes=False),) if look else ()
+    look, place = (mend, None) if mend else (info.look, info.place)
+    steps = (Step(text=look, place=place, removes=False),) if look else ()
     return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=steps)
 
 
