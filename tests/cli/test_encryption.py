@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
+from ibackup.device import SettingsSession
 from ibackup.errors import ExitCode
 from ibackup.simulator import Passcode, VirtualPhone
 from ibackup.simulator.cloudspec import ICloudSpec
@@ -379,6 +380,23 @@ def test_status_knows_what_the_phone_said_last(ibackup: Cli, anns: Path, plugged
     switched_on, last = known()
     assert switched_on is True
     assert last
+
+
+def test_ctrl_c_after_the_phone_did_it_does_not_claim_that_nothing_was_changed(
+    ibackup: Cli, plugged: Plug, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (phone,) = plugged(ANN)
+    really = SettingsSession.enable_cloud_backup
+
+    def and_then_ctrl_c(session: SettingsSession, folder: object, *, on: bool) -> None:
+        really(session, folder, on=on)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SettingsSession, "enable_cloud_backup", and_then_ctrl_c)
+    done = ibackup("icloud", "on", "--yes", "--json")
+    assert done.code == ExitCode.INTERRUPTED
+    assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is True
+    assert "`ibackup icloud status` tells" in str(done.result["hint"])
 
 
 def test_a_phone_without_a_backup_gets_no_folder_for_what_it_says(
