@@ -29,6 +29,17 @@ def new_file(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_store_of_a_newer_version_is_not_taken_for_none(
+    ibackup: Cli, anns: Path, plugged: Plug, new_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (phone,) = plugged(ANN)
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "other"))  # nobody has used it here
+    (anns / "store.json").write_text('{"schema": 99, "id": "x"}')
+    for line in (("status",), ("on", "--new-password-file", new_file)):
+        assert ibackup("encryption", *line).code == ExitCode.STORE_MISSING
+    assert "ChangePassword" not in phone.journal.details("request")
+
+
 def test_status_of_one_that_is_not_encrypted(ibackup: Cli, anns: Path, plugged: Plug) -> None:
     plugged(ANN)
     done = ibackup("encryption", "status")
