@@ -99,7 +99,10 @@ def test_each_number_speaks_for_a_check_that_is_there() -> None:
         ("NSURLErrorDomain", -999, 202),
         ("NSURLErrorDomain", -1009, 308),
         ("NSCocoaErrorDomain", 640, 106),
+        ("NSCocoaErrorDomain", 4096, 18),
         ("NSCocoaErrorDomain", 4097, 19),
+        ("NSCocoaErrorDomain", 4101, 18),
+        ("NSCocoaErrorDomain", 4224, 18),
         ("NSPOSIXErrorDomain", 28, 105),
     ],
 )
