@@ -516,6 +516,16 @@ SCENARIOS = {
     "the clock is off by a day, but it is this computer's": Scenario(
         clocked(-90_000.0, phone(clock_offset=usb(90_000.0))), "suspect", likely=(OLD,)
     ),
+    "a backup of today, by a computer that is a day behind": Scenario(
+        clocked(
+            -90_000.0,
+            phone(
+                clock_offset=usb(90_000.0),
+                last_cloud_backup=usb(CloudDate(date=NOW + timedelta(hours=20), in_future=True)),
+            ),
+        ),
+        "unknown",
+    ),
     "the clock is off by a day, and this computer's is right": Scenario(
         clocked(0.7, phone(clock_offset=usb(90_000.0))),
         "suspect",

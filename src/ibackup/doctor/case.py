@@ -177,6 +177,16 @@ class Case:
         return not wrong and not (cloud and cloud.in_future)
 
     @property
+    def clock_doubt(self) -> str:
+        """Why this computer's own clock is not to be judged by, part of a sentence; empty where nothing says so."""
+        status = self.evidence.apple.status.get()
+        ahead = status.computer_ahead if status else None
+        if ahead is None or abs(ahead) <= self.limits.clock_note.total_seconds():
+            return ""
+        way = "ahead" if ahead > 0 else "behind"
+        return f"this computer's own clock is {wording.lasting(abs(ahead))} {way}, by Apple's server"
+
+    @property
     def first_pending(self) -> bool:
         """It was switched on so recently that the first backup may still be to come."""
         enabled = self.notes.account_enabled if self.notes else None

@@ -4,7 +4,7 @@ import re
 
 from ibackup.doctor import steps, wording
 from ibackup.doctor.case import Case
-from ibackup.doctor.checks.making import fine, found, said, surer, unless_known, unseen, why
+from ibackup.doctor.checks.making import fine, found, said, set_clock, surer, unless_known, unseen, why
 from ibackup.doctor.checks.network import has_tls_errors
 from ibackup.doctor.evidence import Seen, Unseen
 from ibackup.doctor.finding import Finding, Level, Said, Step
@@ -106,18 +106,15 @@ def clock(case: Case) -> Finding:
     level: Level | None = None
     texts: list[Said] = []
     status = case.evidence.apple.status.get()
-    ahead = status.computer_ahead if status else None
+    compared = status is not None and status.computer_ahead is not None
     heard = isinstance(log, Seen) and log.value.clock_ahead
-    if ahead is not None and abs(ahead) > limits.clock_note.total_seconds() and not heard:
-        # By a wrong clock of this computer nothing can be said about the phone's.
-        way = "ahead" if ahead > 0 else "behind"
-        doubt = f"this computer's own clock is {wording.lasting(abs(ahead))} {way}, by Apple's server"
-        return unseen("clock", doubt, f"set this computer's clock ({doubt}), then run `ibackup doctor` again")
+    if case.clock_doubt and not heard:
+        return unseen("clock", case.clock_doubt, set_clock(case))
     if isinstance(offset, Seen):
         off = abs(offset.value)
         if off > limits.clock_note.total_seconds():
             way = "ahead of" if offset.value > 0 else "behind"
-            known = "see which is right" if ahead is None else "Apple's server agrees with the computer"
+            known = "Apple's server agrees with the computer" if compared else "see which is right"
             text = f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; {known}."
             texts.append(said(offset, text))
             day_off = off > limits.clock_wrong.total_seconds()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ibackup.doctor.case import Case
 from ibackup.doctor.catalog import CHECKS
 from ibackup.doctor.evidence import Fact, Seen, T_co, Unseen
 from ibackup.doctor.finding import RANK, Finding, Level, Said, Step
@@ -40,6 +41,11 @@ def unseen(check: str, why: str, mend: str = "") -> Finding:
     look, place = (mend, None) if mend else (info.look, info.place)
     steps = (Step(text=look, place=place, removes=False),) if look else ()
     return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=steps)
+
+
+def set_clock(case: Case) -> str:
+    """What to do when this computer's clock is wrong, by which then nothing can be judged."""
+    return f"set this computer's clock ({case.clock_doubt}), then run `ibackup doctor` again"
 
 
 def unless_known(check: str, *facts: Fact[object]) -> Finding:
