@@ -1,5 +1,6 @@
 """``ibackup encryption`` and ``ibackup icloud``: what is asked, told, kept, and with which code it ends."""
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -391,6 +392,9 @@ def test_status_knows_what_the_phone_said_last(ibackup: Cli, anns: Path, plugged
     switched_on, last = known()
     assert switched_on is True
     assert last
+    ibackup("icloud", "off", "--yes")
+    assert known() == (False, last)
+    assert re.search(r" off, \d\d-\d\d$", ibackup("status").out, re.MULTILINE)
 
 
 def test_ctrl_c_after_the_phone_did_it_does_not_claim_that_nothing_was_changed(
