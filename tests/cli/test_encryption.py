@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
 from ibackup.device import SettingsSession
 from ibackup.errors import ExitCode
-from ibackup.simulator import Passcode, VirtualPhone
+from ibackup.simulator import Passcode, Trust, VirtualPhone
 from ibackup.simulator.cloudspec import ICloudSpec
 from ibackup.simulator.faults import ErrorCodeAt, SilentAfterBytes
 from ibackup.store import Store
@@ -28,6 +28,19 @@ def new_file(tmp_path: Path) -> Path:
     path.write_text(NEW + "\n")
     path.chmod(0o600)
     return path
+
+
+def test_a_phone_that_waits_for_somebody_is_not_said_to_be_away(
+    ibackup: Cli, anns: Path, plugged: Plug, tmp_path: Path
+) -> None:
+    plugged(replace(ANN, trust=Trust(kind="pending")))
+    known = ibackup("encryption", "status", "--patience", "0")
+    assert known.code == 0
+    assert "The phone could not be asked." in known.flat_err
+    assert "not connected" not in known.flat
+    unknown = ibackup("encryption", "status", "--patience", "0", "--store", tmp_path / "none")
+    assert unknown.code == ExitCode.PERSON_NEEDED
+    assert "Tap Trust" in unknown.flat_err
 
 
 def test_a_store_of_a_newer_version_is_not_taken_for_none(
