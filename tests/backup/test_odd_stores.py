@@ -43,7 +43,8 @@ def test_a_disk_without_links(lab: Lab) -> None:
     error = lab.fails(NoLinks)
     assert error.exit_code == 14
     assert f"{first.bytes:,} bytes" in error.why
-    assert "--copies" in error.hint
+    # It is remembered: nightly, watch and a change of the password have no such option.
+    assert "`ibackup now --copies`, once," in error.hint
     assert photograph(lab.folder.snapshots_path) == before
     assert lab.left == []
     # Once it was said, the store remembers.

@@ -133,7 +133,20 @@ def test_json_behind_a_double_dash_is_a_name(ibackup: Cli, anns: Path) -> None:
 
 
 def test_version(ibackup: Cli) -> None:
-    assert ibackup("--version").out.split()[-1] == __version__
+    assert ibackup("--version").out == f"ibackup, version {__version__}\n"
+
+
+@pytest.mark.parametrize("line", [("--version", "--json"), ("--json", "--version")])
+def test_version_as_json(ibackup: Cli, line: tuple[str, ...]) -> None:
+    done = ibackup(*line)
+    assert done.result == {
+        "event": "result",
+        "schema": 1,
+        "command": "",
+        "exit_code": 0,
+        "version": __version__,
+    }
+    assert (len(done.events), done.err) == (1, "")
 
 
 @pytest.mark.parametrize(

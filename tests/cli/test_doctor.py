@@ -66,7 +66,7 @@ def doctor(ibackup: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli
 def backed_up(ibackup: Cli, doctor: Cli, plugged: Plug) -> Callable[..., Cli]:
     """Backs a phone up, of which ``doctor`` may then be asked."""
 
-    def make(icloud: ICloudSpec, *words: str | Path, spec: PhoneSpec = PHONE) -> Cli:
+    def make(icloud: ICloudSpec | None, *words: str | Path, spec: PhoneSpec = PHONE) -> Cli:
         plugged(replace(spec, icloud=icloud))
         assert ibackup("now", "-q", *words).code == 0
         return doctor
@@ -184,8 +184,18 @@ def test_an_encrypted_backup_needs_its_password(backed_up: Callable[..., Cli], p
     assert check(without, "history")["level"] == "unseen"
     assert "encrypted" in str(check(without, "history")["evidence"])
     assert "encrypted" in ask().flat
+    assert "give its password: `ibackup doctor --password-file FILE`" in ask().flat
+    assert "make a local backup" not in ask().flat
     with_it = ask("--json", "--password-file", password_file)
     assert with_it.result["blockers"] == ["icloud-storage"]
+
+
+def test_a_fresh_backup_without_the_notes_is_not_wanted_once_more(backed_up: Callable[..., Cli]) -> None:
+    ask = backed_up(None, spec=replace(PHONE, icloud=None))
+    done = ask()
+    assert "the backup does not hold com.apple.MobileBackup.plist" in done.flat
+    assert "make a local backup" not in done.flat
+    assert "`ibackup doctor --watch`" in done.flat
 
 
 def test_a_wrong_password_file_is_told_at_once(doctor: Cli, tmp_path: Path) -> None:
@@ -263,6 +273,24 @@ def test_a_store_that_is_named_has_to_be_there(doctor: Cli, plugged: Plug, tmp_p
     plugged(PHONE)
     assert doctor("--store", tmp_path / "none").code == ExitCode.STORE_MISSING
     assert doctor().code == 0
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [("gone", "is not mounted"), ("damaged", "store.json' is damaged")],
+)
+def test_a_store_that_cannot_be_read_does_not_keep_the_phone_from_being_asked(
+    backed_up: Callable[..., Cli], tmp_path: Path, harm: str, told: str
+) -> None:
+    doctor = backed_up(OLD, spec=replace(PHONE, cloud_backup=False))
+    (tmp_path / "ill" / "store.json").write_text("{")
+    if harm == "gone":
+        (tmp_path / "ill").rename(tmp_path / "away")
+    done = doctor()
+    assert done.code == 0
+    assert "it is switched off" in done.flat
+    assert "Warning: No local backup is looked at." in done.flat_err
+    assert told in done.flat_err
 
 
 # -- other sources -------------------------------------------------------------------------------------------------

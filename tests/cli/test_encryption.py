@@ -1,14 +1,18 @@
 """``ibackup encryption`` and ``ibackup icloud``: what is asked, told, kept, and with which code it ends."""
 
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
+from ibackup.device import SettingsSession
 from ibackup.errors import ExitCode
-from ibackup.simulator import Passcode, VirtualPhone
+from ibackup.simulator import Passcode, Trust, VirtualPhone
+from ibackup.simulator.cloudspec import ICloudSpec
 from ibackup.simulator.faults import ErrorCodeAt, SilentAfterBytes
 from ibackup.store import Store
 from support.keyrings import FileKeyring
@@ -24,6 +28,30 @@ def new_file(tmp_path: Path) -> Path:
     path.write_text(NEW + "\n")
     path.chmod(0o600)
     return path
+
+
+def test_a_phone_that_waits_for_somebody_is_not_said_to_be_away(
+    ibackup: Cli, anns: Path, plugged: Plug, tmp_path: Path
+) -> None:
+    plugged(replace(ANN, trust=Trust(kind="pending")))
+    known = ibackup("encryption", "status", "--patience", "0")
+    assert known.code == 0
+    assert "The phone could not be asked." in known.flat_err
+    assert "not connected" not in known.flat
+    unknown = ibackup("encryption", "status", "--patience", "0", "--store", tmp_path / "none")
+    assert unknown.code == ExitCode.PERSON_NEEDED
+    assert "Tap Trust" in unknown.flat_err
+
+
+def test_a_store_of_a_newer_version_is_not_taken_for_none(
+    ibackup: Cli, anns: Path, plugged: Plug, new_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (phone,) = plugged(ANN)
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "other"))  # nobody has used it here
+    (anns / "store.json").write_text('{"schema": 99, "id": "x"}')
+    for line in (("status",), ("on", "--new-password-file", new_file)):
+        assert ibackup("encryption", *line).code == ExitCode.STORE_MISSING
+    assert "ChangePassword" not in phone.journal.details("request")
 
 
 def test_status_of_one_that_is_not_encrypted(ibackup: Cli, anns: Path, plugged: Plug) -> None:
@@ -357,6 +385,67 @@ def test_icloud(ibackup: Cli, plugged: Plug) -> None:
     assert phone.journal.details("request").count("EnableCloudBackup") == requests
     assert ibackup("icloud", "off", "--yes").code == 0
     assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is False
+
+
+def test_status_knows_what_the_phone_said_last(ibackup: Cli, anns: Path, plugged: Plug) -> None:
+    def known() -> tuple[object, object]:
+        phones = ibackup("status", "--json").result["phones"]
+        assert isinstance(phones, list)
+        return phones[0]["icloud_backup"], phones[0]["last_icloud_backup"]
+
+    plugged(ANN)
+    ibackup("icloud", "on", "--yes")
+    assert known() == (True, None)
+    plugged(replace(ANN, cloud_backup=False))
+    assert known() == (True, None)
+    ibackup("icloud", "status")
+    assert known() == (False, None)
+    plugged(replace(ANN, cloud_backup=True, icloud=ICloudSpec(last_backup_days=2)))
+    ibackup("doctor", "--offline")
+    switched_on, last = known()
+    assert switched_on is True
+    assert last
+    ibackup("icloud", "off", "--yes")
+    assert known() == (False, last)
+    assert re.search(r" off, \d\d-\d\d$", ibackup("status").out, re.MULTILINE)
+
+
+def test_ctrl_c_after_the_phone_did_it_does_not_claim_that_nothing_was_changed(
+    ibackup: Cli, plugged: Plug, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (phone,) = plugged(ANN)
+    really = SettingsSession.enable_cloud_backup
+
+    def and_then_ctrl_c(session: SettingsSession, folder: object, *, on: bool) -> None:
+        really(session, folder, on=on)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SettingsSession, "enable_cloud_backup", and_then_ctrl_c)
+    done = ibackup("icloud", "on", "--yes", "--json")
+    assert done.code == ExitCode.INTERRUPTED
+    assert phone.domain("com.apple.mobile.backup")["CloudBackupEnabled"] is True
+    assert "`ibackup icloud status` tells" in str(done.result["hint"])
+
+
+def test_a_phone_without_a_backup_gets_no_folder_for_what_it_says(
+    ibackup: Cli, anns: Path, plugged: Plug
+) -> None:
+    plugged(BOB)
+    assert ibackup("icloud", "status").code == 0
+    assert ibackup("doctor", "--offline").code == 0
+    assert not (anns / BOB.udid).exists()
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged", "in use"])
+def test_icloud_needs_no_store(ibackup: Cli, anns: Path, plugged: Plug, harm: str) -> None:
+    plugged(ANN)
+    if harm == "gone":
+        anns.rename(anns.with_name("away"))
+    elif harm == "damaged":
+        (anns / "store.json").write_text("{")
+    with Store.open(anns).phone(ANN.udid).lock() if harm == "in use" else nullcontext():
+        done = ibackup("icloud", "status")
+    assert (done.code, done.err) == (0, "Looking for the phone.\n")
 
 
 def test_icloud_without_an_account(ibackup: Cli, plugged: Plug) -> None:

@@ -1,6 +1,8 @@
 """What ``nightly`` and ``watch`` print, to whom, and what they write down."""
 
 import os
+import re
+import shlex
 import signal
 import stat
 import threading
@@ -58,6 +60,18 @@ def test_a_phone_that_is_away_is_no_error_until_it_is_stale(ibackup: Cli, anns: 
     assert "STALE: the newest good backup is of" in old.flat
     row = rows(ibackup("nightly", "--once", "--every", "0", "--json").result)[ANN.name]
     assert (row["state"], row["stale"], row["exit_codes"]) == ("absent", False, [])
+
+
+def test_the_advice_for_a_store_that_is_gone_is_a_command_that_works(
+    ibackup: Cli, anns: Path, tmp_path: Path
+) -> None:
+    assert ibackup("list").code == 0
+    anns.rename(tmp_path / "away")
+    missing = ibackup("nightly", "--once")
+    assert missing.code == ExitCode.STORE_MISSING
+    [advice] = re.findall(r"`ibackup ([^`]+)`", missing.flat_err)
+    assert ibackup(*shlex.split(advice)).code == ExitCode.NO_PHONE  # no phone, but the store is there again
+    assert ibackup("nightly", "--once").code == 0
 
 
 def test_what_is_worrying_is_printed_when_the_run_ends_badly(

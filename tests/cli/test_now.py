@@ -214,6 +214,22 @@ def test_a_store_that_cannot_be(ibackup: Cli, plugged: Plug, tmp_path: Path) -> 
     assert "could not be made" in done.flat_err
 
 
+def test_a_setup_that_is_interrupted_does_not_claim_that_nothing_was_changed(
+    ibackup: Cli, plugged: Plug, tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged(ANN)
+    config = tmp_path / "new.toml"
+
+    def stopped(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ibackup.backup.back_up", stopped)
+    done = ibackup("setup", "--yes", "--no-schedule", "--config", config)
+    assert done.code == ExitCode.INTERRUPTED
+    assert config.exists()
+    assert "What was written so far stays" in done.flat_err
+
+
 def test_an_interruption_says_what_is_left(
     ibackup: Cli, plugged: Plug, monkeypatch: pytest.MonkeyPatch
 ) -> None:

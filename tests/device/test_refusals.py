@@ -124,6 +124,8 @@ def test_105_without_figures() -> None:
     assert RefusalContext(purge_bytes=7).needed_bytes is None
     # A phone that asks for less than its own margin
     assert RefusalContext(free_bytes=0, purge_bytes=1).needed_bytes == 0
+    # Nobody is to remove folders of a store by hand.
+    assert "`ibackup prune`" in refusal(105, "", context=RefusalContext()).hint
 
 
 def test_104_names_what_the_phone_could_not_read() -> None:

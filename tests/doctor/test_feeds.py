@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -367,6 +368,38 @@ def test_a_page_is_fetched_once_an_hour(web: Web, tmp_path: Path) -> None:
     web.gives("/status", b"news")
     assert feeds.get(feed, folder, seconds=5).body == b"news"
     assert os.listdir(folder) == [path.name]
+
+
+@pytest.mark.parametrize("age", [0, 50])
+def test_the_servers_clock_tells_whether_this_computers_is_right(web: Web, tmp_path: Path, age: int) -> None:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.date_time_string = lambda *_: formatdate(time.time() + 7200 - age, usegmt=True)  # type: ignore[method-assign]
+        handler.send_response(200)
+        handler.send_header("Age", str(age))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    web.pages["/status"] = answer
+    feed, folder = web.feed("/status"), str(tmp_path / "cache")
+    for _ in range(2):  # such a page is not kept
+        assert feeds.get(feed, folder, seconds=5).ahead == pytest.approx(-7200, abs=3)
+    web.gives("/status", b"hello")
+    assert feeds.get(feed, folder, seconds=5).ahead == pytest.approx(0, abs=3)
+    assert feeds.get(feed, folder, seconds=5).ahead is None
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Wed, 25 Nov 2026 12:00:00", "Wed, 99 Nov 99999 12:00:00 GMT"]
+)
+def test_a_server_without_a_clock(web: Web, tmp_path: Path, date: str) -> None:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.date_time_string = lambda *_: date  # type: ignore[method-assign]
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    web.pages["/status"] = answer
+    assert feeds.get(web.feed("/status"), str(tmp_path), seconds=5).ahead is None
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,12 @@ def status(
     )
 
 
+def clocked(ahead: float, evidence: Evidence) -> Evidence:
+    """This computer's clock is so many seconds ahead of that of Apple's server."""
+    told = SystemStatus(SERVICES, (), computer_ahead=ahead)
+    return replace(evidence, apple=replace(evidence.apple, status=Seen(told, APPLE)))
+
+
 def event(kind: str, *, service: str = "iCloud Backup", **more: object) -> ServiceEvent:
     return ServiceEvent(service=service, kind=kind, **{"status": "ongoing", "started": ago(hours=5), **more})  # type: ignore[arg-type]
 
@@ -131,8 +137,14 @@ def restricted(evidence: Evidence = AILING, **settings: bool) -> Evidence:
     return replace(evidence, noted=replace(evidence.noted, settings=Seen(UserSettings(**settings), BACKUP)))
 
 
+NO_SYNC = {"Bookmarks": (), "Calendars": (), "Contacts": ("Gmail",), "Notes": ()}
+WEEKS_AGO = replace(BACKUP, date=ago(days=20))
 MANAGED = CloudConfiguration(supervised=True, organization="Example School")
 WITHOUT_SETTINGS = restricted()
+OLD_NOTES = replace(
+    phone(last_cloud_backup=usb(CloudDate(date=ago(days=60)))),
+    noted=replace(AILING.noted, notes=Seen(replace(SOUND_NOTES, windows=()), WEEKS_AGO)),
+)
 APPS = (
     AppSize("com.google.photos", "Google Photos", 10**8, 9 * GB),
     AppSize("com.example.game", "Game", 10**9, 4 * GB),
@@ -200,12 +212,37 @@ SCENARIOS = {
     "no account by error 210": Scenario(failed(210), "blocked", ("account",), (OLD,), fix=steps.SIGN_IN),
     "no account to be seen": Scenario(
         replace(
-            phone(find_my=usb(False), sync_sources=usb({"Contacts": ()})),
+            phone(find_my=usb(False), sync_sources=usb(NO_SYNC)),
             noted=replace(AILING.noted, accounts=Unseen("not in it")),
         ),
         "suspect",
         likely=(OLD, "account"),
         fix=steps.SIGN_IN,
+    ),
+    "no account to be seen, but only some of what syncs is told": Scenario(
+        replace(
+            phone(find_my=usb(False), sync_sources=usb({"Contacts": ()})),
+            noted=replace(AILING.noted, accounts=Unseen("not in it")),
+        ),
+        "suspect",
+        likely=(OLD,),
+    ),
+    "no account to be seen, and one weeks ago": Scenario(
+        replace(
+            phone(find_my=usb(False), sync_sources=usb(NO_SYNC)),
+            noted=replace(AILING.noted, accounts=Seen(Accounts(1, 3), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD, "account"),
+        fix=steps.SIGN_IN,
+    ),
+    "no account in a list of weeks ago": Scenario(
+        replace(
+            phone(find_my=Unseen("missing"), sync_sources=Unseen("missing")),
+            noted=replace(AILING.noted, accounts=Seen(Accounts(0, 1), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD,),
     ),
     "Find My off but contacts in iCloud": Scenario(phone(find_my=usb(False)), "suspect", likely=(OLD,)),
     "no iCloud account in the list": Scenario(
@@ -236,6 +273,15 @@ SCENARIOS = {
         likely=(OLD,),
         possible=("policy",),
     ),
+    "a profile, and restrictions that allowed it weeks ago": Scenario(
+        replace(
+            phone(profiles=usb((Profile("Wi-Fi at work", "Example", True),))),
+            noted=replace(AILING.noted, settings=Seen(UserSettings(allow_cloud_backup=True), WEEKS_AGO)),
+        ),
+        "suspect",
+        likely=(OLD,),
+        possible=("policy",),
+    ),
     "a profile, and restrictions that allow it": Scenario(
         phone(profiles=usb((Profile("Wi-Fi at work", "Example", True),))), "suspect", likely=(OLD,)
     ),
@@ -256,6 +302,13 @@ SCENARIOS = {
     ),
     "Apple had one last week": Scenario(
         status(event("Outage", status="resolved", ended=ago(days=7))), "suspect", likely=(OLD,)
+    ),
+    "Apple announces work on something beside it": Scenario(
+        status(
+            event("Maintenance", service="iCloud Drive", status="upcoming", ended=NOW + timedelta(hours=9))
+        ),
+        "suspect",
+        likely=(OLD,),
     ),
     "Apple has trouble with music": Scenario(
         status(event("Outage", service="Apple Music")), "suspect", likely=(OLD,)
@@ -321,6 +374,22 @@ SCENARIOS = {
         likely=(OLD, "icloud-storage"),
         possible=("apps",),
         fix=steps.APPS_OFF,
+    ),
+    "full weeks ago, and nothing free by what was said": Scenario(
+        said(noted(OLD_NOTES, errors=(error(303, hours=24 * 40),)), plan=50 * GB, used=int(49.9 * GB)),
+        "suspect",
+        likely=(OLD, "icloud-storage"),
+        possible=("history",),
+        fix=steps.DELETE_OLD_BACKUPS,
+    ),
+    "no network again and again, on Wi-Fi": Scenario(
+        failed(308, 300, 308), "suspect", likely=(OLD, "wifi", "network"), fix=steps.JOIN_WIFI
+    ),
+    "no network again and again, and no Wi-Fi": Scenario(
+        phone(failed(308, 308), wifi=usb(Wifi(connected=False))),
+        "suspect",
+        likely=(OLD, "wifi"),
+        fix=steps.JOIN_WIFI,
     ),
     "no Wi-Fi by error 308": Scenario(failed(308), "suspect", likely=(OLD, "wifi"), fix=steps.JOIN_WIFI),
     "no Wi-Fi now and then": Scenario(
@@ -443,6 +512,25 @@ SCENARIOS = {
     ),
     "the clock is off by more than a day": Scenario(
         phone(clock_offset=usb(-90_000.0)), "suspect", likely=(OLD, "clock"), fix=steps.CLOCK_AUTOMATIC
+    ),
+    "the clock is off by a day, but it is this computer's": Scenario(
+        clocked(-90_000.0, phone(clock_offset=usb(90_000.0))), "suspect", likely=(OLD,)
+    ),
+    "a backup of today, by a computer that is a day behind": Scenario(
+        clocked(
+            -90_000.0,
+            phone(
+                clock_offset=usb(90_000.0),
+                last_cloud_backup=usb(CloudDate(date=NOW + timedelta(hours=20), in_future=True)),
+            ),
+        ),
+        "unknown",
+    ),
+    "the clock is off by a day, and this computer's is right": Scenario(
+        clocked(0.7, phone(clock_offset=usb(90_000.0))),
+        "suspect",
+        likely=(OLD, "clock"),
+        fix=steps.CLOCK_AUTOMATIC,
     ),
     "the clock is off by a quarter": Scenario(
         phone(clock_offset=usb(900.0)), "suspect", likely=(OLD,), possible=("clock",)
@@ -936,3 +1024,35 @@ def test_notes_that_tell_nothing_of_attempts_prove_nothing() -> None:
     verdict = judge(noted(failure_count=None, state=None))
     for check in ("history", "network", "session", "app-data", "cloud-data"):
         assert verdict.finding(check).level is Level.UNSEEN, check
+
+
+def test_failures_that_may_be_of_local_backups_are_no_proof_that_all_is_well() -> None:
+    verdict = judge(noted(errors=errors(209, 209), is_cloud=False))
+    told = verdict.finding("history")
+    assert told.level is Level.UNSEEN
+    assert "2 failed attempts that may be local backups" in told.evidence[0].text
+    assert "`ibackup doctor --watch`" in told.steps[0].text
+    for check in ("network", "session", "app-data", "cloud-data", "backoff"):
+        assert verdict.finding(check).level is Level.UNSEEN, check
+    assert judge(noted(errors=errors(303), is_cloud=False)).finding("icloud-storage").level is Level.BLOCKER
+
+
+def test_a_phone_that_is_on_wifi_is_not_said_to_have_none() -> None:
+    title = judge(failed(308)).finding("wifi").title
+    assert title == "the phone had no network when it tried"
+    gone = phone(failed(308), wifi=usb(Wifi(connected=False)))
+    assert judge(gone).finding("wifi").title == "the phone has no Wi-Fi"
+
+
+def test_whose_clock_is_wrong_is_said_where_apples_server_tells() -> None:
+    off = phone(clock_offset=usb(90_000.0))
+    assert "see which is right" in judge(off).finding("clock").evidence[0].text
+    assert (
+        "Apple's server agrees with the computer"
+        in judge(clocked(0.7, off)).finding("clock").evidence[0].text
+    )
+    text = re.sub(r"\s+", " ", verdict_text(judge(clocked(-90_000.0, off))))
+    assert (
+        "set this computer's clock (this computer's own clock is 25 hours behind, by Apple's server)" in text
+    )
+    assert "Date & Time" not in text

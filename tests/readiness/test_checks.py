@@ -159,3 +159,21 @@ def test_a_store_that_is_not_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     gone = by_name(check_all(path, "darwin"))["store"]
     assert gone.state == "missing"
     assert "not mounted" in gone.text
+    (path / "store.json").write_text('{"schema": 99, "id": "x"}')
+    newer = by_name(check_all(path, "darwin"))["store"]
+    assert newer.state == "missing"
+    assert "newer ibackup" in newer.text
+
+
+@posix
+def test_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ibackup.store import Store
+
+    path = tmp_path / "store"
+    Store.open(path)
+    path.chmod(0o500)
+    if os.geteuid() == 0:  # whom no mode stops, but a disk that is mounted read-only
+        monkeypatch.setattr("ibackup.readiness.checking.os.access", lambda *_: False)
+    found = by_name(check_all(path, "darwin"))["store"]
+    assert found.state == "missing"
+    assert "cannot be written" in found.text

@@ -51,10 +51,17 @@ class Settings:
 
 @dataclass
 class App:
-    """One run of the program."""
+    """One run of the program.
+
+    Attributes:
+        settings: what the common options say, as soon as they are parsed.
+        command: its name, empty before it is known.
+        json_asked: whether ``--json`` stands on the command line, which is known before anything is parsed.
+    """
 
     settings: Settings = field(default_factory=Settings)
     command: str = ""
+    json_asked: bool = False
     _handlers: list[logging.Handler] | None = None
 
     @cached_property
@@ -355,6 +362,9 @@ _MAYBE = (
     "If the phone was asked already, it may have done it all the same: see `ibackup encryption status`, and keep the "
     "password that you chose."
 )
+_MAYBE_SWITCHED = (
+    "If the phone was asked already, it may have done it all the same: `ibackup icloud status` tells."
+)
 _AFTER = {
     "now": "Finished snapshots are untouched. What has arrived is kept: run `ibackup now` again, and it goes on from "
     "there.",
@@ -363,6 +373,10 @@ _AFTER = {
     "prune": "Some of the snapshots that were to go may be gone; the next prune or backup removes what is left.",
     "import": "The original was not changed; `ibackup list` shows whether it is in the store.",
     "to-finder": "Nothing was put there, and the snapshot was not changed.",
+    "setup": "What was written so far stays, and finished snapshots are untouched: run `ibackup setup` again, and it "
+    "goes on from there.",
+    "icloud on": _MAYBE_SWITCHED,
+    "icloud off": _MAYBE_SWITCHED,
     "encryption on": _MAYBE,
     "encryption off": _MAYBE,
     "encryption change": _MAYBE,

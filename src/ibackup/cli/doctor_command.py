@@ -181,12 +181,16 @@ def command(
 
 
 def _store(app: App) -> "Store | None":
-    """The store; None where there is none yet. One that was named has to be there."""
+    """The store; None where there is none yet, or none that can be read. One that was named has to be there."""
     try:
         return app.open_store()
-    except StoreMissing:
+    except UsageError:
+        raise
+    except IbackupError as error:
         if app.settings.store:
             raise
+        if not isinstance(error, StoreMissing) or error.why:  # why: it was used before, and is not mounted
+            app.reporter(Caution(f"No local backup is looked at. {error.message}", error.hint))
         return None
 
 

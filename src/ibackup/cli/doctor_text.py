@@ -307,16 +307,15 @@ def _unseen(verdict: Verdict) -> Iterator[str]:
     by_path: dict[str, list[str]] = {}
     case = verdict.case
     for finding in verdict.findings:
-        info = CHECKS[finding.id]
-        if finding.level is not Level.UNSEEN or not info.look or finding.id in _TOLD_OTHERWISE:
+        if finding.level is not Level.UNSEEN or not finding.steps or finding.id in _TOLD_OTHERWISE:
             continue
-        look = info.look.format(noun=case.noun)
+        look, place = finding.steps[0].text.format(noun=case.noun), finding.steps[0].place
         if finding.id == "history":
             why = finding.evidence[0].text if finding.evidence else ""
             look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"
         if finding.id == "icloud-storage" and isinstance(case.evidence.answers.plan, Seen):
             look = f"{look} ({finding.evidence[0].text})"
-        path = info.place.path(case.ios_version, case.noun) if info.place else ""
+        path = place.path(case.ios_version, case.noun) if place else ""
         by_path.setdefault(path or look, []).append(look if path else "")
     for path, looks in by_path.items():
         what = "; ".join(look for look in looks if look)

@@ -128,15 +128,17 @@ def _request(app: App, answers: CommandAnswers, wait: float, waits: float | None
 
 
 def store_if_any(app: App) -> "Store | None":
-    """The store that is meant, None when there never was one. Raises StoreMissing for one that is not mounted."""
-    from ibackup import config
+    """The store that is meant, None when there never was one.
+
+    Raises:
+        StoreMissing: it is not mounted, or of a newer version.
+    """
     from ibackup.errors import StoreMissing
-    from ibackup.store.known import KnownStores
 
     try:
         return app.open_store()
-    except StoreMissing:
-        if KnownStores().at(str(config.store_path(app.settings.store, app.config))):
+    except StoreMissing as error:
+        if error.why:  # there is none at all otherwise
             raise
         return None
 

@@ -88,7 +88,7 @@ def _text(state: "State", keychain: str, *, held: bool) -> str:
 
 def _setting(state: "State") -> str:
     if state.phone is None:
-        return "not connected, so its setting is not known"
+        return "not asked, so its setting is not known"
     if state.phone.will_encrypt is None:
         return "does not say whether it encrypts its backups"
     return "its backups are encrypted" if state.phone.will_encrypt else "its backups are not encrypted"

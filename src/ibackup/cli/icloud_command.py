@@ -1,5 +1,6 @@
 """``ibackup icloud``: the phone's own iCloud Backup switch."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -8,10 +9,11 @@ from ibackup.cli.common import App, ibackup_command, ibackup_group
 from ibackup.cli.encryption_answers import patience as usual_patience
 from ibackup.cli.encryption_answers import phone_options
 from ibackup.cli.output import printable, rfc3339, time_text, wrap
-from ibackup.errors import Interrupted, UsageError
+from ibackup.errors import IbackupError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from ibackup.device import PhoneFacts
+    from ibackup.store import Store
 
 _OFF_COSTS = (
     "The phone then makes no backups to iCloud any more, and iCloud deletes the last one after 180 days. Have a local "
@@ -31,7 +33,7 @@ def status(app: App, wait: float, patience: float | None) -> int:
     """Show whether iCloud Backup is switched on on the phone."""
     from ibackup.icloud import look
 
-    return _tell(app, look(app.udid, wait, usual_patience(patience), app.reporter), "")
+    return _tell(app, look(app.udid, wait, usual_patience(patience), app.reporter, store=_store(app)), "")
 
 
 @ibackup_command("on")
@@ -65,8 +67,15 @@ def _switch(app: App, yes: bool, wait: float, waits: float | None, *, on: bool) 
         click.echo(wrap(costs), err=True)
         if not click.confirm(f"Switch iCloud Backup {word}?", err=True):
             raise Interrupted("iCloud Backup stays as it is.", hint="Nothing was changed.")
-    facts = switch(app.udid, wait, usual_patience(waits), app.reporter, on=on)
+    facts = switch(app.udid, wait, usual_patience(waits), app.reporter, store=_store(app), on=on)
     return _tell(app, facts, word)
+
+
+def _store(app: App) -> "Store | None":
+    """The store, where there is one: these commands need none."""
+    with suppress(IbackupError):
+        return app.open_store()
+    return None
 
 
 def _tell(app: App, facts: "PhoneFacts", action: str) -> int:

@@ -100,12 +100,31 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _tell_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Answer ``--version``, which counts before all else; ``--json`` may stand before or after it."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    if ctx.ensure_object(App).json_asked:
+        head = {"event": "result", "schema": SCHEMA, "command": "", "exit_code": 0}
+        print_json(head | {"version": __version__})
+    else:
+        click.echo(f"ibackup, version {__version__}")
+    ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-@click.version_option(__version__, prog_name="ibackup")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 @common_options
 def cli() -> None:
     """Complete, proven local backups of your iPhone or iPad.
@@ -119,7 +138,7 @@ def run(args: Sequence[str]) -> int:
     # Without a log of our own nothing may fall through to logging's last resort, standard error.
     logging.getLogger("ibackup").addHandler(logging.NullHandler())
     as_json = "--json" in _before_double_dash(args)
-    app = App()
+    app = App(json_asked=as_json)
     try:
         try:
             code = cli.main(args=list(args), prog_name="ibackup", standalone_mode=False, obj=app)

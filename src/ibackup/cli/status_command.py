@@ -29,7 +29,8 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     """Tell whether the backups are fresh and good, one line a phone.
 
     No phone is needed. Exit code 30 means that a phone has no good backup within the limit, 4 that the newest one is
-    known to be damaged. What iCloud did is shown as the phone told it at its last backup here.
+    known to be damaged. What iCloud did is shown as the phone told it last: to a backup, the doctor or `ibackup
+    icloud`.
     """
     from ibackup.cli.status_text import headline, text
     from ibackup.overview import look

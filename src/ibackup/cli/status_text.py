@@ -93,6 +93,8 @@ def _cloud(phone: "PhoneStatus", now: datetime) -> str:
     cloud = phone.cloud
     if cloud.last is None or cloud.told is None:
         return "off" if cloud.enabled is False else "not told"
+    if cloud.enabled is False:
+        return f"off, {_date(cloud.last, now)}"
     return f"{_date(cloud.last, now)} ({_date(cloud.told, now)})"
 
 

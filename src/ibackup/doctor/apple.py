@@ -6,7 +6,7 @@ Shapes of both feeds are documented by those who read them, not by Apple: whatev
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from typing import TypeVar
@@ -79,7 +79,8 @@ def read_status(where: Feeds, folder: str) -> Fact[SystemStatus]:
     """What System Status says now. Never raises."""
     try:
         page = feeds.get(where.status, folder, seconds=_SECONDS)
-        return Seen(parse_status(page.body), Source("apple", page.fetched, "Apple's System Status"))
+        status = replace(parse_status(page.body), computer_ahead=page.ahead)
+        return Seen(status, Source("apple", page.fetched, "Apple's System Status"))
     except NotFetched as error:
         return Unseen(f"Apple's System Status: {error}")
     except ValueError:

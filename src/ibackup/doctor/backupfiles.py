@@ -32,6 +32,10 @@ USER_SETTINGS = "Library/UserConfigurationProfiles/EffectiveUserSettings.plist"
 ACCOUNTS = "Library/Accounts/Accounts3.sqlite"
 NETWORKS = "com.apple.wifi.known-networks.plist"
 
+_ELSEWHERE = (
+    "watch an attempt (`ibackup doctor --watch`), or have the phone make a sysdiagnose (`ibackup doctor "
+    "--from-sysdiagnose FILE`)"
+)
 _SHOWN_FILES = 10
 _VIDEOS = (".mov", ".mp4", ".m4v", ".avi", ".3gp")
 _ATTACHMENTS = ("Library/SMS/Attachments/", "Library/Messages/Attachments/", "Message/Media/")
@@ -134,15 +138,15 @@ def _fact(
     limit: int,
     parse: Callable[[bytes], T],
 ) -> Fact[T]:
-    why = f"the backup does not hold {path.rpartition('/')[2]}"
+    why, mend = f"the backup does not hold {path.rpartition('/')[2]}", _ELSEWHERE
     for domain in domains:
         try:
             data = _read(backup, domain, path, limit)
             if data is not None:
                 return Seen(parse(data), source)
         except (IbackupError, OSError) as error:
-            why = f"{path.rpartition('/')[2]} in the backup cannot be read ({_reason(error)})"
-    return Unseen(why)
+            why, mend = f"{path.rpartition('/')[2]} in the backup cannot be read ({_reason(error)})", ""
+    return Unseen(why, mend)
 
 
 def _read(backup: Backup, domain: str, path: str, limit: int) -> bytes | None:

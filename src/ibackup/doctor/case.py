@@ -102,7 +102,18 @@ class Case:
         told = notes is not None and (
             bool(notes.errors) or notes.state is not None or notes.failure_count is not None
         )
-        return told and not self.notes_stale
+        return told and not self.notes_stale and not self.of_either_kind
+
+    @cached_property
+    def of_either_kind(self) -> int:
+        """How many of the noted errors since the last success may be a local backup's, and so count for nothing."""
+        notes = self.notes
+        if notes is None:
+            return 0
+        return sum(
+            bool(error.code) and self._is_newer(error.date) and self._is_local(notes, error)
+            for error in notes.errors
+        )
 
     def is_stale(self, source: Source | None) -> bool:
         """Whether what a file says is too old to judge today by."""
@@ -164,6 +175,16 @@ class Case:
         cloud = self.evidence.phone.last_cloud_backup.get()
         wrong = offset is not None and abs(offset) > self.limits.clock_wrong.total_seconds()
         return not wrong and not (cloud and cloud.in_future)
+
+    @property
+    def clock_doubt(self) -> str:
+        """Why this computer's own clock is not to be judged by, part of a sentence; empty where nothing says so."""
+        status = self.evidence.apple.status.get()
+        ahead = status.computer_ahead if status else None
+        if ahead is None or abs(ahead) <= self.limits.clock_note.total_seconds():
+            return ""
+        way = "ahead" if ahead > 0 else "behind"
+        return f"this computer's own clock is {wording.lasting(abs(ahead))} {way}, by Apple's server"
 
     @property
     def first_pending(self) -> bool:

@@ -266,7 +266,8 @@ _CHECKS = (
         question="Is the clock right?",
         explains="A clock that is off by a day makes secure connections fail and lets the phone think that a "
         "backup lies in the future.",
-        signals="the phone's clock against this computer's, a last backup in the future",
+        signals="the phone's clock against this computer's, and that against Apple's server; a last backup in the "
+        "future",
         fine="clock",
         look="the date and time",
         place=Place.CLOCK,

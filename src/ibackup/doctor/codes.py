@@ -159,7 +159,7 @@ _URLS: dict[int, Meaning] = {
     range(-1206, -1199),
     replace(_NETWORK, words="no secure connection (a wrong clock, or a network that looks into it)"),
 )
-_COCOAS: dict[int, Meaning] = {640: _PHONE_FULL, 4097: _HELPER, 4099: _HELPER}
+_COCOAS: dict[int, Meaning] = {640: _PHONE_FULL} | dict.fromkeys(range(4096, 4225), _HELPER)
 _POSIXES: dict[int, Meaning] = {28: _PHONE_FULL}
 
 _DOMAINS: dict[str, dict[int, Meaning]] = {

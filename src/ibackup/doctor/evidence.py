@@ -28,6 +28,7 @@ from ibackup.doctor.seen import NOT_ASKED, Fact, Seen, Source, SourceKind, T_co,
 
 __all__ = [
     "NOT_ASKED",
+    "SYNC_CLASSES",
     "Accounts",
     "Answers",
     "AppSize",
@@ -72,6 +73,10 @@ __all__ = [
 ]
 
 # -- the phone over USB -------------------------------------------------------------------------------------
+
+
+SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
+"""What a phone tells of with whom it syncs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,10 +261,17 @@ class ServiceEvent:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """Apple's System Status: every service it lists, and the events of each."""
+    """Apple's System Status.
+
+    Attributes:
+        services: every one that it lists.
+        events: of each of them.
+        computer_ahead: seconds by which this computer's clock was ahead of Apple's server's; None: not told.
+    """
 
     services: tuple[str, ...]
     events: tuple[ServiceEvent, ...]
+    computer_ahead: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,19 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from typing import IO
 
 from ibackup import __version__
 
 KEPT_SECONDS = 3600.0
+_CLOCK_SECONDS = 120.0
 _SCHEMA = 1
 _CHUNK = 64 << 10
+_OUT_OF_DATE = (9, 10)  # OpenSSL: not valid yet, expired
 
 
 class NotFetched(Exception):
@@ -31,10 +34,17 @@ class NotFetched(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, and when it was fetched."""
+    """A page.
+
+    Attributes:
+        body: what it says.
+        fetched: when, by this computer's clock.
+        ahead: seconds by which that clock was ahead of the server's; None where it is not known, as from the cache.
+    """
 
     body: bytes
     fetched: datetime
+    ahead: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,12 @@ def get(feed: Feed, folder: str, *, seconds: float) -> Page:
     kept = _kept(path, feed)
     if kept is not None:
         return kept
-    page = Page(_fetch(feed, seconds), datetime.now(UTC))
-    with contextlib.suppress(OSError):
-        _keep(path, feed, page)
+    page = _fetch(feed, seconds)
+    if (
+        page.ahead is None or abs(page.ahead) < _CLOCK_SECONDS
+    ):  # with a wrong clock its age cannot be told later
+        with contextlib.suppress(OSError):
+            _keep(path, feed, page)
     return page
 
 
@@ -97,14 +110,15 @@ class _HttpsAlone(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-def _fetch(feed: Feed, seconds: float) -> bytes:
+def _fetch(feed: Feed, seconds: float) -> Page:
     end = time.monotonic() + seconds
     context = ssl.create_default_context(cadata=feed.roots or None)
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _HttpsAlone())
     request = urllib.request.Request(feed.url, headers={"User-Agent": f"ibackup/{__version__}"})  # noqa: S310
     try:
         with opener.open(request, timeout=seconds) as answer:
-            return _body(answer, feed.limit, end)
+            now = datetime.now(UTC)
+            return Page(_body(answer, feed.limit, end), now, _ahead(answer.headers, now))
     except urllib.error.HTTPError as error:
         with error:
             raise NotFetched(f"the server answered {error.code}") from None
@@ -112,6 +126,16 @@ def _fetch(feed: Feed, seconds: float) -> bytes:
         raise NotFetched(_reason(error.reason)) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotFetched(_reason(error)) from None
+
+
+def _ahead(headers: Message, now: datetime) -> float | None:
+    """By the answer's Date, and the Age that a cache on the way adds for the time it has kept it."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+        age = int(headers.get("Age", "0"))
+        return (now - date).total_seconds() - age
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        return None
 
 
 def _body(answer: http.client.HTTPResponse, limit: int, end: float) -> bytes:
@@ -127,6 +151,8 @@ def _body(answer: http.client.HTTPResponse, limit: int, end: float) -> bytes:
 
 def _reason(error: object) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _OUT_OF_DATE:
+            return "its certificate is not valid on the date that this computer's clock shows"
         return "its certificate could not be verified"
     if isinstance(error, TimeoutError):
         return "it did not answer in time"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from ibackup.config import same_udid
-from ibackup.device import Phone, open_phone
+from ibackup.device import Phone, PhoneFacts, open_phone
 from ibackup.doctor import apple, feeds, sysdiagnose, usb
 from ibackup.doctor.backupfiles import backup_date, read_notes, read_settings_values, read_sizes
 from ibackup.doctor.evidence import (
@@ -48,6 +48,7 @@ PasswordSource = Callable[[str], str | None]
 _APPLE_SECONDS = 11.0
 _ENCRYPTED = "the {label} is encrypted, and its password is not known (--password-file)"
 _WRONG = "the {label} is encrypted, and the password does not open it"
+_UNLOCK_IT = "give its password: `ibackup doctor --password-file FILE`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ def gather(request: Request, observe: Observer = ignore, heard: Heard = lambda _
             asking_apple.about(phone.facts.product_type)
             observe(PhaseStarted("check", f"Asking the {phone.facts.noun} about iCloud Backup."))
             from_phone, usb_source = usb.read_phone(phone)
+            _keep(request.store, phone.facts)
         kept = _newest_snapshot(request, udid)
         from_backup = _read_backup(request, given, kept, opened, observe)
         noted = from_backup.noted
@@ -166,6 +168,12 @@ def _connect(
     except IbackupError as error:
         return None, error
     return opened.enter_context(phone), None
+
+
+def _keep(store: Store | None, facts: PhoneFacts) -> None:
+    """What the phone told of iCloud, for `ibackup status`."""
+    if store is not None:
+        store.remember(facts.udid, facts.name, facts.cloud_backup_enabled, facts.last_cloud_backup)
 
 
 def _watched(
@@ -264,13 +272,14 @@ def _read_backup(
 
 
 def _from(backup: Backup, source: Source, request: Request, observe: Observer) -> _FromBackup:
+    mend = _UNLOCK_IT
     try:
         why = _unlock(backup, source.label, request.password, observe)
     except FormatError as error:
-        why = f"the {source.label} cannot be read ({error.flaw})"
+        why, mend = f"the {source.label} cannot be read ({error.flaw})", ""
     identity = _identity_of(backup)
     if why:
-        return _FromBackup(_all_unseen(why), PhoneEvidence(identity=identity))
+        return _FromBackup(_all_unseen(why, mend), PhoneEvidence(identity=identity))
     observe(PhaseStarted("check", f"Reading the {source.label}."))
     noted = replace(read_notes(backup, source), sizes=read_sizes(backup, source))
     phone = PhoneEvidence(identity=identity)
@@ -324,8 +333,8 @@ def _backup_source(date: datetime) -> Source:
     return Source("backup", date, f"local backup of {day.day} {day:%B %Y}")
 
 
-def _all_unseen(why: str) -> NotedEvidence:
-    unseen = Unseen(why)
+def _all_unseen(why: str, mend: str = "") -> NotedEvidence:
+    unseen = Unseen(why, mend)
     return NotedEvidence(notes=unseen, settings=unseen, accounts=unseen, networks=unseen, sizes=unseen)
 
 

@@ -39,9 +39,15 @@ class Seen(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A value that could not be seen; ``why`` is part of a sentence: "the phone does not tell it"."""
+    """A value that could not be seen.
+
+    Attributes:
+        why: part of a sentence: "the phone does not tell it".
+        mend: what would let it be seen, where that is not what usually does.
+    """
 
     why: str
+    mend: str = ""
 
     def get(self) -> None:
         """None."""

@@ -182,12 +182,14 @@ NAMED_APP_OFF = Step(
     "its data is not in the iCloud backup until you switch it on again.",
     place=Place.APPS,
     disruption=3,
+    risky=True,
 )
 HALVE_APPS = Step(
     text="Find the app by halves: switch off one half of the list, tap Back Up Now; if it fails still, the "
     "other half. Switch all others on again at the end.",
     place=Place.APPS,
     disruption=3,
+    risky=True,
 )
 LONG_RUN = Step(
     text="Give it one long run: a fast Wi-Fi, the charger, Back Up Now, and a night or two. It goes on where "

@@ -15,6 +15,7 @@ from ibackup.device.facts import BATTERY_DOMAIN, DISK_DOMAIN, PhoneFacts
 from ibackup.device.inquiries import StartsServices
 from ibackup.device.values import Values
 from ibackup.doctor.evidence import (
+    SYNC_CLASSES,
     AppSize,
     Battery,
     CloudConfiguration,
@@ -45,7 +46,6 @@ LABEL = "the phone over USB"
 WHOLE_SECONDS = 16.0  # connecting before that takes some, too
 _REQUEST_SECONDS = 5.0  # for each of lockdown's answers
 _SERVICE_SECONDS = 3.0
-_SYNC_CLASSES = ("Bookmarks", "Calendars", "Contacts", "Notes")
 _NOT_TOLD = Unseen("the phone does not tell it")
 _NO_TIME = Unseen("the phone took too long with its other answers")
 _CRASHES = ("backupd", "cloudd")
@@ -219,7 +219,7 @@ def _clock_offset(phone: AskablePhone) -> float | None:
 
 def _sync_sources(domain: Values) -> Mapping[str, tuple[str, ...]] | None:
     found: dict[str, tuple[str, ...]] = {}
-    for name in _SYNC_CLASSES:
+    for name in SYNC_CLASSES:
         item = values.mapping(domain.get(name))
         if item is not None:
             sources = values.sequence(item.get("Sources"))[:20]

@@ -42,25 +42,24 @@ def look(
     """Look at the phone, if it is there, and at its newest snapshot.
 
     Raises:
-        NoPhone: it is not connected, and nothing is known of it here.
+        NoPhone, PersonNeeded, …: it cannot be asked, and nothing is known of it here.
         UsageError: several are meant.
     """
     observe(PhaseStarted("find", "Looking for the phone."))
-    phone, missing = None, None
+    phone: PhoneFacts | None = None
+    trouble: IbackupError | None = None
     try:
         with open_phone(udid, wait=wait, patience=patience, observer=observe) as found:
             phone = found.facts
-    except NoPhone as error:
-        missing = error
     except UsageError:
         raise
     except IbackupError as error:
-        observe(Caution(f"The phone could not be asked. {error.message}", error.hint))
+        trouble = error
     folder = _folder(store, phone.udid if phone is not None else udid)
-    if phone is None and folder is None:
-        raise missing or NoPhone(
-            "No phone answers, and no snapshot of one is here.", hint="Connect it and try again."
-        )
+    if trouble is not None and folder is None:
+        raise trouble
+    if trouble is not None and not isinstance(trouble, NoPhone):
+        observe(Caution(f"The phone could not be asked. {trouble.message}", trouble.hint))
     newest = folder.newest() if folder is not None else None
     known = phone.udid if phone is not None else (folder.udid if folder is not None else "")
     had, opens = _try(newest, password, observe)

@@ -1,6 +1,7 @@
 """All the checks of this system, in the order in which things depend on each other."""
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,9 +86,11 @@ def _store(path: Path) -> Check:
     try:
         found = Store.open(path, create=False)
     except StoreMissing as error:
-        if "not mounted" in error.what:
-            return Check("store", "missing", error.message)
+        if error.why:  # one that was used before is not mounted, or is of a newer version
+            return Check("store", "missing", f"{error.message} {error.hint}".strip())
         return Check("store", "good", f"The first backup makes the store {str(path)!r}.")
     except IbackupError as error:
         return Check("store", "missing", f"{error.message} {error.hint}".strip())
+    if not os.access(found.path, os.W_OK):
+        return Check("store", "missing", f"The store {found.path!r} cannot be written by you, or at all.")
     return Check("store", "good", f"The store is {found.path!r}.")

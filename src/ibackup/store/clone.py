@@ -180,8 +180,8 @@ class _Clone:
         return NoLinks(
             "This file system can share no files between snapshots: it has neither reflinks nor hard links.",
             why=f"A second snapshot would take its full size: about {needed:,} bytes; {free:,} are free.",
-            hint="Give --copies to have every snapshot take its full size, or move the store to a disk formatted "
-            "as ext4, XFS, btrfs, APFS or NTFS.",
+            hint="`ibackup now --copies`, once, has every snapshot take its full size from then on; or move the store "
+            "to a disk formatted as ext4, XFS, btrfs, APFS or NTFS.",
         )
 
     # -- the pass -------------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ import shlex
 import stat
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Self
 
-from ibackup.errors import DamageFound, ProtocolBroken, StoreMissing, UsageError
+from ibackup.errors import DamageFound, IbackupError, ProtocolBroken, StoreMissing, UsageError
 from ibackup.events import Caution, Observer, ignore
 from ibackup.store import durable, places
 from ibackup.store.known import KnownStores
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records import Record, RecordFlaw
+from ibackup.store.seen import Seen
 from ibackup.store.snapshot import META_NAME, Snapshot
 from ibackup.store.trouble import telling
 from ibackup.store.udids import is_udid, same
@@ -121,6 +123,16 @@ class Store:
             with telling(f"The store {self.path!r} cannot be written."):
                 durable.write_file(os.path.join(self.path, STORE_NAME), Record(members).render())
 
+    def remember(
+        self, udid: str, name: str | None, cloud_backup: bool | None, last_cloud_backup: datetime | None
+    ) -> None:
+        """Keep what a phone tells now, where it has a folder here; that this cannot be done stops nothing."""
+        with contextlib.suppress(IbackupError):
+            folder = self.phone(udid)
+            if os.path.isdir(folder.path):
+                with folder.lock():
+                    folder.remember(Seen.told(name, cloud_backup, last_cloud_backup, datetime.now(UTC)))
+
     def phones(self) -> list[PhoneFolder]:
         """The phones that have a folder here, in order of UDID."""
         with telling(f"The store {self.path!r} could not be listed."), os.scandir(self.path) as entries:
@@ -219,7 +231,7 @@ def _reading(path: str) -> Iterator[None]:
         except RecordFlaw as flaw:
             raise DamageFound(
                 f"{os.path.join(path, STORE_NAME)!r} is damaged: it {flaw}.",
-                hint="The snapshots are not affected. Run the command again with --new-store to write it anew.",
+                hint=f"The snapshots are not affected. `{_anew(path)}` writes it anew.",
             ) from None
 
 
@@ -249,8 +261,13 @@ def _not_mounted(path: str) -> StoreMissing:
     return StoreMissing(
         f"The store {path!r} is not mounted.",
         why="It was used before, and its store.json is not there now.",
-        hint="Connect its disk or mount its share. To begin a new, empty store there, give --new-store.",
+        hint=f"Connect its disk or mount its share. To begin a new, empty store there: `{_anew(path)}`.",
     )
+
+
+def _anew(path: str) -> str:
+    """The command that makes a store anew; most of those that miss one have no --new-store themselves."""
+    return f"ibackup now --new-store --store {shlex.quote(path)}"
 
 
 def _create(path: str, known: KnownStores, *, new_store: bool) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ibackup.doctor import steps
 from ibackup.doctor.case import Case
 from ibackup.doctor.checks.making import fine, found, said, surer, unless_known, unseen, why
-from ibackup.doctor.evidence import Seen
+from ibackup.doctor.evidence import SYNC_CLASSES, Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 
 
@@ -53,7 +53,7 @@ def account(case: Case) -> Finding:
     )
     if isinstance(sync, Seen) and with_icloud:
         return fine("account", said(sync, "Contacts or calendars sync with iCloud."))
-    if isinstance(accounts, Seen):
+    if isinstance(accounts, Seen) and not case.is_stale(accounts.source):
         if accounts.value.icloud:
             return fine(
                 "account", said(accounts, f"iCloud accounts on this {case.noun}: {accounts.value.icloud}.")
@@ -62,7 +62,8 @@ def account(case: Case) -> Finding:
         return found(
             "account", Level.LIKELY, "no Apple Account seems to be signed in", [said(accounts, text)]
         )
-    if isinstance(find_my, Seen) and isinstance(sync, Seen):
+    # A class that is not told may be the one that syncs.
+    if isinstance(find_my, Seen) and isinstance(sync, Seen) and len(sync.value) == len(SYNC_CLASSES):
         texts = [said(find_my, "Find My is off."), said(sync, "Nothing syncs with iCloud.")]
         return found("account", Level.LIKELY, "no Apple Account seems to be signed in", texts)
     return unseen("account", why(find_my) or "Find My is off, which says little")
@@ -92,7 +93,8 @@ def policy(case: Case) -> Finding:
             steps=_policy_steps(case),
             stands=bool(errors) or live,
         )
-    if isinstance(settings, Seen) and settings.value.allow_cloud_backup:
+    allowed = isinstance(settings, Seen) and settings.value.allow_cloud_backup is True
+    if isinstance(settings, Seen) and allowed and not case.is_stale(settings.source):
         return fine("policy", said(settings, f"The {case.noun}'s restrictions allow iCloud Backup."))
     if managed:
         switch = case.evidence.phone.toggle.get()

@@ -1,6 +1,7 @@
 """Apple's side, and what is stored there: C02, C28; and an attempt that was watched: C23."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from ibackup.doctor import steps, wording
 from ibackup.doctor.case import Case
@@ -59,7 +60,7 @@ def _events(case: Case, events: tuple[ServiceEvent, ...]) -> Iterator[tuple[Leve
             yield level, f"Apple reports for {event.service}: {event.kind}{since}."
         elif event.status == "upcoming" and main:
             yield Level.POSSIBLE, f"Apple announces for {event.service}: {event.kind}."
-        elif event.ended and case.now - event.ended <= case.limits.resolved_recent:
+        elif event.ended and timedelta(0) <= case.now - event.ended <= case.limits.resolved_recent:
             yield (
                 Level.POSSIBLE,
                 f"Apple had trouble with {event.service} until {wording.when(event.ended, case.now)}.",

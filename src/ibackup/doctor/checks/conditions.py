@@ -47,6 +47,8 @@ def wifi(case: Case) -> Finding:
         title = (
             "the phone has no Wi-Fi" if level is not Level.POSSIBLE else "the phone is perhaps not on Wi-Fi"
         )
+        if isinstance(now, Seen) and now.value.connected:
+            title = "the phone had no network when it tried"
         return found("wifi", level, title, texts, stands=bool(errors))
     return unseen("wifi", why(now))
 

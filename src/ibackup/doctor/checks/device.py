@@ -4,7 +4,7 @@ import re
 
 from ibackup.doctor import steps, wording
 from ibackup.doctor.case import Case
-from ibackup.doctor.checks.making import fine, found, said, surer, unless_known, unseen, why
+from ibackup.doctor.checks.making import fine, found, said, set_clock, surer, unless_known, unseen, why
 from ibackup.doctor.checks.network import has_tls_errors
 from ibackup.doctor.evidence import Seen, Unseen
 from ibackup.doctor.finding import Finding, Level, Said, Step
@@ -105,14 +105,17 @@ def clock(case: Case) -> Finding:
     )
     level: Level | None = None
     texts: list[Said] = []
+    status = case.evidence.apple.status.get()
+    compared = status is not None and status.computer_ahead is not None
+    heard = isinstance(log, Seen) and log.value.clock_ahead
+    if case.clock_doubt and not heard:
+        return unseen("clock", case.clock_doubt, set_clock(case))
     if isinstance(offset, Seen):
         off = abs(offset.value)
         if off > limits.clock_note.total_seconds():
             way = "ahead of" if offset.value > 0 else "behind"
-            text = (
-                f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; see which is "
-                f"right."
-            )
+            known = "Apple's server agrees with the computer" if compared else "see which is right"
+            text = f"The {case.noun}'s clock is {wording.lasting(off)} {way} this computer's; {known}."
             texts.append(said(offset, text))
             day_off = off > limits.clock_wrong.total_seconds()
             level = Level.LIKELY if day_off or has_tls_errors(case) else Level.POSSIBLE

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ibackup.doctor import steps, wording
 from ibackup.doctor.case import Case
-from ibackup.doctor.checks.making import fine, found, said, surer, unseen, why
+from ibackup.doctor.checks.making import fine, found, said, set_clock, surer, unseen, why
 from ibackup.doctor.evidence import Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
 
@@ -16,6 +16,8 @@ def last_success(case: Case) -> Finding:
     """C03: when did it last succeed?"""
     cloud = case.evidence.phone.last_cloud_backup
     if isinstance(cloud, Seen) and cloud.value.in_future and cloud.value.date:
+        if case.clock_doubt:
+            return unseen("last-success", case.clock_doubt, set_clock(case))
         text = f"The date of the last iCloud backup lies in the future: {wording.day(cloud.value.date)}."
         return found(
             "last-success", Level.POSSIBLE, "the date of the last backup is wrong", [said(cloud, text)]
@@ -73,11 +75,15 @@ def history(case: Case) -> Finding:
     newest, notes = case.newest, case.evidence.noted.notes
     if newest is None:
         if not isinstance(notes, Seen):
-            return unseen("history", why(notes))
+            return unseen("history", notes.why, notes.mend)
         if case.notes_stale:
             return unseen(
                 "history", f"the newest notes are of {wording.day(notes.source.date)}, too old to judge by"
             )
+        if case.of_either_kind:
+            failed = wording.several(case.of_either_kind, "failed attempt")
+            why = f"the {notes.source.label} tells of {failed} that may be local backups"
+            return unseen("history", why, "watch an attempt: `ibackup doctor --watch`")
         if not case.attempts_known:
             return unseen("history", f"the {notes.source.label} tells nothing of attempts")
         return fine("history", said(notes, "No failed attempt is noted since the last success."))

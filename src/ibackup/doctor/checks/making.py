@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ibackup.doctor.case import Case
 from ibackup.doctor.catalog import CHECKS
 from ibackup.doctor.evidence import Fact, Seen, T_co, Unseen
 from ibackup.doctor.finding import RANK, Finding, Level, Said, Step
@@ -34,11 +35,17 @@ def fine(check: str, *said: Said) -> Finding:
     return Finding(id=check, level=Level.FINE, title=CHECKS[check].fine, evidence=said)
 
 
-def unseen(check: str, why: str) -> Finding:
-    """It cannot be seen from here; where it can be looked at is its only step."""
+def unseen(check: str, why: str, mend: str = "") -> Finding:
+    """It cannot be seen from here; where it can be looked at, or what mends that, is its only step."""
     info = CHECKS[check]
-    look = (Step(text=info.look, place=info.place, removes=False),) if info.look else ()
-    return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=look)
+    look, place = (mend, None) if mend else (info.look, info.place)
+    steps = (Step(text=look, place=place, removes=False),) if look else ()
+    return Finding(id=check, level=Level.UNSEEN, title=info.question, evidence=(Said(why),), steps=steps)
+
+
+def set_clock(case: Case) -> str:
+    """What to do when this computer's clock is wrong, by which then nothing can be judged."""
+    return f"set this computer's clock ({case.clock_doubt}), then run `ibackup doctor` again"
 
 
 def unless_known(check: str, *facts: Fact[object]) -> Finding:

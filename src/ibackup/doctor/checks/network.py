@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ibackup.doctor import codes, steps, wording
-from ibackup.doctor.case import Case
+from ibackup.doctor.case import Case, Counted
 from ibackup.doctor.checks.making import fine, found, said, surer, unseen, why
 from ibackup.doctor.evidence import Seen
 from ibackup.doctor.finding import Finding, Level, Said, Step
@@ -12,6 +12,8 @@ from ibackup.doctor.finding import Finding, Level, Said, Step
 def network(case: Case) -> Finding:
     """C13: is the Wi-Fi restricted, slow or unstable?"""
     level, errors = case.by_codes("network")
+    if offline := _offline_on_wifi(case):
+        errors = (*errors, *(case.error_said(each) for each in offline))
     level = surer(level, _repeated(case))
     signs = list(_signs(case))
     if signs:
@@ -37,11 +39,21 @@ def network(case: Case) -> Finding:
 
 def _repeated(case: Case) -> Level | None:
     """Several network errors, whatever their numbers, when the newest is one of them."""
-    newest = case.newest
-    count = sum(each.in_a_row for each in case.counted if each.meaning.check == "network" and not each.stale)
-    if newest and newest.meaning.check == "network" and count >= case.limits.network_errors:
+    failed = [each for each in case.counted if each.meaning.check == "network" and not each.stale]
+    failed += _offline_on_wifi(case)
+    count = sum(each.in_a_row for each in failed)
+    if case.newest in failed and count >= case.limits.network_errors:
         return Level.LIKELY
     return None
+
+
+def _offline_on_wifi(case: Case) -> list[Counted]:
+    """Errors for want of a network, come again and again, of a phone that is on Wi-Fi: that leads nowhere then."""
+    now = case.evidence.phone.wifi
+    if not (isinstance(now, Seen) and now.value.connected):
+        return []
+    failed = [each for each in case.counted if each.meaning.check == "wifi" and not each.stale]
+    return failed if sum(each.in_a_row for each in failed) >= case.limits.network_errors else []
 
 
 def _signs(case: Case) -> Iterator[tuple[Said, Step]]:

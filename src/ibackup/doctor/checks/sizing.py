@@ -18,7 +18,8 @@ def icloud_storage(case: Case) -> Finding:
     level, errors = case.by_codes("icloud-storage")
     by_size, texts = _against_plan(case)
     chosen = _storage_steps(case)
-    if level:
+    # An error of weeks ago makes what is seen today no less sure.
+    if level and not (level is Level.POSSIBLE and by_size is Level.LIKELY):
         title = "iCloud storage is full" if level is Level.BLOCKER else "iCloud storage is probably full"
         return found("icloud-storage", level, title, [*errors, *texts], steps=chosen, stands=True)
     stated = isinstance(case.evidence.answers.plan, Seen)
@@ -29,7 +30,7 @@ def icloud_storage(case: Case) -> Finding:
         title = "the backup does not fit into iCloud" if sure else "the backup may not fit into iCloud"
         if not stated:
             title += ", unless a bigger plan than the free 5 GB is in use"
-        return found("icloud-storage", by_size, title, texts, steps=chosen, guess=True)
+        return found("icloud-storage", by_size, title, [*errors, *texts], steps=chosen, guess=True)
     if by_size is Level.FINE:
         return fine("icloud-storage", *texts)
     told = texts[0].text.rstrip(".") if stated and texts else "how full iCloud is cannot be read over a cable"
