@@ -171,6 +171,11 @@ class TestFiles:
         found = events(said("files", minted.folder, "--json")[1])
         assert len(of(found, "finding")) == found[-1]["findings"] == 1
 
+    def test_a_damaged_row_does_not_steer_the_terminal(self, said: Run, mint: Mint) -> None:
+        minted = mint(None)
+        minted.edit_database(lambda db: db.execute("UPDATE Files SET flags = 'a\r\x1b[2Jb' WHERE flags = 4"))
+        assert r"its flags are a\r\x1b[2Jb, not 1" in said("files", minted.folder)[1]
+
     @pytest.mark.parametrize("mode", [-1, 1 << 40, (1 << 64) - 1])
     def test_a_mode_that_no_file_has(self, said: Run, mint: Mint, mode: int) -> None:
         minted = mint(None, specs=[Spec("HomeDomain", "a", b"x")])
