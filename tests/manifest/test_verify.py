@@ -28,7 +28,7 @@ from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import SealDamaged
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.verify import check_manifest, verify
-from support.minted import CLASS, Mint, Minted, Spec, encrypt, sqlite_bytes
+from support.minted import CLASS, Mint, Minted, Spec, encrypt, sqlite_bytes, tlv
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
 PASSWORD = "geheim"
@@ -309,10 +309,14 @@ def test_rows_are_counted_alike(mint: Mint, level: Level) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("size", [-1, -(1 << 63), 1 << 62])
+@pytest.mark.parametrize("size", [-1, -17, -(1 << 63), 1 << 62, (1 << 64) - 2, (1 << 64) - 1])
 def test_a_size_that_no_file_has(mint: Mint, size: int, level: Level) -> None:
     made = mint(specs=[Spec(*PHOTO, content=b"x" * 100, size=size)])
     assert kinds(run(made, level)[0]) == [("size-differs", True, PHOTO[1])]
+    made = mint(PASSWORD, specs=[Spec(*PHOTO, content=b"x" * 100, size=size)])
+    assert kinds(run(made, level)[0]) == [
+        ("size-differs", False, PHOTO[1])
+    ]  # its padding says that it is whole
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -573,7 +577,20 @@ def test_a_keybag_that_was_cut(mint: Mint) -> None:
 def test_a_manifest_key_that_is_damaged(mint: Mint) -> None:
     made = mint(PASSWORD)
     change_keybag(made, class_flaw(4))
-    assert kinds(run(made, Level.QUICK)[0]) == [("manifest-damaged", True, "Manifest.db")]
+    findings = run(made, Level.QUICK)[0]
+    assert kinds(findings) == [("manifest-damaged", True, "Manifest.db")]
+    assert findings[0].found == (
+        "The backup's list of files cannot be opened. The key of protection class 4 is damaged."
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("count", [0, 4_000_000_000])
+def test_a_keybag_that_asks_for_too_many_rounds(mint: Mint, count: int, level: Level) -> None:
+    """No password can be tried then, so that asking for one would be wrong."""
+    made = mint(PASSWORD)
+    change_keybag(made, lambda bag: bag.replace(tlv("DPIC", 50), tlv("DPIC", count)))
+    assert kinds(run(made, level, locked=True)[0]) == [("keybag-damaged", True, "Manifest.plist")]
 
 
 # -- databases ------------------------------------------------------------------------------------------------
@@ -906,6 +923,22 @@ def test_check_manifest_of_a_damaged_one(mint: Mint) -> None:
     os.truncate(made.folder / "Manifest.db", 4096)
     with Backup.open(made.folder) as backup:
         assert K.MANIFEST_DAMAGED in {finding.kind for finding in check_manifest(backup, sizes_of(made))}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("era", ["10.2", "mbdb"])
+def test_a_manifest_that_lists_nothing(mint: Mint, era: str, level: Level) -> None:
+    made = mint(era=era)
+    if era == "mbdb":
+        os.truncate(made.folder / "Manifest.mbdb", 6)
+    else:
+        made.edit_database(lambda db: db.execute("DELETE FROM Files"))
+    damage = [finding for finding in run(made, level)[0] if finding.is_damage]
+    assert [(finding.kind, finding.found) for finding in damage] == [
+        (K.MANIFEST_DAMAGED, "it lists no file at all")
+    ]
+    with Backup.open(made.folder) as backup:
+        assert [finding.kind for finding in check_manifest(backup, sizes_of(made))] == [K.MANIFEST_DAMAGED]
 
 
 def test_empty_files_may_be_stored_in_two_ways(mint: Mint) -> None:

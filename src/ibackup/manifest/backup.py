@@ -383,7 +383,10 @@ class Backup:
                     raise
                 flaw = f"{error.flaw}; {MANIFEST} has a key for it, and yet says that nothing is encrypted"
                 raise FormatError(DATABASE, flaw) from None
-        key = self.keys.unwrap(wrapped)
+        try:
+            key = self.keys.unwrap(wrapped)
+        except KeyRefused as error:
+            raise KeyRefused("The backup's list of files cannot be opened.", why=error.why) from None
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
             return ManifestDb.open_plaintext(crypto.decrypt_blocks(source, key), size)

@@ -9,7 +9,7 @@ from ibackup.manifest.examine import Job
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused
-from ibackup.manifest.folderwise import Ordered, Scanned
+from ibackup.manifest.folderwise import Ordered, Scanned, flaw_of
 from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows, blob_path
 from ibackup.manifest.seal import Seal
@@ -35,7 +35,7 @@ class Plan:
 
     Attributes:
         encrypted: see above.
-        broken: after the last step, why the manifest's rows ended early; None when they did not.
+        broken: after the last step, why the manifest's rows ended early, or never began; None when they did not.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Plan:
             elif ordered is not None:
                 ordered.skip(prefix)  # what is in there nobody can say; not that it is missing
         if ordered is not None:
-            self.broken = ordered.broken
+            self.broken = flaw_of(ordered)
             self._summary.rows += ordered.count
         yield from self._others(tree)
         for folder, flaw in sorted(tree.unlisted.items()):
