@@ -15,6 +15,7 @@ import pytest
 from cli.conftest import ANN, BOB, Cli, snapshots
 from ibackup.errors import ExitCode
 from ibackup.manifest.backup import folder_error
+from ibackup.proving import make_seal
 from ibackup.simulator import VirtualPhone, serve
 from support.minted import Mint, Spec
 from support.runs import flip, photograph
@@ -505,7 +506,22 @@ def test_a_seal_is_not_for_snapshots(ibackup: Cli, anns: Path) -> None:
 def test_a_seal_that_cannot_be_written(ibackup: Cli, other: Path) -> None:
     done = ibackup("verify", other, "--seal", "/nonexistent/seal")
     assert done.code == ExitCode.USAGE
-    assert "cannot be written" in done.flat_err
+    assert "cannot be written: there is no such folder" in done.flat_err
+    assert "Verifying" not in done.flat_err  # told before hours are spent on it
+
+
+def test_half_a_seal_never_has_its_name(other: Path, tmp_path: Path) -> None:
+    """Whoever kills the program while it is made would be told of thousands of added files otherwise."""
+    seen: list[list[str]] = []
+    (tmp_path / "seals").mkdir()
+    target = tmp_path / "seals" / "seal"
+    make_seal(str(other), str(target), lambda _: seen.append([path.name for path in target.parent.iterdir()]))
+    assert len(seen) > 10
+    assert not any("seal" in names for names in seen)
+    assert [path.name for path in target.parent.iterdir()] == ["seal"]
+    with pytest.raises(FileExistsError):
+        make_seal(str(other), str(target))
+    assert [path.name for path in target.parent.iterdir()] == ["seal"]
 
 
 @pytest.mark.parametrize("inside", ["seal", "00/seal", "link/seal"])
