@@ -764,6 +764,10 @@ def test_links_in_the_place_of_files(mint: Mint, tmp_path: Path, level: Level, s
     blob.rename(tmp_path / "outside")
     blob.symlink_to(tmp_path / "outside")
     assert kinds(run(made, level, sealed=sealed)[0]) == [("not-a-file", True, PHOTO[1])]
+    blob.unlink()
+    blob.mkdir()
+    (finding,) = run(made, level, sealed=sealed)[0]
+    assert (finding.kind, finding.expected, finding.found) == (K.NOT_A_FILE, "a file", "a folder")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")

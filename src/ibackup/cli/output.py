@@ -101,7 +101,7 @@ def printable_lines(text: str) -> str:
 def size_text(count: int) -> str:
     """Bytes for people, in the decimal units that phones and disks are sold by: ``61 GB``."""
     if count < 1000:
-        return f"{count} bytes"
+        return f"{count} bytes" if count != 1 else "1 byte"
     value, unit = count / 1000, "kB"
     for larger in ("MB", "GB", "TB"):
         if value < 999.5:

@@ -20,6 +20,7 @@ Step = Job | Finding
 _TOP = frozenset([INFO, STATUS, MANIFEST, DATABASE, LEGACY_DATABASE, "Manifest.mbdx"])
 _DIGEST_BYTES = 20
 _NOTHING = "nothing"
+_ODD = {"directory": "a folder", "other": "a link or a device"}
 
 
 class Plan:
@@ -170,7 +171,7 @@ class Plan:
                 severity=Severity.NOTE if known else Severity.DAMAGE,
             )
         elif item.kind != "file":
-            yield checks.about(row, K.NOT_A_FILE, file=file, expected="a file", found=item.kind)
+            yield checks.about(row, K.NOT_A_FILE, file=file, expected="a file", found=_ODD[item.kind])
         else:
             yield from self._file(row, record, item, file, expected)
 
@@ -228,7 +229,7 @@ class Plan:
         """A blob that no row names; without a manifest (``told`` is False) none is named."""
         file = blob_path(file_id, flat=self._flat)
         if item.kind != "file":
-            yield Finding(K.NOT_A_FILE, file=file, file_id=file_id, expected="a file", found=item.kind)
+            yield Finding(K.NOT_A_FILE, file=file, file_id=file_id, expected="a file", found=_ODD[item.kind])
             return
         if self._seal is not None and not in_sealed:
             wanted = "a line in the seal"
@@ -254,7 +255,7 @@ class Plan:
             if item is None:
                 yield Finding(K.MISSING, file=file, expected="a file, by the seal", found=_NOTHING)
             elif item.kind != "file":
-                yield Finding(K.NOT_A_FILE, file=file, expected="a file", found="a link or a device")
+                yield Finding(K.NOT_A_FILE, file=file, expected="a file", found=_ODD[item.kind])
             elif file in sealed:
                 if self._level is not Level.QUICK and self._seal is not None:
                     yield Job(file=file, size=item.size, sha256=self._seal.get(file))
