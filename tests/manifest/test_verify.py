@@ -20,15 +20,16 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
+from ibackup.manifest import database as database_module
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.database import ManifestDb
 from ibackup.manifest.examine import Reader
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.findings import FindingKind as K
-from ibackup.manifest.flaws import SealDamaged
+from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.verify import check_manifest, verify
-from support.minted import CLASS, Mint, Minted, Spec, encrypt, sqlite_bytes, tlv
+from support.minted import CLASS, Mint, Minted, Spec, encrypt, endless, sqlite_bytes, tlv
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
 PASSWORD = "geheim"
@@ -449,6 +450,21 @@ def test_a_manifest_damaged_in_the_middle(mint: Mint, password: str | None) -> N
     findings, summary = run(made, Level.QUICK)
     assert sum(finding.kind is K.MANIFEST_DAMAGED for finding in findings) == 1
     assert not summary.good
+
+
+@pytest.mark.skipif(not hasattr(sqlite3.Connection, "deserialize"), reason="of Python 3.11")
+@pytest.mark.parametrize("level", [Level.QUICK, Level.FULL])
+def test_a_manifest_that_never_ends(mint: Mint, level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_MIN_STEPS", 100_000)  # to be done soon
+    made = mint()
+    database = made.folder / "Manifest.db"
+    database.write_bytes(endless(database.read_bytes(), "Files"))
+    findings = [finding for finding in run(made, level)[0] if finding.is_damage]
+    assert [finding.kind for finding in findings] == [K.MANIFEST_DAMAGED]
+    assert "\n" not in findings[0].found  # SQLite says a hundred lines at once
+    assert findings[0].found.endswith(" and 99 more flaws")
+    with Backup.open(made.folder) as backup, pytest.raises(FormatError, match="goes on and on"):
+        list(backup.entries())
 
 
 def test_a_manifest_index_that_lost_rows(mint: Mint) -> None:
