@@ -148,6 +148,8 @@ def rfc3339(moment: datetime) -> str:
 
 def print_json(payload: Mapping[str, object]) -> None:
     """One JSON object, one line, in UTF-8 whatever the system's encoding, on standard output, at once."""
+    if sys.stdout is None:
+        return  # closed by whoever started us
     try:
         data = json.dumps(payload, ensure_ascii=False, default=_plain).encode()
     except UnicodeEncodeError:  # a file name that is no text
