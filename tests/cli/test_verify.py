@@ -151,6 +151,7 @@ def test_damage_that_keeps_the_password_from_opening_is_damage(
         if what == "SHA256SUMS":
             assert {kind for kind, _ in found} <= {"seal-damaged", "not-sealed", "missing", "content-changed"}
             assert ("seal-damaged", "") in found
+            assert "  The seal: damaged" in ibackup("verify", "latest", *words).out
         else:
             assert ("content-changed", "Manifest.plist") in found
 
@@ -544,6 +545,23 @@ def test_a_seal_that_is_a_folder(ibackup: Cli, other: Path, tmp_path: Path) -> N
     done = ibackup("verify", other)
     assert done.code == ExitCode.NOT_A_BACKUP
     assert "The seal '" in done.flat_err
+
+
+def test_a_damaged_record_is_no_reason_to_lose_the_files(ibackup: Cli, anns: Path, tmp_path: Path) -> None:
+    snapshot = snapshots(anns, ANN)[-1]
+    folder = snapshot / ANN.udid
+    good = ibackup("files", folder)
+    record = snapshot / "snapshot.json"
+    record.chmod(0o600)
+    record.write_bytes(record.read_bytes().replace(b'"sequence"', b'"sequense"'))
+    done = ibackup("files", folder)
+    assert (done.code, done.out) == (0, good.out)
+    assert "snapshot.json' is damaged" in done.flat_err
+    assert ibackup("extract", folder, "--all", "--to", tmp_path / "o").code == 0
+    assert ibackup("diff", folder, folder).code == 0
+    for told in (ibackup("verify", folder), ibackup("files", snapshot)):
+        assert told.code == ExitCode.DAMAGE
+        assert "`ibackup extract` takes files out of it" in told.flat_err
 
 
 def test_the_seal_of_a_snapshot_that_cannot_be_read_is_damage(ibackup: Cli, anns: Path) -> None:

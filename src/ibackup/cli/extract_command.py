@@ -111,7 +111,7 @@ def command(
         raise UsageError(
             "--all takes everything: nothing can be chosen beside it.", hint="Leave one of them out."
         )
-    target = resolve(app, snapshot)
+    target = resolve(app, snapshot, only_read=True)
     sources = PasswordSources(app, password_file, password_command)
     with Ready() as ready, open_unlocked(app, target, sources, lambda: _load(ready)) as backup:
         from ibackup.explore.extraction import Wanted, extract

@@ -32,7 +32,7 @@ _WORDS = {
     "not-a-file": "not a plain file",
     "not-sealed": "added after the backup was sealed",
     "not-in-manifest": "not on the list of files",
-    "seal-damaged": "the seal is damaged",
+    "seal-damaged": "damaged",
     "keybag-damaged": "the keys are damaged",
     "class-key-damaged": "a key is damaged",
     "file-key-damaged": "its key is damaged",
@@ -115,12 +115,13 @@ def _groups(verdict: "Verdict", *, verbose: bool) -> Iterator[str]:
     sums: Counter[tuple[str, str]] = Counter()
     for group in verdict.groups:
         if group.damage:
-            sums[_owner(apps, group.domain, group.file), group.kind] += group.count
+            sums[_owner(apps, group.domain, group.file, group.kind), group.kind] += group.count
     examples: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in verdict.findings:
         if finding.is_damage:
             about = "" if finding.domain or finding.file_id else finding.file
-            examples[_owner(apps, finding.domain, about), finding.kind.value].append(finding)
+            kind = finding.kind.value
+            examples[_owner(apps, finding.domain, about, kind), kind].append(finding)
     room = _EXAMPLES
     for (owner, kind), count in sums.most_common(_GROUPS):
         words = _WORDS.get(kind, kind)
@@ -155,7 +156,9 @@ def _finding(finding: "Finding", verdict: "Verdict", *, verbose: bool) -> Iterat
         yield f"      still whole in snapshot {verdict.intact_in[finding.file]}"
 
 
-def _owner(apps: "Apps", domain: str, file: str) -> str:
+def _owner(apps: "Apps", domain: str, file: str, kind: str) -> str:
+    if kind == "seal-damaged":
+        return "The seal"
     if domain:
         return apps.owner(domain).name
     return file or "Files whose names are not known"
