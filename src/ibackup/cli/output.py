@@ -95,6 +95,12 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def phone_text(name: str, model: str, version: str) -> str:
+    """``Ann's iPhone, iPhone13,2, iOS 18.1``, as far as it is known: of an import not all of it need be."""
+    known = (name, model, f"iOS {version}" if version else "")
+    return ", ".join(printable(each) for each in known if each)
+
+
 # -- figures ------------------------------------------------------------------------------------------------
 
 
