@@ -239,6 +239,11 @@ class Backup:
         """Open it with a key that its keybag's ``derive`` gave before. Raises PasswordWrong."""
         self._keys = self.keybag.unlock_with_key(key)
 
+    @property
+    def key_is_enough(self) -> bool:
+        """Whether the derived key opens it all: iOS 10.0 encrypts records with the password. Raises FormatError."""
+        return self.flat or self.manifest.manifest_key is not None
+
     def choose_kdf(self) -> None:
         """Find the fastest way to derive a key, before ``unlock`` does. Raises FormatError."""
         crypto.sha256_kdf(self.keybag.double_rounds)
