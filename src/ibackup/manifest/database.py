@@ -9,6 +9,7 @@ Facts about the format: docs/format.md, "Manifest.db".
 
 import base64
 import binascii
+import errno
 import hashlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Self
 from urllib.parse import quote
 
+from ibackup.errors import NoRoom
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Settles, sha1
 
@@ -32,6 +34,7 @@ _STEPS_AT_ONCE = 100_000  # SQLite's; a row takes about 8, and 25 to be checked 
 _MIN_STEPS = 1_000_000
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OLD_IV = bytes(range(16))
 _PLACEHOLDER = 16
 _KINDS = {kind.value: kind for kind in Kind}
@@ -86,6 +89,7 @@ class ManifestDb:
 
         Raises:
             FormatError: it is not a database; after decryption that means a wrong key or damage.
+            NoRoom: there is none for the temporary file.
         """
         if size <= MEMORY_LIMIT and hasattr(sqlite3.Connection, "deserialize"):
             return cls._from_memory(chunks)
@@ -107,6 +111,12 @@ class ManifestDb:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, _TROUBLE):
                 raise _damaged(error) from None
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise NoRoom(
+                    f"The list of files needs {size:,} bytes in {tempfile.gettempdir()} while it is read.",
+                    why="It is decrypted there, where only you can read it, and removed at once.",
+                    hint="Make room there, or name another folder in the environment variable TMPDIR.",
+                ) from None
             raise
 
     @classmethod
