@@ -466,6 +466,13 @@ def test_a_seal_finds_damage_that_nothing_else_would(
         assert ibackup("verify", other).code == ExitCode.DAMAGE
 
 
+def test_a_deep_check_of_a_damaged_backup_says_what_a_restore_would_lack(ibackup: Cli, other: Path) -> None:
+    next(other.glob("??/*")).unlink()
+    lacking = "A restore would lack what is named above"
+    assert lacking in ibackup("verify", other, "--level", "deep").flat
+    assert lacking not in ibackup("verify", other).flat
+
+
 def test_a_damaged_folder_gets_no_seal(ibackup: Cli, other: Path) -> None:
     victim = max(other.glob("??/*"), key=lambda path: path.stat().st_size)
     victim.chmod(0o600)
