@@ -8,7 +8,10 @@ import pytest
 from keyring.backends import fail, null
 
 from ibackup.keychain import Keychain, KeychainTrouble, StoredKey
+from ibackup.manifest.backup import Backup
+from ibackup.unlocking import by_key, unlock
 from support.keyrings import FileKeyring, LockedKeyring
+from support.minted import Mint
 
 UDID = "00008101-000A0B0C0D0E0F01"
 
@@ -128,3 +131,18 @@ def test_a_locked_one_says_nothing_of_what_it_was_asked(ring: FileKeyring) -> No
         opened().password(UDID)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("era", "opens"), [("10.2", True), ("mbdb", True), ("10.0", False)])
+def test_a_key_opens_a_backup_where_it_is_enough(
+    ring: FileKeyring, tmp_path: Path, era: str, opens: bool
+) -> None:
+    """With the key alone every record of iOS 10.0 would look damaged."""
+    made = Mint(tmp_path)("secret", era=era)
+    keychain = opened()
+    with Backup.open(made.folder) as backup:
+        keybag = backup.manifest.keybag or b""
+        keychain.keep_key(UDID, StoredKey.of(keybag, backup.keybag.derive("secret")))
+        assert by_key(backup, UDID, keychain) is opens
+        unlock(backup, UDID, lambda _: "secret", keychain)
+        assert [entry.size for entry in backup.entries()] == [len(spec.content) for spec in made.specs]

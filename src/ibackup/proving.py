@@ -6,6 +6,7 @@ record of proofs, and the other snapshots, one of which may still have the file.
 
 import contextlib
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal, SealLine
 from ibackup.manifest.tree import is_litter
 from ibackup.manifest.verify import verify
-from ibackup.store import PhoneFolder, Proof, Snapshot
+from ibackup.store import PhoneFolder, Proof, Snapshot, durable
 from ibackup.store.snapshot import hash_file
 from ibackup.unlocking import unlock
 
@@ -323,13 +324,21 @@ def make_seal(path: str, target: str, observer: Observer = ignore) -> int:
             counted, done = counted + 1, done + sizes[file]
             observer(Progress("seal", None, done, total, counted, len(sizes)))
 
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    # Under another name until it is whole: of half a seal the next verification would say that the rest was added.
+    folder, name = os.path.split(os.path.abspath(target))
+    fresh = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with open(fd, "wb") as out:
             seal.write(out, lines())
+            out.flush()
+            durable.sync_fd(fd)
+        durable.rename_new(fresh, target)
     except BaseException:
-        os.unlink(target)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            os.unlink(fresh)
         raise
+    durable.sync_dir(folder)
     return counted
 
 

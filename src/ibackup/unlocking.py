@@ -73,7 +73,7 @@ def by_key(backup: Backup, udid: str, keychain: Keychain) -> bool:
     with contextlib.suppress(KeychainTrouble, PasswordWrong):
         stored = keychain.key(udid)
         keybag = backup.manifest.keybag
-        if stored is not None and keybag is not None and stored.fits(keybag):
+        if stored is not None and keybag is not None and stored.fits(keybag) and backup.key_is_enough:
             backup.unlock_with_key(stored.key)
             return True
     return False

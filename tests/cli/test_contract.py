@@ -221,6 +221,29 @@ def test_a_reader_that_goes_away_is_no_error_to_read_about(store: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="of a shell on POSIX")
+@pytest.mark.parametrize("where", ["a reader that has gone", "a full disk", "nowhere"])
+def test_an_error_that_nobody_can_be_told_keeps_its_code(store: Path, where: str) -> None:
+    if where == "a full disk" and not os.path.exists("/dev/full"):
+        pytest.skip("of Linux")
+    redirections = {"a reader that has gone": "", "a full disk": ">/dev/full", "nowhere": ">&-"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = f'exec "$0" -m ibackup verify / --json {redirections[where]}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    os.close(writing)
+    assert done.returncode == ExitCode.NOT_A_BACKUP
+    assert "Traceback" not in done.stderr
+    assert ("is not a backup" in done.stderr) == (where != "nowhere")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_old_encoding_makes_no_error(anns: Path, encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

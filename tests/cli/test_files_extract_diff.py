@@ -3,6 +3,8 @@ import os
 import plistlib
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,6 +173,11 @@ class TestFiles:
         found = events(said("files", minted.folder, "--json")[1])
         assert len(of(found, "finding")) == found[-1]["findings"] == 1
 
+    def test_a_damaged_row_does_not_steer_the_terminal(self, said: Run, mint: Mint) -> None:
+        minted = mint(None)
+        minted.edit_database(lambda db: db.execute("UPDATE Files SET flags = 'a\r\x1b[2Jb' WHERE flags = 4"))
+        assert r"its flags are a\r\x1b[2Jb, not 1" in said("files", minted.folder)[1]
+
     @pytest.mark.parametrize("mode", [-1, 1 << 40, (1 << 64) - 1])
     def test_a_mode_that_no_file_has(self, said: Run, mint: Mint, mode: int) -> None:
         minted = mint(None, specs=[Spec("HomeDomain", "a", b"x")])
@@ -194,6 +201,26 @@ class TestFiles:
 
 
 class TestExtract:
+    @pytest.mark.skipif(
+        sys.platform in {"win32", "darwin"}, reason="their file systems are Unicode everywhere"
+    )
+    def test_names_that_the_locale_has_no_letters_for(self, mint: Mint, tmp_path: Path) -> None:
+        """As in a Latin-1 locale."""
+        specs = [Spec("HomeDomain", "\u540d/\u00e9", b"x"), Spec("HomeDomain", "\u524d/\u00e9", b"y")]
+        minted = mint(None, specs=specs)
+        environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run(
+            [*(sys.executable, "-m", "ibackup", "extract", "--all", "--to"), tmp_path / "o", minted.folder],
+            env=environment,
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert (done.returncode, b"4 names had to change" in done.stdout) == (0, True)
+        home = tmp_path / "o/HomeDomain"
+        assert [(home / name).read_bytes() for name in ("_/_", "_ (2)/_")] == [b"x", b"y"]
+        assert "\u540d" in (tmp_path / "o/ibackup-renamed.txt").read_text("utf-8")
+
     def test_a_preset(self, said: Run, mint: Mint, password: Path, tmp_path: Path) -> None:
         minted = mint(PASSWORD)
         before = tree_of(minted.root)

@@ -269,7 +269,9 @@ def test_import_as_the_first_command(ibackup: Cli, settled: Minted, tmp_path: Pa
     ]
     listed = ibackup("list", "--store", store)
     assert str(result["snapshot"]) in listed.out
+    assert listed.out.startswith(f"Ann's iPhone ({UDID})\n")  # its plists name no model
     shown = ibackup("show", "latest", "--store", store)
+    assert shown.out.startswith("Ann's iPhone, iOS 17.1\n")
     assert "imported a backup that another program made; its data is of 2026-11-22" in shown.flat
     assert ibackup("verify", "--store", store, "--level", "deep").code == 0
     assert ibackup("import", settled.folder, "--store", store).code == ExitCode.USAGE

@@ -146,7 +146,11 @@ def test_unreadable_files_are_named(ibackup: Cli, plugged: Plug) -> None:
     assert result["message"] == "The phone could not read 1 file; the rest is backed up."
     assert len(result["unreadable"]) == 1  # type: ignore[arg-type]
     assert "the phone could not read:" in ibackup("show").out
-    assert "DAMAGED" not in ibackup("verify").out
+    said = ibackup("verify", "--level", "deep").flat
+    assert "DAMAGED" not in said
+    assert "1 file is missing that the phone could not read" in said
+    assert "A restore would have everything else." in said
+    assert "Every other file on the phone's list" in ibackup("verify", "--level", "quick").flat
 
 
 REFUSED: dict[str, tuple[PhoneSpec, ExitCode, int | None]] = {

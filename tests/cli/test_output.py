@@ -17,6 +17,7 @@ from ibackup.events import Caution, Event, Note, PhaseStarted, Progress, Prompt,
     ("count", "text"),
     [
         (0, "0 bytes"),
+        (1, "1 byte"),
         (999, "999 bytes"),
         (1000, "1 kB"),
         (1234, "1.23 kB"),

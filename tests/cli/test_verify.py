@@ -15,6 +15,7 @@ import pytest
 from cli.conftest import ANN, BOB, Cli, snapshots
 from ibackup.errors import ExitCode
 from ibackup.manifest.backup import folder_error
+from ibackup.proving import make_seal
 from ibackup.simulator import VirtualPhone, serve
 from support.minted import Mint, Spec
 from support.runs import flip, photograph
@@ -150,6 +151,7 @@ def test_damage_that_keeps_the_password_from_opening_is_damage(
         if what == "SHA256SUMS":
             assert {kind for kind, _ in found} <= {"seal-damaged", "not-sealed", "missing", "content-changed"}
             assert ("seal-damaged", "") in found
+            assert "  The seal: damaged" in ibackup("verify", "latest", *words).out
         else:
             assert ("content-changed", "Manifest.plist") in found
 
@@ -464,6 +466,13 @@ def test_a_seal_finds_damage_that_nothing_else_would(
         assert ibackup("verify", other).code == ExitCode.DAMAGE
 
 
+def test_a_deep_check_of_a_damaged_backup_says_what_a_restore_would_lack(ibackup: Cli, other: Path) -> None:
+    next(other.glob("??/*")).unlink()
+    lacking = "A restore would lack what is named above"
+    assert lacking in ibackup("verify", other, "--level", "deep").flat
+    assert lacking not in ibackup("verify", other).flat
+
+
 def test_a_damaged_folder_gets_no_seal(ibackup: Cli, other: Path) -> None:
     victim = max(other.glob("??/*"), key=lambda path: path.stat().st_size)
     victim.chmod(0o600)
@@ -505,7 +514,22 @@ def test_a_seal_is_not_for_snapshots(ibackup: Cli, anns: Path) -> None:
 def test_a_seal_that_cannot_be_written(ibackup: Cli, other: Path) -> None:
     done = ibackup("verify", other, "--seal", "/nonexistent/seal")
     assert done.code == ExitCode.USAGE
-    assert "cannot be written" in done.flat_err
+    assert "cannot be written: there is no such folder" in done.flat_err
+    assert "Verifying" not in done.flat_err  # told before hours are spent on it
+
+
+def test_half_a_seal_never_has_its_name(other: Path, tmp_path: Path) -> None:
+    """Whoever kills the program while it is made would be told of thousands of added files otherwise."""
+    seen: list[list[str]] = []
+    (tmp_path / "seals").mkdir()
+    target = tmp_path / "seals" / "seal"
+    make_seal(str(other), str(target), lambda _: seen.append([path.name for path in target.parent.iterdir()]))
+    assert len(seen) > 10
+    assert not any("seal" in names for names in seen)
+    assert [path.name for path in target.parent.iterdir()] == ["seal"]
+    with pytest.raises(FileExistsError):
+        make_seal(str(other), str(target))
+    assert [path.name for path in target.parent.iterdir()] == ["seal"]
 
 
 @pytest.mark.parametrize("inside", ["seal", "00/seal", "link/seal"])
@@ -528,6 +552,23 @@ def test_a_seal_that_is_a_folder(ibackup: Cli, other: Path, tmp_path: Path) -> N
     done = ibackup("verify", other)
     assert done.code == ExitCode.NOT_A_BACKUP
     assert "The seal '" in done.flat_err
+
+
+def test_a_damaged_record_is_no_reason_to_lose_the_files(ibackup: Cli, anns: Path, tmp_path: Path) -> None:
+    snapshot = snapshots(anns, ANN)[-1]
+    folder = snapshot / ANN.udid
+    good = ibackup("files", folder)
+    record = snapshot / "snapshot.json"
+    record.chmod(0o600)
+    record.write_bytes(record.read_bytes().replace(b'"sequence"', b'"sequense"'))
+    done = ibackup("files", folder)
+    assert (done.code, done.out) == (0, good.out)
+    assert "snapshot.json' is damaged" in done.flat_err
+    assert ibackup("extract", folder, "--all", "--to", tmp_path / "o").code == 0
+    assert ibackup("diff", folder, folder).code == 0
+    for told in (ibackup("verify", folder), ibackup("files", snapshot)):
+        assert told.code == ExitCode.DAMAGE
+        assert "`ibackup extract` takes files out of it" in told.flat_err
 
 
 def test_the_seal_of_a_snapshot_that_cannot_be_read_is_damage(ibackup: Cli, anns: Path) -> None:

@@ -315,6 +315,9 @@ class TestHostileNames:
             ["HomeDomain/a_b", "HomeDomain", "a?b", "character"],
             ["MediaDomain/c_d", "MediaDomain", "c:d", "character"],
         ]
+        again = take(minted, tmp_path / "out", portable=True)
+        assert again.done.renamed == 2
+        assert (tmp_path / "out" / RENAMED_LIST).read_text().splitlines() == lines
 
 
 class TestTheTarget:

@@ -6,7 +6,7 @@ import pytest
 
 from explore.taking import PASSWORD, Take
 from ibackup.explore.selection import Selection
-from support.minted import Mint, Minted, Spec
+from support.minted import Mint, Minted, Spec, endless
 
 EPOCH = 978_307_200
 TAKEN = 1_500_000_000
@@ -109,3 +109,10 @@ def test_no_library_or_a_broken_one(mint: Mint, take: Take, tmp_path: Path, phot
     )
     assert times(tmp_path / "out") == [MTIME] * len(FILES)
     assert not taken.troubles
+
+
+@pytest.mark.skipif(not hasattr(sqlite3.Connection, "deserialize"), reason="of Python 3.11")
+def test_a_library_that_never_ends(mint: Mint, take: Take, tmp_path: Path) -> None:
+    minted = camera_roll(mint, endless(library(tmp_path, modern), "ZASSET"))
+    taken = take(minted, tmp_path / "out", Selection.of(presets=["photos"]), photo_dates=True)
+    assert taken.done.dated == 6

@@ -222,16 +222,19 @@ def test_clutter_is_left_out_and_named(store: Store, mint: Mint) -> None:
     (minted.folder / "3d").mkdir(exist_ok=True)
     (minted.folder / "3d" / "Thumbs.db").write_bytes(b"x")
     (minted.folder / "3d" / "what:ever").write_bytes(b"x")
+    (minted.folder / "Manifest.db-wal").write_bytes(b"of somebody's look")
     (minted.folder / "link").symlink_to(minted.folder / "Info.plist")
     (minted.folder / "Snapshot").mkdir()
     (minted.folder / "Snapshot" / "Manifest.db").write_bytes(b"half")
     (minted.folder / "NewInIOS40.plist").write_bytes(b"kept")
     told = Told()
     adopted = take(store, minted.folder, told)
-    assert set(adopted.left_out) == {".DS_Store", "3d/Thumbs.db", "3d/what:ever", "link"}
+    assert set(adopted.left_out) == {
+        *(".DS_Store", "3d/Thumbs.db", "3d/what:ever", "Manifest.db-wal", "link")
+    }
     assert len(told.cautions) == 1
     held = {path.name for path in Path(adopted.snapshot.backup_path).rglob("*")}
-    assert held.isdisjoint({".DS_Store", "Thumbs.db", "what:ever", "link", "Snapshot"})
+    assert held.isdisjoint({".DS_Store", "Thumbs.db", "what:ever", "link", "Snapshot", "Manifest.db-wal"})
     assert "NewInIOS40.plist" in held
     assert_sealed(adopted.snapshot.path)
 

@@ -1,5 +1,6 @@
 """Reading whole backups: compared with iphone_backup_decrypt, pyiosbackup and what was put in."""
 
+import errno
 import io
 import os
 import plistlib
@@ -10,13 +11,13 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ibackup.confined import PathRefused
-from ibackup.errors import NotABackup, PasswordNeeded, PasswordWrong
+from ibackup.errors import NoRoom, NotABackup, PasswordNeeded, PasswordWrong
 from ibackup.manifest import backup as backup_module
 from ibackup.manifest import database
 from ibackup.manifest.backup import Backup
@@ -159,6 +160,19 @@ def test_entries_of_a_real_manifest() -> None:
         assert manifest.count() == 3721
     finally:
         manifest.close()
+
+
+def test_no_room_for_the_decrypted_list_of_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"SQLite format 3\0"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(database, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(NoRoom, match="1,000 bytes in") as told:
+        database.ManifestDb.open_plaintext(chunks(), 1000)
+    assert "TMPDIR" in told.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 30], ids=["file", "memory"])

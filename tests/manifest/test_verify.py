@@ -20,15 +20,16 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from ibackup.errors import PasswordNeeded
 from ibackup.events import Event, Progress
+from ibackup.manifest import database as database_module
 from ibackup.manifest.backup import Backup
 from ibackup.manifest.database import ManifestDb
 from ibackup.manifest.examine import Reader
 from ibackup.manifest.findings import Finding, Level, Summary
 from ibackup.manifest.findings import FindingKind as K
-from ibackup.manifest.flaws import SealDamaged
+from ibackup.manifest.flaws import FormatError, SealDamaged
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.verify import check_manifest, verify
-from support.minted import CLASS, Mint, Minted, Spec, encrypt, sqlite_bytes
+from support.minted import CLASS, Mint, Minted, Spec, encrypt, endless, sqlite_bytes, tlv
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3"
 PASSWORD = "geheim"
@@ -309,10 +310,14 @@ def test_rows_are_counted_alike(mint: Mint, level: Level) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("size", [-1, -(1 << 63), 1 << 62])
+@pytest.mark.parametrize("size", [-1, -17, -(1 << 63), 1 << 62, (1 << 64) - 2, (1 << 64) - 1])
 def test_a_size_that_no_file_has(mint: Mint, size: int, level: Level) -> None:
     made = mint(specs=[Spec(*PHOTO, content=b"x" * 100, size=size)])
     assert kinds(run(made, level)[0]) == [("size-differs", True, PHOTO[1])]
+    made = mint(PASSWORD, specs=[Spec(*PHOTO, content=b"x" * 100, size=size)])
+    assert kinds(run(made, level)[0]) == [
+        ("size-differs", False, PHOTO[1])
+    ]  # its padding says that it is whole
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -447,6 +452,21 @@ def test_a_manifest_damaged_in_the_middle(mint: Mint, password: str | None) -> N
     assert not summary.good
 
 
+@pytest.mark.skipif(not hasattr(sqlite3.Connection, "deserialize"), reason="of Python 3.11")
+@pytest.mark.parametrize("level", [Level.QUICK, Level.FULL])
+def test_a_manifest_that_never_ends(mint: Mint, level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_MIN_STEPS", 100_000)  # to be done soon
+    made = mint()
+    database = made.folder / "Manifest.db"
+    database.write_bytes(endless(database.read_bytes(), "Files"))
+    findings = [finding for finding in run(made, level)[0] if finding.is_damage]
+    assert [finding.kind for finding in findings] == [K.MANIFEST_DAMAGED]
+    assert "\n" not in findings[0].found  # SQLite says a hundred lines at once
+    assert findings[0].found.endswith(" and 99 more flaws")
+    with Backup.open(made.folder) as backup, pytest.raises(FormatError, match="goes on and on"):
+        list(backup.entries())
+
+
 def test_a_manifest_index_that_lost_rows(mint: Mint) -> None:
     made = mint(specs=many(50))
 
@@ -573,7 +593,20 @@ def test_a_keybag_that_was_cut(mint: Mint) -> None:
 def test_a_manifest_key_that_is_damaged(mint: Mint) -> None:
     made = mint(PASSWORD)
     change_keybag(made, class_flaw(4))
-    assert kinds(run(made, Level.QUICK)[0]) == [("manifest-damaged", True, "Manifest.db")]
+    findings = run(made, Level.QUICK)[0]
+    assert kinds(findings) == [("manifest-damaged", True, "Manifest.db")]
+    assert findings[0].found == (
+        "The backup's list of files cannot be opened. The key of protection class 4 is damaged."
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("count", [0, 4_000_000_000])
+def test_a_keybag_that_asks_for_too_many_rounds(mint: Mint, count: int, level: Level) -> None:
+    """No password can be tried then, so that asking for one would be wrong."""
+    made = mint(PASSWORD)
+    change_keybag(made, lambda bag: bag.replace(tlv("DPIC", 50), tlv("DPIC", count)))
+    assert kinds(run(made, level, locked=True)[0]) == [("keybag-damaged", True, "Manifest.plist")]
 
 
 # -- databases ------------------------------------------------------------------------------------------------
@@ -747,6 +780,10 @@ def test_links_in_the_place_of_files(mint: Mint, tmp_path: Path, level: Level, s
     blob.rename(tmp_path / "outside")
     blob.symlink_to(tmp_path / "outside")
     assert kinds(run(made, level, sealed=sealed)[0]) == [("not-a-file", True, PHOTO[1])]
+    blob.unlink()
+    blob.mkdir()
+    (finding,) = run(made, level, sealed=sealed)[0]
+    assert (finding.kind, finding.expected, finding.found) == (K.NOT_A_FILE, "a file", "a folder")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
@@ -906,6 +943,22 @@ def test_check_manifest_of_a_damaged_one(mint: Mint) -> None:
     os.truncate(made.folder / "Manifest.db", 4096)
     with Backup.open(made.folder) as backup:
         assert K.MANIFEST_DAMAGED in {finding.kind for finding in check_manifest(backup, sizes_of(made))}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("era", ["10.2", "mbdb"])
+def test_a_manifest_that_lists_nothing(mint: Mint, era: str, level: Level) -> None:
+    made = mint(era=era)
+    if era == "mbdb":
+        os.truncate(made.folder / "Manifest.mbdb", 6)
+    else:
+        made.edit_database(lambda db: db.execute("DELETE FROM Files"))
+    damage = [finding for finding in run(made, level)[0] if finding.is_damage]
+    assert [(finding.kind, finding.found) for finding in damage] == [
+        (K.MANIFEST_DAMAGED, "it lists no file at all")
+    ]
+    with Backup.open(made.folder) as backup:
+        assert [finding.kind for finding in check_manifest(backup, sizes_of(made))] == [K.MANIFEST_DAMAGED]
 
 
 def test_empty_files_may_be_stored_in_two_ways(mint: Mint) -> None:

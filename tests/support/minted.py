@@ -184,6 +184,29 @@ def sqlite_bytes(rows: int, tmp: Path) -> bytes:
     return data
 
 
+def endless(data: bytes, table: str) -> bytes:
+    """A database whose table has 300 ** 7 times as many rows: its pages refer to the next one again and again."""
+    scratch = sqlite3.connect(":memory:")
+    scratch.deserialize(data[:18] + b"\x01\x01" + data[20:])
+    page = int.from_bytes(data[16:18], "big")
+    (root,) = scratch.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    scratch.close()
+    made = bytearray(data)
+    made += data[(root - 1) * page : root * page]
+    for level in range(7):
+        child = (len(made) // page).to_bytes(4, "big")
+        start = page - 300 * 5
+        places = b"".join((start + 5 * number).to_bytes(2, "big") for number in range(300))
+        head = b"\x05\0\0" + (300).to_bytes(2, "big") + start.to_bytes(2, "big") + b"\0" + child
+        interior = (head + places).ljust(start, b"\0") + (child + b"\x7f") * 300
+        if level < 6:
+            made += interior
+        else:
+            made[(root - 1) * page : root * page] = interior
+    made[28:32] = (len(made) // page).to_bytes(4, "big")
+    return bytes(made)
+
+
 def default_specs(tmp: Path) -> list[Spec]:
     return [
         Spec("HomeDomain", "", flags=2),

@@ -46,7 +46,7 @@ def command(
     paths.
     """
     sources = PasswordSources(app, password_file, password_command)
-    one, other = resolve(app, a), resolve(app, b)
+    one, other = (resolve(app, ref, only_read=True) for ref in (a, b))
     with open_unlocked(app, one, sources) as before, open_unlocked(app, other, sources) as after:
         if before.udid.replace("-", "").lower() != after.udid.replace("-", "").lower():
             app.reporter(Caution("These are backups of two different phones."))

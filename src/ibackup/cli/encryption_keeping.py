@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ibackup.cli.common import App, ibackup_command
-from ibackup.cli.output import printable, rfc3339, time_text, whole, wrap
+from ibackup.cli.output import phone_text, printable, rfc3339, time_text, whole, wrap
 from ibackup.cli.passwords import PasswordSources, password_options
 from ibackup.errors import UsageError
 
@@ -126,7 +126,7 @@ def _page(sheet: "Sheet", hint: str, *, with_password: bool) -> str:
         "computer are gone. Print it anew after the password was changed.",
         "",
         "THE PHONE",
-        f"  {printable(sheet.device_name)}, {printable(sheet.product_type)}, iOS {printable(sheet.ios_version)}",
+        f"  {phone_text(sheet.device_name, sheet.product_type, sheet.ios_version)}",
         f"  its number (UDID): {sheet.udid}",
         "",
         "THE BACKUPS",

@@ -111,7 +111,7 @@ def command(
         raise UsageError(
             "--all takes everything: nothing can be chosen beside it.", hint="Leave one of them out."
         )
-    target = resolve(app, snapshot)
+    target = resolve(app, snapshot, only_read=True)
     sources = PasswordSources(app, password_file, password_command)
     selection = Selection.of(domains=domains, apps=bundles, presets=chosen, like=like)
 

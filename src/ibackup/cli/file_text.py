@@ -136,7 +136,7 @@ class BadRows:
         """What to say of them; nothing when there are none."""
         if not self.count:
             return ""
-        said = [f"  {name_text(row.domain, row.relative_path)}: {row.flaw}" for row in self._first]
+        said = [f"  {name_text(row.domain, row.relative_path)}: {printable(row.flaw)}" for row in self._first]
         if self.count > len(said):
             said.append(f"  and {self.count - len(said):,} more")
         return "\n".join(

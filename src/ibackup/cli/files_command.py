@@ -62,7 +62,7 @@ def command(
             "--long, --apps and --tree exclude each other, and --depth goes with --tree.",
             hint="Choose one of them.",
         )
-    target = resolve(app, snapshot)
+    target = resolve(app, snapshot, only_read=True)
     with open_unlocked(app, target, PasswordSources(app, password_file, password_command)) as backup:
         if apps:
             return _apps(app, target, backup, pattern)

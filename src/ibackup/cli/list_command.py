@@ -50,7 +50,8 @@ def _phone_line(phone: "PhoneFolder", newest: "Snapshot | None") -> str:
     if newest is None:
         return phone.udid
     meta = newest.meta
-    return wrap(f"{printable(meta.device_name)} ({printable(meta.product_type)}, {phone.udid})")
+    known = ", ".join(filter(None, (printable(meta.product_type), phone.udid)))
+    return wrap(f"{printable(meta.device_name)} ({known})")
 
 
 def _entry(

@@ -168,20 +168,25 @@ def run(args: Sequence[str]) -> int:
 
 def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
     app.failed(error)
-    if as_json:
-        print_json(
-            {
-                "event": "result",
-                "schema": SCHEMA,
-                "command": app.command,
-                "exit_code": int(error.exit_code),
-                "error_code": error.error_code,
-                "message": error.message,
-                "hint": error.hint,
-            }
-        )
-    else:
-        print_error(error)
+    result = {
+        "event": "result",
+        "schema": SCHEMA,
+        "command": app.command,
+        "exit_code": int(error.exit_code),
+        "error_code": error.error_code,
+        "message": error.message,
+        "hint": error.hint,
+    }
+    # Where nobody reads it, or its disk is full, the exit code still tells.
+    with contextlib.suppress(OSError):
+        try:
+            if as_json:
+                print_json(result)
+        except OSError:
+            sys.stdout = None
+            as_json = False
+        if not as_json:
+            print_error(error)
     return int(error.exit_code)
 
 
@@ -250,7 +255,7 @@ def main() -> NoReturn:
     for number in stopping:
         signal.signal(number, signal.SIG_IGN)  # all that is left to do is to go
     if sys.stdout is not None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             sys.stdout.flush()
     gc.freeze()  # what is left goes with the process; nobody need look for cycles in it
     sys.exit(code)

@@ -95,13 +95,19 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def phone_text(name: str, model: str, version: str) -> str:
+    """``Ann's iPhone, iPhone13,2, iOS 18.1``, as far as it is known: of an import not all of it need be."""
+    known = (name, model, f"iOS {version}" if version else "")
+    return ", ".join(printable(each) for each in known if each)
+
+
 # -- figures ------------------------------------------------------------------------------------------------
 
 
 def size_text(count: int) -> str:
     """Bytes for people, in the decimal units that phones and disks are sold by: ``61 GB``."""
     if count < 1000:
-        return f"{count} bytes"
+        return f"{count} bytes" if count != 1 else "1 byte"
     value, unit = count / 1000, "kB"
     for larger in ("MB", "GB", "TB"):
         if value < 999.5:
@@ -148,6 +154,8 @@ def rfc3339(moment: datetime) -> str:
 
 def print_json(payload: Mapping[str, object]) -> None:
     """One JSON object, one line, in UTF-8 whatever the system's encoding, on standard output, at once."""
+    if sys.stdout is None:
+        return  # closed by whoever started us
     try:
         data = json.dumps(payload, ensure_ascii=False, default=_plain).encode()
     except UnicodeEncodeError:  # a file name that is no text

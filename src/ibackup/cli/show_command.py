@@ -9,6 +9,7 @@ from ibackup.cli.common import App, ibackup_command
 from ibackup.cli.output import (
     count_text,
     duration_text,
+    phone_text,
     printable,
     rfc3339,
     size_text,
@@ -83,7 +84,7 @@ def command(app: App, snapshot: str | None) -> int:
     imported = meta.tool.endswith(" import")
     encrypted = "encrypted" if meta.encrypted else "not encrypted"
     lines = [
-        f"{printable(meta.device_name)}, {printable(meta.product_type)}, iOS {printable(meta.ios_version)}",
+        phone_text(meta.device_name, meta.product_type, meta.ios_version),
         f"  snapshot   {found.id}",
         f"  folder     {found.path}",
         f"  made       {time_text(meta.started)}, in {duration_text((meta.finished - meta.started).total_seconds())}",

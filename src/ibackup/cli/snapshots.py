@@ -44,8 +44,13 @@ class Target:
         return self.snapshot.id if self.snapshot else self.path
 
 
-def resolve(app: App, ref: str | None) -> Target:
+def resolve(app: App, ref: str | None, *, only_read: bool = False) -> Target:
     """Find the backup that a SNAPSHOT argument names; None is the same as ``latest``.
+
+    Args:
+        app: of this run.
+        ref: the argument.
+        only_read: files are only looked at: a backup folder named by its path need not have a sound record beside it.
 
     Raises:
         UsageError: nothing, or more than one thing, has that name.
@@ -63,7 +68,7 @@ def resolve(app: App, ref: str | None) -> Target:
             # A folder may be called like an id: when no snapshot is, the folder is meant.
             if not os.path.isdir(path):
                 raise
-    return _folder(path, ref)
+    return _folder(app, path, ref, only_read=only_read)
 
 
 def is_id(ref: str) -> bool:
@@ -164,7 +169,7 @@ def _of(snapshot: "Snapshot") -> Target:
 # -- a folder -----------------------------------------------------------------------------------------------
 
 
-def _folder(path: str, ref: str) -> Target:
+def _folder(app: App, path: str, ref: str, *, only_read: bool) -> Target:
     """The backup in a folder: itself, a snapshot's folder, or one with a single backup in it."""
     from ibackup.manifest.backup import Backup
 
@@ -180,9 +185,15 @@ def _folder(path: str, ref: str) -> Target:
         path = backup.path
     parent = os.path.dirname(path)
     if os.path.exists(os.path.join(parent, _META)):
-        target = _snapshot_folder(parent)
-        if os.path.basename(target.path) == os.path.basename(path):
-            return target
+        try:
+            target = _snapshot_folder(parent)
+        except DamageFound as error:
+            if not only_read:
+                raise
+            app.reporter(Caution(error.message, "The backup beside it is read all the same."))
+        else:
+            if os.path.basename(target.path) == os.path.basename(path):
+                return target
     name = os.path.basename(path)
     return Target(path, None, name if _UDID.fullmatch(name) else None)
 

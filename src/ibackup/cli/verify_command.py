@@ -65,8 +65,8 @@ def command(
             "--seal is for a folder made elsewhere.",
             hint="Name that folder. Snapshots of ibackup have their seal already.",
         )
-    if seal_file:
-        seal_file = os.path.abspath(os.path.expanduser(seal_file))
+    if seal_file is not None:
+        seal_file = os.path.abspath(os.path.expanduser(seal_file)) if seal_file else ""
         _check_seal_place(seal_file, targets[0].path)
     checks.sealing = seal_file is not None
     for target in targets:
@@ -179,14 +179,25 @@ def _targets(checks: _Checks, what: str | None) -> list[Target]:
     return found
 
 
-def _check_seal_place(file: str, backup: str) -> None:
-    if os.path.isdir(file):
+def _check_seal_place(named: str, backup: str) -> None:
+    """Refuse a place for the seal before anything is read, which may take hours."""
+    from ibackup.proving import seal_beside
+
+    file = named or seal_beside(backup)
+    if named and os.path.isdir(file):
         raise UsageError(f"The seal '{file}' is a folder.", hint="Name a file with --seal FILE.")
     where, inside = os.path.realpath(file), os.path.realpath(backup)
     if where.startswith(os.path.join(inside, "")):
         raise UsageError(
             f"The seal '{file}' would be in the backup itself, to which nothing is ever written.",
             hint="--seal without a name makes it beside the folder; or name a file elsewhere.",
+        )
+    folder = os.path.dirname(where)
+    if not os.path.lexists(where) and not os.access(folder, os.W_OK):
+        missing = "" if os.path.isdir(folder) else " there is no such folder"
+        raise UsageError(
+            f"The seal '{file}' cannot be written:{missing or ' nothing may be written into its folder'}.",
+            hint="Name another file with --seal FILE.",
         )
 
 

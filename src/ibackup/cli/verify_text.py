@@ -32,7 +32,7 @@ _WORDS = {
     "not-a-file": "not a plain file",
     "not-sealed": "added after the backup was sealed",
     "not-in-manifest": "not on the list of files",
-    "seal-damaged": "the seal is damaged",
+    "seal-damaged": "damaged",
     "keybag-damaged": "the keys are damaged",
     "class-key-damaged": "a key is damaged",
     "file-key-damaged": "its key is damaged",
@@ -50,13 +50,20 @@ def verdict_text(verdict: "Verdict", target: Target, *, verbose: bool, sealing: 
     size = f"{count_text(verdict.files, 'file')}, {size_text(verdict.bytes)}"
     summary = verdict.summary
     if verdict.good:
-        lines = [_headline("Good:", "green", f"{name}: {size}."), *_how(verdict, sealing=sealing)]
+        lines = [
+            _headline("Good:", "green", f"{name}: {size}."),
+            *_how(verdict, _lacking(target), sealing=sealing),
+        ]
     else:
         count = count_text(summary.damage, "finding")
         lines = [
             _headline("DAMAGED:", "red", f"{name}: {count} in {size}."),
             *_groups(verdict, verbose=verbose),
         ]
+        if summary.level.value == "deep":
+            lines.append(
+                wrap("A restore would lack what is named above, if the phone took this backup at all.")
+            )
         lines += _advice(verdict)
     if summary.notes:
         notes = count_text(summary.notes, "note that is", "notes that are")
@@ -77,12 +84,23 @@ def _headline(mark: str, colour: str, text: str) -> str:
     return styled(mark, fg=colour, bold=True) + wrap(f"{mark} {text}").removeprefix(mark)
 
 
-def _how(verdict: "Verdict", *, sealing: bool) -> Iterator[str]:
+def _lacking(target: Target) -> int:
+    """How many files the phone could not read when it made the backup; not those that no phone ever reads."""
+    unreadable = target.snapshot.meta.unreadable if target.snapshot else ()
+    return sum(bool(file.code) and not file.expected for file in unreadable)
+
+
+def _how(verdict: "Verdict", lacking: int, *, sealing: bool) -> Iterator[str]:
     summary = verdict.summary
+    if lacking:
+        could = "missing that the phone could not read"
+        count = count_text(lacking, f"file is {could}", f"files are {could}")
+        yield wrap(f"{count}; `ibackup show` says which.")
     if summary.level.value == "quick":
         sealed = " and on the seal" if verdict.sealed else ""
         listed = f"on the phone's list{sealed}" if summary.manifest_checked else "on the seal"
-        yield wrap(f"Every file {listed} is there, with its size. No content was read: --level full does.")
+        every = "Every other file" if lacking else "Every file"
+        yield wrap(f"{every} {listed} is there, with its size. No content was read: --level full does.")
     else:
         parts = []
         if summary.by_seal:
@@ -106,7 +124,7 @@ def _how(verdict: "Verdict", *, sealing: bool) -> Iterator[str]:
             yield wrap(f"{count_text(summary.decrypted, 'file')} decrypted as they should.")
         if summary.databases:
             yield wrap(f"{count_text(summary.databases, 'database is', 'databases are')} sound.")
-        yield wrap("A restore would have everything it needs.")
+        yield wrap(f"A restore would have everything {'else' if lacking else 'it needs'}.")
 
 
 def _groups(verdict: "Verdict", *, verbose: bool) -> Iterator[str]:
@@ -115,12 +133,13 @@ def _groups(verdict: "Verdict", *, verbose: bool) -> Iterator[str]:
     sums: Counter[tuple[str, str]] = Counter()
     for group in verdict.groups:
         if group.damage:
-            sums[_owner(apps, group.domain, group.file), group.kind] += group.count
+            sums[_owner(apps, group.domain, group.file, group.kind), group.kind] += group.count
     examples: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in verdict.findings:
         if finding.is_damage:
             about = "" if finding.domain or finding.file_id else finding.file
-            examples[_owner(apps, finding.domain, about), finding.kind.value].append(finding)
+            kind = finding.kind.value
+            examples[_owner(apps, finding.domain, about, kind), kind].append(finding)
     room = _EXAMPLES
     for (owner, kind), count in sums.most_common(_GROUPS):
         words = _WORDS.get(kind, kind)
@@ -155,7 +174,9 @@ def _finding(finding: "Finding", verdict: "Verdict", *, verbose: bool) -> Iterat
         yield f"      still whole in snapshot {verdict.intact_in[finding.file]}"
 
 
-def _owner(apps: "Apps", domain: str, file: str) -> str:
+def _owner(apps: "Apps", domain: str, file: str, kind: str) -> str:
+    if kind == "seal-damaged":
+        return "The seal"
     if domain:
         return apps.owner(domain).name
     return file or "Files whose names are not known"

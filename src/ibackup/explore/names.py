@@ -76,6 +76,15 @@ class Rules:
         return cls(folds=folds, any_bytes=_holds(folder, b"ibackup \xff"), name_limit=max(limit, 64))
 
 
+def _can_be_said(name: str) -> bool:
+    """Whether the system's own encoding has these characters: not so in a Latin-1 locale."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _holds(folder: str, name: bytes) -> bool:
     path = os.path.join(os.fsencode(folder), name)
     try:
@@ -223,6 +232,8 @@ class Namer:
             plain = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             if plain != name:
                 name, reason = plain, "character"
+        if not name.isascii() and not _can_be_said(name):
+            name, reason = "".join(char if _can_be_said(char) else "_" for char in name), "character"
         if name in {"", ".", ".."}:
             name, reason = "_" * max(1, len(name)), "reserved"
         if self._rules.portable:

@@ -7,7 +7,7 @@ import shutil
 import stat
 import threading
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from ibackup.confined import Confined, Parts, PathRefused
 from ibackup.errors import IbackupError, UsageError
@@ -169,19 +169,23 @@ class RenamedList:
             self._fd = -1
 
     def finish(self, confined: Confined) -> str:
-        """Put the list in its place, after what earlier runs listed; its path, or nothing when it is empty."""
+        """Put the list in its place, after what earlier runs listed; its path, or nothing when it is empty.
+
+        What a run lists that takes up a broken one again is there already.
+        """
         if self._fd < 0:
             return ""
         self.close()
         staged = confined.create()
+        listed: set[bytes] = set()
         try:
             with (
                 contextlib.suppress(FileNotFoundError),
                 open(confined.open_file((RENAMED_LIST,)), "rb") as old,
             ):
-                _copy(old.fileno(), staged.fd)
+                _copy_lines(old, staged.fd, listed)
             with open(self._path, "rb") as new:
-                _copy(new.fileno(), staged.fd)
+                _copy_lines(new, staged.fd, listed)
         finally:
             os.close(staged.fd)
         confined.publish(staged, (RENAMED_LIST,))
@@ -198,6 +202,8 @@ def _write(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _copy(source: int, target: int) -> None:
-    while data := os.read(source, 128 * 1024):
-        _write(target, data)
+def _copy_lines(source: BinaryIO, target: int, seen: set[bytes]) -> None:
+    for line in source:
+        if line not in seen:
+            seen.add(line)
+            _write(target, line)

@@ -34,8 +34,11 @@ from ibackup.store.working import LEDGER_NAME, STAGING_NAME
 TOOL = f"ibackup {__version__} import"
 
 _UNDER_WAY = "Snapshot"
-# What file managers leave behind; names that begin with a dot are left out in any case.
-_CLUTTER = frozenset(["thumbs.db", "desktop.ini", "icon\r"])
+# What file managers leave behind; names that begin with a dot are left out in any case. And what SQLite leaves of
+# somebody's look into the list of files: beside the list of a later backup it would be taken for a part of that.
+_CLUTTER = frozenset(
+    ["thumbs.db", "desktop.ini", "icon\r", "manifest.db-wal", "manifest.db-shm", "manifest.db-journal"]
+)
 _SHOWN = 3
 
 

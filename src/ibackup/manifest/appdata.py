@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ibackup.errors import IbackupError
 from ibackup.manifest.backup import Backup, Entry
+from ibackup.manifest.database import flaws_in
 
 _APP_GROUP = "AppDomainGroup-group."
 
@@ -31,6 +32,7 @@ DATABASES: tuple[tuple[str, str, str], ...] = (
 
 _LACKING = ("no such collation sequence: ", "no such module", "no such tokenizer", "no such function")
 _MAX_COLLATIONS = 20
+_MAX_FLAWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _integrity(path: str, what: str, entry: Entry) -> Verdict:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # A page that was cut in an app's database is told by SQLite, whatever bytes its texts have.
         connection.text_factory = bytes
-        pragma = "integrity_check(5)"
+        pragma = f"integrity_check({_MAX_FLAWS})"
         for _ in range(_MAX_COLLATIONS):
             try:
                 connection.execute("PRAGMA trusted_schema = OFF").close()
@@ -90,17 +92,16 @@ def _integrity(path: str, what: str, entry: Entry) -> Verdict:
                 if text.startswith(_LACKING[0]):
                     # The phone's own sort orders do not exist here; the order of indexes is then not checked.
                     connection.create_collation(text.removeprefix(_LACKING[0]), _byte_order)
-                    pragma = "quick_check(5)"
+                    pragma = f"quick_check({_MAX_FLAWS})"
                     continue
                 if text.startswith(_LACKING):
                     return Verdict(what, entry, unchecked=text)
                 return Verdict(what, entry, flaw=text)
-            lines = [line.decode("utf-8", "replace") for (line,) in rows if isinstance(line, bytes)]
-            flaws = [line for line in lines if line != "ok"]
+            flaws = [flaw for (said,) in rows for flaw in flaws_in(said)]
             real = [line for line in flaws if not any(lacking in line for lacking in _LACKING)]
             if flaws and not real:
                 return Verdict(what, entry, unchecked=flaws[0])
-            return Verdict(what, entry, flaw="; ".join(real))
+            return Verdict(what, entry, flaw="; ".join(real[:_MAX_FLAWS]))
         return Verdict(what, entry, unchecked="it has sort orders of its own")
 
 

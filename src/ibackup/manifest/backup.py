@@ -239,6 +239,11 @@ class Backup:
         """Open it with a key that its keybag's ``derive`` gave before. Raises PasswordWrong."""
         self._keys = self.keybag.unlock_with_key(key)
 
+    @property
+    def key_is_enough(self) -> bool:
+        """Whether the derived key opens it all: iOS 10.0 encrypts records with the password. Raises FormatError."""
+        return self.flat or self.manifest.manifest_key is not None
+
     def choose_kdf(self) -> None:
         """Find the fastest way to derive a key, before ``unlock`` does. Raises FormatError."""
         crypto.sha256_kdf(self.keybag.double_rounds)
@@ -383,7 +388,10 @@ class Backup:
                     raise
                 flaw = f"{error.flaw}; {MANIFEST} has a key for it, and yet says that nothing is encrypted"
                 raise FormatError(DATABASE, flaw) from None
-        key = self.keys.unwrap(wrapped)
+        try:
+            key = self.keys.unwrap(wrapped)
+        except KeyRefused as error:
+            raise KeyRefused("The backup's list of files cannot be opened.", why=error.why) from None
         with open(self._open_top(DATABASE), "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
             return ManifestDb.open_plaintext(crypto.decrypt_blocks(source, key), size)

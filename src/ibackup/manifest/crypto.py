@@ -57,9 +57,9 @@ def derive(
     """
     secret = password.encode("utf-8", "surrogateescape")
     if double_salt is not None:
-        _check_rounds(double_rounds)
+        check_rounds(double_rounds)
         secret = sha256_kdf(double_rounds)(secret, double_salt, double_rounds)
-    _check_rounds(rounds)
+    check_rounds(rounds)
     return hashlib.pbkdf2_hmac("sha1", secret, salt, rounds, KEY_BYTES)
 
 
@@ -69,7 +69,8 @@ def sha256_kdf(rounds: int) -> Kdf:
     return _fastest_sha256_kdf() if rounds > _TRIAL_WORTH else _kdf_hashlib
 
 
-def _check_rounds(rounds: int) -> None:
+def check_rounds(rounds: int) -> None:
+    """Raise FormatError for a round count that no phone writes."""
     if not 1 <= rounds <= MAX_ROUNDS:
         raise FormatError(
             "The keybag", f"it asks for {rounds:,} rounds of key derivation; phones use 10,000,000"

@@ -9,6 +9,7 @@ Facts about the format: docs/format.md, "Manifest.db".
 
 import base64
 import binascii
+import errno
 import hashlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Self
 from urllib.parse import quote
 
+from ibackup.errors import NoRoom
 from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Settles, sha1
 
@@ -28,8 +30,11 @@ MEMORY_LIMIT = 48 * 1024 * 1024  # bytes; SQLite's copy doubles it for a moment
 CHECK_CACHE = 32 * 1024 * 1024  # bytes
 MAX_CELL_BYTES = 4 * 1024 * 1024
 MAX_FLAWS = 100
+_STEPS_AT_ONCE = 100_000  # SQLite's; a row takes about 8, and 25 to be checked with its indexes
+_MIN_STEPS = 1_000_000
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OLD_IV = bytes(range(16))
 _PLACEHOLDER = 16
 _KINDS = {kind.value: kind for kind in Kind}
@@ -54,12 +59,13 @@ class ManifestDb:
         self._folder = folder
         self._spare: ManifestDb | None = None
         self._decode_blob: BlobDecoder | None = None
+        self._steps = self._steps_left = _MIN_STEPS
         try:
             self._harden()
             self._check_schema()
         except _TROUBLE as error:
             self.close()
-            raise _damaged(error) from None
+            raise self._damaged(error) from None
         except BaseException:
             self.close()
             raise
@@ -83,6 +89,7 @@ class ManifestDb:
 
         Raises:
             FormatError: it is not a database; after decryption that means a wrong key or damage.
+            NoRoom: there is none for the temporary file.
         """
         if size <= MEMORY_LIMIT and hasattr(sqlite3.Connection, "deserialize"):
             return cls._from_memory(chunks)
@@ -104,6 +111,12 @@ class ManifestDb:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, _TROUBLE):
                 raise _damaged(error) from None
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise NoRoom(
+                    f"The list of files needs {size:,} bytes in {tempfile.gettempdir()} while it is read.",
+                    why="It is decrypted there, where only you can read it, and removed at once.",
+                    hint="Make room there, or name another folder in the environment variable TMPDIR.",
+                ) from None
             raise
 
     @classmethod
@@ -169,6 +182,7 @@ class ManifestDb:
         # As bytes, since texts of the phone need not be Unicode; CAST makes them comparable with text. A database
         # that another program made may hold them as bytes, too.
         cells_of = tuple(value.encode("utf-8", "surrogateescape") for value in values)
+        self._steps_left = self._steps
         try:
             with _closing(self._connection.execute(f"{_SELECT} {where}", cells_of)) as cursor:
                 make = self._row
@@ -177,11 +191,12 @@ class ManifestDb:
                     if row is not None:
                         yield row
         except _TROUBLE as error:
-            raise _damaged(error) from None
+            raise self._damaged(error) from None
 
     def _scan(self, settles: Settles) -> Iterator[Row | BadRow]:
         """The rows that ``settles`` does not take. A million go through here: what all of them do stands here."""
         hash_of, hex_of, kinds, make = sha1, binascii.hexlify, _KINDS, self._row
+        self._steps_left = self._steps
         try:
             with _closing(self._connection.execute(_SELECT)) as cursor:
                 for file_id, domain, path, flags, blob in cursor:
@@ -193,22 +208,21 @@ class ManifestDb:
                     if row is not None:
                         yield row
         except _TROUBLE as error:
-            raise _damaged(error) from None
+            raise self._damaged(error) from None
 
     def flaws(self) -> Iterator[str]:
         """What SQLite's own integrity check says; nothing when the database is sound."""
+        self._steps_left = self._steps
         try:
             if self._uri is not None:
                 # It looks every row up in every index; the usual 2 MB would read the same pages again and again.
                 # What is in memory anyway needs no more.
                 self._connection.execute(f"PRAGMA cache_size = {-CHECK_CACHE // 1024}").close()
             with closing(self._connection.execute(f"PRAGMA integrity_check({MAX_FLAWS})")) as cursor:
-                for (line,) in cursor:
-                    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else str(line)
-                    if text != "ok":
-                        yield text
+                for (said,) in cursor:
+                    yield from flaws_in(said)
         except _TROUBLE as error:
-            yield _said(error)
+            yield self._damaged(error).flaw
 
     def another(self) -> "ManifestDb | None":
         """The same database once more, for another thread; None when it is in memory. Raises FormatError."""
@@ -231,7 +245,7 @@ class ManifestDb:
         try:
             found = self._connection.execute("SELECT count(*) FROM Files").fetchone()
         except _TROUBLE as error:
-            raise _damaged(error) from None
+            raise self._damaged(error) from None
         return int(found[0])
 
     def _harden(self) -> None:
@@ -240,8 +254,23 @@ class ManifestDb:
         connection.text_factory = bytes
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        # A few damaged or hostile pages that refer to each other can stand for more rows than there are grains of sand.
+        connection.set_progress_handler(self._stop_endless, _STEPS_AT_ONCE)
         for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
+        pages, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+        )
+        self._steps = _MIN_STEPS + pages * size  # a row takes hundreds of bytes
+
+    def _stop_endless(self) -> bool:
+        self._steps_left -= _STEPS_AT_ONCE
+        return self._steps_left < 0
+
+    def _damaged(self, error: Exception) -> FormatError:
+        if self._steps_left < 0:
+            return FormatError(PART, "it goes on and on: its pages refer to each other in circles")
+        return _damaged(error)
 
     def _check_schema(self) -> None:
         """Make sure that Files is a plain table: a view or virtual table of that name would run code."""
@@ -330,6 +359,14 @@ def _said(error: Exception) -> str:
     """What SQLite says of a database, which it may quote: made fit to be shown."""
     text = str(error) if isinstance(error, sqlite3.Error) else "it holds texts that are none"
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def flaws_in(said: object) -> Iterator[str]:
+    """The flaws in what an integrity check says, which may be many lines in one row."""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    for line in text.splitlines():
+        if line != "ok" and not line.startswith("*** in database "):
+            yield line
 
 
 def _page_size(head: bytes) -> int:

@@ -17,6 +17,9 @@ class FormatError(NotABackup):
 class KeyRefused(DamageFound):
     """A wrapped key does not open with the key that should open it: the key or its wrapping is damaged."""
 
+    def __init__(self, what: str, *, why: str = "") -> None:
+        super().__init__(what, why=why, hint=NOT_OURS)
+
 
 class SealDamaged(DamageFound):
     """A line of a seal is not what ``sha256sum`` writes; ``line`` counts from 1, 0 is the whole."""

@@ -129,14 +129,24 @@ class Scanned:
         except FormatError:
             return False
         self.count += 1
+        if self._encrypted and has_key:
+            size = stored_size(size, encrypted=True)
         if flags != Kind.FILE:
             size = _FINE
-        elif size < 0:
-            size = _NEVER
-        elif self._encrypted and has_key:
-            size = stored_size(size, encrypted=True)
+        elif not 0 <= size < _FINE:
+            size = _NEVER  # a record may claim any size, more than 64 bits too
         self._kept[digest[0]] += _pack(digest, size)
         return True
+
+
+def flaw_of(ordered: Ordered | Scanned) -> FormatError | None:
+    """What is wrong with the rows as a whole, when all were taken.
+
+    Every phone has hundreds: where there is none, they were lost, and nothing could be restored.
+    """
+    if ordered.broken is None and not ordered.count:
+        return FormatError("The manifest", "it lists no file at all")
+    return ordered.broken
 
 
 def _twice(file_id: str) -> FormatError:

@@ -112,8 +112,11 @@ class Keybag:
         """Read a keybag.
 
         Raises:
-            FormatError: too long, cut, without classes, or without what key derivation needs.
+            FormatError: too long, cut, without classes, or without what key derivation needs; or it asks for so much
+                of it that no password could ever be tried.
         """
+        from ibackup.manifest.crypto import check_rounds
+
         items = list(_items(data))
         starts = [place for place, item in enumerate(items) if item.tag == "UUID"]
         if len(starts) < 2:  # the first is the bag's own
@@ -123,15 +126,19 @@ class Keybag:
         head = dict(items[: starts[1]])
         spans = zip(starts[1:], [*starts[2:], len(items)], strict=True)
         records = tuple(_record(dict(items[start:end])) for start, end in spans)
-        double = head.get("DPSL")
+        salt, double = _bytes(head, "SALT"), head.get("DPSL")
+        rounds = _number(head, "ITER")
+        double_rounds = _number(head, "DPIC") if double is not None else 0
+        for count in (rounds, *([double_rounds] if double is not None else [])):
+            check_rounds(count)
         return cls(
             version=_number(head, "VERS", 0),
             kind=_number(head, "TYPE", BACKUP_BAG),
             uuid=head.get("UUID", b""),
-            salt=_bytes(head, "SALT"),
-            rounds=_number(head, "ITER"),
+            salt=salt,
+            rounds=rounds,
             double_salt=double,
-            double_rounds=_number(head, "DPIC") if double is not None else 0,
+            double_rounds=double_rounds,
             records=records,
         )
 
@@ -152,7 +159,6 @@ class Keybag:
 
         Raises:
             PasswordWrong: not one class key opens.
-            FormatError: a round count beyond all reason.
         """
         return self.unlock_with_key(self.derive(password))
 

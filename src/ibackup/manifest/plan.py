@@ -9,7 +9,7 @@ from ibackup.manifest.examine import Job
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused
-from ibackup.manifest.folderwise import Ordered, Scanned
+from ibackup.manifest.folderwise import Ordered, Scanned, flaw_of
 from ibackup.manifest.mbfile import MBFile
 from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows, blob_path
 from ibackup.manifest.seal import Seal
@@ -20,6 +20,7 @@ Step = Job | Finding
 _TOP = frozenset([INFO, STATUS, MANIFEST, DATABASE, LEGACY_DATABASE, "Manifest.mbdx"])
 _DIGEST_BYTES = 20
 _NOTHING = "nothing"
+_ODD = {"directory": "a folder", "other": "a link or a device"}
 
 
 class Plan:
@@ -35,7 +36,7 @@ class Plan:
 
     Attributes:
         encrypted: see above.
-        broken: after the last step, why the manifest's rows ended early; None when they did not.
+        broken: after the last step, why the manifest's rows ended early, or never began; None when they did not.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Plan:
             elif ordered is not None:
                 ordered.skip(prefix)  # what is in there nobody can say; not that it is missing
         if ordered is not None:
-            self.broken = ordered.broken
+            self.broken = flaw_of(ordered)
             self._summary.rows += ordered.count
         yield from self._others(tree)
         for folder, flaw in sorted(tree.unlisted.items()):
@@ -170,7 +171,7 @@ class Plan:
                 severity=Severity.NOTE if known else Severity.DAMAGE,
             )
         elif item.kind != "file":
-            yield checks.about(row, K.NOT_A_FILE, file=file, expected="a file", found=item.kind)
+            yield checks.about(row, K.NOT_A_FILE, file=file, expected="a file", found=_ODD[item.kind])
         else:
             yield from self._file(row, record, item, file, expected)
 
@@ -228,7 +229,7 @@ class Plan:
         """A blob that no row names; without a manifest (``told`` is False) none is named."""
         file = blob_path(file_id, flat=self._flat)
         if item.kind != "file":
-            yield Finding(K.NOT_A_FILE, file=file, file_id=file_id, expected="a file", found=item.kind)
+            yield Finding(K.NOT_A_FILE, file=file, file_id=file_id, expected="a file", found=_ODD[item.kind])
             return
         if self._seal is not None and not in_sealed:
             wanted = "a line in the seal"
@@ -254,7 +255,7 @@ class Plan:
             if item is None:
                 yield Finding(K.MISSING, file=file, expected="a file, by the seal", found=_NOTHING)
             elif item.kind != "file":
-                yield Finding(K.NOT_A_FILE, file=file, expected="a file", found="a link or a device")
+                yield Finding(K.NOT_A_FILE, file=file, expected="a file", found=_ODD[item.kind])
             elif file in sealed:
                 if self._level is not Level.QUICK and self._seal is not None:
                     yield Job(file=file, size=item.size, sha256=self._seal.get(file))

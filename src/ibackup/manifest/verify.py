@@ -17,7 +17,7 @@ from ibackup.manifest.examine import Job, Outcome, Reader, Readers, worker_count
 from ibackup.manifest.findings import Finding, Level, Severity, Summary
 from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
-from ibackup.manifest.folderwise import Ordered, Scanned
+from ibackup.manifest.folderwise import Ordered, Scanned, flaw_of
 from ibackup.manifest.plan import Plan
 from ibackup.manifest.rows import BadRow, Kind, Row, Rows
 from ibackup.manifest.seal import Seal
@@ -135,8 +135,9 @@ def _check_rows(rows: Rows, plan: Plan, sizes: Sizes, reader: Reader) -> Iterato
                     yield step
                 else:
                     yield from judge(step, reader.examine(step))
-    if ordered.broken is not None:
-        raise ordered.broken
+    flaw = flaw_of(ordered)
+    if flaw is not None:
+        raise flaw
 
 
 def judge(job: Job, outcome: Outcome, *, deep: bool = False) -> Iterator[Finding]:

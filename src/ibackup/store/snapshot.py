@@ -193,7 +193,11 @@ class SnapshotMeta(Draft):
                 flaw = "is missing"
             except RecordFlaw as error:
                 flaw = str(error)
-        raise DamageFound(f"{path!r} is damaged: it {flaw}.", hint=_ANOTHER)
+        raise DamageFound(
+            f"{path!r} is damaged: it {flaw}.",
+            hint=f"{_ANOTHER} The folder beside that file may be whole: `ibackup extract` takes files out of it, "
+            "when it is named by its path.",
+        )
 
     @classmethod
     def parse(cls, record: Record) -> "SnapshotMeta":
