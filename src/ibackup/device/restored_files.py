@@ -12,13 +12,15 @@ from ibackup.device import requests
 from ibackup.device.frames import Status
 from ibackup.device.link import BLOCK, DeviceLink
 from ibackup.device.sender import FileSender
-from ibackup.device.serving import ServedFiles
+from ibackup.device.serving import ServedFiles, answer
 
 Stage = Literal["untouched", "sending", "sent"]
 
 _BLOB: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _COPY: Final = re.compile(r"-\d{8}-\d{6}", re.ASCII)
 MOST_NAMED: Final = 10_000  # files that are wrong are counted beyond that, and not named
+
+_READ_ONLY: Final = (Status.GENERIC, "A backup is only read while it is restored.")
 
 Expected = Callable[[str], bytes | None]
 """The SHA-256 of a file by its path below the backup folder, None where nobody knows."""
@@ -37,7 +39,8 @@ class RestoredFiles(ServedFiles):
     """Answers what a phone asks for during a restore.
 
     A phone that wants a copy of its own backup kept is told that there is one: what is served is a backup that nobody
-    changes, so that nothing has to be copied.
+    changes, so that nothing has to be copied. One that wants something changed in the backup is told that it cannot be,
+    and may go on: a restore that is cut off in the middle leaves half a phone.
 
     Args:
         confined: the folder in Apple's format, whatever its name.
@@ -88,11 +91,12 @@ class RestoredFiles(ServedFiles):
             case requests.UploadFiles():
                 self._drop(link)
             case requests.CreateDirectory():
-                raise PathRefused(request.path, "may not be made: a restore only reads")
+                self.paths.parse(request.path)
+                link.send_status(*_READ_ONLY)
             case requests.MoveItems():
-                raise _read_only([path for move in request.moves for path in move])
+                self._leave(link, [path for move in request.moves for path in move])
             case requests.RemoveItems():
-                raise _read_only(request.paths)
+                self._leave(link, request.paths)
             case _:
                 super().handle(link, request)
 
@@ -142,35 +146,43 @@ class RestoredFiles(ServedFiles):
 
     def _copy(self, link: DeviceLink, request: requests.CopyItem) -> None:
         source, target = request.source.rstrip("/"), request.target.rstrip("/")
-        if source not in (self._target, self.paths.udid):
-            raise PathRefused(request.source, "is not a backup that is here")
-        if not target.startswith(source) or not _COPY.fullmatch(target[len(source) :]):
-            raise PathRefused(request.target, "is no name of a copy: a restore only reads")
-        self._copies.add(target)
-        link.send_status(Status.OK, "", {})
+        if source in (self._target, self.paths.udid):
+            if not target.startswith(source) or not _COPY.fullmatch(target[len(source) :]):
+                raise PathRefused(request.target, "is no name of a copy: a restore only reads")
+            self._copies.add(target)
+            link.send_status(Status.OK, "", {})
+        else:
+            self._leave(link, [source, target])
 
     def _drop(self, link: DeviceLink) -> None:
-        """Take what belongs into the copy that was not made, and nothing else."""
-        link.receive_files(_Nowhere(self._copies))
-        link.send_status(Status.OK, "", {})
+        """Take what belongs into the copy that was not made, and keep nothing."""
+        dropped = _Nowhere(self._copies, self.paths.parse_inside)
+        link.receive_files(dropped)
+        answer(link, dropped.refused)
 
-
-def _read_only(paths: Iterable[str]) -> PathRefused:
-    return PathRefused(next(iter(paths), ""), "may not be changed: a restore only reads")
+    def _leave(self, link: DeviceLink, paths: Iterable[str]) -> None:
+        """Say that nothing is changed. Raises PathRefused for what is not even in the backup."""
+        for path in paths:
+            self.paths.parse_inside(path)
+        answer(link, dict.fromkeys(paths, _READ_ONLY))
 
 
 class _Nowhere:
-    """Takes files for copies that nobody keeps."""
+    """Takes files for copies that nobody keeps; ``refused`` are those that were meant for elsewhere in the backup."""
 
     last_file = ""
 
-    def __init__(self, folders: set[str]) -> None:
-        self._allowed = {f"{folder}/Info.plist" for folder in folders}
+    def __init__(self, copies: set[str], parse: Callable[[str], Parts]) -> None:
+        self._allowed = {f"{folder}/Info.plist" for folder in copies}
+        self._parse = parse
+        self.refused: dict[str, tuple[int, str]] = {}
 
     def begin(self, device_path: str, path: str) -> None:
         self.last_file = device_path
         if path not in self._allowed:
-            raise PathRefused(path, "may not be written: a restore only reads")
+            self._parse(path)
+            if len(self.refused) < MOST_NAMED:
+                self.refused[path] = _READ_ONLY
 
     def data(self, view: memoryview) -> None:
         pass
