@@ -173,6 +173,21 @@ class TestFiles:
         found = events(said("files", minted.folder, "--json")[1])
         assert len(of(found, "finding")) == found[-1]["findings"] == 1
 
+    def test_a_damaged_page_costs_no_more_than_what_is_on_it(
+        self, said: Run, mint: Mint, tmp_path: Path
+    ) -> None:
+        minted = mint(None, specs=[Spec("HomeDomain", f"{number:03}", b"x") for number in range(200)])
+        database = minted.folder / "Manifest.db"
+        data = bytearray(database.read_bytes())
+        leaves = [at for at in range(4096, len(data), 4096) if data[at] == 13]
+        data[leaves[8] : leaves[8] + 8] = b"\xff" * 8
+        database.write_bytes(data)
+        code, out, _ = said("files", minted.folder)
+        assert (code, "entries are lost" in out) == (4, True)
+        code, out, _ = said("extract", minted.folder, "--all", "--to", tmp_path / "o")
+        assert (code, "entries are lost" in out) == (4, True)
+        assert 185 < len(list((tmp_path / "o/HomeDomain").iterdir())) < 200
+
     def test_a_damaged_row_does_not_steer_the_terminal(self, said: Run, mint: Mint) -> None:
         minted = mint(None)
         minted.edit_database(lambda db: db.execute("UPDATE Files SET flags = 'a\r\x1b[2Jb' WHERE flags = 4"))

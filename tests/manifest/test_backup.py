@@ -21,6 +21,7 @@ from ibackup.errors import NoRoom, NotABackup, PasswordNeeded, PasswordWrong
 from ibackup.manifest import backup as backup_module
 from ibackup.manifest import database
 from ibackup.manifest.backup import Backup
+from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.rows import BadRow, Kind
 from support.minted import Mint, Spec, default_specs
 
@@ -509,3 +510,45 @@ def test_a_manifest_key_that_does_not_open(mint: Mint) -> None:
 
     with opened(made.folder, PASSWORD) as found, pytest.raises(DamageFound):
         list(found.entries())
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD])
+@pytest.mark.parametrize("domain", [None, "HomeDomain"])
+@pytest.mark.parametrize("pages", [1, 3])
+def test_a_damaged_page_costs_its_own_entries_alone(
+    mint: Mint, password: str | None, domain: str | None, pages: int
+) -> None:
+    specs = [Spec(f"{'Home' if n % 2 else 'Media'}Domain", f"Documents/{n:04}", b"x") for n in range(400)]
+    made = mint(password, specs=specs)
+
+    def damage(db: sqlite3.Connection) -> None:
+        path = Path(db.execute("PRAGMA database_list").fetchone()[2])
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        data = bytearray(path.read_bytes())
+        leaves = [at for at in range(4096, len(data), 4096) if data[at] == 13]
+        for at in leaves[len(leaves) // 2 :][: 2 * pages : 2]:  # a good one between two
+            data[at : at + 8] = b"\xff" * 8
+        path.write_bytes(data)
+
+    made.edit_database(damage)
+    bad: list[BadRow] = []
+    with opened(made.folder, password) as found:
+        names = [entry.relative_path for entry in found.entries(domain, bad=bad.append)]
+        with pytest.raises(FormatError):
+            list(found.entries(domain))
+    whole = [spec.path for spec in specs if domain in (None, spec.domain)]
+    assert sorted(set(names)) == sorted(names)
+    assert len(whole) - 12 * pages <= len(names) < len(whole)
+    assert len(bad) == pages
+    assert all(row.flaw.startswith("entries are lost") for row in bad)
+
+
+def test_of_a_list_that_was_cut_the_beginning_can_be_read(mint: Mint) -> None:
+    made = mint(era="mbdb")
+    path = made.folder / "Manifest.mbdb"
+    os.truncate(path, path.stat().st_size - 5)
+    bad: list[BadRow] = []
+    with opened(made.folder, None) as found:
+        assert len(list(found.entries(bad=bad.append))) == len(made.specs) - 1
+    assert [row.flaw[:16] for row in bad] == ["entries are lost"]

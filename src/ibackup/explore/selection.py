@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import NamedTuple
 
 from ibackup.explore.apps import domains_of_app
 from ibackup.manifest.backup import Backup, BadRowHandler, Entry
+from ibackup.manifest.flaws import FormatError
 from ibackup.manifest.rows import Row
 
 _WILD = frozenset("*?[")
@@ -109,9 +111,10 @@ class Selection:
         """The same as rows of the manifest, for those who only count; bad ones are left out."""
         takes = _Chosen(self).takes
         for domain in self._asked():
-            for row in backup.rows.rows(domain):
-                if isinstance(row, Row) and takes(row.domain, row.relative_path):
-                    yield row
+            with suppress(FormatError):  # told of when their turn comes
+                for row in backup.rows.rows(domain):
+                    if isinstance(row, Row) and takes(row.domain, row.relative_path):
+                        yield row
 
     def _asked(self) -> list[str] | list[None]:
         """The domains to ask the manifest for; None is all of it.

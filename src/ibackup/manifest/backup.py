@@ -296,20 +296,37 @@ class Backup:
         Args:
             domain: only those of this domain.
             like: only those whose path below the domain matches this pattern; ``*`` also matches slashes.
-            bad: is given the rows that cannot be used; without it the first of them is an error.
+            bad: is given the rows that cannot be used, and what is lost where the manifest is damaged; without it the
+                first of them is an error.
 
         Raises:
-            FormatError: the manifest is damaged.
+            FormatError: the manifest is damaged beyond reading, or without ``bad`` at all.
             PasswordNeeded: the backup is locked.
         """
         matches = re.compile(translate(like)).match if like is not None else None
-        for row in self.rows.rows(domain):
+        for row in self.rows.rows(domain) if bad is None else self._readable_rows(domain):
             if isinstance(row, BadRow):
                 if bad is None:
                     raise FormatError("The manifest", f"the row {row.file_id} cannot be used: {row.flaw}")
                 bad(row)
             elif matches is None or matches(row.relative_path):
                 yield Entry(self, row)
+
+    def _readable_rows(self, domain: str | None) -> Iterator[Row | BadRow]:
+        """All rows; of a damaged manifest those that can be read."""
+        count = 0
+        try:
+            for row in self.rows.rows(domain):
+                count += 1
+                yield row
+        except FormatError:
+            for row in self.rows.salvaged_rows(domain):
+                if isinstance(row, BadRow) and not row.file_id:
+                    yield row  # what is lost
+                elif count:
+                    count -= 1
+                else:
+                    yield row
 
     def entry(self, domain: str, relative_path: str) -> Entry | None:
         """One file, folder or link; None when the backup has none of that name. Raises as ``entries``."""

@@ -35,8 +35,12 @@ _MIN_STEPS = 1_000_000
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_BEHIND = "FROM Files NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OLD_IV = bytes(range(16))
 _PLACEHOLDER = 16
+_ROWS_OF_A_PAGE = 64  # more than there are
+_MOST_ROWS = 1 << 40
+_MOST_GAPS = 1000
 _KINDS = {kind.value: kind for kind in Kind}
 
 BlobDecoder = Callable[[bytes], bytes]
@@ -173,6 +177,57 @@ class ManifestDb:
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids. Raises FormatError."""
         return self._query("ORDER BY fileID")
+
+    def salvaged_rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
+        """What can be read of a damaged database, as ``rows``: past each damaged page it goes on behind it.
+
+        Each gap comes as a row that cannot be used.
+        """
+        select = f"SELECT rowid, {', '.join(_COLUMNS)} {_BEHIND}"
+        wanted = None if domain is None else domain.encode("utf-8", "surrogateescape")
+        place: int | None = -1
+        for _ in range(_MOST_GAPS):
+            if place is None:
+                return
+            last = place
+            self._steps_left = self._steps
+            try:
+                with _closing(self._connection.execute(select, (place,))) as cursor:
+                    for number, *cells in cursor:
+                        last = max(last, number)  # they ascend, unless damaged
+                        row = self._row(*cells) if wanted in (None, cells[1]) else None
+                        if row is not None:
+                            yield row
+                return
+            except _TROUBLE as error:
+                endless = self._steps_left < 0
+                yield BadRow("", PART, "a damaged page", f"entries are lost: {self._damaged(error).flaw}")
+                place = None if endless else self._behind(last)
+
+    def _behind(self, place: int) -> int | None:
+        """The highest place before the first row that can be read behind a damaged page; None when there is none."""
+
+        def reads(start: int) -> bool:
+            self._steps_left = self._steps
+            query = f"SELECT rowid {_BEHIND} LIMIT 1"
+            try:
+                return self._connection.execute(query, (start,)).fetchone() is not None
+            except (*_TROUBLE, OverflowError):  # the latter of a number beyond SQLite's
+                return False
+
+        for step in range(1, _ROWS_OF_A_PAGE):  # to miss no good page between two
+            if reads(place + step):
+                return place + step
+        low, step = place, _ROWS_OF_A_PAGE
+        while not reads(place + step):
+            low, step = place + step, step * 2
+            if step > _MOST_ROWS:
+                return None
+        high = place + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if reads(middle) else (middle, high)
+        return high
 
     def row(self, file_id: str) -> Row | BadRow | None:
         """One row, found by its index. Raises FormatError."""

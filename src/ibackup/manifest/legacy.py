@@ -41,6 +41,13 @@ class ManifestMbdb:
             if domain is None or row.domain == domain:
                 yield row
 
+    def salvaged_rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
+        """What can be read: nothing behind damage, since only the records before tell where one begins."""
+        try:
+            yield from self.rows(domain)
+        except FormatError as error:
+            yield BadRow("", PART, "its end", f"entries are lost: {error.flaw}")
+
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids; they are few enough to sort. Raises FormatError."""
         yield from sorted(self.rows(), key=lambda row: row.file_id)

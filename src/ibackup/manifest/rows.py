@@ -74,6 +74,9 @@ class Rows(Protocol):
         Those that ``settles`` takes may be left out: of a million rows, nearly all need never be made.
         """
 
+    def salvaged_rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
+        """The same in the same order, as far as they can be read; what cannot comes as a bad row."""
+
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids. Raises FormatError when the manifest is damaged."""
 
