@@ -73,11 +73,11 @@ def device_public_key() -> bytes:
 
 def pair_record(spec: PhoneSpec) -> dict[str, object]:
     """The pair record that the virtual usbmuxd has of a phone that trusts it already."""
-    root = _certificate(_key("root").public_key(), authority=True)
+    root, device, host = _certificates(spec.udid)
     return {
-        "DeviceCertificate": _certificate(_key("device").public_key()),
+        "DeviceCertificate": device,
         "EscrowBag": escrow_bag(spec),
-        "HostCertificate": _certificate(_key("host").public_key()),
+        "HostCertificate": host,
         "HostID": str(uuid.uuid5(uuid.NAMESPACE_DNS, spec.udid)).upper(),
         "HostPrivateKey": _private_pem(_key("host")),
         "RootCertificate": root,
@@ -98,6 +98,16 @@ def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
+    )
+
+
+@functools.cache
+def _certificates(udid: str) -> tuple[bytes, bytes, bytes]:  # noqa: ARG001 - each phone has its own
+    """Root, device and host: made once, so that a phone that is made again knows the computer again."""
+    return (
+        _certificate(_key("root").public_key(), authority=True),
+        _certificate(_key("device").public_key()),
+        _certificate(_key("host").public_key()),
     )
 
 
