@@ -178,7 +178,7 @@ def test_somebody_comes_in_time(make_lab: MakeLab) -> None:
 
 
 def test_an_old_phone_that_is_locked_shows_no_prompt_and_is_waited_for(make_lab: MakeLab) -> None:
-    lab = make_lab(replace(SMALL, ios_version="15.8.3", unlock_after_s=0.3))
+    lab = make_lab(replace(SMALL, ios_version="15.6.1", unlock_after_s=0.3))
     lab.now()
     lab.phone.lock_screen()
     with pytest.raises(PersonNeeded) as told:

@@ -240,7 +240,7 @@ class TestDamage:
         assert taken.kinds() == {"a": "short"}
         assert (tmp_path / "out/MediaDomain/empty").read_bytes() == b""
 
-    @pytest.mark.parametrize("claimed", [100, 131_072, 200_000, 500_000])
+    @pytest.mark.parametrize("claimed", [100, 131_072, 200_000, 300_000, 300_010, 500_000])
     def test_a_database_in_use_is_as_long_as_its_padding_says(
         self, mint: Mint, take: Take, tmp_path: Path, claimed: int
     ) -> None:

@@ -965,6 +965,14 @@ def test_a_manifest_that_lists_nothing(mint: Mint, era: str, level: Level) -> No
         assert [finding.kind for finding in check_manifest(backup, sizes_of(made))] == [K.MANIFEST_DAMAGED]
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_phone_that_has_nothing(mint: Mint, level: Level) -> None:
+    made = mint(specs=[])
+    assert not [finding for finding in run(made, level)[0] if finding.is_damage]
+    with Backup.open(made.folder) as backup:
+        assert list(check_manifest(backup, sizes_of(made))) == []
+
+
 def test_empty_files_may_be_stored_in_two_ways(mint: Mint) -> None:
     made = mint(PASSWORD, specs=[Spec("AppDomain-x", "empty")])
     for level in LEVELS:

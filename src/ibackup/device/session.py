@@ -34,7 +34,7 @@ _TEXTS: Final[dict[Phase, str]] = {
 }
 
 _AT_ONCE_S: Final = 5.0
-"""A phone that says no so soon, and showed no prompt, is locked: before iOS 16.1 it asks for no passcode."""
+"""A phone that says no so soon, and showed no prompt, is locked: before iOS 15.7.1 it asks for no passcode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,10 +285,10 @@ class _Extraction:
             own.target.make_link(target, parts)
         except FileExistsError:
             self._trouble(_of_entry(entry, "exists", "something is there and was left as it is"))
-        except (OSError, IbackupError) as error:
+        except (OSError, UnicodeEncodeError, IbackupError) as error:
             if isinstance(error, OSError):
                 raise_if_full(error)
-            said = error.why if isinstance(error, IbackupError) else error.strerror or str(error)
+            said = error.why if isinstance(error, IbackupError) else getattr(error, "strerror", "") or str(error)
             self._trouble(_of_entry(entry, "refused", f"the link cannot be made: {said}"))
         else:
             self._result.links += 1

@@ -318,7 +318,7 @@ def _doubt(job: Job, stored: int, length: int, tail: bytes) -> Trouble | None:
     """What is wrong with a decrypted file that was written as far as it goes."""
     size = job.size
     if stored == stored_size(size, encrypted=True):
-        if padding(tail) == stored - size:
+        if length != size or padding(tail) == stored - size:
             return None
         return _trouble(
             job, "padding", "its end did not decrypt as it must: it is damaged, perhaps in part", written=True

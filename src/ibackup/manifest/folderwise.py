@@ -139,12 +139,15 @@ class Scanned:
         return True
 
 
-def flaw_of(ordered: Ordered | Scanned) -> FormatError | None:
+def flaw_of(ordered: Ordered | Scanned, *, has_content: bool) -> FormatError | None:
     """What is wrong with the rows as a whole, when all were taken.
 
-    Every phone has hundreds: where there is none, they were lost, and nothing could be restored.
+    Args:
+        ordered: they.
+        has_content: whether any file of the phone's is stored. Where there is one and no row, the rows were lost, and
+            nothing could be restored.
     """
-    if ordered.broken is None and not ordered.count:
+    if ordered.broken is None and not ordered.count and has_content:
         return FormatError("The manifest", "it lists no file at all")
     return ordered.broken
 

@@ -32,10 +32,11 @@ def open_encrypted(fd: int, key: bytes, size: int) -> BinaryIO:
 def plaintext_length(stored: int, size: int, last_block: Callable[[], bytes]) -> int:
     """How long the plaintext of a stored file is.
 
-    A record's size and the padding agree for most files. Databases that were in use while the phone read them are
+    A record's size and the padding agree for most files. Those that were in use while the phone read them are
     longer or shorter than their record says; there the padding is right, and cutting at the record's size would
     lose data. Where the padding is wrong too, the file is damaged or was cut by the phone: all that is there is
-    given, up to the record's size.
+    given, up to the record's size. A single byte of padding, where the record has another number, proves nothing: one
+    damaged block in 256 ends so.
 
     Args:
         stored: bytes of the stored file.
@@ -44,7 +45,8 @@ def plaintext_length(stored: int, size: int, last_block: Callable[[], bytes]) ->
     """
     whole = stored - stored % BLOCK
     if stored == stored_size(size, encrypted=True):
-        return size
+        pad = padding(last_block())
+        return stored - pad if pad > 1 else size
     if not whole:
         return 0
     pad = padding(last_block()) if whole == stored else 0

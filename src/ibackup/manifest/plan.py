@@ -57,6 +57,7 @@ class Plan:
         self.encrypted = encrypted
         self.broken: FormatError | None = None
         self._flat = backup.flat
+        self._has_content = False  # as far as the steps have come
         # Of the folder that the rows are at:
         self._disk = Bucket()
         self._sealed: set[str] = set()
@@ -83,7 +84,7 @@ class Plan:
             elif ordered is not None:
                 ordered.skip(prefix)  # what is in there nobody can say; not that it is missing
         if ordered is not None:
-            self.broken = flaw_of(ordered)
+            self.broken = flaw_of(ordered, has_content=self._has_content)
             self._summary.rows += ordered.count
         yield from self._others(tree)
         for folder, flaw in sorted(tree.unlisted.items()):
@@ -107,6 +108,7 @@ class Plan:
                 yield from self.row(row, item)
         complete = ordered is not None and ordered.broken is None
         there = disk.ids()
+        self._has_content = self._has_content or bool(there or sealed)
         for file_id in sorted(there - named):
             item = disk.get(file_id)
             if item is not None:

@@ -19,7 +19,7 @@ from ibackup.manifest.findings import FindingKind as K
 from ibackup.manifest.flaws import FormatError, KeyRefused, SealDamaged
 from ibackup.manifest.folderwise import Ordered, Scanned, flaw_of
 from ibackup.manifest.plan import Plan
-from ibackup.manifest.rows import BadRow, Kind, Row, Rows
+from ibackup.manifest.rows import FILE_ID, BadRow, Kind, Row, Rows
 from ibackup.manifest.seal import Seal
 from ibackup.manifest.tree import PREFIXES, Tree
 
@@ -112,6 +112,7 @@ def only_its_size(backup: Backup, finding: Finding) -> bool:
 
 def _check_rows(rows: Rows, plan: Plan, sizes: Sizes, reader: Reader) -> Iterator[Finding]:
     there: Mapping[str, int] = {}
+    has_content = False
 
     def is_good(file_id: str, stored: int) -> bool:
         return there.get(file_id) == stored
@@ -122,6 +123,7 @@ def _check_rows(rows: Rows, plan: Plan, sizes: Sizes, reader: Reader) -> Iterato
     for prefix in PREFIXES:
         if not rows.flat or not there:
             there = sizes("" if rows.flat else prefix)
+            has_content = has_content or any(map(FILE_ID.fullmatch, there))
         for row in ordered.take(prefix):
             if isinstance(row, BadRow):
                 yield checks.bad_row(row)
@@ -135,7 +137,7 @@ def _check_rows(rows: Rows, plan: Plan, sizes: Sizes, reader: Reader) -> Iterato
                     yield step
                 else:
                     yield from judge(step, reader.examine(step))
-    flaw = flaw_of(ordered)
+    flaw = flaw_of(ordered, has_content=has_content)
     if flaw is not None:
         raise flaw
 

@@ -86,7 +86,7 @@ class Backup:
             LinkError: the computer broke the protocol.
         """
         session = self._session
-        session.ask_passcode((16, 1))
+        session.ask_passcode((15, 7, 1) if session.phone.spec.version < (16,) else (16, 1))
         self._preconditions()
         session.may_fail("start")
         try:
