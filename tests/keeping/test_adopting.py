@@ -549,6 +549,23 @@ def test_an_interrupted_one_is_closed_by_the_next_backup(
     assert_sealed(lab.store.phone(UDID).snapshots()[0].path)
 
 
+def test_a_damaged_one_that_lacked_only_its_name_is_set_aside(
+    make_lab: MakeLab, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, made = make_lab(), mint()
+    with monkeypatch.context() as patch:
+        patch.setattr("ibackup.store.closing.rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            take(lab.store, made.folder)
+    folder = lab.store.phone(UDID)
+    (left,) = folder.left_overs()
+    assert left.kind == "complete"
+    next(path for path in Path(left.path, UDID).rglob("*") if len(path.name) == 40).unlink()
+    take(lab.store, made.folder)
+    assert len(folder.snapshots()) == 1
+    assert_sealed(folder.snapshots()[0].path)
+
+
 def test_what_a_phone_sent_is_not_thrown_away(
     make_lab: MakeLab, mint: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,9 +22,8 @@ from ibackup.manifest.backup import Backup, folder_error
 from ibackup.manifest.checks import check_plists
 from ibackup.manifest.findings import Level
 from ibackup.store import Draft, PhoneFolder, Snapshot, Store, WorkingCopy, durable, free_bytes, times
-from ibackup.store.closing import finish_complete
 from ibackup.store.ledger import Ledger
-from ibackup.store.recovery import finish
+from ibackup.store.recovery import close_complete, finish
 from ibackup.store.run import Run, new_run_id
 from ibackup.store.trees import Found, walk
 from ibackup.store.trouble import telling
@@ -167,7 +166,7 @@ def _clear_way(folder: PhoneFolder, observe: Observer) -> None:
     """Remove or finish what an interrupted import left; what a phone sent is for `ibackup now`."""
     for left in folder.left_overs():
         if left.kind == "complete":
-            finish_complete(folder, left.path, observe)
+            close_complete(folder, left, observe)
         elif left.kind == "unfinished":
             if left.run is None or left.run.draft is None or left.run.draft.tool != TOOL:
                 raise UsageError(

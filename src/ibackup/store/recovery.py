@@ -47,7 +47,7 @@ def finish_left_overs(folder: PhoneFolder, check: Check, *, observer: Observer =
     finished: list[Snapshot] = []
     for left in reversed(folder.left_overs()):
         if left.kind == "complete":
-            snapshot = _name(folder, left, observer)
+            snapshot = close_complete(folder, left, observer)
         elif left.kind == "unfinished":
             snapshot = _close(folder, left, check, observer)
         else:
@@ -58,7 +58,8 @@ def finish_left_overs(folder: PhoneFolder, check: Check, *, observer: Observer =
     return finished
 
 
-def _name(folder: PhoneFolder, left: LeftOver, observer: Observer) -> Snapshot | None:
+def close_complete(folder: PhoneFolder, left: LeftOver, observer: Observer) -> Snapshot | None:
+    """Give a sealed working copy its name; a damaged one is set aside and told of, None then."""
     with telling("The finished copy of a run that broke could not be given its name."):
         try:
             return closing.finish_complete(folder, left.path, observer)
