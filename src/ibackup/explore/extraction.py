@@ -288,7 +288,9 @@ class _Extraction:
         except (OSError, UnicodeEncodeError, IbackupError) as error:
             if isinstance(error, OSError):
                 raise_if_full(error)
-            said = error.why if isinstance(error, IbackupError) else getattr(error, "strerror", "") or str(error)
+            said = (
+                error.why if isinstance(error, IbackupError) else getattr(error, "strerror", "") or str(error)
+            )
             self._trouble(_of_entry(entry, "refused", f"the link cannot be made: {said}"))
         else:
             self._result.links += 1
