@@ -284,7 +284,7 @@ class TestExtract:
         minted = mint(None)
         args = ("extract", minted.folder, "--to", tmp_path / "o", "--contacts")
         assert said(*args)[0] == 0
-        assert "1 more was there already" in said(*args)[1]
+        assert "1 was there already" in said(*args)[1]
         (tmp_path / "o/HomeDomain/Library/AddressBook/AddressBook.sqlitedb").write_text("mine")
         assert events(said(*args, "--json")[1])[-1]["exit_code"] == 1
         code, out, _ = said(*args)

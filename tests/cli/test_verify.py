@@ -216,6 +216,30 @@ def test_damage_is_named_with_its_advice_and_written_down(ibackup: Cli, anns: Pa
     assert ibackup("show", "--json").result["damaged"] == [f"{victim.name[:2]}/{victim.name}"]
 
 
+def test_what_is_known_to_be_damaged_is_not_taken_out_in_silence(
+    ibackup: Cli, anns: Path, tmp_path: Path
+) -> None:
+    newest = snapshots(anns, ANN)[-1]
+    victim = photo(newest)
+    flip(victim, later=False)
+    extract = ("extract", newest.name, "--all", "--to", tmp_path / "o")
+    assert ibackup(*extract).code == 0  # nobody has looked
+    assert ibackup("verify").code == ExitCode.DAMAGE
+    done = ibackup(*extract, "--json")
+    assert done.code == ExitCode.DAMAGE
+    (finding,) = [event for event in done.events if event["event"] == "finding"]
+    assert (finding["kind"], finding["file_id"], finding["written"]) == ("changed", victim.name, True)
+    assert done.result["findings"] == {"changed": 1}
+    text = ibackup(*extract)
+    assert text.code == ExitCode.DAMAGE
+    assert "not what was backed up" in text.flat
+    assert str(finding["path"]) in text.out
+    assert "An older snapshot may still have" in text.flat
+    flip(victim, later=False)
+    assert ibackup("verify").code == 0
+    assert ibackup(*extract).code == 0
+
+
 def test_a_quick_look_does_not_take_damage_back(ibackup: Cli, anns: Path) -> None:
     victim = photo(snapshots(anns, ANN)[-1])
     flip(victim, later=False)

@@ -46,6 +46,7 @@ _SAID = {
     "key": "the key does not open",
     "short": "only a part is in the backup; it was written",
     "padding": "the end did not decrypt as it must; written, and perhaps damaged in part",
+    "changed": "not what was backed up, as `ibackup verify` found; written all the same",
     "refused": "cannot be written there",
     "exists": "something else of that name is there (--overwrite replaces files)",
 }
@@ -132,6 +133,7 @@ def command(
             portable=portable,
             photo_dates="photos" in chosen or everything,
             keep_out=_keep_out(target),
+            damaged=_known_damage(target),
         )
         heard = _Heard(app)
         done = extract(backup, wanted, heard, app.reporter, ready)
@@ -143,6 +145,16 @@ def _keep_out(target: Target) -> tuple[str, ...]:
     if target.snapshot is None:
         return ()
     return (os.path.join(target.snapshot.path, os.pardir, os.pardir, os.pardir),)
+
+
+def _known_damage(target: Target) -> frozenset[str]:
+    """What verifications found damaged in a snapshot: taking a file out does not notice that by itself."""
+    if target.snapshot is None:
+        return frozenset()
+    from ibackup.store import PhoneFolder
+
+    folder = PhoneFolder.holding(target.snapshot)
+    return folder.proofs(target.snapshot.id).damaged if folder is not None else frozenset()
 
 
 class _Heard:
@@ -215,8 +227,9 @@ def _text(wanted: "Wanted", done: "Extracted", heard: _Heard) -> list[str]:
         f"They are in {printable(wanted.to)}",
     ]
     if done.same:
-        more = count_text(done.same, "more was", "more were")
-        lines.append(f"{more} there already, with the same size and time.")
+        more = "more " if done.files else ""
+        were = count_text(done.same, f"{more}was", f"{more}were")
+        lines.append(f"{were} there already, with the same size and time.")
     if done.dated:
         dated = count_text(done.dated, "file of the camera roll has", "files of the camera roll have")
         lines.append(wrap(f"{dated} the time their picture was taken."))

@@ -47,6 +47,8 @@ class Wanted:
         portable: names must be good on every system, Windows too.
         photo_dates: give the files of the camera roll the time they were taken.
         keep_out: folders in which the target must not lie, besides the backup itself.
+        damaged: stored files that are known not to be what they were, by their path below the backup folder; they are
+            written and told of.
         writers: how many write; one is a thread, more are processes. None for as many as help.
     """
 
@@ -57,6 +59,7 @@ class Wanted:
     portable: bool = False
     photo_dates: bool = False
     keep_out: tuple[str, ...] = ()
+    damaged: frozenset[str] = frozenset()
     writers: int | None = None
 
 
@@ -162,6 +165,7 @@ class _Extraction:
         rules = Rules.everywhere(target.path) if wanted.portable else Rules.probe(target.staging)
         self._namer = Namer(rules, self._renamed)
         self._made: set[Parts] = set()
+        self._known: set[str] = set()  # fileIDs of damaged files that are under way
         self._folder_times: list[tuple[Parts, int]] = []
         self._dates: PhotoDates | None = None
 
@@ -235,6 +239,8 @@ class _Extraction:
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
                     blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
+                    if entry.blob_path in self._wanted.damaged:
+                        self._known.add(entry.file_id)
                     size, key, times = record.size, record.encryption_key, self._times(entry)
                     yield Job(entry.file_id, domain, path, blob, size, key, parts, times)
 
@@ -307,7 +313,10 @@ class _Extraction:
     def _written(self, jobs: list[Job], written: list[Written]) -> None:
         """Take note of a batch; called in the thread that runs this."""
         result = self._result
-        for one in written:
+        for job, one in zip(jobs, written, strict=True):
+            if one.trouble is None and job.file_id in self._known:
+                text = "`ibackup verify` found that it is not what was backed up"
+                self._trouble(Trouble("changed", job.file_id, job.domain, job.path, text, written=True))
             if one.trouble is not None:
                 self._trouble(one.trouble)
                 if not one.trouble.written:

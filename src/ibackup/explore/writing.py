@@ -20,7 +20,9 @@ from ibackup.manifest.flaws import FormatError, KeyRefused
 from ibackup.manifest.keybag import ClassKeys
 from ibackup.manifest.plaintext import plaintext_length
 
-TroubleKind = Literal["record", "missing", "unreadable", "key", "short", "padding", "refused", "exists"]
+TroubleKind = Literal[
+    "record", "missing", "unreadable", "key", "short", "padding", "changed", "refused", "exists"
+]
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _MAX_OPEN = 256  # folders held open by each writer, so that their path is walked once
@@ -64,7 +66,8 @@ class Trouble:
     Attributes:
         kind: ``record`` (the manifest's row is damaged), ``missing`` (not in the backup), ``unreadable`` (the
             computer cannot read it), ``key`` (its key does not open), ``short`` (shorter than its record says),
-            ``padding`` (its end did not decrypt to what it must), ``refused`` (its place cannot be written) or
+            ``padding`` (its end did not decrypt to what it must), ``changed`` (a verification found that it is not
+            what was sealed), ``refused`` (its place cannot be written) or
             ``exists`` (another file is there).
         text: what is wrong, the end of a sentence about the file.
         written: whether a file was written all the same, with what there is.
