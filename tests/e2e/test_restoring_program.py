@@ -1,5 +1,6 @@
 """``ibackup restore`` as its user has it: asked for a name, stopped twice, killed in the middle."""
 
+import json
 import signal
 import sys
 import time
@@ -39,6 +40,9 @@ def start(program: Program) -> Popen[str]:
     program.phone.set_faults(SilentAfterBytes(count=600_000, seconds=60, times=1))
     process = program.start("restore", "--yes", "--json", environment={"PYTHONWARNINGS": None})
     until(process, '"phase": "restore"')
+    assert process.stdout is not None
+    while not json.loads(process.stdout.readline()).get("files"):
+        pass  # nothing was sent yet
     return process
 
 
