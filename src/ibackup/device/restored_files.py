@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 from ibackup.confined import Confined, Item, Parts, PathRefused
@@ -94,7 +94,9 @@ class RestoredFiles(ServedFiles):
                 self.paths.parse(request.path)
                 link.send_status(*_READ_ONLY)
             case requests.MoveItems():
-                self._leave(link, [path for move in request.moves for path in move])
+                for _, target in request.moves:
+                    self.paths.parse_inside(target)
+                self._leave(link, [source for source, _ in request.moves])
             case requests.RemoveItems():
                 self._leave(link, request.paths)
             case _:
@@ -152,7 +154,9 @@ class RestoredFiles(ServedFiles):
             self._copies.add(target)
             link.send_status(Status.OK, "", {})
         else:
-            self._leave(link, [source, target])
+            self.paths.parse_inside(source)
+            self.paths.parse_inside(target)
+            link.send_status(*_READ_ONLY)
 
     def _drop(self, link: DeviceLink) -> None:
         """Take what belongs into the copy that was not made, and keep nothing."""
@@ -160,8 +164,8 @@ class RestoredFiles(ServedFiles):
         link.receive_files(dropped)
         answer(link, dropped.refused)
 
-    def _leave(self, link: DeviceLink, paths: Iterable[str]) -> None:
-        """Say that nothing is changed. Raises PathRefused for what is not even in the backup."""
+    def _leave(self, link: DeviceLink, paths: Sequence[str]) -> None:
+        """Say of each that it is not changed. Raises PathRefused for what is not even in the backup."""
         for path in paths:
             self.paths.parse_inside(path)
         answer(link, dict.fromkeys(paths, _READ_ONLY))
