@@ -165,7 +165,6 @@ class _Extraction:
         rules = Rules.everywhere(target.path) if wanted.portable else Rules.probe(target.staging)
         self._namer = Namer(rules, self._renamed)
         self._made: set[Parts] = set()
-        self._known: set[str] = set()  # fileIDs of damaged files that are under way
         self._folder_times: list[tuple[Parts, int]] = []
         self._dates: PhotoDates | None = None
 
@@ -239,8 +238,6 @@ class _Extraction:
                 parts = self._namer.file(domain, path, entry.file_id)
                 if self._make(own, parts[:-1], entry):
                     blob = tuple(entry.blob_path.split("/"))  # made of a checked fileID
-                    if entry.blob_path in self._wanted.damaged:
-                        self._known.add(entry.file_id)
                     size, key, times = record.size, record.encryption_key, self._times(entry)
                     yield Job(entry.file_id, domain, path, blob, size, key, parts, times)
 
@@ -312,9 +309,9 @@ class _Extraction:
 
     def _written(self, jobs: list[Job], written: list[Written]) -> None:
         """Take note of a batch; called in the thread that runs this."""
-        result = self._result
+        result, damaged = self._result, self._wanted.damaged
         for job, one in zip(jobs, written, strict=True):
-            if one.trouble is None and job.file_id in self._known:
+            if damaged and one.trouble is None and "/".join(job.blob) in damaged:
                 text = "`ibackup verify` found that it is not what was backed up"
                 self._trouble(Trouble("changed", job.file_id, job.domain, job.path, text, written=True))
             if one.trouble is not None:

@@ -127,10 +127,11 @@ class Keybag:
         spans = zip(starts[1:], [*starts[2:], len(items)], strict=True)
         records = tuple(_record(dict(items[start:end])) for start, end in spans)
         salt, double = _bytes(head, "SALT"), head.get("DPSL")
-        rounds = _number(head, "ITER")
-        double_rounds = _number(head, "DPIC") if double is not None else 0
-        for count in (rounds, *([double_rounds] if double is not None else [])):
-            check_rounds(count)
+        rounds, double_rounds = _number(head, "ITER"), 0
+        check_rounds(rounds)
+        if double is not None:
+            double_rounds = _number(head, "DPIC")
+            check_rounds(double_rounds)
         return cls(
             version=_number(head, "VERS", 0),
             kind=_number(head, "TYPE", BACKUP_BAG),
