@@ -1,8 +1,7 @@
 """Race ibackup against the tools people would use instead, on the virtual iPhone, and print tables of ratios.
 
-Each program and the phone run in processes of their own; what counts is the whole process, from its start to its
-end, so that ibackup's time has its clone, check, seal and sync in it. Runs alternate, and medians are shown. Nothing
-in the test suite depends on any of it.
+Each program and the phone run in their own processes. The whole process counts, from start to end, so ibackup's time
+includes its clone, check, seal and sync. Runs alternate, and the tables show medians. No test depends on any of it.
 """
 
 import argparse
@@ -30,7 +29,13 @@ RACES: dict[str, Start] = {
     "restore": backups.restore,
     "verify-full": reading.verify_full,
     "verify-quick": reading.verify_quick,
+    "records": reading.known_records,
+    "records-odd": reading.odd_records,
     "extract": reading.extract,
+    "search": reading.search,
+    "export-messages": reading.export_messages,
+    "export-contacts": reading.export_contacts,
+    "photos": reading.list_photos,
     "rate": backups.rate,
     "growth": backups.growth,
     "memory-file": backups.memory_large_file,
@@ -42,10 +47,10 @@ RACES: dict[str, Start] = {
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("races", nargs="*", metavar="RACE", help=f"which ones [all]: {', '.join(RACES)}")
+    parser.add_argument("races", nargs="*", metavar="RACE", help=f"which races [all]: {', '.join(RACES)}")
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each program [3; 1 with --quick]")
     parser.add_argument(
-        "--dir", metavar="FOLDER", help="where everything is written [/dev/shm, else temporary]"
+        "--dir", metavar="FOLDER", help="where to write everything [/dev/shm, else a temporary folder]"
     )
     parser.add_argument("--quick", action="store_true", help=f"one {QUICK}th of the size, under two minutes")
     parser.add_argument("--scale", type=int, default=1, metavar="N", help="one N-th of the size")

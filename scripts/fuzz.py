@@ -1,8 +1,8 @@
-"""Search for bytes that the parsers of outside data do not stand: scripts/fuzz --minutes 10.
+"""Search for bytes that break the parsers of outside data: scripts/fuzz --minutes 10.
 
-Every target of tests/support/fuzzing.py gets the same share of the time. Inputs that reach code which no other one
-reached are added to tests/corpus, which every run of the tests tries; faults are printed and written to --faults.
-With --atheris, where that is installed, its engine makes the inputs for one target instead.
+Every target in tests/support/fuzzing.py gets the same share of the time. With --keep, inputs that reach new code are
+added to tests/corpus, which every run of the tests tries. Faults are printed and written to --faults. With --atheris,
+if that is installed, its engine makes the inputs for one target instead.
 """
 
 import argparse
@@ -23,16 +23,18 @@ _MEMORY = 2 << 30
 
 
 def main() -> int:
-    """Run; 1 when something was found."""
+    """Run; 1 if something was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} [all]")
-    parser.add_argument("--minutes", type=float, default=1.0, help="for all of them together [1]")
-    parser.add_argument("--seed", type=int, default=None, help="where the search begins [the clock]")
     parser.add_argument(
-        "--faults", type=Path, default=Path("fuzz-faults"), help="where faults go [fuzz-faults]"
+        "targets", nargs="*", metavar="TARGET", help=f"what to test: {', '.join(TARGETS)} [all]"
     )
-    parser.add_argument("--keep", action="store_true", help="add what is new to tests/corpus")
-    parser.add_argument("--atheris", action="store_true", help="use atheris for one target")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long, for all targets together [1]")
+    parser.add_argument("--seed", type=int, default=None, help="where the search starts [the clock]")
+    parser.add_argument(
+        "--faults", type=Path, default=Path("fuzz-faults"), help="folder for faults [fuzz-faults]"
+    )
+    parser.add_argument("--keep", action="store_true", help="add inputs that reach new code to tests/corpus")
+    parser.add_argument("--atheris", action="store_true", help="let atheris make the inputs, for one target")
     given = parser.parse_args()
     if unknown := set(given.targets) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}")

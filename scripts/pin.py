@@ -1,15 +1,24 @@
-"""Write constraints.txt anew from the environment that runs this.
+"""Write constraints.txt anew from the environment that runs this, and the checksums of its versions to scripts/lock.
 
 After `scripts/test --newest` has passed: `.venv-newest/bin/python scripts/pin.py`. Pins of packages that this
 system does not install (they belong to other systems or Pythons, or build the package) stay as they are.
+The checksums need uv (`pipx install uv`), which asks the registry for those of every system and Python.
 """
 
 import re
+import subprocess
 import sys
+import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parent.parent / "constraints.txt"
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "constraints.txt"
+LOCK = ROOT / "scripts" / "lock"
+COMPILE = (
+    *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"),
+    *("--python-version", "3.11", "--constraint", "constraints.txt", "pyproject.toml"),
+)
 # Older Pythons put setuptools and wheel into every new environment.
 NOT_OURS_TO_PIN = ("ibackup", "setuptools", "wheel")
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
@@ -34,15 +43,39 @@ def installed() -> dict[str, str]:
     return {name: version for name, version in found.items() if name not in NOT_OURS_TO_PIN}
 
 
+def compiled(*more: str) -> list[str]:
+    """Return every package that is needed, with its checksums, and for which systems, as a requirements file has it."""
+    text = subprocess.run([*COMPILE, *more], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return re.findall(r"^\S(?:.*\\\n)*.*\n", text, re.MULTILINE)
+
+
+def lock() -> dict[str, str]:
+    """Write what running ibackup takes, pip among it, and what its checks take beside; return all of it by name."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".in") as pip:
+        pip.write("pip\n")
+        pip.flush()
+        run = compiled(pip.name)
+        both = compiled(pip.name, "--group", "dev")
+    (LOCK / "run.txt").write_text("".join(run), encoding="utf-8")
+    (LOCK / "dev.txt").write_text("".join(each for each in both if each not in run), encoding="utf-8")
+    return {found["name"]: found["version"] for each in both if (found := PIN.match(each))}
+
+
+def write(comment: list[str], pins: dict[str, str]) -> None:
+    """Write constraints.txt."""
+    lines = [*comment, *(f"{name}=={pins[name]}" for name in sorted(pins))]
+    TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main() -> int:
-    """Rewrite the file and say what changed."""
+    """Rewrite the files and say what changed."""
     comment, old = read(TARGET.read_text(encoding="utf-8"))
     new = old | installed()
     for name in sorted(new):
         if old.get(name) != new[name]:
             print(f"{name}: {old.get(name, 'new')} -> {new[name]}")
-    lines = [*comment, *(f"{name}=={new[name]}" for name in sorted(new))]
-    TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(comment, new)
+    write(comment, lock() | new)  # and those that only other systems need
     return 0
 
 

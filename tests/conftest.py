@@ -1,8 +1,12 @@
-"""What holds for all tests: how hypothesis searches, how many run at once, and that CI skips no peer."""
+"""What holds for all tests: hypothesis, how many run at once, a home of their own, and that CI skips no peer."""
 
 import os
 import shutil
-from collections.abc import Callable, Generator
+import signal
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,9 +15,45 @@ from hypothesis import settings
 # machines of a CI are as slow as they like. scripts/test --long searches elsewhere and for longer.
 settings.register_profile("check", derandomize=True, deadline=None)
 settings.register_profile("long", derandomize=False, deadline=None, max_examples=2000)
-# No test looks into the keychain of whoever runs it; those that need one bring it.
+# No test looks into the keychain of the user who runs it; those that need one bring it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+# A shell has what it runs in the background ignore Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile("long" if os.environ.get("IBACKUP_LONG") else "check")
+
+# What scripts/test --quick leaves out, with what is there for the same code.
+_THOROUGH = {
+    "harness": "searches; what it found is tested in the folder of the code",
+    "e2e": "starts the program hundreds of times; tests/cli runs the same commands in one process",
+    "simulator": "the stand-in for a phone; all that uses it is tested with it",
+    "apple/verify/test_grammar.py": "many impossible rows at every level; test_verify.py shows one of each kind",
+    "cli/test_mixed_up.py": "many mixtures by every command; cli/commands has each command",
+    "cli/test_standing.py": "many flaws by every command; store has the rule",
+    "jobs/restore/test_one_answer.py": "many flaws by every command; test_restoring.py shows the answers",
+    "jobs/backup/test_surviving.py": "cuts at many places; test_backing_up.py shows the run itself",
+    "jobs/backup/test_hostile_phones.py": "many lies of a phone; device/backup2/test_paths.py has the rule",
+    "jobs/backup/test_lying_phones.py": "many lies of a phone; test_backing_up.py shows the check",
+    "jobs/backup/test_stalls.py": "waits; device/backup2/test_link.py has the rule",
+    "jobs/backup/test_damaged_snapshots.py": "many kinds of damage; apple/verify has them all on one backup",
+    "jobs/backup/test_litter.py": "many files of others; apple/test_litter.py has the rule",
+    "store/work/test_killed.py": "kills at many calls; store/work tests each step",
+}
+_QUICK = ("e2e/test_backing_up_program.py", "e2e/test_setup.py")  # the program as people start it
+# Where programs look for a user's files; the last two are how platformdirs is told on Windows.
+_OF_A_USER = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+_ON_WINDOWS = ("WIN_PD_OVERRIDE_APPDATA", "WIN_PD_OVERRIDE_LOCAL_APPDATA")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whole files and folders as thorough."""
+    for item in items:
+        try:
+            place = item.path.relative_to(Path(__file__).parent).as_posix()
+        except ValueError:
+            continue  # of a test that runs pytest elsewhere
+        if place not in _QUICK and any(f"{place}/".startswith(f"{each}/") for each in _THOROUGH):
+            item.add_marker("thorough")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -36,17 +76,59 @@ def pytest_runtest_makereport(
     return report
 
 
+def _move_in(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Let this process and what it starts find a user's files in a folder, and no settings in the environment."""
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith("IBACKUP_") and name not in ("IBACKUP_LONG", "IBACKUP_PEERS_REQUIRED"):
+            patch.delenv(name)
+    for name in (*_OF_A_USER, *_ON_WINDOWS):
+        patch.setenv(name, str(home))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder with every test's home, and with the one of what is made once for several tests."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        theirs = Path("~/.gitconfig").expanduser()
+        if theirs.exists() and "GIT_CONFIG_GLOBAL" not in os.environ:
+            patch.setenv("GIT_CONFIG_GLOBAL", str(theirs))  # git may need it to trust the checkout
+        _move_in(patch, folder / "shared")
+        yield folder
+
+
+_numbers = count()
+
+
+@pytest.fixture(autouse=True)
+def own_home(homes: Path) -> Iterator[None]:
+    """No test finds or leaves anything in the home of the user who runs the tests, or in that of another test."""
+    home = homes / str(next(_numbers))
+    # Not the fixture monkeypatch: a test undoes that as it likes, and hypothesis refuses it.
+    with pytest.MonkeyPatch.context() as patch:
+        _move_in(patch, home)
+        yield
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for a Unix socket: macOS takes 103 bytes of a path, and ``tmp_path`` is longer there."""
+    with tempfile.TemporaryDirectory(dir="/tmp" if os.path.isdir("/tmp") else None) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
 def require_tool() -> Callable[[str], str]:
-    """Gives the path of a real client; where it is missing the test is skipped, and fails in CI."""
+    """Gives the path of a real client; where it is missing the test is skipped, or fails where peers are required."""
 
     def find(name: str) -> str:
         path = shutil.which(name)
         if path is not None:
             return path
-        message = f"{name} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        if os.environ.get("IBACKUP_PEERS_REQUIRED"):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
 
     return find

@@ -5,10 +5,9 @@ Run as a program; it ends when the phone wants the files moved into place, by wh
 
 import sys
 
-from ibackup.device import open_phone
-from ibackup.device.dialogue import SERVICE
-from ibackup.device.frames import Status
-from ibackup.device.link import DeviceLink
+from ibackup.device.devicelink.frames_and_chunks import LinkStatus
+from ibackup.device.devicelink.link import SERVICE, DeviceLink
+from ibackup.device.phones.phone import open_phone
 
 ROOM = 1 << 40
 
@@ -25,7 +24,7 @@ class Drain:
         """The next bytes of it."""
 
     def end(self, code: int, text: str) -> None:
-        """It is over."""
+        """The file is complete, or it failed."""
 
     def offer(self) -> None:
         """All that came was handed in."""
@@ -45,19 +44,19 @@ def drain(link: DeviceLink, udid: str) -> int:
     link.receive()
     request = {"MessageName": "Backup", "TargetIdentifier": udid, "Options": {"ForceFullBackup": True}}
     link.send(["DLMessageProcessMessage", request])
-    link.waiting = link.patience.scan
+    link.waiting = link.limits.scan_s
     received = 0
     while (name := link.receive()[0]) not in {"DLMessageMoveItems", "DLMessageProcessMessage"}:
         if name == "DLMessageUploadFiles":
             received += link.receive_files(Drain())
-            link.send_status(Status.OK, "", {})
+            link.send_status(LinkStatus.OK, "", {})
         elif name == "DLMessageDownloadFiles":
             link.write(memoryview(bytes(4)))
-            link.send_status(Status.NOT_FOUND)
+            link.send_status(LinkStatus.NOT_FOUND)
         elif name == "DLContentsOfDirectory":
-            link.send_status(Status.OK, "", {})
+            link.send_status(LinkStatus.OK, "", {})
         else:
-            link.send_status(Status.OK, "", ROOM)
+            link.send_status(LinkStatus.OK, "", ROOM)
     link.disconnect()
     return received
 

@@ -1,5 +1,5 @@
-# Shared by scripts/test and scripts/demo: one virtual environment, made once and changed only when what it was
-# made from has changed. Sourced by POSIX sh with $root set to the top of the checkout and the working directory there.
+# Shared by scripts/test and scripts/demo: one virtual environment, made once, and changed only if its sources have
+# changed. Sourced by POSIX sh with $root set to the top of the checkout and the working directory there.
 
 say() {
     printf '%s\n' "$*" >&2
@@ -9,7 +9,7 @@ is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-# Prints the command of a Python that can make a virtual environment. $PYTHON, when set, is the only one asked.
+# Prints the command of a Python that can make a virtual environment. If $PYTHON is set, it tries only that one.
 find_python() {
     without_venv=
     if [ -n "${PYTHON:-}" ]; then
@@ -26,7 +26,7 @@ find_python() {
         without_venv=${without_venv:-$candidate}
     done
     if [ -n "$without_venv" ]; then
-        say "$without_venv has no venv module, which is needed to install ibackup beside the system's own packages."
+        say "$without_venv has no venv module. ibackup needs it, so that its packages stay apart from the system's."
         say "Debian, Ubuntu, Raspberry Pi OS: sudo apt install python3-venv"
     else
         say "ibackup needs Python 3.11 or newer; none was found${PYTHON:+ at $PYTHON}."
@@ -34,6 +34,18 @@ find_python() {
         say "If it has an unusual name, give it: PYTHON=/path/to/python3 $0"
     fi
     return 1
+}
+
+# Prints the Pythons in PATH and in pyenv's folder that can run ibackup, one "VERSION PROGRAM" per line, the oldest first.
+list_pythons() {
+    for candidate in python3.11 python3.12 python3.13 python3.14 python3 python \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python; do
+        # Not "a && b": the last Python that is too old would be the loop's own result, and end a shell under "set -e".
+        if is_new_enough "$candidate"; then
+            "$candidate" -c 'import ensurepip, platform, sys, venv; print(platform.python_version(), sys.executable)' \
+                2>/dev/null || :
+        fi
+    done | sort -u -t . -k 1,1n -k 2,2n -k 3,3n
 }
 
 # Sets $bin and $python for the environment in $venv (Windows puts its programs elsewhere).
@@ -46,10 +58,10 @@ locate_bin() {
     fi
 }
 
-# What the environment is made from, as text. Another place of the checkout counts, since programs in an environment
-# carry the path they were installed to. "newest" is looked up again once a day.
+# What the environment is made from, as text. The place of the checkout counts, since programs in an environment
+# contain the path they were installed to. "newest" is looked up again once a day.
 fingerprint() {
-    pins=$(cat pyproject.toml constraints.txt | cksum)
+    pins=$(cat pyproject.toml constraints.txt scripts/lock/*.txt | cksum)
     if [ "$1" = newest ]; then
         pins="newest of $(date +%Y-%m-%d), $(cksum <pyproject.toml)"
     fi
@@ -64,27 +76,32 @@ make_venv() {
 }
 
 install_into() {
-    # The pip that comes with an older Python knows neither --group nor --build-constraint.
     if [ "$2" = newest ]; then
-        set -- "$1" --upgrade --upgrade-strategy eager
+        # The pip that comes with an older Python does not know --group.
         "$python" -m pip install --quiet --upgrade pip || return 1
+        if [ "$1" = dev ]; then
+            set -- --group dev
+        else
+            set --
+        fi
+        "$python" -m pip install --quiet --upgrade --upgrade-strategy eager "$@" --editable .
+        return
+    fi
+    # Check the checksum of every file; pip cannot do that in one step with a folder.
+    if [ "$1" = dev ]; then
+        set -- --requirement scripts/lock/dev.txt
     else
-        set -- "$1" --constraint constraints.txt --build-constraint constraints.txt
-        "$python" -m pip install --quiet --upgrade --constraint constraints.txt pip || return 1
+        set --
     fi
-    tools=$1
-    shift
-    if [ "$tools" = dev ]; then
-        set -- "$@" --group dev
-    fi
-    "$python" -m pip install --quiet "$@" --editable .
+    "$python" -m pip install --quiet --require-hashes --requirement scripts/lock/run.txt "$@" || return 1
+    "$python" -m pip install --quiet --no-deps --build-constraint constraints.txt --editable .
 }
 
 # ensure_venv FOLDER TOOLS PINS
 #   FOLDER  the environment, below $root
-#   TOOLS   "run": what ibackup needs to run; "dev": what its checks need as well
+#   TOOLS   "run": what ibackup needs to run; "dev": also what its checks need
 #   PINS    "pinned": the versions in constraints.txt; "newest": the newest that pyproject.toml allows
-# Sets $python and $bin. Installs nothing, and needs no network, when the stamp says that all is in place.
+# Sets $python and $bin. Installs nothing, and needs no network, if the stamp says that everything is in place.
 ensure_venv() {
     venv=$root/$1
     stamp=$venv/ibackup-stamp
@@ -106,10 +123,10 @@ tools: dev" | "$want
 tools: $2") return 0 ;;
     esac
     rm -f "$stamp"
-    say "Installing ibackup and what it needs into $1. This happens once and can take some minutes."
+    say "Installing ibackup and what it needs into $1. This happens once and can take a few minutes."
     if ! install_into "$2" "$3"; then
-        say "The installation did not succeed; the reason stands above. Run the same command again to go on."
-        say "ibackup needs a network for this step, and a 64-bit system (docs/dependencies.md)."
+        say "The installation did not succeed; the reason is above. To try again, run the same command."
+        say "This step needs a network and a 64-bit system (docs/dependencies.md)."
         return 1
     fi
     printf '%s\ntools: %s\n' "$want" "$2" >"$stamp"

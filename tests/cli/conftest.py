@@ -1,4 +1,4 @@
-"""Runs command lines within this process, far from whoever runs the tests, against stores made once."""
+"""Runs command lines within this process, far from the user who runs the tests, against stores made once."""
 
 import json
 import os
@@ -15,8 +15,11 @@ import pytest
 from keyring.backends.null import Keyring as NullKeyring
 
 from ibackup.cli.main import run
-from ibackup.simulator import DomainSpec, PhoneSpec, VirtualPhone, serve
-from ibackup.store import Store
+from ibackup.simulator.server import serve
+from ibackup.simulator.spec import DomainSpec, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.store.disk import record_times
+from ibackup.store.store import Store
 from support.keyrings import FileKeyring
 from support.runs import Lab
 
@@ -87,7 +90,7 @@ Cli = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No configuration, state, password, keychain, phone or terminal of whoever runs the tests."""
+    """No configuration, state, password, keychain, phone or terminal of the user who runs the tests."""
     for name in [name for name in os.environ if name.startswith("IBACKUP_")]:
         monkeypatch.delenv(name)
     for name in ("CREDENTIALS_DIRECTORY", "NO_COLOR", "COLUMNS"):
@@ -96,7 +99,9 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", str(tmp_path / "no-usbmuxd"))
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("ibackup.scheduling.choosing._here", lambda: ())  # nobody's crontab is looked at
+    monkeypatch.setattr(
+        "ibackup.jobs.schedule.scheduler_choice._here", lambda: ()
+    )  # nobody's crontab is looked at
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     before = keyring.get_keyring()
     keyring.set_keyring(NullKeyring())
@@ -137,7 +142,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for _ in range(times):
                 lab.now(PASSWORD)
                 lab.phone.change()
-            time.sleep(1)  # or two phones' snapshots may have the same id
+            newest = snapshots(folder / "store", spec)[-1].name
+            while (
+                record_times.as_id(record_times.now()) <= newest
+            ):  # or two phones' snapshots may have the same id
+                time.sleep(0.1)
     return folder / "store"
 
 

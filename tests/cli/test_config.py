@@ -1,12 +1,14 @@
 """The config file: what it may say, and where the error is when it says something else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import ANN, BOB, Cli
-from ibackup import config
-from ibackup.errors import ExitCode, UsageError
+from ibackup.base.errors import UsageError
+from ibackup.base.exit_codes import ExitCode
+from ibackup.config import config_file, config_schema
 
 
 def written(folder: Path, text: str) -> Path:
@@ -27,7 +29,7 @@ udid = "{BOB.udid}"
 
 
 def test_everything_it_may_say(tmp_path: Path) -> None:
-    found = config.load(
+    found = config_file.load(
         str(
             written(
                 tmp_path,
@@ -55,7 +57,7 @@ password_command = "pass show bob"
 
 
 def test_nights_and_who_is_told(tmp_path: Path) -> None:
-    found = config.load(
+    found = config_file.load(
         str(
             written(
                 tmp_path,
@@ -89,9 +91,9 @@ keep_daily = 7
     )
     ann, bob = found.rules(ANN.udid), found.rules(BOB.udid)
     assert str(ann.window) == "21:30-07:00"
-    assert (ann.every_s, ann.max_age_s, ann.prune) == (72000, 604800, config.PruneConfig(keep_daily=7))
+    assert (ann.every_s, ann.max_age_s, ann.prune) == (72000, 604800, config_schema.PruneConfig(keep_daily=7))
     assert bob.window is None
-    assert (bob.every_s, bob.prune) == (259200, config.PruneConfig(keep_last=2))
+    assert (bob.every_s, bob.prune) == (259200, config_schema.PruneConfig(keep_last=2))
     assert (found.nightly.max_prompts, found.nightly.min_free_bytes) == (1, 50 * 10**9)
     assert (found.proof.full_every_s, found.proof.deep, found.notify.desktop) == (0, False, False)
     assert found.notify.urls_for("done") == ()
@@ -108,52 +110,72 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("IBACKUP_NOTIFY_URLS", "json://b.example json://c.example")
     monkeypatch.setenv("IBACKUP_NOTIFY_DESKTOP", "0")
     monkeypatch.setenv("IBACKUP_HEARTBEAT_URL", "http://hc.example/1")
-    for found in (config.load(str(path)), config.load(None)):
+    for found in (config_file.load(str(path)), config_file.load(None)):
         assert found.notify.urls == ("json://b.example", "json://c.example")
         assert (found.notify.desktop, found.notify.heartbeat_url) == (False, "http://hc.example/1")
     monkeypatch.setenv("IBACKUP_HEARTBEAT_URL", "s3cret")
-    with pytest.raises(UsageError, match="IBACKUP_HEARTBEAT_URL takes an address") as failed:
-        config.load(str(path))
+    with pytest.raises(UsageError, match="IBACKUP_HEARTBEAT_URL must be an address") as failed:
+        config_file.load(str(path))
     assert "s3cret" not in str(failed.value)
 
 
+def test_how_long_a_phone_may_be_silent(tmp_path: Path) -> None:
+    usual = config_file.load(None).limits
+    hours, minutes = 3600, 60
+    assert (usual.scan_s, usual.message_s, usual.trickle_s) == (4 * hours, 2 * hours, 2 * hours)
+    assert (usual.between_files_s, usual.within_file_s) == (30 * minutes, 10 * minutes)
+    assert (usual.sending_s, usual.sending_restore_s) == (15 * minutes, 30 * minutes)
+    found = config_file.load(str(written(tmp_path, '[limits]\nscan = "5h"\nwithin_file = "90s"\n'))).limits
+    assert found == replace(usual, scan_s=5 * hours, within_file_s=90)
+
+
 def test_a_missing_one_is_an_empty_one_unless_it_was_asked_for(tmp_path: Path) -> None:
-    assert config.load(None) == config.Config()
-    with pytest.raises(UsageError, match=r"nothing\.toml is not there"):
-        config.load(str(tmp_path / "nothing.toml"))
+    assert config_file.load(None) == config_schema.Config()
+    with pytest.raises(UsageError, match=r"nothing\.toml does not exist"):
+        config_file.load(str(tmp_path / "nothing.toml"))
 
 
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ('stroe = "/x"', 1, "stroe is not known; did you mean store?"),
-        ('\n\nstore = "/x"\ncolour = 1', 4, "colour is not known."),
-        ("store = 3", 1, 'store takes a text in "quotes"'),
+        ('stroe = "/x"', 1, "stroe is unknown; did you mean store?"),
+        ('\n\nstore = "/x"\ncolour = 1', 4, "colour is unknown."),
+        ("store = 3", 1, 'store must be text in "quotes"'),
         ('store = ""', 1, "store is empty"),
         ('phones = "ann"', 1, "phones is written as [[phones]] tables"),
         ("phones = [1]", 1, "phones is written as [[phones]] tables"),
         ('# mine\n[[phones]]\nname = "Ann"', 2, "phones needs a name and a udid"),
-        (PHONES + 'passwort_file = "x"', 9, "passwort_file is not known; did you mean password_file?"),
-        (PHONES + "password_file = 1", 9, 'password_file takes a text in "quotes"'),
-        (PHONES.replace(BOB.udid, "00008101"), 8, "udid takes a UDID (`ibackup devices` shows it)"),
-        (PHONES.replace("bob", "ANN"), 7, "name 'ANN' stands for two phones"),
-        ('every = "20h"', 1, "every is not known here; it belongs in [[phones]] or [nightly]."),
-        ('[nigtly]\nevery = "20h"', 1, "nigtly is not known; did you mean nightly?"),
-        ('[nightly]\nevry = "20h"', 2, "evry is not known; did you mean every?"),
-        ("[nightly]\nevery = 20", 2, "every takes a duration as in 90m, 20h, 7d or 8w"),
-        ('nightly.every = "x"', 1, "every takes a duration"),
-        ('[nightly]\nwindow = "21-7"', 2, 'window takes hours as in "21:00-07:00", or "always"'),
-        ('[nightly]\nwindow = "24:00-07:00"', 2, "window takes hours as in"),
-        ("[nightly]\nmax_prompts = -1", 2, "max_prompts takes a whole number, 0 or more"),
-        ("[nightly]\npower = 1", 2, "power takes true or false"),
-        ('[nightly]\nmin_free = "10"', 2, "min_free takes a size as in 500MB or 20GB"),
+        (PHONES + 'passwort_file = "x"', 9, "passwort_file is unknown; did you mean password_file?"),
+        (PHONES + "password_file = 1", 9, 'password_file must be text in "quotes"'),
+        (PHONES.replace(BOB.udid, "00008101"), 8, "udid must be a UDID (`ibackup devices` shows it)"),
+        (PHONES.replace("bob", "ANN"), 7, "name 'ANN' names two phones"),
+        (
+            PHONES.replace("Ann", "Zo\u00eb").replace("bob", "zoe\u0308"),
+            7,
+            "name 'zoe\u0308' names two phones",
+        ),
+        ('every = "20h"', 1, "every is unknown here; it belongs in [[phones]] or [nightly]."),
+        ('[nigtly]\nevery = "20h"', 1, "nigtly is unknown; did you mean nightly?"),
+        ('[nightly]\nevry = "20h"', 2, "evry is unknown; did you mean every?"),
+        ("[nightly]\nevery = 20", 2, "every must be a duration as in 30s, 90m, 36h, 7d or 8w"),
+        ('nightly.every = "x"', 1, "every must be a duration"),
+        ('[nightly]\nwindow = "21-7"', 2, 'window must be a range of hours as in "21:00-07:00", or "always"'),
+        ('[nightly]\nwindow = "24:00-07:00"', 2, "window must be a range of hours as in"),
+        ("[nightly]\nmax_prompts = -1", 2, "max_prompts must be a whole number, 0 or more"),
+        ("[nightly]\npower = 1", 2, "power must be true or false"),
+        ('[nightly]\nmin_free = "10"', 2, "min_free must be a size as in 500MB, 4.2GB or 1TB"),
         ("nightly = 1", 1, "nightly is written as a [nightly] table"),
-        ('[proof]\nfull_evry = "30d"', 2, "full_evry is not known; did you mean full_every?"),
-        ('[notify]\nfailed = ["no address"]', 2, "failed takes a list of addresses"),
-        ('[notify]\nheartbeat_url = "hc-ping.com"', 2, "heartbeat_url takes an address"),
-        ("[prune]\nkeep_last = 0", 1, "prune keeps nothing"),
-        (PHONES + "[phones.prune]\nkeep_lst = 1", 10, "keep_lst is not known; did you mean keep_last?"),
-        (PHONES + "window = 3", 9, 'window takes hours as in "21:00-07:00", or "always"'),
+        ('[proof]\nfull_evry = "30d"', 2, "full_evry is unknown; did you mean full_every?"),
+        ('[notify]\nfailed = ["no address"]', 2, "failed must be a list of addresses"),
+        ('[notify]\nheartbeat_url = "hc-ping.com"', 2, "heartbeat_url must be an address"),
+        ("[prune]\nkeep_last = 0", 1, "prune would keep nothing"),
+        ("[limits]\nscan = 60", 2, "scan must be a duration from 1s to 7d as in 90s, 10m or 4h"),
+        ('[limits]\nscan = "0"', 2, "scan must be a duration from 1s to 7d"),
+        ('[limits]\nscan = "8d"', 2, "scan must be a duration from 1s to 7d"),
+        ('[limits]\nbetween_file = "1h"', 2, "between_file is unknown; did you mean between_files?"),
+        ('[limits]\nsending = "3h"', 1, "trickle is shorter than between_files"),
+        (PHONES + "[phones.prune]\nkeep_lst = 1", 10, "keep_lst is unknown; did you mean keep_last?"),
+        (PHONES + "window = 3", 9, 'window must be a range of hours as in "21:00-07:00", or "always"'),
         (
             PHONES.replace(BOB.udid, ANN.udid.replace("-", "")),
             8,
@@ -228,7 +250,4 @@ def test_a_phone_is_meant_by_its_name_or_its_udid(
 def test_a_name_that_is_nearly_one(ibackup: Cli, store: Path, tmp_path: Path) -> None:
     done = ibackup("show", "--config", written(tmp_path, PHONES), "--phone", "Anne")
     assert done.code == ExitCode.USAGE
-    assert (
-        "There is no phone named 'Anne'. Did you mean 'Ann'? Names in the config file: Ann, bob."
-        in done.flat_err
-    )
+    assert "There is no phone named 'Anne'. Did you mean 'Ann'? Known phones: Ann and bob." in done.flat_err

@@ -12,8 +12,9 @@ import pytest
 
 from cli.conftest import ANN, Cli
 from ibackup import __version__
+from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.main import COMMANDS, cli
-from ibackup.errors import ExitCode
+from ibackup.cli.shell.top_help import page
 
 COMMON = {
     "--store": ["--store", "/x"],
@@ -38,17 +39,57 @@ def every_command(command: click.Command = cli, path: tuple[str, ...] = ()) -> I
             yield from every_command(child, (*path, name))
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path in every_command()])
-def test_help_names_every_exit_code_and_the_common_options(ibackup: Cli, path: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path in every_command() if path])
+def test_help_names_the_common_options_and_the_exit_codes_of_that_command(
+    ibackup: Cli, path: tuple[str, ...]
+) -> None:
     done = ibackup(*path, "--help")
     assert (done.code, done.err) == (0, "")
-    codes = done.out.partition("Exit codes:")[2]
-    assert {int(code) for code in re.findall(r"(?<![\w])(\d{1,3}) [a-z]", codes)} == {
-        each.value for each in ExitCode
-    }
+    assert "Exit codes" in done.out or "Commands:" in done.out
     assert set(re.findall(r"(?<=[ ,])--?[a-z-]+", done.out)) >= set(COMMON)
     assert max(len(line) for line in done.out.splitlines()) < 80
-    assert ibackup(*path, "-h").out == done.out
+    assert ibackup(*path, "-h").out == done.out == ibackup("help", *path).out
+
+
+def test_the_help_on_a_narrow_terminal_has_a_command_on_each_line() -> None:
+    lines = page("--json", 40).splitlines()
+    assert max(map(len, lines)) <= 80
+    table = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert set(table) == set(COMMANDS)
+    assert max(map(len, table.values())) <= 40
+
+
+def test_the_help_fits_a_screen_and_names_every_command(ibackup: Cli) -> None:
+    done = ibackup("--help")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert len(lines) < 24  # and the shell's next prompt
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if line[:2] == "  "]
+    titles = [row[2:12].strip() for row in rows if row[2:12].strip()]
+    assert titles == ["Back up", "Look", "Restore", "Automate", "iCloud", "Tools"]
+    named = [row[at : at + 12].strip() for row in rows for at in (12, 46) if row[at : at + 12].strip()]
+    assert named == list(COMMANDS)
+    assert set(re.findall(r"(?<=[ ,])--?[a-z-]+", done.out)) >= set(COMMON) - {
+        "--udid",
+        "--verbose",
+        "--quiet",
+    }
+    assert ibackup("help").out == ibackup("-h").out == done.out
+
+
+def test_help_on_what_all_commands_share(ibackup: Cli) -> None:
+    codes = re.findall(r"^  (\d+) ", ibackup("help", "exit-codes").out, re.MULTILINE)
+    assert {int(each) for each in codes} == {each.value for each in ExitCode}
+    assert set(re.findall(r"(?<=[ ,])--?[a-z-]+", ibackup("help", "options").out)) >= set(COMMON)
+    assert ibackup("help", "nonsense").code == ExitCode.USAGE
+    assert ibackup("help", "--json").result["text"]
+
+
+@pytest.mark.parametrize(("tried", "meant"), [("backup", "now"), ("snapshots", "list"), ("check", "verify")])
+def test_words_that_people_try_first(ibackup: Cli, anns: Path, tried: str, meant: str) -> None:
+    assert ibackup(tried, "--help").out == ibackup(meant, "--help").out == ibackup("help", tried).out
+    assert ibackup(tried, "--json").result["command"] == meant
 
 
 @pytest.mark.parametrize("option", COMMON)
@@ -154,14 +195,14 @@ def test_version_as_json(ibackup: Cli, line: tuple[str, ...]) -> None:
     [("0", 0), ("30s", 30), ("90m", 5400), ("36h", 129600), ("7d", 604800), ("8w", 4838400)],
 )
 def test_durations(text: str, seconds: float) -> None:
-    from ibackup.cli.common import DURATION
+    from ibackup.cli.shell.typed_values import DURATION
 
     assert DURATION.convert(text, None, None) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5", "5x", "s", "1.5h", "5 m", "-5s", "٣s", "1h30m", "9999999s"])
 def test_what_is_no_duration(text: str) -> None:
-    from ibackup.cli.common import DURATION
+    from ibackup.cli.shell.typed_values import DURATION
 
     with pytest.raises(click.BadParameter, match="30s, 90m, 36h, 7d or 8w"):
         DURATION.convert(text, None, None)
@@ -273,7 +314,7 @@ def test_no_message_advertises_a_command_that_is_not_there(pytestconfig: pytest.
     assert promised == []
 
 
-def test_whatever_breaks_inside_is_told_without_a_traceback(
+def test_whatever_breaks_inside_is_reported_without_a_traceback(
     ibackup: Cli, anns: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_self: object) -> None:
@@ -312,3 +353,21 @@ def test_ctrl_c_is_130(
     assert (done.code, done.out) == (ExitCode.INTERRUPTED, "")
     assert done.err == "ibackup: Interrupted.\n  Nothing was changed.\n"
     assert ibackup(*line, "--json").result["message"] == "Interrupted."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process ends with a signal there")
+def test_ctrl_c_in_the_middle_of_an_import_does_not_hide_the_code(tmp_path: Path) -> None:
+    """A module that makes a dataclass runs exec(), and Python remembers how that ended."""
+    (tmp_path / "program.py").write_text(
+        "from ibackup.cli import main\n"
+        "def run(_args):\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "main.run = run\n"
+        "main.main()\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False, timeout=500)
+    assert done.returncode == ExitCode.INTERRUPTED

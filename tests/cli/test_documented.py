@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import ANN, Cli, snapshots
-from ibackup import config
-from ibackup.config.schema import TABLES, keys
-from ibackup.simulator import VirtualPhone
+from ibackup.config import config_file, config_schema
+from ibackup.config.config_keys import keys
+from ibackup.config.config_schema import TABLES
+from ibackup.simulator.virtual_phone import VirtualPhone
 from support.runs import flip
 
 
@@ -65,7 +66,7 @@ def test_the_config_on_its_page_is_one_that_loads(docs: Path, tmp_path: Path) ->
     assert len(example) == 1
     path = tmp_path / "config.toml"
     path.write_text(example[0], encoding="utf-8")
-    found = config.load(str(path))
+    found = config_file.load(str(path))
     assert [phone.name for phone in found.phones] == ["ann", "bob"]
     told = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
     assert told == {key.name for kind in TABLES.values() for _, key in keys(kind)}
@@ -81,18 +82,18 @@ def test_each_example_of_a_key_is_one_that_loads(tmp_path: Path, table: str, nam
     text = head.get(table, f"[{table}]\n")
     path = tmp_path / "config.toml"
     path.write_text(text + ("" if f"\n{name} =" in text else f"{name} = {key.example}\n"))
-    config.load(str(path))
+    config_file.load(str(path))
 
 
 def test_the_defaults_are_as_the_page_says(tmp_path: Path) -> None:
     told = [
-        f"[{table}]\n{key.name} = {key.default}\n"
+        f"[{table}]\n{key.name} = {key.default_in_toml}\n"
         for table, kind in TABLES.items()
         for _, key in keys(kind)
-        if table in ("nightly", "proof", "notify") and re.match(r'"|\d|true|false', key.default)
+        if table in ("nightly", "proof", "notify") and key.default_in_toml
     ]
     assert len(told) >= 9
     for text in told:
         path = tmp_path / "config.toml"
         path.write_text(text)
-        assert replace(config.load(str(path)), path=None) == config.Config(), text
+        assert replace(config_file.load(str(path)), path=None) == config_schema.Config(), text

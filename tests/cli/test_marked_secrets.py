@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import ANN, Cli, Ran
-from ibackup import identities
+from ibackup.base import identities
 from ibackup.cli.main import COMMANDS
-from ibackup.simulator import Passcode, PhoneSpec, VirtualPhone
 from ibackup.simulator.faults import DropAfterBytes, ErrorCodeAt
-from ibackup.simulator.pairing import escrow_bag
+from ibackup.simulator.phone_trust import escrow_bag
+from ibackup.simulator.spec import Passcode, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
 from support.keyrings import FileKeyring
 
 Plug = Callable[..., list[VirtualPhone]]
@@ -60,7 +61,7 @@ def whose(spec: PhoneSpec) -> list[str]:
 
 @pytest.fixture
 def nobody_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identities, "_noted", set())
+    monkeypatch.setattr(identities, "_noted", {})
 
 
 class Watch:
@@ -98,8 +99,9 @@ def files(folder: Path, *but: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, path.read_bytes()
 
 
+@pytest.mark.promise("No secret leaks")
 @pytest.mark.usefixtures("nobody_is_known")
-def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, ring: FileKeyring) -> None:
+def test_no_command_reveals_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, ring: FileKeyring) -> None:
     (phone,) = plugged(MARKED)
     password = tmp_path / "password"
     password.write_text(SECRET + "\n", encoding="utf-8")
@@ -122,6 +124,8 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, 
     watch.unlocked("verify", "--level", "deep")
     watch("verify", "--level", "quick")
     watch.unlocked("files", "latest")
+    watch.unlocked("export", "latest", "--everything", "--to", tmp_path / "exported")
+    watch.unlocked("search", "hello")
     watch.unlocked("extract", "latest", "--all", "--to", tmp_path / "out")
     watch.unlocked("restore", "--dry-run")
     watch.unlocked("restore", "--yes")
@@ -162,6 +166,10 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, 
     watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
     for extra in ([], ["--json"]):
         watch("config", "show", "--config", config, *extra)
+        watch("log", *extra)
+        watch("du", *extra)
+        watch("notify", "test", "--config", config, *extra, code=1)
+    watch("help", "exit-codes")
     config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
@@ -179,7 +187,7 @@ def test_no_command_tells_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("nobody_is_known")
-def test_a_log_tells_what_helps(ibackup: Cli, plugged: Plug, tmp_path: Path) -> None:
+def test_a_log_says_what_helps(ibackup: Cli, plugged: Plug, tmp_path: Path) -> None:
     """Phases, the phone's requests by name and count, and what was decided."""
     (phone,) = plugged(MARKED)
     watch = Watch(ibackup, tmp_path, tmp_path / "none")

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from ibackup.events import Event
-from ibackup.simulator.phone import VirtualPhone
+from ibackup.base.events import Event
 from ibackup.simulator.server import Server, serve
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 Serve = Callable[..., Server]
 

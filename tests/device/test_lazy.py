@@ -3,24 +3,22 @@
 import subprocess
 import sys
 
-import pytest
-
 MODULES = (
     "",
-    ".phone",
-    ".usbmux",
-    ".lockdown",
-    ".services",
-    ".info_plist",
-    ".refusals",
-    ".facts",
-    ".waiting",
+    ".phones.phone",
+    ".mux.usbmux",
+    ".lockdown.lockdown",
+    ".services.sync_lock_and_notices",
+    ".services.info_plist",
+    ".refusals.backup_refusals",
+    ".lockdown.phone_facts",
+    ".phones.waiting",
 )
 
 
 def run(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=500, check=True
     )
     return done.stdout.strip()
 
@@ -34,12 +32,3 @@ def test_no_module_imports_pymobiledevice3() -> None:
 def test_the_package_itself_imports_nothing_of_its_own() -> None:
     code = "import ibackup.device, sys; print([n for n in sys.modules if n.startswith('ibackup.device.')])"
     assert run(code) == "[]"
-
-
-def test_the_public_names_are_there() -> None:
-    import ibackup.device as device
-
-    for name in device.__all__:
-        assert getattr(device, name).__name__ == name
-    with pytest.raises(AttributeError):
-        _ = device.no_such_name

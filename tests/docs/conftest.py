@@ -18,7 +18,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def pages(root: Path) -> dict[Path, str]:
     """Everything written for people, by file."""
-    files = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").glob("**/*.md"))]
+    files = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("**/*.md"))]
     return {path: path.read_text(encoding="utf-8") for path in files}
 
 

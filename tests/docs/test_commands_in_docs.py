@@ -45,7 +45,7 @@ def commands() -> dict[str, click.Command]:
             command = cli.get_command(context, name)
         except ModuleNotFoundError as missing:
             # Listed, but not written yet; any other missing module is a fault.
-            if missing.name != f"ibackup.cli.{name}_command":
+            if missing.name != f"ibackup.cli.commands.{name}_command":
                 raise
             continue
         if command is not None:
@@ -84,7 +84,7 @@ def test_nothing_that_exists_is_called_planned(
 def meant(command: click.Command, rest: str) -> click.Command:
     """The command itself, or the one of a group that the next word names."""
     if isinstance(command, click.Group) and rest.split():
-        return command.commands.get(rest.split()[0], command)
+        return command.commands.get(rest.split(maxsplit=1)[0], command)
     return command
 
 

@@ -26,6 +26,25 @@ def pins(lines: list[str]) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
+def test_every_file_that_is_installed_has_its_checksum(root: Path, pins: dict[str, str]) -> None:
+    """Of the versions that are pinned, for all systems; what only builds the package is not among them."""
+    locked: dict[str, str] = {}
+    for name in ("run.txt", "dev.txt"):
+        text = (root / "scripts" / "lock" / name).read_text(encoding="utf-8")
+        for block in re.findall(r"^\S(?:.*\\\n)*.*\n", text, re.MULTILINE):
+            first, *sums = block.replace("\\\n", "\n").splitlines()
+            pin = PIN.match(first)
+            assert pin, first
+            assert pin[1] not in locked, f"{pin[1]} stands there twice"
+            locked[pin[1]] = pin[2]
+            assert sums
+            for each in sums:
+                assert re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64} ?", each), first
+        assert "://" not in text
+    assert locked.items() <= pins.items()
+    assert pins.keys() - locked.keys() <= {"editables", "hatchling", "trove-classifiers"}
+
+
 @pytest.fixture(scope="module")
 def project(root: Path) -> dict[str, list[str]]:
     """The requirements in pyproject.toml, by what they are for."""
@@ -76,7 +95,9 @@ def test_the_dependencies_page_tells_each(
 ) -> None:
     text = (root / "docs" / "dependencies.md").read_text(encoding="utf-8")
     told = dict(
-        re.findall(r"^\| \[([a-z0-9]+)\]\(\S+\) \|[^|]+\| (\S+) \| \d{4}-\d\d-\d\d \|", text, re.MULTILINE)
+        re.findall(
+            r"^\| \[([a-z0-9]+)\]\(\S+\) \|[^|]+\| (\S+) \| \d{4}-\d\d(?:-\d\d)? \|", text, re.MULTILINE
+        )
     )
     names = {canonicalize_name(Requirement(each).name) for each in project["run"]}
     assert told == {name: pins[name] for name in names}

@@ -5,11 +5,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from ibackup.events import Phase, PromptKind
-from ibackup.manifest.findings import FindingKind
-from ibackup.store.proofs import Proofs
-from ibackup.store.seen import Seen
-from ibackup.store.snapshot import SnapshotMeta, Unreadable
+from ibackup.apple.verify.findings import FindingKind
+from ibackup.base.events import Phase, PromptKind
+from ibackup.store.records.failed_endings import Ending, Place
+from ibackup.store.records.last_seen import LastSeen
+from ibackup.store.records.proof_records import Proofs
+from ibackup.store.records.snapshot import Flawed, SnapshotMeta
 
 
 def section(text: str, heading: str) -> str:
@@ -26,7 +27,7 @@ def members(part: str) -> set[str]:
 def test_snapshot_record(root: Path) -> None:
     part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "snapshot.json")
     assert members(part) == {field.name for field in fields(SnapshotMeta)} | {"sha256"}
-    assert all(f"`{field.name}`" in part for field in fields(Unreadable))
+    assert all(f"`{field.name}`" in part for field in fields(Flawed))
 
 
 def test_proofs_record(root: Path) -> None:
@@ -36,7 +37,14 @@ def test_proofs_record(root: Path) -> None:
 
 def test_seen_record(root: Path) -> None:
     part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "seen.json")
-    assert members(part) == {field.name for field in fields(Seen)} | {"schema"}
+    assert members(part) == {field.name for field in fields(LastSeen)} | {"schema"}
+
+
+def test_endings_record(root: Path) -> None:
+    part = section((root / "docs" / "reference-store.md").read_text(encoding="utf-8"), "endings.json")
+    assert members(part) == {"schema", "endings"}
+    assert all(f"`{field.name}`" in part for field in fields(Ending))
+    assert all(f"`{place}`" in part for place in get_args(Place))
 
 
 def test_json_phases_and_prompts(root: Path) -> None:

@@ -5,6 +5,7 @@ that the logic around it (when to install, what to say) is tested in an instant 
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX sh")
 
-SHELL_FILES = ["scripts/test", "scripts/demo", "scripts/bench", "scripts/lib/venv.sh"]
+SHELL_FILES = ["scripts/test", "scripts/demo", "scripts/bench", "scripts/lib/venv.sh", "scripts/lib/in-venv"]
 
 STAND_IN = """#!/bin/sh
 # A Python that works as far as scripts/lib/venv.sh needs one; each call is noted.
@@ -71,7 +72,7 @@ class Checkout:
 def checkout(tmp_path: Path, root: Path) -> Checkout:
     made = tmp_path / "a checkout"
     shutil.copytree(root / "scripts", made / "scripts")
-    for name in ("pyproject.toml", "constraints.txt"):
+    for name in ("pyproject.toml", "constraints.txt"):  # scripts/lock comes with scripts
         shutil.copy(root / name, made)
     python = tmp_path / "some python"
     python.write_text(STAND_IN, encoding="utf-8")
@@ -95,6 +96,31 @@ def test_ci_is_bash_that_stops_at_errors(root: Path) -> None:
         subprocess.run([bash, "-n", root / ".ci" / "run"], check=True)
 
 
+def test_a_python_that_is_too_old_ends_no_listing(root: Path, tmp_path: Path) -> None:
+    """pyenv's 3.9.18 comes last by name; where a shell stops at errors, as CI's does, it must not end the script."""
+    old = tmp_path / "versions/3.9.18/bin/python"
+    old.parent.mkdir(parents=True)
+    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    (tmp_path / "python3").symlink_to(sys.executable)
+    ran = subprocess.run(
+        [
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            'found=$(. scripts/lib/venv.sh; list_pythons); echo "found: $found"',
+        ],
+        cwd=root,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("found: 3.")
+
+
 def test_help_needs_nothing(checkout: Checkout) -> None:
     done = checkout.run("scripts/test", "--help")
     assert done.returncode == 0
@@ -103,12 +129,12 @@ def test_help_needs_nothing(checkout: Checkout) -> None:
 
 
 def test_the_first_run_installs_with_pins_and_the_second_does_not(checkout: Checkout) -> None:
-    pinned = "--constraint constraints.txt --build-constraint constraints.txt"
+    locked = "--require-hashes --requirement scripts/lock/run.txt --requirement scripts/lock/dev.txt"
     first = checkout.run("scripts/test")
     assert first.returncode == 0, first.stderr
     assert checkout.installs == [
-        "-m pip install --quiet --upgrade --constraint constraints.txt pip",
-        f"-m pip install --quiet {pinned} --group dev --editable .",
+        f"-m pip install --quiet {locked}",
+        "-m pip install --quiet --no-deps --build-constraint constraints.txt --editable .",
     ]
     second = checkout.run("scripts/test")
     assert second.returncode == 0
@@ -122,14 +148,14 @@ def test_output_ends_with_what_pytest_said(checkout: Checkout) -> None:
 
 def test_the_demo_needs_no_tools_of_the_checks(checkout: Checkout) -> None:
     assert checkout.run("scripts/demo").returncode == 0
-    assert not any("--group" in call for call in checkout.installs)
+    assert not any("dev.txt" in call for call in checkout.installs)
     checkout.run("scripts/test")
-    assert any("--group dev" in call for call in checkout.installs)
+    assert any("dev.txt" in call for call in checkout.installs)
     checkout.run("scripts/demo")
     assert checkout.installs == []
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "scripts/lock/run.txt"])
 def test_a_change_of_requirements_installs_again(checkout: Checkout, name: str) -> None:
     checkout.run("scripts/demo")
     with (checkout.root / name).open("a", encoding="utf-8") as file:
@@ -144,7 +170,7 @@ def test_another_python_in_the_environment_installs_again(checkout: Checkout) ->
     assert checkout.installs
 
 
-def test_a_checkout_that_moved_makes_its_environment_anew(checkout: Checkout) -> None:
+def test_a_checkout_that_moved_makes_its_environment_again(checkout: Checkout) -> None:
     checkout.run("scripts/demo")
     checkout.root = checkout.root.rename(checkout.root.with_name("elsewhere"))
     done = checkout.run("scripts/demo")
@@ -165,7 +191,7 @@ def test_newest_has_its_own_environment_without_pins(checkout: Checkout) -> None
     checkout.run("scripts/test", "--newest")
     assert (checkout.root / ".venv-newest").is_dir()
     assert not (checkout.root / ".venv").exists()
-    assert not any("constraints.txt" in call for call in checkout.installs)
+    assert not any("constraints.txt" in call or "lock" in call for call in checkout.installs)
     assert all("--upgrade" in call for call in checkout.installs)
 
 
@@ -179,7 +205,46 @@ def test_all_checks_run_and_the_first_failure_gives_the_code(checkout: Checkout)
 def test_words_for_pytest_reach_it_whole(checkout: Checkout) -> None:
     checkout.run("scripts/test", "--quick", "tests/a b", "-x")
     calls = checkout.calls.read_text(encoding="utf-8").splitlines()
-    assert "-m pytest -n auto --dist worksteal -m not slow and not peer tests/a b -x" in calls
+    assert (
+        "-m pytest -n auto --dist worksteal -m not slow and not peer and not thorough tests/a b -x" in calls
+    )
+
+
+def test_coverage_measures_all_but_slow_and_peer_tests(checkout: Checkout) -> None:
+    checkout.run("scripts/test", "--coverage", "tests/a b")
+    calls = checkout.calls.read_text(encoding="utf-8").splitlines()
+    measured = "--cov --cov-report=term:skip-covered -m not slow and not peer tests/a b"
+    assert f"-m pytest -n auto --dist worksteal {measured}" in calls
+
+
+def test_the_hooks_run_the_checks_with_the_same_tools(root: Path) -> None:
+    hooks = (root / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    script = (root / "scripts/test").read_text(encoding="utf-8")
+    in_hooks = set(re.findall(r"entry: scripts/lib/in-venv (.+)", hooks))
+    in_script = set(
+        re.findall(r'^    check "[^"]+" (?:"\$python" (?:-m )?|"\$bin/)([^"$]+)"?$', script, re.MULTILINE)
+    )
+    # Before a commit, ruff looks at the files of that commit, and formats them instead of only looking.
+    changed = {
+        "ruff check": "ruff check --force-exclude",
+        "ruff format --check": "ruff format --force-exclude",
+    }
+    scripts = {"scripts/gen-docs --check": "python scripts/gen-docs --check"}
+    assert in_hooks == {(changed | scripts).get(each, each) for each in in_script}
+    assert "repo: local" in hooks
+    assert hooks.count("repo:") == 1
+
+
+def test_a_hook_without_an_environment_says_what_to_do(checkout: Checkout) -> None:
+    done = checkout.run("scripts/lib/in-venv", "ruff", "check")
+    assert done.returncode == 1
+    assert "Run scripts/test once" in done.stderr
+
+
+def test_a_hook_hands_its_words_on(checkout: Checkout) -> None:
+    checkout.run("scripts/test")
+    checkout.run("scripts/lib/in-venv", "python", "-m", "mypy", "a b")
+    assert checkout.calls.read_text(encoding="utf-8") == "-m mypy a b\n"
 
 
 def test_the_demo_that_failed_is_a_failure(checkout: Checkout) -> None:

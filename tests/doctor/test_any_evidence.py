@@ -8,11 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibackup.cli.doctor_text import verdict_text
-from ibackup.doctor.case import SENTENCES
-from ibackup.doctor.catalog import SCREEN_ORDER
-from ibackup.doctor.evidence import (
-    Accounts,
+from ibackup.cli.commands.doctor_text import verdict_text
+from ibackup.doctor.checks.case import SENTENCES
+from ibackup.doctor.evidence.noted_evidence import NotedEvidence, RestoreInfo, Sizing, UserSettings
+from ibackup.doctor.evidence.phone_evidence import (
     AppleEvidence,
     Battery,
     CloudConfiguration,
@@ -26,24 +25,20 @@ from ibackup.doctor.evidence import (
     LiveError,
     LiveEvidence,
     NewestIos,
-    NotedEvidence,
     PhoneEvidence,
     PowerSource,
     Profile,
-    RestoreInfo,
-    Seen,
     ServiceEvent,
-    Sizing,
     SystemStatus,
     Traffic,
-    Unseen,
-    UserSettings,
     Wifi,
 )
-from ibackup.doctor.finding import CAUSES, Level
-from ibackup.doctor.packet import packet
-from ibackup.doctor.questions import next_question
-from ibackup.doctor.verdict import FIRST_BACKUP, is_cause, judge
+from ibackup.doctor.evidence.sighting import Seen, Unseen
+from ibackup.doctor.tables.catalog import SCREEN_ORDER
+from ibackup.doctor.tables.finding import CAUSES, FindingLevel
+from ibackup.doctor.verdict.person_questions import next_question
+from ibackup.doctor.verdict.support_packet import packet
+from ibackup.doctor.verdict.verdict import FIRST_BACKUP, is_cause, judge
 from support.doctoring import (
     APPLE,
     BACKUP,
@@ -90,7 +85,9 @@ CODES = (
 
 def fact(values: st.SearchStrategy[Any], source: Any = USB) -> st.SearchStrategy[Any]:
     """Seen or not."""
-    return st.one_of(st.just(Unseen("it is not told")), values.map(lambda value: Seen(value, source)))
+    return st.one_of(
+        st.just(Unseen("the phone does not report it")), values.map(lambda value: Seen(value, source))
+    )
 
 
 days = st.floats(0, 400, allow_nan=False)
@@ -111,10 +108,10 @@ phones = st.builds(
     power_source=fact(st.just(PowerSource(milliamperes=-900, celsius=45.0, external_power=True))),
     wifi=fact(flags.map(lambda on: Wifi(connected=on))),
     disk=fact(st.integers(0, 10**10).map(lambda free: Disk(free=free))),
-    profiles=fact(st.sampled_from(((), (Profile("Mail", None, None),)))),
+    profiles=fact(st.sampled_from(((), (Profile("Mail", None),)))),
     cloud_configuration=fact(flags.map(lambda on: CloudConfiguration(supervised=on))),
     placeholders=fact(st.integers(0, 50)),
-    crashes=fact(st.just((CrashReport("backupd", ago(days=1), "x"),))),
+    crashes=fact(st.just((CrashReport("backupd", ago(days=1)),))),
 )
 notes = st.builds(
     lambda codes, nights, total, waits, restored: replace(
@@ -153,9 +150,7 @@ lives = st.builds(
     ),
     traffic=fact(
         st.integers(0, 10**9).map(
-            lambda sent: Traffic(
-                seconds=30, interfaces={"en0": sent}, processes={}, backup_bytes=sent, busy_seconds=30
-            )
+            lambda sent: Traffic(seconds=30, interfaces={"en0": sent}, backup_bytes=sent, busy_seconds=30)
         ),
         LIVE,
     ),
@@ -170,7 +165,7 @@ everything = st.builds(
         NotedEvidence,
         notes=fact(notes, BACKUP),
         settings=fact(flags.map(lambda on: UserSettings(allow_cloud_backup=on)), BACKUP),
-        accounts=fact(st.integers(0, 2).map(lambda count: Accounts(count, 2)), BACKUP),
+        accounts=fact(st.integers(0, 2), BACKUP),
     ),
     local=st.just(Unseen("there is no store")),
     apple=st.builds(
@@ -183,7 +178,7 @@ everything = st.builds(
             ),
             APPLE,
         ),
-        newest=fact(st.sampled_from((None, NewestIos("99.1", "1A1"))), APPLE),
+        newest=fact(st.sampled_from((None, NewestIos("99.1"))), APPLE),
     ),
     live=lives,
     answers=st.builds(
@@ -202,13 +197,15 @@ def test_any_evidence_gives_a_verdict_that_keeps_the_rules(evidence: Evidence) -
     verdict = judge(evidence)
     assert [each.id for each in verdict.findings] == list(SCREEN_ORDER)
     levels = {each.level for each in verdict.findings if not each.advice}
-    assert (verdict.status == "blocked") == (Level.BLOCKER in levels)
-    assert (verdict.status == "suspect") == (Level.LIKELY in levels and Level.BLOCKER not in levels)
+    assert (verdict.status == "blocked") == (FindingLevel.BLOCKER in levels)
+    assert (verdict.status == "suspect") == (
+        FindingLevel.LIKELY in levels and FindingLevel.BLOCKER not in levels
+    )
     if verdict.case.works:
         # Only what holds in spite of a success is more than advice.
         assert all(each.advice or each.stands for each in verdict.findings if each.level in CAUSES)
     for finding in verdict.findings:
-        assert bool(finding.evidence) or finding.level is Level.FINE
+        assert bool(finding.evidence) or finding.level is FindingLevel.FINE
     fixes = [step for each in verdict.blockers if is_cause(each) for step in each.steps if step.removes]
     if fixes:
         assert verdict.first_fix in fixes

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.doctor.evidence import Answers, Evidence, Seen, Sizing
-from ibackup.doctor.memory import Memories, Run
-from ibackup.doctor.packet import packet
-from ibackup.doctor.questions import answered, next_question
-from ibackup.doctor.verdict import judge
+from ibackup.doctor.evidence.noted_evidence import Sizing
+from ibackup.doctor.evidence.phone_evidence import Evidence, PersonAnswers
+from ibackup.doctor.evidence.sighting import Seen
+from ibackup.doctor.verdict.doctor_memory import DoctorRun, Memories
+from ibackup.doctor.verdict.person_questions import answered, next_question
+from ibackup.doctor.verdict.support_packet import packet
+from ibackup.doctor.verdict.verdict import judge
 from support.doctoring import (
     AILING,
     GB,
@@ -73,7 +75,7 @@ def test_what_the_phone_showed_last_month_no_longer_counts() -> None:
     assert judge(replace(shown, now=NOW.replace(year=2027))).status == "unknown"
 
 
-def test_notes_of_the_phone_go_before_what_somebody_remembers() -> None:
+def test_notes_of_the_phone_go_before_what_someone_remembers() -> None:
     verdict = judge(said(failed(209), sentence="icloud-full"))
     assert [each.error.code for each in verdict.case.counted] == [209]
 
@@ -83,12 +85,14 @@ def test_memory_keeps_answers_with_their_dates_and_the_last_runs(tmp_path: Path)
     answers = said(
         AILING, plan=50 * GB, used=3 * GB, sentence="network", since="May", tried=("restart",)
     ).answers
-    runs = tuple(Run(ago(days=30 - day).replace(microsecond=0), "blocked", ("toggle",)) for day in range(25))
+    runs = tuple(
+        DoctorRun(ago(days=30 - day).replace(microsecond=0), "blocked", ("toggle",)) for day in range(25)
+    )
     assert memories.keep("00008101-000A", answers, runs)
     kept = memories.of("00008101-000A")
     assert kept.answers == answers
     assert kept.runs == runs[-20:]
-    assert memories.of("00008101-000B").answers == Answers()
+    assert memories.of("00008101-000B").answers == PersonAnswers()
     if sys.platform != "win32":
         (file,) = (tmp_path / "doctor").iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -102,16 +106,16 @@ def test_a_damaged_memory_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "doctor").mkdir()
     (tmp_path / "doctor" / "x.json").write_text(content)
     memory = Memories(str(tmp_path)).of("x")
-    assert (memory.answers, memory.runs) == (Answers(), ())
+    assert (memory.answers, memory.runs) == (PersonAnswers(), ())
 
 
 def test_a_memory_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "doctor").write_text("a file in the way")
-    assert not Memories(str(tmp_path)).keep("x", Answers(), ())
+    assert not Memories(str(tmp_path)).keep("x", PersonAnswers(), ())
 
 
 def test_a_udid_from_outside_names_no_other_file(tmp_path: Path) -> None:
-    assert Memories(str(tmp_path / "state")).keep("../../evil", Answers(), ())
+    assert Memories(str(tmp_path / "state")).keep("../../evil", PersonAnswers(), ())
     assert [path.name for path in tmp_path.rglob("*.json")] == ["evil.json"]
     assert (tmp_path / "state" / "doctor" / "evil.json").exists()
 
@@ -139,7 +143,7 @@ def test_the_page_has_the_four_points_and_fits_one() -> None:
     case = said(
         failed(303, 303, 305), sentence="icloud-full", since="last week", tried=("restart",), plan=5 * GB
     )
-    page = packet(judge(case), (Run(ago(days=1), "blocked", ("icloud-storage",)),))
+    page = packet(judge(case), (DoctorRun(ago(days=1), "blocked", ("icloud-storage",)),))
     heads = [
         page.index(head) for head in ("1. VERSION", "2. EXACT ERROR", "3. SINCE WHEN", "4. TRIED SO FAR")
     ]
@@ -161,4 +165,4 @@ def test_the_page_has_the_four_points_and_fits_one() -> None:
 def test_an_empty_page_says_what_is_not_known() -> None:
     page = packet(judge(Evidence(now=NOW)))
     assert "C08 icloud-storage" in page.partition("NOT SEEN")[2]
-    assert "not known" in page
+    assert "unknown" in page

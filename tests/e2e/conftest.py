@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import PhoneSpec, VirtualPhone, serve
+from ibackup.simulator.server import serve
+from ibackup.simulator.spec import PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
 from support.program import Program
 from support.runs import SMALL
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import Trust, serve
 from ibackup.simulator.faults import (
     DropInPhase,
     ErrorCodeAt,
@@ -20,6 +19,8 @@ from ibackup.simulator.faults import (
     OmittedFile,
     UserCancels,
 )
+from ibackup.simulator.server import serve
+from ibackup.simulator.spec import Trust
 from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, photograph
 
@@ -73,8 +74,8 @@ def test_a_usbmuxd_address_that_is_none(program: Program, address: str) -> None:
     assert "USBMUXD_SOCKET_ADDRESS" in failed(program, 2, environment={"USBMUXD_SOCKET_ADDRESS": address})
 
 
-def test_every_spelling_of_the_usbmuxd_address(program: Program, tmp_path: Path) -> None:
-    path = str(tmp_path / "mux")
+def test_every_spelling_of_the_usbmuxd_address(program: Program, short_folder: Path) -> None:
+    path = str(short_folder / "mux")
     with serve(program.phone, port=None, socket_path=path):
         for spelling in (f"UNIX:{path}", path):
             environment = {"USBMUXD_SOCKET_ADDRESS": spelling}
@@ -128,7 +129,7 @@ def test_every_failure_has_its_result(make_program: MakeProgram) -> None:
 
 def test_a_wrong_udid(program: Program) -> None:
     text = failed(program, 10, "--udid", "00008101-00000000000000AA")
-    assert program.phone.udid in text
+    assert "Connected: Virtual iPhone." in text
     assert failed(program, 2, "--udid", "no such phone!")
 
 
@@ -141,7 +142,7 @@ def test_wrong_usage(program: Program) -> None:
 
 @root
 def test_a_store_that_may_not_be_written(program: Program, tmp_path: Path) -> None:
-    """As somebody who may not, since root may everything."""
+    """As a user who may not, since root may do everything."""
     for folder in (tmp_path, *tmp_path.parents[:3]):  # one more when tests run side by side
         if folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o005 != 0o005:
             folder.chmod(0o755)
@@ -154,15 +155,15 @@ def test_a_store_that_may_not_be_written(program: Program, tmp_path: Path) -> No
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o755)
     text = failed(program, 1, "--store", str(closed / "store"), before=nobody)
-    assert "may not write" in text
+    assert "permission to write" in text
     assert list(closed.iterdir()) == []
-    # A store of somebody else, with backups in it.
+    # A store of someone else, with backups in it.
     program.now()
     before = photograph(program.store)
     for folder in (program.store, program.store / program.phone.udid):
         folder.chmod(0o755)
     (program.store / "store.json").chmod(0o644)
-    assert "may not write" in failed(program, 1, before=nobody)
+    assert "permission to write" in failed(program, 1, before=nobody)
     for folder in (program.store, program.store / program.phone.udid):
         folder.chmod(0o700)
     (program.store / "store.json").chmod(0o600)

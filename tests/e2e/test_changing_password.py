@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from ibackup.simulator import Passcode
+from ibackup.simulator.spec import Passcode
 from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, assert_sealed
 from support.screens import Terminal
@@ -61,6 +61,7 @@ class Watcher:
             time.sleep(0.005)
 
 
+@pytest.mark.promise("No secret leaks")
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 def test_no_process_shows_it(make_program: MakeProgram) -> None:
     program = make_program(replace(ENCRYPTED, passcode=Passcode(kind="answered", delay_s=0.4)))
@@ -100,13 +101,13 @@ def test_asked_twice_on_a_terminal(make_program: MakeProgram) -> None:
     program = make_program(SMALL)
     terminal = Terminal(program, "encryption", "on")
     terminal.answer("New backup password", "Hafenmole Distel 31")
-    terminal.answer("The same again", "Hafenmole Distel 13")
+    terminal.answer("Repeat the password", "Hafenmole Distel 13")
     terminal.answer("New backup password", "")
     terminal.answer("New backup password", "Hafenmole Distel 31")
-    terminal.answer("The same again", "Hafenmole Distel 31")
+    terminal.answer("Repeat the password", "Hafenmole Distel 31")
     terminal.answer("Is it written down?", "y")
     terminal.end(0)
-    assert "The two are not the same." in terminal.shown
+    assert "The two passwords differ." in terminal.shown
     assert "An empty password" in terminal.shown
     assert "nobody can open the backups" in " ".join(terminal.shown.split())
     assert "Hafenmole" not in terminal.shown
@@ -118,8 +119,8 @@ def test_a_weak_one_is_taken_back(make_program: MakeProgram) -> None:
     program = make_program(SMALL)
     terminal = Terminal(program, "encryption", "on")
     terminal.answer("New backup password", "123456")
-    terminal.answer("The same again", "123456")
-    terminal.answer("Take it all the same?", "n")
+    terminal.answer("Repeat the password", "123456")
+    terminal.answer("Use it anyway?", "n")
     terminal.end(130)
     assert "only digits" in terminal.shown
     assert "Nothing was changed" in " ".join(terminal.shown.split())
@@ -133,7 +134,7 @@ def test_it_has_to_be_on_paper_or_in_the_keychain_first(
     program = make_program(SMALL)
     terminal = Terminal(program, "encryption", "on")
     terminal.answer("New backup password", NEW)
-    terminal.answer("The same again", NEW)
+    terminal.answer("Repeat the password", NEW)
     terminal.answer("Is it written down?", "n")
     terminal.end(130)
     assert program.phone.backup_password is None
@@ -146,7 +147,7 @@ def test_it_has_to_be_on_paper_or_in_the_keychain_first(
     }
     terminal = Terminal(program, "encryption", "on", environment=environment)
     terminal.answer("New backup password", NEW)
-    terminal.answer("The same again", NEW)
+    terminal.answer("Repeat the password", NEW)
     terminal.answer("Keep it in this computer's keychain (keyrings FileKeyring)?", "")
     assert "It is in the keychain" in terminal.end(0)
     assert NEW not in terminal.shown
@@ -182,7 +183,7 @@ def test_killed_in_the_middle(make_program: MakeProgram, tmp_path_factory: pytes
         real(name)
 
     program.phone.notify = notify  # type: ignore[method-assign]
-    process.communicate(timeout=60)
+    process.communicate(timeout=500)
     program.forget(process)
     assert process.returncode == -signal.SIGKILL
     program.phone.notify = real  # type: ignore[method-assign]

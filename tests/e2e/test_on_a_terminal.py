@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import Passcode
+from ibackup.simulator.spec import Passcode
 from support.program import Program
 from support.runs import SMALL, assert_is_the_phone, assert_sealed
 from support.screens import Terminal

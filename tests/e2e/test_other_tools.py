@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from iphone_backup_decrypt import EncryptedBackup
 
-from ibackup.simulator import VirtualPhone
 from ibackup.simulator.faults import DropInPhase
+from ibackup.simulator.virtual_phone import VirtualPhone
 from support.program import Program
+from support.readers import by_iphone_backup_decrypt
 from support.runs import PASSWORD, SMALL, assert_is_the_phone, photograph
 
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
+pytestmark = [pytest.mark.promise("Plain format"), pytest.mark.peer, pytest.mark.slow]
 
 MakeProgram = Callable[..., Program]
 Tool = Callable[[str], str]
@@ -44,7 +44,7 @@ def run(program: Program, command: list[str]) -> str:
 
 
 def a_copy(snapshot: Path, target: Path) -> Path:
-    """A copy of a snapshot's backup, as somebody makes it before giving it to another program."""
+    """A copy of a snapshot's backup, as someone makes it before giving it to another program."""
     shutil.copytree(snapshot, target, ignore=shutil.ignore_patterns("SHA256SUMS", "snapshot.json"))
     for folder, _, names in os.walk(target):
         for name in names:
@@ -155,9 +155,11 @@ def test_readers(make_program: MakeProgram) -> None:
     program.now()
     before = photograph(program.store)
     assert_is_the_phone(program.snapshots[1], phone, PASSWORD)
-    other = EncryptedBackup(backup_directory=str(program.snapshots[1] / phone.udid), passphrase=PASSWORD)
-    for entry in phone.files.files():
-        assert other.extract_file_as_bytes(entry.path, domain_like=entry.domain) == phone.files.read(entry)
+    with by_iphone_backup_decrypt(program.snapshots[1] / phone.udid, PASSWORD) as other:
+        for entry in phone.files.files():
+            assert other.extract_file_as_bytes(entry.path, domain_like=entry.domain) == phone.files.read(
+                entry
+            )
     assert photograph(program.store) == before
 
 

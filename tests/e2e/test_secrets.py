@@ -13,6 +13,8 @@ from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
 from support.program import Done, Program
 from support.runs import SMALL
 
+pytestmark = pytest.mark.promise("No secret leaks")
+
 MakeProgram = Callable[..., Program]
 SECRET = "Zaunkönig-MARKED-4711"
 

@@ -3,17 +3,18 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import Trust
+from ibackup.simulator.spec import Trust
 from support.program import Done, Program
 from support.runs import SMALL, assert_is_the_phone
 from support.screens import Terminal
@@ -21,7 +22,7 @@ from support.screens import Terminal
 MakeProgram = Callable[..., Program]
 ANN = replace(SMALL, name="Ann’s iPhone")  # noqa: RUF001 - as phones spell it
 
-# Reads and writes a file where crontab(1) has its spool. The real one is tried in tests/scheduling.
+# Reads and writes a file where crontab(1) has its spool. The real one is tried in tests/jobs/schedule.
 CRONTAB = """#!/bin/sh
 case "$1" in
     -l) cat "$CRONTAB" 2>/dev/null || { echo "no crontab for you" >&2; exit 1; } ;;
@@ -32,7 +33,18 @@ esac
 
 
 @pytest.fixture
-def program(make_program: MakeProgram) -> Program:
+def cron(tmp_path: Path) -> Iterator[None]:
+    """Something that is called cron runs."""
+    path = tmp_path / "daemon" / "cron"
+    path.parent.mkdir()
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", path)
+    with subprocess.Popen([str(path), "600"]) as daemon:
+        yield
+        daemon.kill()
+
+
+@pytest.fixture
+def program(make_program: MakeProgram, cron: None) -> Program:
     """Ann's phone; a crontab of the test's own, and no systemd."""
     made = make_program(ANN)
     folder = made.folder / "bin"
@@ -67,10 +79,10 @@ def setup(program: Program, *arguments: str, code: int = 0) -> Done:
 
 def test_a_newcomer_at_a_terminal(program: Program) -> None:
     terminal = Terminal(program, "setup")
-    terminal.answer("be called in commands", "")
-    terminal.answer("Where shall the backups go?", "")
-    terminal.answer("after a backup?", "y")
-    terminal.answer("encrypt its backups?", "n")
+    terminal.answer("Short name for this", "")
+    terminal.answer("Where should the backups go?", "")
+    terminal.answer("after each backup?", "y")
+    terminal.answer("Encrypt the backups of this", "n")
     terminal.answer("every evening", "")
     terminal.answer("Make the first backup now?", "y")
     out = terminal.end(0)
@@ -89,8 +101,8 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     assert "nightly" in crontab(program)
     # All that follows says the same.
     status = program.run("status").out.splitlines()[1]
-    assert re.match(r"ann +\d min +not yet +(\w{3} )?21:30 ", status)
-    assert "is right; it names 1 phone" in " ".join(program.run("config", "check").out.split())
+    assert re.match(r"ann +\d min ago +not yet +none +(\w{3} )?21:30 ", status)
+    assert "is valid (1 phone)" in " ".join(program.run("config", "check").out.split())
     assert "21:30" in program.run("schedule", "show").out
 
 
@@ -167,7 +179,7 @@ def test_a_second_phone_joins(program: Program, make_program: MakeProgram) -> No
     )
     path.write_text(text, encoding="utf-8")
     taken = setup(program, "--name", "ann", "--yes", "--no-schedule", "--no-backup", code=2)
-    assert "Another phone is called 'ann'" in str(taken.result["message"])
+    assert "Another phone has the name 'ann'" in str(taken.result["message"])
     setup(program, "--name", "bea", "--yes", "--no-schedule", "--no-backup")
     after = path.read_text(encoding="utf-8")
     assert all(line in after.splitlines() for line in text.splitlines())
@@ -175,7 +187,7 @@ def test_a_second_phone_joins(program: Program, make_program: MakeProgram) -> No
     assert tomllib.loads(after)["prune"] == {"keep_last": 3}
 
 
-def test_the_password_of_the_backups_is_told_once(make_program: MakeProgram) -> None:
+def test_the_password_of_the_backups_is_reported_once(make_program: MakeProgram) -> None:
     program = make_program(replace(ANN, backup_password="Kurzhaar-Wisent 7"))
     password = program.folder / "pw"
     password.write_text("Kurzhaar-Wisent 7\n", encoding="utf-8")
@@ -200,6 +212,54 @@ def test_encryption_is_switched_on_with_the_password_that_is_given(program: Prog
     assert result["backup"]["checked"] == "manifest"  # type: ignore[index]
 
 
+def test_yes_encrypts_with_the_password_that_is_there(program: Program) -> None:
+    password = program.folder / "password"
+    password.write_text("Hafenmole Distel 31\n")
+    password.chmod(0o600)
+    setup(program, "--yes", "--password-file", str(password), "--no-schedule", "--no-backup")
+    assert program.phone.backup_password == "Hafenmole Distel 31"
+
+
+def test_yes_without_a_password_says_that_nothing_is_encrypted(program: Program) -> None:
+    done = setup(program, "--yes", "--no-schedule", "--no-backup")
+    warnings = [str(event["message"]) for event in done.events if event["event"] == "warning"]
+    assert any("will not be encrypted: that needs a password" in text for text in warnings)
+    assert program.phone.backup_password is None
+
+
+def test_the_password_that_was_typed_is_used_and_kept(program: Program) -> None:
+    terminal = Terminal(program, "setup", "--name", "ann", "--prune", "--no-schedule", "--backup")
+    terminal.answer("Where should the backups go?", "")
+    terminal.answer("Encrypt the backups of this", "y")
+    terminal.answer("New backup password", "Hafenmole Distel 31")
+    terminal.answer("Repeat the password", "Hafenmole Distel 31")
+    terminal.answer("Is it written down?", "y")
+    terminal.answer("Keep the password in", "y")
+    out = terminal.end(0)
+    assert "Backed up and checked" in out
+    assert "It is encrypted: to restore or read it you need the backup password." in " ".join(out.split())
+    (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
+    kept = Path(phone["password_file"])
+    assert kept.read_text(encoding="utf-8") == "Hafenmole Distel 31\n"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert program.now().result["checked"] == "manifest"
+
+
+@pytest.mark.parametrize("typed", ["Kurzhaar-Wisent 7", "not it"])
+def test_a_phone_that_encrypts_already_is_asked_about(make_program: MakeProgram, typed: str) -> None:
+    program = make_program(replace(ANN, backup_password="Kurzhaar-Wisent 7"))
+    line = ("--name", "ann", "--store", str(program.store), "--prune", "--no-schedule", "--backup")
+    terminal = Terminal(program, "setup", *line)
+    terminal.answer("already encrypts its backups. Its backup password", typed)
+    terminal.answer("Keep the password in", "")
+    out = terminal.end(0)
+    (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
+    assert ("password_file" in phone) is (typed != "not it")
+    assert ("Backed up and checked" in out) is (typed != "not it")
+    shown = " ".join(terminal.shown.split())
+    assert ("was not kept" in shown and "ibackup setup --password-file" in shown) is (typed == "not it")
+
+
 def test_a_config_that_is_a_link_stays_one(program: Program) -> None:
     dots = program.folder / "dotfiles.toml"
     dots.write_text("# dots\n", encoding="utf-8")
@@ -220,9 +280,9 @@ def test_a_config_at_another_place_is_made_and_used(program: Program) -> None:
 
 def test_what_was_declined_is_said(program: Program) -> None:
     done = program.run("setup", "--yes", "--no-schedule", "--no-backup")
-    assert "Nothing starts backups by itself" in " ".join(done.out.split())
+    assert "Backups do not start automatically" in " ".join(done.out.split())
     setup(program, "--yes", "--no-backup", "--schedule")
-    assert "Nothing starts" not in program.run("setup", "--no-backup").out
+    assert "do not start automatically" not in " ".join(program.run("setup", "--no-backup").out.split())
 
 
 def test_no_phone_and_nobody_at_the_phone(program: Program, make_program: MakeProgram) -> None:
@@ -245,9 +305,11 @@ def test_a_phone_that_does_not_trust_yet(make_program: MakeProgram) -> None:
 
 
 def test_now_points_to_setup_until_it_is_done(program: Program) -> None:
-    assert "Next: `ibackup setup`" in program.run("now").out
+    assert "every evening: `ibackup setup`" in " ".join(program.run("now").out.split())
     setup(program, "--yes", "--no-schedule", "--no-backup")
-    assert "Next: `ibackup verify`" in program.run("now").out
+    said = " ".join(program.run("now").out.split())
+    assert "at any time: `ibackup verify`" in said
+    assert "`ibackup setup`" not in said
 
 
 def test_the_line_in_the_crontab_works_as_cron_runs_it(program: Program) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from explore.taking import Take, Taken
+from ibackup.apple.backup import Backup
 from ibackup.explore.extraction import Notice, Wanted, extract
-from ibackup.explore.names import Renamed
+from ibackup.explore.file_writer import Trouble
 from ibackup.explore.selection import Selection
-from ibackup.explore.writing import Trouble
-from ibackup.manifest.backup import Backup
+from ibackup.explore.target_names import Renamed
 from support.minted import Mint, Minted, tree_of
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ibackup.explore.extraction import Extracted
-from ibackup.explore.names import Renamed
-from ibackup.explore.writing import Trouble
+from ibackup.explore.file_writer import Trouble
+from ibackup.explore.target_names import Renamed
 
 PASSWORD = "correct horse"
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ibackup.explore.comparison import Difference, compare
-from ibackup.manifest.backup import Backup
-from ibackup.manifest.rows import BadRow
+from ibackup.apple.backup import Backup
+from ibackup.apple.rows import BadRow
+from ibackup.explore.backup_diff import Difference, compare
 from support.minted import Mint, Minted, Spec
 
 Open = Callable[[Minted], Backup]

@@ -3,19 +3,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from iphone_backup_decrypt import EncryptedBackup
-from pyiosbackup import Backup as PeerBackup
 
 from explore.taking import PASSWORD, Take, files_below
-from ibackup.errors import NoRoom, UsageError
+from ibackup.apple.backup import Backup
+from ibackup.base.errors import NoRoom, UsageError
 from ibackup.explore.extraction import Wanted, extract
-from ibackup.explore.names import RENAMED_LIST
 from ibackup.explore.selection import Selection
-from ibackup.manifest.backup import Backup
+from ibackup.explore.target_names import RENAMED_LIST
+from support.made_store import ANN, add_snapshot, make_store
 from support.minted import Mint, Minted, Spec
+from support.readers import by_iphone_backup_decrypt, by_pyiosbackup
 
 SIZES = [0, 1, 15, 16, 17, 4095, 131071, 131072, 131073, 131072 * 2 - 16, 131072 * 2, 131072 * 3 + 5]
 
@@ -48,13 +49,15 @@ def test_everything_comes_out_as_it_went_in(
 def test_the_same_as_two_peers(mint: Mint, take: Take, tmp_path: Path) -> None:
     minted = mint(PASSWORD, specs=[*mint(PASSWORD).specs, *sized()])
     take(minted, tmp_path / "ours")
-    PeerBackup.from_path(minted.folder, PASSWORD).unback(tmp_path / "pyiosbackup")
-    EncryptedBackup(backup_directory=str(minted.folder), passphrase=PASSWORD).extract_files(
-        domain_like="%",
-        output_folder=str(tmp_path / "decrypt"),
-        preserve_folders=True,
-        domain_subfolders=True,
-    )
+    with by_pyiosbackup(minted.folder, PASSWORD) as peer:
+        peer.unback(tmp_path / "pyiosbackup")
+    with by_iphone_backup_decrypt(minted.folder, PASSWORD) as other:
+        other.extract_files(
+            domain_like="%",
+            output_folder=str(tmp_path / "decrypt"),
+            preserve_folders=True,
+            domain_subfolders=True,
+        )
     ours = files_below(tmp_path / "ours")
     assert ours == files_below(tmp_path / "pyiosbackup")
     assert ours == files_below(tmp_path / "decrypt")
@@ -157,7 +160,7 @@ def test_links_are_written_only_when_asked_and_never_followed(mint: Mint, take: 
 
 
 class TestDamage:
-    """The rest goes on; what is damaged is named."""
+    """The rest continues; what is damaged is named."""
 
     def test_missing_file(self, mint: Mint, take: Take, tmp_path: Path) -> None:
         minted = mint(PASSWORD)
@@ -198,7 +201,7 @@ class TestDamage:
         assert taken.kinds() == {"Library/SMS/sms.db": "record"}
         assert taken.done.files == len(expected(minted)) - 1
 
-    def test_last_bytes_damaged_is_written_and_told_each_time(
+    def test_last_bytes_damaged_is_written_and_reported_each_time(
         self, mint: Mint, take: Take, tmp_path: Path
     ) -> None:
         minted = mint(PASSWORD)
@@ -281,7 +284,8 @@ class TestHostileNames:
             Spec(".ibackup-part", "b", b"staging"),
             Spec("", "c", b"none"),
         ]
-        minted = mint(PASSWORD, specs=specs)
+        # Without the ten thousand folders of the deep one, whose names alone would be half a gigabyte.
+        minted = mint(PASSWORD, specs=specs, parents=False)
         out = tmp_path / "box/out"
         before = {path for path in tmp_path.rglob("*") if minted.root not in path.parents}
         taken = take(minted, out, portable=portable)
@@ -329,10 +333,12 @@ class TestTheTarget:
     def test_not_within_the_store(
         self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path
     ) -> None:
-        wanted = Wanted(Selection(), str(tmp_path / "store/x/../out"), keep_out=(str(tmp_path / "store"),))
+        store = make_store(tmp_path / "store")
+        snapshot = add_snapshot(store, ANN, timedelta(days=1))
+        wanted = Wanted(Selection(), str(tmp_path / "store/x/../out"), snapshot=snapshot)
         with pytest.raises(UsageError, match="backup or a store"):
             extract(opened(mint(PASSWORD)), wanted)
-        assert not (tmp_path / "store").exists()
+        assert not (tmp_path / "store/out").exists()
 
     def test_not_a_file(self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path) -> None:
         (tmp_path / "out").write_text("mine")
@@ -360,7 +366,7 @@ class TestTheTarget:
         finally:
             os.close(other)
 
-    def test_not_enough_room_is_told_before_the_start(
+    def test_not_enough_room_is_reported_before_the_start(
         self, mint: Mint, opened: Callable[[Minted], Backup], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         minted = mint(None, specs=[Spec("MediaDomain", "large", bytes(300_000))])

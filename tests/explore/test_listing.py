@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from explore.taking import files_below
-from ibackup.explore.apps import Apps
+from ibackup.apple.backup import Backup
+from ibackup.apple.rows import BadRow, Kind
+from ibackup.explore.app_owners import Apps
 from ibackup.explore.extraction import Wanted, extract
+from ibackup.explore.file_writer import Trouble
 from ibackup.explore.listing import by_app, find, tree
 from ibackup.explore.selection import Selection
-from ibackup.explore.writing import Trouble
-from ibackup.manifest.backup import Backup
-from ibackup.manifest.rows import BadRow, Kind
 from support.minted import Mint, Minted, Spec
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared/fixtures/real-ios-14.3"
@@ -139,3 +139,12 @@ def test_what_is_there_of_a_real_backup_comes_out(real: Path, tmp_path: Path) ->
     assert len(missing) == len(named) - len(there)
     assert done.folders >= sum(flags == 2 for *_, flags in rows(real))
     assert done.renamed == 0
+
+
+def test_a_bad_row_is_reported_only_to_those_whose_it_is(mint: Mint, opened: Open) -> None:
+    minted = mint(None, specs=[Spec("AppDomain-org.one", "a", b"1"), Spec("AppDomain-org.two", "b", b"2")])
+    minted.edit_database(lambda db: db.execute("UPDATE Files SET flags = 7 WHERE relativePath = 'b'"))
+    for app, expected in (("org.one", []), ("org.two", ["b"])):
+        bad: list[BadRow] = []
+        list(Selection.of(apps=[app]).entries(opened(minted), bad.append))
+        assert [row.relative_path for row in bad] == expected

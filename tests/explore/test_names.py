@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibackup.confined import name_flaw
-from ibackup.explore.names import LONG_PATHS, RENAMED_LIST, STAGING, Namer, Renamed, Rules
+from ibackup.base.confined import name_flaw
+from ibackup.explore.target_names import LONG_PATHS, RENAMED_LIST, STAGING, Namer, NameRules, Renamed
 
 ID = "0123456789abcdef0123456789abcdef01234567"
-PLAIN = Rules()
-EVERYWHERE = Rules.everywhere()
+PLAIN = NameRules()
+EVERYWHERE = NameRules.everywhere()
 
 
 class Naming:
     """A namer with what it told."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: NameRules) -> None:
         self.told: list[Renamed] = []
         self.namer = Namer(rules, self.told.append)
 
@@ -64,7 +64,7 @@ def test_case_collisions() -> None:
     ]
 
 
-def test_folders_that_differ_in_case_stay_apart_and_are_told_once() -> None:
+def test_folders_that_differ_in_case_stay_apart_and_are_reported_once() -> None:
     naming = Naming(EVERYWHERE)
     places = [naming.file(path) for path in ("Cache/a", "cache/a", "cache/b", "Cache/b")]
     assert places == ["D/Cache/a", "D/cache (2)/a", "D/cache (2)/b", "D/Cache/b"]
@@ -127,7 +127,7 @@ def test_long_paths_go_to_a_folder_of_their_own() -> None:
 
 
 def test_a_shortened_name_that_collides_is_still_short() -> None:
-    naming = Naming(Rules(name_limit=64))
+    naming = Naming(NameRules(name_limit=64))
     name = "n" * 64
     places = {naming.file(name) for _ in range(20)}
     assert len(places) == 20
@@ -155,7 +155,7 @@ def test_every_file_gets_a_good_place_of_its_own(files: list[tuple[str, str]]) -
 
 
 def test_probing_this_disk(tmp_path: Path) -> None:
-    rules = Rules.probe(str(tmp_path))
+    rules = NameRules.probe(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "Case").touch()
     (tmp_path / "\u00e9").touch()

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from explore.taking import PASSWORD, Take
+from ibackup.base import isolated
 from ibackup.explore.selection import Selection
+from support import endless_sql
 from support.minted import Mint, Minted, Spec, endless
 
 EPOCH = 978_307_200
@@ -116,3 +118,19 @@ def test_a_library_that_never_ends(mint: Mint, take: Take, tmp_path: Path) -> No
     minted = camera_roll(mint, endless(library(tmp_path, modern), "ZASSET"))
     taken = take(minted, tmp_path / "out", Selection.of(presets=["photos"]), photo_dates=True)
     assert taken.done.dated == 6
+
+
+def test_a_library_that_would_take_for_ever(
+    mint: Mint, take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolated, "seconds_for", lambda _size: 1.0)
+
+    def change(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE ZASSET (Z_PK INTEGER PRIMARY KEY, ZDIRECTORY, ZFILENAME)")
+        db.execute("INSERT INTO ZASSET (ZDIRECTORY, ZFILENAME) VALUES ('DCIM/100APPLE', 'IMG_0002.JPG')")
+        endless_sql.swap(db, "ZASSET", "ZFILENAME)", f"ZFILENAME, ZDATECREATED AS ({endless_sql.FOR_EVER}))")
+
+    minted = camera_roll(mint, endless_sql.database(tmp_path, change))
+    taken = take(minted, tmp_path / "out", Selection.of(presets=["photos"]), photo_dates=True)
+    assert times(tmp_path / "out") == [MTIME] * len(FILES)
+    assert not taken.troubles

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from ibackup.apple.backup import Backup
 from ibackup.explore.selection import PRESETS, Finder, Selection
-from ibackup.manifest.backup import Backup
 from support.minted import Mint, Minted, Spec
 
 PATHS = [
@@ -29,13 +29,22 @@ PATHS = [
     ("AppDomain-com.example.application", "Documents/not the same app"),
     ("AppDomainGroup-group.com.example.app.shared", "a"),
     ("AppDomainPlugin-com.example.app.widget", "b"),
+    ("HomeDomain", "Library/Voicemail/1.amr"),
+    ("HomeDomain", "Library/Reminders/Container_v1/Stores/Data-local.sqlite"),
+    ("AppDomainGroup-group.com.apple.reminders", "Container_v1/Stores/Data-7E57.sqlite"),
+    ("HomeDomain", "Library/Safari/Profiles/7E57/History.db"),
+    ("AppDomain-com.apple.mobilesafari", "Library/Safari/History.db"),
+    ("HealthDomain", "Health/healthdb_secure.sqlite"),
+    ("CameraRollDomain", "Media/PhotoData/PhotoCloudSharingData/1/A/100CLOUD/IMG_0005.JPG"),
+    ("CameraRollDomain", "Media/PhotoData/Thumbnails/V2/DCIM/100APPLE/IMG_0001.HEIC/5003.JPG"),
 ]
+JPEGS = [15, 17, 27, 28]
 
 
 @pytest.fixture
 def backup(mint: Mint, opened: Callable[[Minted], Backup]) -> Backup:
     specs = [Spec(domain, path, b"x") for domain, path in PATHS]
-    return opened(mint(None, specs=specs))
+    return opened(mint(None, specs=specs, parents=False))
 
 
 def chosen(backup: Backup, selection: Selection) -> list[tuple[str, str]]:
@@ -54,7 +63,11 @@ def chosen(backup: Backup, selection: Selection) -> list[tuple[str, str]]:
         ("notes", [6, 8]),
         ("voice-memos", [9, 10]),
         ("whatsapp", [11, 12, 13]),
-        ("photos", [14, 15]),
+        ("photos", [14, 15, 27]),
+        ("voicemail", [21]),
+        ("reminders", [22, 23]),
+        ("safari", [24, 25]),
+        ("health", [26]),
     ],
 )
 def test_presets(backup: Backup, preset: str, numbers: list[int]) -> None:
@@ -72,14 +85,14 @@ def test_apples_groups_are_known(backup: Backup) -> None:
 
 
 def test_domains_and_patterns_for_them(backup: Backup) -> None:
-    assert len(chosen(backup, Selection.of(domains=["HomeDomain"]))) == 7
-    assert len(chosen(backup, Selection.of(domains=["AppDomain-*"]))) == 3
-    assert len(chosen(backup, Selection.of(domains=["HomeDomain", "MediaDomain"]))) == 9
+    assert len(chosen(backup, Selection.of(domains=["HomeDomain"]))) == 10
+    assert len(chosen(backup, Selection.of(domains=["AppDomain-*"]))) == 4
+    assert len(chosen(backup, Selection.of(domains=["HomeDomain", "MediaDomain"]))) == 12
     assert chosen(backup, Selection.of(domains=["NoDomain"])) == []
 
 
 def test_like_cuts_whatever_else_is_chosen(backup: Backup) -> None:
-    assert chosen(backup, Selection.of(like=["*.jpg"])) == sorted([PATHS[15], PATHS[17]])
+    assert chosen(backup, Selection.of(like=["*.jpg"])) == sorted(PATHS[n] for n in JPEGS)
     assert chosen(backup, Selection.of(presets=["messages"], like=["*.heic", "*.caf"])) == sorted(
         [PATHS[1], PATHS[2]]
     )
@@ -94,10 +107,10 @@ def test_finder() -> None:
         return [n for n, (domain, path) in enumerate(PATHS) if Finder(pattern).matches(domain, path)]
 
     assert found("sms.db") == [0]
-    assert found("HomeDomain") == [0, 1, 3, 4, 5, 6, 7]
+    assert found("HomeDomain") == [0, 1, 3, 4, 5, 6, 7, 21, 22, 24]
     assert found("HomeDomain/Library/SMS/*") == [0, 1]
     assert found("Library/SMS/*") == [0, 1, 2]
-    assert found("*.jpg") == [15, 17]
+    assert found("*.jpg") == JPEGS
     assert found("AppDomain-net*") == [11]
     assert found("HomeDomain/Library/SMS/sms.db") == [0]
     assert found("db") == []

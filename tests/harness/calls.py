@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
-from ibackup.store import durable
+from ibackup.store.disk import durable
 
 PLAIN = [
     "open", "write", "writev", "read", "readv", "fsync", "scandir", "listdir", "mkdir", "rmdir", "unlink", "remove",
@@ -164,7 +165,7 @@ class Calls:
     def connect(self, database: Any, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         """``sqlite3.connect``, whose statements pass by the hook too."""
         real = self._real["connect"]
-        path = str(database).removeprefix("file:").partition("?")[0]
+        path = unquote(str(database).removeprefix("file:").partition("?")[0])
         if _is_phones() or self.path_of(path) is None:
             return real(database, *args, **kwargs)  # type: ignore[no-any-return]
         calls = self

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from harness.rig import TINY, Bench, rig
 from harness.wire import Wire, tapped
-from ibackup.errors import ConnectionLost
-from ibackup.keeping.adopting import Request, adopt
-from ibackup.keeping.publishing import publish
-from ibackup.manifest.findings import Level
-from ibackup.proving import prove
-from ibackup.simulator import DomainSpec
-from ibackup.store import Store
-from ibackup.store.clone import NoLinks
+from ibackup.apple.verify.findings import Level
+from ibackup.base.errors import ConnectionLost
+from ibackup.jobs.keeping.importing import ImportRequest, adopt
+from ibackup.jobs.keeping.publishing import publish
+from ibackup.jobs.proving.backup_proof import prove
+from ibackup.simulator.spec import DomainSpec
+from ibackup.store.store import Store
+from ibackup.store.work.cloning import NoLinks
 from support.runs import Told, assert_is_the_phone, assert_sealed
 
 SPEC = replace(
@@ -72,7 +72,7 @@ def check(bench: Bench, snapshot_id: str) -> Path:
 
 
 def main() -> None:
-    """A first backup, one that breaks and is gone on with, one that shares files, and what goes in and out."""
+    """A first backup, one that breaks and is continued, one that shares files, and what goes in and out."""
     disk, sharing = Path(sys.argv[1]), sys.argv[2]
     copies = sharing == "copies" or None
     with rig(disk, SPEC) as phones, phones.bench() as bench:
@@ -95,7 +95,7 @@ def main() -> None:
         assert found == ("reflinks" if sharing == "reflinks" else "copies"), found
         assert published.cloned == (sharing == "reflinks")
         other = Store.open(disk / "another store", create=True)
-        adopted = adopt(Request(other, published.path, settled=True))
+        adopted = adopt(ImportRequest(other, published.path, settled=True))
         assert adopted.cloned == (sharing == "reflinks")
         told = Told()
         Store.open(disk / "another store", create=True, observer=told)

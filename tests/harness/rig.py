@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
-from ibackup.device import link
-from ibackup.errors import IbackupError
-from ibackup.simulator import DomainSpec, PhoneSpec, Server, VirtualPhone, serve
-from ibackup.simulator.operations.memory import memory_of
-from ibackup.store import host
+from ibackup.base.errors import IbackupError
+from ibackup.config.stall_limits import Limits
+from ibackup.simulator.operations.phone_memory import memory_of
+from ibackup.simulator.server import Server, serve
+from ibackup.simulator.spec import DomainSpec, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.store.disk import this_computer
 from support.runs import Lab, Picture, Told, assert_is_the_phone, copy_store, photograph
 
 LONG = bool(os.environ.get("IBACKUP_LONG"))
@@ -206,19 +208,25 @@ def check_snapshot(path: str, *, modes: bool = True) -> None:
 
 
 @contextmanager
-def impatient(seconds: float = 0.3) -> Iterator[None]:
+def impatient(seconds: float = 2.0) -> Iterator[None]:
     """A phone that falls silent is given up soon."""
-    short = link.Patience(
-        answer=seconds, scan=seconds, message=seconds, between_files=seconds, mid_file=seconds, send=seconds
+    short = Limits(
+        answer_s=seconds,
+        scan_s=seconds,
+        message_s=seconds,
+        between_files_s=seconds,
+        within_file_s=seconds,
+        sending_s=seconds,
+        sending_restore_s=seconds,
     )
-    with mock.patch.object(link, "Patience", return_value=short):
+    with mock.patch.object(Lab, "limits", short):
         yield
 
 
 @contextmanager
 def another_start(name: str = "another start") -> Iterator[None]:
-    """The computer has been started anew."""
-    with mock.patch.object(host, "boot_id", return_value=name):
+    """The computer has been started again."""
+    with mock.patch.object(this_computer, "boot_id", return_value=name):
         yield
 
 

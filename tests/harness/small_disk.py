@@ -16,8 +16,8 @@ from unittest import mock
 
 from harness.rig import TINY, Bench, rig
 from harness.wire import Wire, tapped
-from ibackup.simulator import DomainSpec
-from ibackup.simulator.operations import backup
+from ibackup.simulator.operations import backup_and_incremental
+from ibackup.simulator.spec import DomainSpec
 
 SPEC = replace(
     TINY,
@@ -69,7 +69,11 @@ def main() -> None:
     """Make the first backup, then as many rounds as asked for."""
     disk, seed, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     rng = random.Random(seed)
-    with rig(disk, SPEC) as phones, phones.bench() as bench, mock.patch.object(backup, "RESERVE", 0):
+    with (
+        rig(disk, SPEC) as phones,
+        phones.bench() as bench,
+        mock.patch.object(backup_and_incremental, "RESERVE", 0),
+    ):
         assert program(bench).returncode == 0
         for _ in range(rounds):
             sys.stdout.write(f"{one_round(bench, disk / 'film', rng)}\n")

@@ -14,7 +14,6 @@ from pathlib import Path
 import keyring
 import pytest
 
-from encryption.conftest import ONE, TWO, Said
 from harness.calls import seen
 from harness.failing import WAYS, FailingDisk, Way
 from harness.power import LOSSES, Disk, Loss, PowerCut
@@ -33,13 +32,15 @@ from harness.rig import (
 )
 from harness.test_power_cut import on
 from harness.wire import Cut, Wire, tapped
-from ibackup.encryption import Outcome, Request, change
-from ibackup.errors import ConnectionLost, IbackupError
-from ibackup.keychain import Keychain
+from ibackup.base.errors import ConnectionLost, IbackupError
+from ibackup.jobs.encryption.encryption_request import EncryptionOutcome, EncryptionRequest
+from ibackup.jobs.encryption.password_change import change
+from ibackup.vault.keychain import Keychain
+from jobs.encryption.conftest import ONE, TWO, Said
 from support.keyrings import FileKeyring
 from support.runs import Told, assert_is_the_phone, copy_store
 
-pytestmark = pytest.mark.timeout(0 if LONG else 120)
+pytestmark = pytest.mark.timeout(0 if LONG else 600)
 
 HOWS: tuple[Cut, ...] = ("before", "after", "torn", "silent")
 
@@ -50,8 +51,6 @@ def phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     before = keyring.get_keyring()
     monkeypatch.setenv("TEST_KEYRING", str(tmp_path / "ring.json"))
     keyring.set_keyring(FileKeyring())
-    # What is looked for is what becomes of the phone's answer, not how long one waits for a lost phone.
-    monkeypatch.setattr("ibackup.encryption.asking._BACK_AGAIN_S", 0.3)
     with rig(tmp_path, replace(TINY, backup_password=ONE)) as made:
         yield made
     keyring.set_keyring(before)
@@ -78,14 +77,16 @@ def keychain_of() -> Keychain:
     return found
 
 
-def change_once(made: Bench, told: Told | None = None) -> Outcome:
-    request = Request(Said(keep=True), store=made.store, keychain=keychain_of(), patience=0)
+def change_once(made: Bench, told: Told | None = None) -> EncryptionOutcome:
+    request = EncryptionRequest(
+        Said(keep=True), store=made.store, keychain=keychain_of(), patience=0, limits=made.limits
+    )
     return change(request, told or Told())
 
 
 def check(made: Bench, before: set[str], error: IbackupError | None = None, *, modes: bool = True) -> None:
     """What holds at any moment, and that the next backup mends the rest."""
-    wrapped = error is not None and "taken the new password all the same" in error.message
+    wrapped = error is not None and "did accept the new password" in error.message
     phone, ring = made.phone, FileKeyring().entries()
     in_force = phone.backup_password
     assert in_force in (ONE, TWO)
@@ -103,7 +104,7 @@ def check(made: Bench, before: set[str], error: IbackupError | None = None, *, m
     assert_is_the_phone(result.path, phone, in_force)
     check_snapshot(result.path, modes=modes)
     assert made.left == []
-    assert not (wrapped and result.full), "sent in full although the keybag was wrapped anew"
+    assert not (wrapped and result.full), "sent in full although the keybag was encrypted again"
     # Whatever was unknown is known by now.
     assert keychain_of().password(phone.udid) == in_force
     assert before < {each.id for each in made.snapshots}
@@ -134,7 +135,7 @@ def test_cut_at_every_message(phones: Rig) -> None:
                 after = made.pictures()
                 assert {name: after[name] for name in pictures} == pictures
                 stack.close()
-                wrapped += error is not None and "taken the new" in error.message
+                wrapped += error is not None and "did accept the new" in error.message
                 check(made, set(pictures), error)
     assert wrapped
 

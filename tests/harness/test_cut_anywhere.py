@@ -12,11 +12,15 @@ import pytest
 
 from harness.rig import LONG, Bench, Rig, chosen, impatient, leaves_nothing
 from harness.wire import Cut, Wire, tapped
-from ibackup.errors import ConnectionLost, ExitCode, IbackupError
+from ibackup.base.errors import ConnectionLost, IbackupError
+from ibackup.base.exit_codes import ExitCode
 from ibackup.simulator.faults import DropAfterBytes
 from support.runs import Told
 
-pytestmark = pytest.mark.timeout(0 if LONG else 120)
+pytestmark = [
+    pytest.mark.promise("The last good backup survives anything"),
+    pytest.mark.timeout(0 if LONG else 600),
+]
 
 RUNS = ["full", "incremental", "resumed"]
 HOWS: tuple[Cut, ...] = ("before", "after", "torn", "silent")

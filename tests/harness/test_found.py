@@ -12,13 +12,14 @@ from harness.power import Disk, PowerCut
 from harness.rig import Bench, Rig, another_start, remembering
 from harness.test_power_cut import cut_once, on
 from harness.wire import Wire, tapped
-from ibackup.confined import Confined
-from ibackup.errors import DamageFound, IbackupError, NoRoom, StoreMissing, UsageError
-from ibackup.events import PhaseStarted
-from ibackup.store import closing
-from ibackup.store.known import KnownStores
-from ibackup.store.ledger import Ledger, LedgerUnsound
+from ibackup.base.confined import Confined
+from ibackup.base.errors import DamageFound, IbackupError, NoRoom, StoreMissing, UsageError
+from ibackup.base.events import PhaseStarted
+from ibackup.store.records.used_stores import KnownStores
 from ibackup.store.store import Store
+from ibackup.store.work import closing
+from ibackup.store.work.file_ledger import FileLedger
+from ibackup.store.work.ledger_database import LedgerUnsound
 from support.fuzzing import BREAK, TARGETS, UDID, message
 from support.runs import Told
 
@@ -43,29 +44,31 @@ def test_a_commit_that_fails_leaves_no_transaction_open(tmp_path: Path) -> None:
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
     with seen(tmp_path, failing("COMMIT", full, 2)):
-        ledger = Ledger(str(tmp_path / "ledger.sqlite"))
+        ledger = FileLedger(str(tmp_path / "ledger.sqlite"))
         with pytest.raises(NoRoom):
             ledger.made_dir("00")
         ledger.made_dir("01")
         ledger.close()
 
 
-def test_a_ledger_with_torn_rows_is_made_anew(tmp_path: Path) -> None:
+def test_a_ledger_with_torn_rows_is_made_again(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger.sqlite")
-    with Ledger(path) as ledger:
+    with FileLedger(path) as ledger:
         ledger.made_dir("00")
     with sqlite3.connect(path) as db:
         db.execute("UPDATE folders SET path = NULL")
     db.close()
     with pytest.raises(LedgerUnsound):
-        Ledger(path)
+        FileLedger(path)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
 def test_a_disk_that_fails_once_while_it_is_checked_does_not_cost_the_backup(phones: Rig, code: int) -> None:
     """It was called damaged and set aside, so that everything would have come again."""
     with phones.bench() as bench:
-        hook = failing("open ", OSError(code, "now and then"), 3)
+        hook = failing(
+            "open ", OSError(code, "now and then"), 15
+        )  # after the first look at the files, which may fail
         told = Told()
 
         def once_it_is_checked(call: Call) -> object:

@@ -15,7 +15,7 @@ from support.mutating import Fuzzer
 
 EACH = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 
-pytestmark = pytest.mark.timeout(0 if LONG else 120)
+pytestmark = pytest.mark.timeout(0 if LONG else 600)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,7 +13,8 @@ from harness.rig import LONG, Bench, Rig
 from harness.wire import Wire, tapped
 
 pytestmark = [
-    pytest.mark.timeout(0 if LONG else 120),
+    pytest.mark.promise("The last good backup survives anything"),
+    pytest.mark.timeout(0 if LONG else 600),
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does"),
 ]
 
@@ -54,7 +55,7 @@ def kill_once(bench: Bench, rng: random.Random) -> bool:
                 process.kill()
 
         wire.wanted = kill
-        _, said = process.communicate(timeout=100)
+        _, said = process.communicate(timeout=500)
     assert b"Traceback" not in said, said.decode()
     assert process.returncode in {0, -signal.SIGKILL}
     return process.returncode != 0

@@ -20,12 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from harness.rig import LONG, Bench, Rig, another_start, check_snapshot, rig
 from harness.test_restores import check_restored, restore
 from harness.wire import Cut, Wire, tapped
-from ibackup.errors import ConnectionLost, DamageFound
-from ibackup.keeping import pruning
-from ibackup.keeping.retention import Rules
-from ibackup.manifest.findings import Level
-from ibackup.proving import prove
-from ibackup.simulator.mobilebackup2 import forget
+from ibackup.apple.verify.findings import Level
+from ibackup.base.errors import ConnectionLost, DamageFound
+from ibackup.jobs.keeping import pruning
+from ibackup.jobs.keeping.retention import RetentionRules
+from ibackup.jobs.proving.backup_proof import prove
 from support.runs import Told, flip
 
 Content = dict[str, bytes]
@@ -78,7 +77,7 @@ class LongLife(RuleBasedStateMachine):
 
     @rule()
     def restart_the_phone(self) -> None:
-        forget(self.bench.phone)
+        self.bench.phone.forget_upload()
 
     @rule()
     def restart_the_computer_and_back_up(self) -> None:
@@ -133,7 +132,7 @@ class LongLife(RuleBasedStateMachine):
     @precondition(lambda self: len(self.contents) > 2)
     @rule(last=st.integers(1, 3))
     def prune(self, last: int) -> None:
-        folder, rules = self.bench.folder, Rules(last=last)
+        folder, rules = self.bench.folder, RetentionRules(last=last)
         gone = pruning.carry_out(folder, rules, pruning.plan(folder, rules, zone=UTC), zone=UTC)
         assert self.newest not in {each.id for each in gone.going}
         for each in gone.going:
@@ -208,6 +207,6 @@ LongLife.TestCase.settings = settings(
 )
 
 
-@pytest.mark.timeout(0 if LONG else 120)
+@pytest.mark.timeout(0 if LONG else 600)
 class TestLongLife(LongLife.TestCase):  # type: ignore[misc, valid-type]
     """See the module."""

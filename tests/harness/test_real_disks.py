@@ -28,8 +28,11 @@ DISKS = [
     Disk("xfs", ("mkfs.xfs", "-q", "-m", "reflink=1"), 'mount -t xfs "$device" "$folder"', "reflinks"),
     Disk("ext4", ("mkfs.ext4", "-q", "-F"), 'mount -t ext4 "$device" "$folder"', "links"),
     Disk("ntfs", ("mkntfs", "-F", "-Q", "-q"), 'ntfs-3g "$device" "$folder"', "links"),
+    # Its names keep their case, and are found in any.
     Disk("exfat", ("mkfs.exfat",), 'mount.exfat-fuse "$device" "$folder"', "copies"),
 ]
+# What root may do beyond what the disk says belongs to capabilities; without them it is a user like any other.
+AS_A_USER = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
 # The loop device frees itself when the last user of it goes, with the namespace at the latest.
 IN_A_NAMESPACE = """
@@ -69,7 +72,7 @@ def why_not() -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("disk", DISKS, ids=lambda disk: disk.kind)
-def test_a_real_disk(disk: Disk, tmp_path: Path, why_not: Callable[[str], None]) -> None:
+def test_a_real_disk_as_an_ordinary_user(disk: Disk, tmp_path: Path, why_not: Callable[[str], None]) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("mounts as Linux does")
     if shutil.which(disk.make[0]) is None:
@@ -82,5 +85,6 @@ def test_a_real_disk(disk: Disk, tmp_path: Path, why_not: Callable[[str], None])
     trial = inside(disk, image, folder, "true")
     if trial.returncode != 0:
         why_not(f"no disk can be mounted here: {trial.stderr}")
-    done = inside(disk, image, folder, sys.executable, "-m", "harness.real_disk", str(folder), disk.sharing)
+    program = (sys.executable, "-m", "harness.real_disk", str(folder), disk.sharing)
+    done = inside(disk, image, folder, *AS_A_USER, *program)
     assert (done.returncode, done.stdout) == (0, "held\n"), done.stdout + done.stderr

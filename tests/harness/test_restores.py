@@ -11,13 +11,17 @@ from harness.failing import FailingDisk, Way
 from harness.rig import LONG, Bench, Rig, chosen, impatient, leaves_nothing
 from harness.test_cut_anywhere import HOWS, stop_at
 from harness.wire import Cut, Wire, tapped
-from ibackup.errors import ConnectionLost, DamageFound, ExitCode, IbackupError, Interrupted, NotABackup
-from ibackup.restore import Options, Request, Restoration, Result, Source
+from ibackup.base.errors import ConnectionLost, DamageFound, IbackupError, Interrupted, NotABackup
+from ibackup.base.exit_codes import ExitCode
+from ibackup.jobs.backup_source import BackupSource
+from ibackup.jobs.restore.restoration import Restoration
+from ibackup.jobs.restore.restore_request import RestoreOptions, RestoreRequest, RestoreResult
 from ibackup.simulator.faults import DropAfterBytes
-from ibackup.store import Snapshot
+from ibackup.store.records.snapshot import Snapshot
+from ibackup.vault.unlocker import Unlocker
 from support.runs import Picture, Told
 
-pytestmark = pytest.mark.timeout(0 if LONG else 120)
+pytestmark = pytest.mark.timeout(0 if LONG else 600)
 
 
 def restore(
@@ -27,14 +31,15 @@ def restore(
     verify: bool = False,
     number: int = -1,
     snapshot: Snapshot | None = None,
-) -> Result:
+) -> RestoreResult:
     bench.told = told or Told()
     snapshot = snapshot or bench.snapshots[number]
-    request = Request(
-        find=lambda _udid: Source(snapshot.backup_path, snapshot),
-        options=Options(),
-        password=lambda _udid: None,
+    request = RestoreRequest(
+        find=lambda _udid: BackupSource(snapshot.backup_path, snapshot),
+        options=RestoreOptions(),
+        unlocker=Unlocker(),
         patience=0.0,
+        limits=bench.limits,
         verify=verify,
     )
     with Restoration(request, bench.told) as restoration:
@@ -69,7 +74,7 @@ def recover(bench: Bench, before: dict[str, Picture], error: BaseException | Non
     """What must hold after a restore that was disturbed, and the next one."""
     assert bench.pictures() == before
     journal = bench.phone.journal
-    assert journal.wait("lock_released") or not journal.details("lock_taken")
+    assert not journal.details("lock_taken") or journal.wait("lock_released")
     assert len(journal.details("lock_taken")) == len(journal.details("lock_released"))
     if error is not None and bench.phone.restored is None:
         assert "/iTunesRestore/RestoreApplications.plist" not in bench.phone.afc.paths()

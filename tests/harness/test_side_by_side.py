@@ -8,13 +8,14 @@ from datetime import UTC
 import pytest
 
 from harness.rig import Bench, Rig
-from ibackup.errors import ExitCode, IbackupError, NotABackup, PhoneBusy
-from ibackup.events import Event, PhaseStarted, Progress
-from ibackup.keeping import pruning
-from ibackup.keeping.retention import Rules
-from ibackup.manifest.backup import Backup
-from ibackup.manifest.findings import Level
-from ibackup.proving import prove
+from ibackup.apple.backup import Backup
+from ibackup.apple.verify.findings import Level
+from ibackup.base.errors import IbackupError, NotABackup, PhoneBusy
+from ibackup.base.events import Event, PhaseStarted, Progress
+from ibackup.base.exit_codes import ExitCode
+from ibackup.jobs.keeping import pruning
+from ibackup.jobs.keeping.retention import RetentionRules
+from ibackup.jobs.proving.backup_proof import prove
 from support.runs import Told
 
 PHASES = ["find", "prepare", "scan", "receive", "finish", "check", "seal"]
@@ -78,7 +79,7 @@ def test_a_prune_beside_a_run_waits_for_nothing_and_takes_nothing(phones: Rig) -
     with phones.bench("one") as bench:
         bench.now()
         before = bench.pictures()
-        rules = Rules(last=1)
+        rules = RetentionRules(last=1)
 
         def prune() -> None:
             folder = Bench(bench.path, bench.server, bench.phone).folder
@@ -95,7 +96,7 @@ def test_a_prune_beside_a_run_waits_for_nothing_and_takes_nothing(phones: Rig) -
 
 
 @pytest.mark.parametrize("phase", ["prepare", "scan", "receive", "check"])
-def test_somebody_removes_the_snapshot_that_a_run_builds_on(phones: Rig, phase: str) -> None:
+def test_someone_removes_the_snapshot_that_a_run_builds_on(phones: Rig, phase: str) -> None:
     """Not by our own command, which would wait: the run ends well, or says what is wrong, and the next one is good."""
     with phones.bench("one") as bench:
         base = bench.path / bench.phone.udid / "snapshots"
@@ -125,7 +126,7 @@ def test_a_snapshot_that_is_pruned_while_it_is_verified_is_not_called_damaged(
         def prune(event: Event) -> bool:
             begun = isinstance(event, PhaseStarted if moment == "opened" else Progress)
             if begun and len(bench.snapshots) == 2:
-                rules = Rules(last=1)
+                rules = RetentionRules(last=1)
                 pruning.carry_out(bench.folder, rules, pruning.plan(bench.folder, rules, zone=UTC), zone=UTC)
             return False
 

@@ -9,7 +9,10 @@ import pytest
 
 from harness.rig import LONG
 
-pytestmark = pytest.mark.timeout(0 if LONG else 120)
+pytestmark = [
+    pytest.mark.promise("The last good backup survives anything"),
+    pytest.mark.timeout(0 if LONG else 600),
+]
 
 IN_A_NAMESPACE = 'mount --make-rprivate / && mount -t tmpfs -o size=24m tmpfs "$1" && shift && exec "$@"'
 
@@ -27,7 +30,7 @@ def test_the_disk_fills_up(tmp_path: Path) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("mounts as Linux does")
     if not can_mount(tmp_path):
-        if os.environ.get("CI") == "true" and os.geteuid() == 0:
+        if os.environ.get("IBACKUP_PEERS_REQUIRED") and os.geteuid() == 0:
             pytest.fail("no small disk can be mounted")
         pytest.skip("only root mounts a small disk")
     rounds = 60 if LONG else 2

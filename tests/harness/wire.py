@@ -8,8 +8,9 @@ from unittest import mock
 
 from ibackup.simulator import mobilebackup2
 from ibackup.simulator.ciphers import Buffer
-from ibackup.simulator.devicelink import DeviceLink, Outgoing
-from ibackup.simulator.operations import backup
+from ibackup.simulator.devicelink import Outgoing, PhoneLink
+from ibackup.simulator.habits import Habits
+from ibackup.simulator.operations import backup_and_incremental
 from ibackup.simulator.stream import Stream, StreamEnded
 
 Cut = Literal["before", "after", "torn", "silent"]
@@ -74,11 +75,11 @@ class _Tap:
 def tapped(wire: Wire) -> Iterator[Wire]:
     """Every backup connection inside the block is tapped."""
 
-    class Tapped(DeviceLink):
-        def __init__(self, stream: Stream, *, chunk_size: int) -> None:
-            super().__init__(_Tap(stream, wire), chunk_size=chunk_size)  # type: ignore[arg-type]
+    class Tapped(PhoneLink):
+        def __init__(self, stream: Stream, *, chunk_size: int, habits: Habits | None = None) -> None:
+            super().__init__(_Tap(stream, wire), chunk_size=chunk_size, habits=habits)  # type: ignore[arg-type]
 
-        def upload(self, files: Iterable[Outgoing], total: int) -> dict[str, int]:
+        def upload(self, files: Iterable[Outgoing], total: int, *, single: bool = False) -> dict[str, int]:
             names: list[str] = []
 
             def noted() -> Iterator[Outgoing]:
@@ -89,11 +90,11 @@ def tapped(wire: Wire) -> Iterator[Wire]:
                         wire.uploads.append(name)
                     yield file
 
-            failed = super().upload(noted(), total)
+            failed = super().upload(noted(), total, single=single)
             wire.answered.update(name for name in names if not any(name in path for path in failed))
             return failed
 
-    with mock.patch.object(mobilebackup2, "DeviceLink", Tapped):
+    with mock.patch.object(mobilebackup2, "PhoneLink", Tapped):
         yield wire
 
 
@@ -104,7 +105,7 @@ def few_folders() -> Iterator[None]:
     Phones make 256 of them, twice, and list them one by one: nearly all moments of a run would be the same one.
     """
 
-    def make(self: backup.Backup) -> None:
+    def make(self: backup_and_incremental.BackupOperation) -> None:
         link, folder = self._session.link, self._folder
         needed = sorted({entry.file_id[:2] for entry in self._phone.files.files()})
         for top in (folder, f"{folder}/Snapshot"):
@@ -112,5 +113,5 @@ def few_folders() -> Iterator[None]:
             for name in needed:
                 link.create_directory(f"{top}/{name}")
 
-    with mock.patch.object(backup.Backup, "_make_folders", make):
+    with mock.patch.object(backup_and_incremental.BackupOperation, "_make_folders", make):
         yield

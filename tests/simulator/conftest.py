@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import Server, VirtualPhone, serve
+from ibackup.simulator.server import Server, serve
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from iphone_backup_decrypt import EncryptedBackup
-from pyiosbackup import Backup as TheirBackup
 
-from ibackup.simulator import AppSpec, DomainSpec, Passcode, PhoneSpec, Server, VirtualPhone
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, NoRoom, Phase, UnreadableFile
-from ibackup.simulator.mobilebackup2 import forget
+from ibackup.simulator.server import Server
+from ibackup.simulator.spec import AppSpec, DomainSpec, Passcode, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
+from support.readers import by_iphone_backup_decrypt, by_pyiosbackup
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
@@ -98,12 +98,14 @@ def assert_equal_to_phone(client: Client, phone: VirtualPhone, password: str | N
     wanted = {
         (entry.domain, entry.path): content.read(entry) for entry in content.files(encrypted=bool(password))
     }
-    backup = TheirBackup.from_path(folder, password or "")
-    assert {(each.domain, each.relative_path): each.read_bytes() for each in backup.iter_files()} == wanted
+    with by_pyiosbackup(folder, password) as backup:
+        assert {
+            (each.domain, each.relative_path): each.read_bytes() for each in backup.iter_files()
+        } == wanted
     if password:
-        other = EncryptedBackup(backup_directory=str(folder), passphrase=password)
-        for (domain, path), data in wanted.items():
-            assert other.extract_file_as_bytes(path, domain_like=domain) == data
+        with by_iphone_backup_decrypt(folder, password) as other:
+            for (domain, path), data in wanted.items():
+                assert other.extract_file_as_bytes(path, domain_like=domain) == data
     stored = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
     assert len(stored) == len(wanted)
     status = plistlib.loads((folder / "Status.plist").read_bytes())
@@ -148,7 +150,7 @@ def test_encrypted(serving: Serving, client: Client) -> None:
     assert phone.backup_password == "zweitens"
     client.backup()
     assert_equal_to_phone(client, phone, "zweitens")
-    # pymobiledevice3 shows the phone its backup, which is wrapped anew; idevicebackup2 an empty folder.
+    # pymobiledevice3 shows the phone its backup, whose keybag it encrypts again; idevicebackup2 shows an empty folder.
     full = [text for text in phone.journal.details("backup") if text.startswith("full")]
     assert bool(full) is client.debian
     client.restore("zweitens")
@@ -192,7 +194,7 @@ def test_interrupted(serving: Serving, client: Client, phase: Phase, remembers: 
     status = plistlib.loads((client.folder / phone.udid / "Status.plist").read_bytes())
     assert status["SnapshotState"] == phase
     if not remembers:
-        forget(phone)
+        phone.forget_upload()
     client.backup()
     assert_equal_to_phone(client, phone, "x")
     resumed = [text for text in phone.journal.details("backup") if text.startswith("resume")]
@@ -219,7 +221,10 @@ def test_an_unreadable_file(serving: Serving, client: Client) -> None:
     phone.set_faults(UnreadableFile(domain=entry.domain, path=entry.path, times=1))
     text = client.backup()
     assert "Input/output error" in text
-    assert not list(client.folder.rglob(entry.file_id))
+    (stored,) = client.folder.rglob(entry.file_id)
+    assert stored.read_bytes() == b"", "every client keeps what came, and so can move it"
+    assert stored.parent.parent.name == phone.udid
+    phone.files.write(entry.domain, entry.path, b"readable again")
     client.backup()
     assert_equal_to_phone(client, phone, None)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ibackup.simulator import AppSpec, PhoneSpec, Server, VirtualPhone
 from ibackup.simulator.cloudspec import (
     CrashSpec,
     ICloudSpec,
@@ -20,6 +19,9 @@ from ibackup.simulator.cloudspec import (
     SignalsSpec,
 )
 from ibackup.simulator.os_trace import pid_of
+from ibackup.simulator.server import Server
+from ibackup.simulator.spec import AppSpec, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 pytestmark = pytest.mark.peer
 
@@ -59,7 +61,7 @@ def ask(tmp_path: Path, phone: VirtualPhone, question: Callable[[Any], Awaitable
         ) as lockdown:
             return await question(lockdown)
 
-    return asyncio.run(asyncio.wait_for(talk(), 20))
+    return asyncio.run(asyncio.wait_for(talk(), 200))
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_idevicecrashreport_fetches_them(
         [require_tool("idevicecrashreport"), "-k", str(tmp_path)],
         check=False,
         capture_output=True,
-        timeout=20,
+        timeout=500,
     )
     assert fetched.returncode == 0
     names = sorted(path.name.partition("-")[0] for path in tmp_path.rglob("*.ips"))
@@ -231,7 +233,7 @@ def test_sizes_of_apps_and_those_to_come(phone: VirtualPhone, tmp_path: Path) ->
     assert set(all_of_them) - set(plain) == {"org.example.b"}
 
 
-def test_lockdown_tells_of_the_cloud(phone: VirtualPhone, tmp_path: Path) -> None:
+def test_lockdown_reports_icloud(phone: VirtualPhone, tmp_path: Path) -> None:
     async def question(lockdown: Any) -> Any:
         return await lockdown.get_value("com.apple.mobile.backup"), await lockdown.get_value(
             "com.apple.mobile.data_sync"

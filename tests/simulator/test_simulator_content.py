@@ -2,15 +2,13 @@
 
 import io
 import sqlite3
-import time
 import tracemalloc
 from dataclasses import replace
 
 import pytest
 
-from ibackup.simulator import PhoneSpec, demo_spec
-from ibackup.simulator.content import CHUNK, DIRECTORY, FILE, LINK, Content, Entry
-from ibackup.simulator.spec import DomainSpec
+from ibackup.simulator.content import CHUNK, DIRECTORY, FILE, LINK, Content, PhoneFile
+from ibackup.simulator.spec import DomainSpec, PhoneSpec, demo_spec
 
 SPEC = PhoneSpec(
     domains=(
@@ -112,7 +110,9 @@ def test_unencrypted_backups_leave_secrets_out() -> None:
     plain = {(entry.domain, entry.path) for entry in content.files(encrypted=False)}
     assert plain < encrypted
     assert {domain for domain, _ in encrypted - plain} == {"HealthDomain", "KeychainDomain", "HomeDomain"}
-    assert ("HomeDomain", "Library/CallHistoryDB/CallHistory.storedata") not in plain
+    for path in ("Library/CallHistoryDB/CallHistory.storedata", "Library/Safari/History.db"):
+        assert ("HomeDomain", path) in encrypted - plain
+    assert ("HomeDomain", "Library/Safari/Bookmarks.db") in plain
 
 
 def test_a_big_file_is_made_on_the_way() -> None:
@@ -121,35 +121,29 @@ def test_a_big_file_is_made_on_the_way() -> None:
     entry = next(content.files())
     assert entry.size == size
     tracemalloc.start()
-    began = time.perf_counter()
     left = size
     for chunk in content.chunks(entry):
         assert len(chunk) <= CHUNK
         left -= len(chunk)
         if left < size // 2:
             break
-    rate = (size - left) / (time.perf_counter() - began)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert rate > 500e6
     assert peak < 4 << 20
     total = sum(len(chunk) for chunk in content.chunks(entry))
     assert total == size
 
 
 @pytest.mark.slow
-def test_a_phone_of_many_files_is_scanned_within_seconds() -> None:
+def test_a_phone_of_many_files_is_scanned() -> None:
     content = Content(PhoneSpec(domains=(many(300_000),)))
-    began = time.perf_counter()
-    count = sum(1 for _ in content.entries())
-    assert count > 300_000
-    assert time.perf_counter() - began < 10
+    assert sum(1 for _ in content.entries()) > 300_000
 
 
 # --- the demo phone's life
 
 
-def query(entry: Entry | None, statement: str) -> list[tuple[object, ...]]:
+def query(entry: PhoneFile | None, statement: str) -> list[tuple[object, ...]]:
     assert entry is not None
     assert entry.data is not None
     database = sqlite3.connect(":memory:")
@@ -163,17 +157,42 @@ def query(entry: Entry | None, statement: str) -> list[tuple[object, ...]]:
 def test_life_has_messages_that_join() -> None:
     content = Content(demo_spec())
     joined = """
-        SELECT m.text, h.id, c.chat_identifier, m.is_from_me, m.date / 1000000000 + 978307200 FROM message m
+        SELECT m.guid, h.id, c.chat_identifier, m.is_from_me, m.date / 1000000000 + 978307200 FROM message m
         JOIN chat_message_join j ON j.message_id = m.ROWID JOIN chat c ON c.ROWID = j.chat_id
         LEFT JOIN handle h ON h.ROWID = m.handle_id"""
     before = query(content.find("HomeDomain", "Library/SMS/sms.db"), joined)
-    assert len(before) == 24
+    assert len(before) == 24 + 6
     assert all(1_600_000_000 < int(str(row[4])) < 1_900_000_000 for row in before)
     assert {row[3] for row in before} == {0, 1}
     content.change()
     after = query(content.find("HomeDomain", "Library/SMS/sms.db"), joined)
-    assert len(after) == 27
-    assert set(before) < set(after)
+    assert len(set(after) - set(before)) == 3
+    assert len(set(before) - set(after)) == 1
+
+
+@pytest.mark.parametrize("spec", [demo_spec(), PhoneSpec(hard_cases=True)])
+def test_a_phone_that_was_used_is_as_if_it_had_been_changed(spec: PhoneSpec) -> None:
+    content = Content(spec)
+    photos = {place for place in state(content) if "DCIM" in place[1]}
+    content.change()
+    content.change()
+    used = state(content)
+    assert used == state(Content(replace(spec, uses=2)))
+    assert len(photos - used.keys()) == 1
+    content.change()
+    assert len({place for place in used if state(content)[place] != used[place]}) == 1  # the messages
+
+
+@pytest.mark.parametrize(
+    ("ios", "table"),
+    [("9.3", "ZGENERICASSET"), ("12.5", "ZGENERICASSET"), ("15.8", "ZASSET"), ("27.0", "ZASSET")],
+)
+def test_life_has_the_databases_of_its_ios(ios: str, table: str) -> None:
+    content = Content(PhoneSpec(hard_cases=True, ios_version=ios))
+    photos = content.find("CameraRollDomain", "Media/PhotoData/Photos.sqlite")
+    assert len(query(photos, f"SELECT ZFILENAME FROM {table}")) > 30
+    messages = query(content.find("HomeDomain", "Library/SMS/sms.db"), "PRAGMA table_info(message)")
+    assert ("date_edited" in {column[1] for column in messages}) is (ios == "27.0")
 
 
 def test_life_has_people_calls_and_notes() -> None:
@@ -197,7 +216,7 @@ def test_life_has_photos_that_are_pictures() -> None:
         content.find("CameraRollDomain", "Media/PhotoData/Photos.sqlite"),
         "SELECT ZDIRECTORY, ZFILENAME, ZWIDTH, ZHEIGHT FROM ZASSET",
     )
-    assert len(rows) == 8
+    assert len(rows) == 18
     for folder, name, width, height in rows:
         entry = content.find("CameraRollDomain", f"Media/{folder}/{name}")
         assert entry is not None

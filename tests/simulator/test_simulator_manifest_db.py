@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator.manifest_db import ManifestReader, ManifestWriter, Row, SuspendedManifest, missing
+from ibackup.simulator.written_manifest_db import (
+    ManifestReader,
+    ManifestWriter,
+    SuspendedManifest,
+    WrittenRow,
+    missing,
+)
 
 REAL = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3" / "Manifest.db"
 PRAGMAS = ("page_size", "user_version", "auto_vacuum", "encoding", "application_id")
 
 
-def rows(count: int) -> list[Row]:
-    return [Row(f"{n:040x}", "HomeDomain", f"Library/{n}", 1, b"x" * 600) for n in range(count)]
+def rows(count: int) -> list[WrittenRow]:
+    return [WrittenRow(f"{n:040x}", "HomeDomain", f"Library/{n}", 1, b"x" * 600) for n in range(count)]
 
 
 def write(path: Path, count: int = 2500) -> Path:

@@ -5,7 +5,7 @@ import plistlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibackup.simulator.messages import dump
+from ibackup.simulator.binary_messages import dump
 
 texts = st.text(st.characters(codec="ascii")) | st.text()
 messages = st.lists(

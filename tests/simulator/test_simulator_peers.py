@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.simulator import AppSpec, PhoneSpec, Server, Trust, VirtualPhone
 from ibackup.simulator.faults import StartServiceError, StartSessionError
+from ibackup.simulator.server import Server
+from ibackup.simulator.spec import AppSpec, PhoneSpec, Trust
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 pytestmark = pytest.mark.peer
 
@@ -35,7 +37,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=20,
+        timeout=500,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
 
@@ -91,10 +93,10 @@ def test_a_dashless_phone_is_usable(serving: Serving, require_tool: Tool) -> Non
     assert asked.stdout.strip() == phone.spec.serial
 
 
-def test_over_a_unix_socket(serving: Serving, require_tool: Tool, tmp_path: Path) -> None:
+def test_over_a_unix_socket(serving: Serving, require_tool: Tool, short_folder: Path) -> None:
     phone = VirtualPhone(SPEC)
-    server = serving(phone, port=None, socket_path=tmp_path / "usbmuxd")
-    path = tmp_path / "usbmuxd"
+    server = serving(phone, port=None, socket_path=short_folder / "usbmuxd")
+    path = short_folder / "usbmuxd"
     assert server.environment == {
         "USBMUXD_SOCKET_ADDRESS": f"UNIX:{path}",
         "PYMOBILEDEVICE3_USBMUX": str(path),
@@ -138,7 +140,7 @@ def test_idevicepair_is_told_what_the_owner_does(serving: Serving, require_tool:
     assert "passcode is set" in run(program, "pair").stdout
     phone.unlock()
     assert "accept the trust dialog" in run(program, "pair").stdout
-    time.sleep(0.25)
+    time.sleep(0.25)  # from its own clock's start the owner has taken 0.2
     assert "SUCCESS" in run(program, "pair").stdout
 
 
@@ -249,7 +251,9 @@ def test_pymobiledevice3_is_told_of_a_lock_and_of_oblivion(serving: Serving, tmp
     )
 
     async def talk() -> None:
-        with pytest.raises(PasswordRequiredError):  # forgotten, it pairs anew, which a locked phone refuses
+        with pytest.raises(
+            PasswordRequiredError
+        ):  # it has forgotten us and pairs again, which a locked phone refuses
             await create_using_usbmux(serial=phone.udid, pairing_records_cache_folder=tmp_path)
         async with await create_using_usbmux(
             serial=phone.udid, pairing_records_cache_folder=tmp_path
@@ -318,15 +322,12 @@ def test_pymobiledevice3_sees_the_sync_lock_held(serving: Serving, tmp_path: Pat
                 await first.lock(one, 12)
                 await second.lock(two, 6)
                 assert phone.afc.lock_holder() is not None
-        assert await asyncio.to_thread(phone.journal.wait, "ended", timeout=5)
+        assert await asyncio.to_thread(phone.journal.wait, "ended")
 
     asyncio.run(talk())
     assert phone.journal.details("lock_taken") == [sync_file] * 2
-    for _ in range(100):  # the phone's side of a closed connection takes its moment
-        if phone.afc.lock_holder() is None:
-            break
+    while phone.afc.lock_holder() is not None:  # the phone's side of a closed connection takes its moment
         time.sleep(0.02)
-    assert phone.afc.lock_holder() is None
 
 
 def test_pymobiledevice3_lists_apps_icons_and_diagnostics(serving: Serving, tmp_path: Path) -> None:
@@ -380,7 +381,7 @@ def test_pymobiledevice3_hears_and_posts_notifications(serving: Serving, tmp_pat
             await proxy.notify_register_dispatch(name)
             assert await asyncio.to_thread(phone.journal.wait, "observed", name)
             phone.set_backup_password("new")
-            heard = await asyncio.wait_for(anext(aiter(proxy.receive_notification())), 5)
+            heard = await asyncio.wait_for(anext(aiter(proxy.receive_notification())), 100)
             assert heard == {"Command": "RelayNotification", "Name": name}
             assert await lockdown.get_value("com.apple.mobile.backup", "WillEncrypt") is True
             await proxy.notify_post("org.example.posted")

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from ibackup.simulator import Passcode, PhoneSpec, VirtualPhone
 from ibackup.simulator.afcfiles import AfcError, AfcTree
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, UserCancels
+from ibackup.simulator.spec import Passcode, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 PRESENTED = "com.apple.LocalAuthentication.ui.presented"
 DISMISSED = "com.apple.LocalAuthentication.ui.dismissed"

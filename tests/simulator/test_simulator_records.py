@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibackup.manifest import mbfile
-from ibackup.simulator.records import Record, archived, data, encode, modified, number
+from ibackup.apple import mbfile
+from ibackup.simulator.mbfile_records import MBFileRecord, archived, data, encode, modified, number
 
 REAL = Path(__file__).parents[3] / "shared" / "fixtures" / "real-ios-14.3" / "Manifest.db"
 UID = plistlib.UID
@@ -20,7 +20,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 seconds = st.integers(0, 2**32 - 1)
 blob = st.binary(min_size=1, max_size=300)
 records = st.builds(
-    Record,
+    MBFileRecord,
     path=text,
     size=st.integers(0, 2**40),
     mode=st.sampled_from([33188, 16877, 41453]),
@@ -39,7 +39,7 @@ records = st.builds(
 )
 
 
-def tree(record: Record) -> dict[str, object]:
+def tree(record: MBFileRecord) -> dict[str, object]:
     """The archive as plistlib would be given it."""
     objects: list[object] = ["$null", {}]
 
@@ -82,14 +82,14 @@ def tree(record: Record) -> dict[str, object]:
 
 
 @given(records)
-def test_record_is_what_plistlib_reads(record: Record) -> None:
+def test_record_is_what_plistlib_reads(record: MBFileRecord) -> None:
     encoded = encode(record)
     assert plistlib.loads(encoded) == tree(record)
     assert modified(encoded) == record.modified
 
 
 @given(records)
-def test_record_is_read_by_the_product(record: Record) -> None:
+def test_record_is_read_by_the_product(record: MBFileRecord) -> None:
     read = mbfile.decode(encode(replace(record, target=None)))
     assert (read.size, read.modified, read.digest) == (record.size, record.modified, record.digest)
     assert (read.encryption_key, read.protection_class) == (record.encryption_key, record.protection_class)
@@ -107,7 +107,7 @@ def test_real_rows_come_out_the_same() -> None:
     for row in real_rows():
         fields = archived(row)
         target = fields.get("Target")
-        record = Record(
+        record = MBFileRecord(
             path=str(fields["RelativePath"]),
             size=number(fields, "Size"),
             mode=number(fields, "Mode"),

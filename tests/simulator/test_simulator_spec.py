@@ -5,18 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.errors import UsageError
-from ibackup.simulator import (
-    AppSpec,
-    DomainSpec,
-    Passcode,
-    PhoneSpec,
-    Trust,
-    VirtualPhone,
-    demo_spec,
-    load_spec,
-)
+from ibackup.base.errors import UsageError
 from ibackup.simulator.faults import FAULTS, DropAfterBytes, Fault, LyingFile, SyncLockHeld
+from ibackup.simulator.spec import AppSpec, DomainSpec, Passcode, PhoneSpec, Trust, demo_spec
+from ibackup.simulator.specfile import load_spec
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def luhn(digits: str) -> bool:
@@ -54,7 +47,7 @@ def test_every_fault_is_known_to_spec_files() -> None:
     assert set(FAULTS) == set(Fault.__subclasses__())
 
 
-def test_the_demo_phone_is_somebodys() -> None:
+def test_the_demo_phone_is_someones() -> None:
     spec = demo_spec()
     assert spec.apps
     assert spec.domains
@@ -132,20 +125,20 @@ def test_a_spec_file_says_everything(tmp_path: Path) -> None:
     ("text", "what", "hint"),
     [
         ("nmae = 'x'", "no key 'nmae'", "'name'"),
-        ("name = 3", "name has to be a text", ""),
-        ("seed = true", "seed has to be a whole number", ""),
-        ("zzzzzzzz = 3", "no key 'zzzzzzzz'", "There are: "),
+        ("name = 3", "name must be a text", ""),
+        ("seed = true", "seed must be a whole number", ""),
+        ("zzzzzzzz = 3", "no key 'zzzzzzzz'", "Choose one of: "),
         ("[passcode]\nkind = 'anwsered'", "passcode: kind is 'anwsered'", "'answered'"),
         ("[[faults]]\nfault = 'DropAfterByte'", "fault is 'DropAfterByte'", "'DropAfterBytes'"),
         ("[[faults]]\nfault = 'DropAfterBytes'", "'count'", ""),
-        ("[[faults]]\ncount = 1", "fault is None", "There are: "),
-        ("domains = 3", "domains has to be a list", ""),
-        ("domains = [3]", "domains[0] has to be a table", ""),
-        ("lockdown = 3", "lockdown has to be a table", ""),
+        ("[[faults]]\ncount = 1", "fault is None", "Choose one of: "),
+        ("domains = 3", "domains must be a list", ""),
+        ("domains = [3]", "domains[0] must be a table", ""),
+        ("lockdown = 3", "lockdown must be a table", ""),
         ("name =", "is not TOML", ""),
     ],
 )
-def test_a_bad_key_is_told_with_the_nearest_right_one(
+def test_a_bad_key_is_reported_with_the_nearest_right_one(
     tmp_path: Path, text: str, what: str, hint: str
 ) -> None:
     path = tmp_path / "spec.toml"
@@ -211,8 +204,8 @@ def test_what_the_phone_remembers_of_icloud_in_a_spec_file(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("right", "wrong", "says"),
     [
-        ("days = 0.5", "days = nan", "days has to be"),
-        ("last_backup_days = 9", "last_backup_days = 1e9", "days has to be"),
+        ("days = 0.5", "days = nan", "days must be"),
+        ("last_backup_days = 9", "last_backup_days = 1e9", "days must be"),
         ("bytes = 7_000_000_000", "bytes = 99999999999999999999", "bytes is larger"),
         ('name = "VPN"', 'name = "V\\u0001"', "control characters"),
     ],

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.store.known import KnownStores
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.snapshot import Snapshot
+from ibackup.store.records.snapshot import Snapshot
+from ibackup.store.records.used_stores import KnownStores
 from ibackup.store.store import Store
 from store.lab import UDID, Listener, backup
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ibackup import confined
-from ibackup.events import Caution, Event, Observer, ignore
-from ibackup.store import times
+from ibackup.base import confined
+from ibackup.base.events import Caution, Event, Observer, ignore
+from ibackup.store.disk import record_times
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.recovery import finish, finish_left_overs
-from ibackup.store.snapshot import Draft, Snapshot
-from ibackup.store.working import WorkingCopy
+from ibackup.store.records.snapshot import Draft, Snapshot
+from ibackup.store.work.recovery import finish, finish_left_overs
+from ibackup.store.work.working_copy import WorkingCopy
 
 UDID = "00008101-000A0B0C0D0E0F01"
 
@@ -75,14 +75,14 @@ def move(working: WorkingCopy, moves: Mapping[str, str]) -> None:
 
 def draft(started: datetime | None = None) -> Draft:
     """What a job would know of a snapshot."""
-    moment = started or times.now()
+    moment = started or record_times.now()
     return Draft(
         udid=UDID,
         device_name="Jürgen's iPhone 📱",
         product_type="iPhone13,2",
         ios_version="26.1",
         started=moment,
-        finished=times.now() + timedelta(seconds=1),
+        finished=record_times.now() + timedelta(seconds=1),
         data_from=moment,
         full=True,
         encrypted=False,
@@ -128,7 +128,7 @@ def backup(
     observer: Listener | None = None,
 ) -> Snapshot:
     """A whole run, from clone to snapshot."""
-    with WorkingCopy.create(folder, folder.base(), observer=observer or Listener()) as working:
+    with WorkingCopy.create(folder, folder.standing().base, observer=observer or Listener()) as working:
         send(working, files)
         remove(working, *gone)
         return close(working, started)
@@ -206,7 +206,7 @@ def run(folder: PhoneFolder, observer: Observer = ignore) -> Snapshot:
     working = (
         WorkingCopy.adopt(folder, broken[0], observer=observer)
         if broken
-        else WorkingCopy.create(folder, folder.base(), observer=observer)
+        else WorkingCopy.create(folder, folder.standing().base, observer=observer)
     )
     with working:
         transfer(working)

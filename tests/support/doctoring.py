@@ -5,8 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ibackup.doctor.evidence import (
-    Accounts,
+from ibackup.doctor.evidence.noted_evidence import (
+    ConditionsWindow,
+    LocalBackup,
+    NotedError,
+    NotedEvidence,
+    PhoneNotes,
+    UserSettings,
+)
+from ibackup.doctor.evidence.phone_evidence import (
     AppleEvidence,
     Battery,
     CloudConfiguration,
@@ -14,29 +21,21 @@ from ibackup.doctor.evidence import (
     Disk,
     Evidence,
     Identity,
-    LocalBackup,
     NewestIos,
-    NotedError,
-    NotedEvidence,
     PhoneEvidence,
-    PhoneNotes,
     PowerSource,
-    Seen,
-    Source,
     SystemStatus,
-    Unseen,
-    UserSettings,
     Wifi,
-    Window,
 )
+from ibackup.doctor.evidence.sighting import EvidenceSource, Seen, Unseen
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-USB = Source("usb", NOW, "USB")
-BACKUP = Source("backup", NOW - timedelta(days=1, hours=2), "local backup of 24 November 2026")
-APPLE = Source("apple", NOW, "Apple's System Status")
-LIVE = Source("live", NOW, "live log")
-PERSON = Source("person", NOW, "what you said")
-STORE = Source("backup", NOW - timedelta(days=1, hours=2), "the store")
+USB = EvidenceSource("usb", NOW, "USB")
+BACKUP = EvidenceSource("backup", NOW - timedelta(days=1, hours=2), "local backup of 24 November 2026")
+APPLE = EvidenceSource("apple", NOW, "Apple's System Status")
+LIVE = EvidenceSource("live", NOW, "live log")
+PERSON = EvidenceSource("person", NOW, "what you said")
+STORE = EvidenceSource("backup", NOW - timedelta(days=1, hours=2), "the store")
 SERVICES = (
     "iCloud Account & Sign In",
     "iCloud Backup",
@@ -67,15 +66,16 @@ def errors(*codes: int) -> tuple[NotedError, ...]:
     return tuple(error(code, hours=30 + 24 * index) for index, code in enumerate(codes))
 
 
-def window(*, days: float = 2, hours: float = 7, **states: Any) -> Window:
+def window(*, days: float = 2, hours: float = 7, **states: Any) -> ConditionsWindow:
     """A period on charger, Wi-Fi and locked that ended by an unlock so many days ago."""
     length = timedelta(hours=hours)
     default: dict[str, Any] = {
-        "enabled": True, "on_power": True, "locked": False, "on_wifi": True, "was_scheduled": True,
-        "was_running": True, "seconds_until_due": 0.0, "seconds_until_retry": None, "seconds_since_error": None,
-        "failure_count": 0, "error_domain": "", "error_code": 0, "on_cellular": False, "expensive_network": False,
+        "enabled": True, "on_power": True, "locked": False, "on_wifi": True, "seconds_since_error": None,
+        "error_domain": "", "error_code": 0, "on_cellular": False, "expensive_network": False,
     }  # fmt: skip
-    return Window(start=ago(days=days) - length, seconds=length.total_seconds(), **{**default, **states})
+    return ConditionsWindow(
+        start=ago(days=days) - length, seconds=length.total_seconds(), **{**default, **states}
+    )
 
 
 NIGHTS = tuple(window(days=days) for days in (1.3, 2.3, 3.3, 4.3, 5.3))
@@ -92,23 +92,20 @@ SOUND_PHONE = PhoneEvidence(
     toggle=usb(True),
     last_cloud_backup=usb(CloudDate(date=ago(hours=10))),
     last_local_backup=usb(ago(days=1, hours=2)),
-    will_encrypt=usb(True),
     requires_encryption=usb(False),
     find_my=usb(True),
     sync_sources=usb({"Contacts": ("iCloud",)}),
     activation=usb("Activated"),
     setup_done=usb(True),
     clock_offset=usb(1.0),
-    battery=usb(Battery(percent=90, charging=True, external_power=True)),
+    battery=usb(Battery(percent=90, external_power=True)),
     power_source=usb(PowerSource(milliamperes=700, celsius=28.0, external_power=True)),
     wifi=usb(Wifi(connected=True, channel=44)),
-    disk=usb(Disk(capacity=128 * GB, free=30 * GB)),
+    disk=usb(Disk(free=30 * GB)),
     profiles=usb(()),
     cloud_configuration=usb(CloudConfiguration(supervised=False)),
     placeholders=usb(0),
     crashes=usb(()),
-    backupd_running=usb(True),
-    paired_watches=usb(0),
 )
 SOUND_NOTES = PhoneNotes(
     is_cloud=True,
@@ -123,14 +120,12 @@ SOUND = Evidence(
     noted=NotedEvidence(
         notes=Seen(SOUND_NOTES, BACKUP),
         settings=Seen(UserSettings(allow_cloud_backup=True), BACKUP),
-        accounts=Seen(Accounts(1, 3), BACKUP),
+        accounts=Seen(1, BACKUP),
     ),
-    local=Seen(
-        LocalBackup(snapshot="20261124T100000Z", finished=ago(days=1, hours=2), encrypted=True), STORE
-    ),
+    local=Seen(LocalBackup(finished=ago(days=1, hours=2), encrypted=True), STORE),
     apple=AppleEvidence(
         status=Seen(SystemStatus(SERVICES, ()), APPLE),
-        newest=Seen(NewestIos("26.6.1", "23G83"), APPLE),
+        newest=Seen(NewestIos("26.6.1"), APPLE),
     ),
     sources=(USB, BACKUP, APPLE),
 )
@@ -169,9 +164,7 @@ def without_notes(evidence: Evidence = AILING, /, why: str = "there is no local 
     nothing = Unseen(why)
     return replace(
         evidence,
-        noted=NotedEvidence(
-            notes=nothing, settings=nothing, accounts=nothing, networks=nothing, sizes=nothing
-        ),
+        noted=NotedEvidence(notes=nothing, settings=nothing, accounts=nothing, sizes=nothing),
     )
 
 

@@ -23,25 +23,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ibackup import confined
-from ibackup.device import frames, lockdown, requests, values
-from ibackup.device.files import WorkingFiles
-from ibackup.device.link import DeviceLink, Patience
-from ibackup.device.pairing import PairRecord
-from ibackup.device.usbmux import Address, Attached, Usbmux
-from ibackup.doctor.tarstream import BadArchive
-from ibackup.errors import IbackupError, ProtocolBroken, UsageError
-from ibackup.manifest import legacy, mbfile, plists, seal
-from ibackup.manifest.database import ManifestDb
-from ibackup.manifest.flaws import FormatError, SealDamaged
-from ibackup.manifest.keybag import Keybag
-from ibackup.manifest.rows import Row
-from ibackup.store.lock import Holder
-from ibackup.store.proofs import Proofs
-from ibackup.store.records import Record, RecordFlaw
-from ibackup.store.run import Run
-from ibackup.store.snapshot import SnapshotMeta
-from support import fuzzing_doctor, minted, scripted
+from ibackup.apple import manifest_mbdb, mbfile, plist_values, plists, recovered_list
+from ibackup.apple.crypto.keybag import Keybag
+from ibackup.apple.format_errors import FormatError, SealDamaged
+from ibackup.apple.manifest_db import ManifestDb
+from ibackup.apple.rows import Row
+from ibackup.apple.verify import seal
+from ibackup.base import confined
+from ibackup.base.errors import IbackupError, ProtocolBroken, UsageError
+from ibackup.config.stall_limits import Limits
+from ibackup.contents.decoding.undecodable import Undecodable
+from ibackup.device.devicelink import frames_and_chunks, requests
+from ibackup.device.devicelink.link import DeviceLink
+from ibackup.device.folder.working_files import WorkingFiles
+from ibackup.device.lockdown import lockdown
+from ibackup.device.lockdown.pairing import PairRecord
+from ibackup.device.mux.usbmux import Address, Attached, Usbmux
+from ibackup.doctor.gather.tar_stream import BadArchive
+from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.disk.lock import Holder
+from ibackup.store.records.proof_records import Proofs
+from ibackup.store.records.run_record import RunState
+from ibackup.store.records.snapshot import SnapshotMeta
+from support import fuzzing_contents, fuzzing_doctor, fuzzing_notes, fuzzing_trace, minted, scripted
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
 MOST_BYTES: Final = 64 << 10
@@ -118,11 +122,15 @@ def _keybag(data: bytes) -> None:
 
 
 def _mbdb(data: bytes) -> None:
-    for row in legacy.ManifestMbdb(data).rows():
+    for row in manifest_mbdb.ManifestMbdb(data).rows():
         assert len(row.file_id) == 40
 
 
 def _manifest_db(data: bytes) -> None:
+    found = recovered_list.recover(recovered_list.reader(io.BytesIO(data), None), len(data))
+    if found is not None:
+        with contextlib.closing(found):
+            assert all(row.file_id for row in found.rows())
     database = ManifestDb.open_plaintext(iter([data]), len(data))
     try:
         for row in database.rows():
@@ -145,14 +153,14 @@ def _seal(data: bytes) -> None:
 
 
 def _records(data: bytes) -> None:
-    record = Record.load(data)
+    record = JsonRecord.load(data)
     Holder.parse(data)
-    for parse in (SnapshotMeta.parse, Run.from_record):
+    for parse in (SnapshotMeta.parse, RunState.from_record):
         try:
             found = parse(record)
         except (RecordFlaw, IbackupError):
             continue
-        assert found == parse(Record.load(found.to_record().render()))
+        assert found == parse(JsonRecord.load(found.to_record().render()))
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = os.path.join(folder, "proofs.json")
         Path(path).write_bytes(data)
@@ -172,13 +180,13 @@ def _in_file(read: Callable[[Path], object], data: bytes) -> None:
 
 
 def _config(data: bytes) -> None:
-    from ibackup import config
+    from ibackup.config import config_file
 
-    _in_file(lambda path: config.load(str(path)), data)
+    _in_file(lambda path: config_file.load(str(path)), data)
 
 
 def _spec(data: bytes) -> None:
-    from ibackup.simulator import load_spec
+    from ibackup.simulator.specfile import load_spec
 
     _in_file(load_spec, data)
 
@@ -221,7 +229,7 @@ def _frames(data: bytes) -> None:
     outcomes: list[tuple[object, ...]] = []
     for step in (len(data) or 1, 1 + (data[0] if data else 0)):
         sink = _Sink()
-        parser = frames.FileParser(sink)
+        parser = frames_and_chunks.FileParser(sink)
         said = ""
         start = end = 0
         buffer = memoryview(bytearray(data))  # the parser moves data together in it
@@ -286,21 +294,23 @@ def _conversation(data: bytes) -> None:
 
 
 def _answer(ours: socket.socket, root: Path, staging: Path, ledger: scripted.DictLedger) -> None:
-    patience = Patience(answer=0.5, scan=0.5, message=0.5, between_files=0.5, mid_file=0.5, send=0.5)
+    limits = Limits(
+        answer_s=0.5, scan_s=0.5, message_s=0.5, between_files_s=0.5, within_file_s=0.5, sending_s=0.5
+    )
     with (
         WorkingFiles(root, staging, UDID, ledger, free_space=lambda: 10**12, barrier=lambda _: None) as files,
-        DeviceLink(ours, patience=patience) as link,
+        DeviceLink(ours, limits=limits) as link,
     ):
         while True:
             files.handle(link, requests.parse(link.receive()))
 
 
 def _facts(data: bytes) -> None:
-    found = values.load_dict(data, "The phone")
+    found = plist_values.load_dict(data, "The phone")
     PairRecord.parse(data)
     for name in ("text", "shown", "integer", "count", "boolean", "data", "apple_time", "phone_time"):
         for key in list(found)[:20]:
-            getattr(values, name)(found, key)
+            getattr(plist_values, name)(found, key)
 
 
 class _Mux:
@@ -318,7 +328,7 @@ class _Mux:
         """End it, its thread too."""
         self._over = True
         with contextlib.suppress(OSError):
-            socket.create_connection(self._listener.getsockname(), timeout=2).close()
+            socket.create_connection(self._listener.getsockname(), timeout=60).close()
         self._thread.join()
         self._listener.close()
 
@@ -326,7 +336,7 @@ class _Mux:
         while not self._over:
             peer, _ = self._listener.accept()
             with peer, contextlib.suppress(OSError):
-                peer.settimeout(2)
+                peer.settimeout(60)
                 peer.sendall(self.said)
                 peer.shutdown(socket.SHUT_WR)
                 while peer.recv(1 << 16):
@@ -366,7 +376,7 @@ def _usbmuxd(data: bytes) -> None:
 def _lockdown(data: bytes) -> None:
     mux = _mux()
     mux.said = mux_message({"MessageType": "Result", "Number": 0}) + data
-    phone = lockdown.Lockdown(Usbmux(mux.address), Attached(1, UDID, "USB"))
+    phone = lockdown.Lockdown(Usbmux(mux.address), Attached(1, UDID, "USB"), Limits())
     try:
         phone.read_basics()
         phone.values("com.apple.mobile.backup")
@@ -451,7 +461,7 @@ def _mbdb_seeds() -> list[bytes]:
             + text(b"p") * 2 * properties
         )
 
-    return [legacy.MAGIC + row(0o100644) + row(0o40755, 1) + row(0o120777), legacy.MAGIC]
+    return [manifest_mbdb.MAGIC + row(0o100644) + row(0o40755, 1) + row(0o120777), manifest_mbdb.MAGIC]
 
 
 def _database_seeds() -> list[bytes]:
@@ -493,10 +503,10 @@ def _record_seeds() -> list[bytes]:
         "udid": UDID, "device_name": "é", "product_type": "iPhone13,2", "ios_version": "26.1",
         "started": "2026-11-22T02:00:04Z", "finished": "2026-11-22T02:00:05Z", "data_from": "2026-11-22T02:00:05Z",
         "full": True, "encrypted": False, "checked": "phone", "received_bytes": 1, "tool": "ibackup",
-        "unreadable": [{"device_path": "/a", "path": "b", "code": -11, "text": "", "expected": False}],
+        "flawed": [{"device_path": "/a", "path": "b", "reason": "digest", "text": ""}],
     }  # fmt: skip
     meta = draft | {"schema": 1, "sequence": 1, "files": 2, "bytes": 3, "carried_files": 0, "seal": "0" * 64}
-    meta["sha256"] = Record(meta).sha256()
+    meta["sha256"] = JsonRecord(meta).sha256()
     run = {
         "schema": 1, "run_id": "20261122T020004Z-abcdef", "phase": "synced", "boot_id": "b", "started": "2026-11-22T02:00:04Z",
         "base": "", "barrier": "", "resumed": 0, "draft": draft, "sealed": {"sha256": "0", "files": 1, "bytes": 2, "carried_files": 0},
@@ -632,7 +642,7 @@ TARGETS: Final = {
         Target("mbfile", _mbfile, (FormatError,), _mbfile_seeds, (b"$objects", b"Size", b"bplist00")),
         Target("keybag", _keybag, (IbackupError,), _keybag_seeds, (b"UUID", b"CLAS", b"WPKY", b"ITER", b"DPIC", b"\0\0\0\4")),
         Target("mbdb", _mbdb, (FormatError,), _mbdb_seeds, (b"\xff\xff", b"\0\0")),
-        Target("manifest_db", _manifest_db, (FormatError,), _database_seeds, (b"CREATE VIEW ", b"Files", b"\xff\xff")),
+        Target("manifest_db", _manifest_db, (FormatError,), _database_seeds, (b"CREATE VIEW ", b"CREATE TABLE ", b" CHECK (1)", b" AS (1)", b" DEFAULT (1)", b"Files", b"\xff\xff")),
         Target("seal", _seal, (SealDamaged,), _seal_seeds, (b"\\n", b"\\", b"\n", b" *", b"  ", UDID.encode())),
         Target("records", _records, (RecordFlaw,), _record_seeds, (b"null", b"-1", b"1e999", b"NaN", b"\\ud800", b"[[", b"{}", b"true", b"99999999999999999999")),
         Target("paths", _paths, (confined.PathRefused,), lambda: [b"a/b", b"../x", b"CON.txt", f"{UDID}/00".encode()], _HOSTILE),
@@ -644,6 +654,13 @@ TARGETS: Final = {
         Target("log", fuzzing_doctor.log, (), fuzzing_doctor.log_seeds, fuzzing_doctor.LOG_WORDS),
         Target("archive", fuzzing_doctor.archive, (BadArchive,), fuzzing_doctor.archive_seeds, fuzzing_doctor.TAR_WORDS),
         Target("feeds", fuzzing_doctor.feeds, (ValueError,), fuzzing_doctor.feed_seeds, fuzzing_doctor.FEED_WORDS),
+        Target("trace", fuzzing_trace.play, (UsageError,), fuzzing_trace.seeds, fuzzing_trace.WORDS),
+        Target("texts", fuzzing_contents.attributed_text, (Undecodable,), fuzzing_contents.text_seeds, fuzzing_contents.TEXT_WORDS),
+        Target("protobuf", fuzzing_contents.protobuf, (Undecodable,), fuzzing_contents.proto_seeds, fuzzing_contents.PROTO_WORDS),
+        Target("archives", fuzzing_contents.archive, (Undecodable,), fuzzing_contents.archive_seeds, fuzzing_contents.ARCHIVE_WORDS),
+        Target("written_notes", fuzzing_notes.text, (Undecodable,), fuzzing_notes.text_seeds, fuzzing_notes.TEXT_WORDS),
+        Target("note_tables", fuzzing_notes.rows, (Undecodable,), fuzzing_notes.row_seeds, fuzzing_notes.TABLE_WORDS),
+        Target("messages", fuzzing_contents.messages, (FormatError,), fuzzing_contents.message_seeds, (b"CREATE VIEW ", b"attributedBody", b"p:0/", b"\xff\xff", b"bplist00")),
         Target("spec", _spec, (UsageError,), _spec_seeds, (b"[[faults]]", b"[passcode]", b"= -1", b"nan", b"1979-05-27")),
     )
 }  # fmt: skip

@@ -8,17 +8,18 @@ import plistlib
 import tarfile
 from datetime import UTC, datetime
 
-from ibackup.device import os_trace, pcapd
-from ibackup.doctor import apple, phonefiles, tarstream
-from ibackup.doctor.evidence import Live
-from ibackup.doctor.loglines import hear
-from ibackup.doctor.phonenotes import parse_notes
-from ibackup.doctor.windows import parse_window
-from ibackup.manifest.flaws import FormatError
-from ibackup.simulator import PhoneSpec, cloudfiles
+from ibackup.apple.format_errors import FormatError
+from ibackup.device.services import os_trace, pcapd
+from ibackup.doctor.evidence.phone_evidence import Live
+from ibackup.doctor.gather import apple_status, phone_files, tar_stream
+from ibackup.doctor.gather.log_lines import hear
+from ibackup.doctor.gather.night_conditions import parse_window
+from ibackup.doctor.gather.phone_notes import parse_notes
+from ibackup.simulator import cloudfiles
 from ibackup.simulator import os_trace as virtual_log
 from ibackup.simulator import pcapd as virtual_packets
 from ibackup.simulator.cloudspec import AttemptSpec, ICloudSpec, LogSpec, PacketSpec, SizeSpec, WindowSpec
+from ibackup.simulator.spec import PhoneSpec
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CLOUD = ICloudSpec(
@@ -65,10 +66,9 @@ def notes(data: bytes) -> None:
     """The files in which a phone remembers iCloud Backup; raises FormatError."""
     flaw: FormatError | None = None
     for parse in (
-        phonefiles.parse_user_settings,
-        phonefiles.parse_networks,
-        phonefiles.count_accounts,
-        lambda plist: phonefiles.cloud_date(phonefiles.parse_settings_values(plist), NOW),
+        phone_files.parse_user_settings,
+        phone_files.count_accounts,
+        lambda plist: phone_files.cloud_date(phone_files.parse_settings_values(plist), NOW),
         lambda plist: parse_notes(plist, NOW),
     ):
         try:
@@ -99,7 +99,7 @@ def log(data: bytes) -> None:
         hear(Live(seconds=0.0), line)
     for process in ("backupd", "cloudd"):
         text = data.decode("utf-8", "replace")
-        hear(Live(seconds=0.0), os_trace.LogLine(NOW, process, 1, "", text))
+        hear(Live(seconds=0.0), os_trace.LogLine(NOW, process, text))
     pcapd.parse_packet(data)
 
 
@@ -115,7 +115,7 @@ def log_seeds() -> list[bytes]:
 
 def archive(data: bytes) -> None:
     """A tar archive; raises BadArchive."""
-    for member in tarstream.files(io.BytesIO(data), lambda name: 4096 if len(name) % 2 else 0):
+    for member in tar_stream.files(io.BytesIO(data), lambda name: 4096 if len(name) % 2 else 0):
         assert len(member.data) <= 4096
 
 
@@ -135,10 +135,10 @@ def archive_seeds() -> list[bytes]:
 
 def feeds(data: bytes) -> None:
     """What Apple's side answers; raises ValueError."""
-    for parse in (apple.parse_gdmf, apple.parse_sofa):
+    for parse in (apple_status.parse_gdmf, apple_status.parse_sofa):
         with contextlib.suppress(ValueError):
             parse(data, "iPhone13,2")
-    apple.parse_status(data)
+    apple_status.parse_status(data)
 
 
 def feed_seeds() -> list[bytes]:

@@ -11,7 +11,7 @@ from keyring.errors import PasswordDeleteError
 class FileKeyring(KeyringBackend):  # type: ignore[misc]  # keyring is not typed here
     """Keeps passwords in the file that ``$TEST_KEYRING`` names; for processes as well as for tests."""
 
-    priority = 0.1
+    priority = 1.0
 
     @staticmethod
     def path() -> Path:
@@ -41,7 +41,7 @@ class FileKeyring(KeyringBackend):  # type: ignore[misc]  # keyring is not typed
 
 
 class LockedKeyring(FileKeyring):
-    """One that somebody has locked."""
+    """One that someone has locked."""
 
     def get_password(self, service: str, username: str) -> str | None:
         raise RuntimeError(f"locked; would not tell {username} hunter2")

@@ -1,13 +1,16 @@
 """A store whose snapshots are records alone: for what looks at records, however large the backups say they are."""
 
+import hashlib
 import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ibackup.store import PhoneFolder, Snapshot, SnapshotMeta, Store
-from ibackup.store.times import as_id
+from ibackup.store.disk.record_times import as_id
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.records.snapshot import Snapshot, SnapshotMeta
+from ibackup.store.store import Store
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 ANN = "00008101-000A0B0C0D0E0F01"
@@ -49,7 +52,7 @@ def add_snapshot(
         files=300_000,
         bytes=61 * 10**9,
         carried_files=299_000,
-        seal="0" * 64,
+        seal=hashlib.sha256(b"").hexdigest(),
     )
     record = replace(meta, **changes).to_record()  # type: ignore[arg-type]  # whatever a test wants
     (path / "snapshot.json").write_bytes(record.render())

@@ -44,6 +44,7 @@ class Minted:
     specs: list[Spec]
     keys: dict[int, bytes] = field(default_factory=dict)
     manifest_key: bytes = b""
+    steady: bool = False
 
     @property
     def folder(self) -> Path:
@@ -73,8 +74,7 @@ class Minted:
         path = self.folder / "Manifest.db"
         data = path.read_bytes()
         if self.manifest_key:
-            decryptor = Cipher(algorithms.AES(self.manifest_key), modes.CBC(bytes(16))).decryptor()
-            data = decryptor.update(data)[:-16]
+            data = decrypted(self.manifest_key, data)
         scratch = self.root / "scratch.db"
         scratch.write_bytes(data)
         db = sqlite3.connect(scratch)
@@ -92,6 +92,11 @@ def encrypt(key: bytes, plain: bytes, iv: bytes = bytes(16)) -> bytes:
     padder = padding.PKCS7(128).padder()
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     return encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+
+
+def decrypted(key: bytes, stored: bytes) -> bytes:
+    """Undo ``encrypt`` for a list of files, whose last block is padding alone."""
+    return Cipher(algorithms.AES(key), modes.CBC(bytes(16))).decryptor().update(stored)[:-16]
 
 
 def tlv(tag: str, value: bytes | int) -> bytes:
@@ -225,6 +230,20 @@ def default_specs(tmp: Path) -> list[Spec]:
     ]
 
 
+def with_parents(specs: list[Spec]) -> list[Spec]:
+    """The same and rows for all folders that lead there."""
+    known = {(spec.domain, spec.path) for spec in specs}
+    made: list[Spec] = []
+    for spec in specs:
+        parts = spec.path.split("/")
+        for depth in range(len(parts)) if spec.path else ():
+            folder = "/".join(parts[:depth])
+            if (spec.domain, folder) not in known:
+                known.add((spec.domain, folder))
+                made.append(Spec(spec.domain, folder, flags=2))
+    return [*specs, *made]
+
+
 @dataclass
 class Mint:
     """Makes backups below a folder of its own."""
@@ -233,13 +252,25 @@ class Mint:
     made: int = 0
 
     def __call__(
-        self, password: str | None = None, *, era: str = "10.2", specs: list[Spec] | None = None
+        self,
+        password: str | None = None,
+        *,
+        era: str = "10.2",
+        specs: list[Spec] | None = None,
+        parents: bool = True,
+        keys: dict[int, bytes] | None = None,
     ) -> Minted:
+        """Make one; with ``parents`` the folders that lead to what is asked for are added, as on a phone.
+
+        With the ``keys`` of an earlier one, files of the same content are the same bytes again, as if carried over.
+        """
         self.made += 1
         root = self.tmp / f"snapshot{self.made}"
-        minted = Minted(root, password, era, default_specs(self.tmp) if specs is None else specs)
+        wanted = default_specs(self.tmp) if specs is None else specs
+        minted = Minted(root, password, era, with_parents(wanted) if parents else wanted)
         minted.folder.mkdir(parents=True)
-        minted.keys = {number: os.urandom(32) for number in range(11, 0, -1)}
+        minted.keys = keys or {number: os.urandom(32) for number in range(11, 0, -1)}
+        minted.steady = keys is not None
         records = [(spec, self._store(minted, spec)) for spec in minted.specs]
         if era == "mbdb":
             (minted.folder / "Manifest.mbdb").write_bytes(b"mbdb\x05\x00" + b"".join(r for _, r in records))
@@ -253,7 +284,8 @@ class Mint:
         if spec.flags == 1:
             stored = spec.content
             if minted.password is not None:
-                key = os.urandom(32)
+                key = hashlib.sha256(f"{spec.domain}-{spec.path}".encode() + spec.content).digest()
+                key = key if minted.steady else os.urandom(32)
                 wrapped = struct.pack("<I", CLASS) + aes_key_wrap(minted.keys[CLASS], key)
                 stored = encrypt(key, spec.content)
             digest = hashlib.sha1(stored).digest() if spec.domain in DIGESTED else None

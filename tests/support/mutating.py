@@ -63,7 +63,7 @@ class Fuzzer:
     faults: dict[str, Fault] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Try what is there already."""
+        """Try what exists already."""
         for data in [*self.target.seeds(), *self.target.corpus()]:
             self.attempt(data)
             self.inputs.append(data)
@@ -75,13 +75,13 @@ class Fuzzer:
 
     def attempt(self, data: bytes) -> None:
         before = len(self.reached)
-        began = time.monotonic()
+        began = time.process_time()  # its own: the machine may be busy
         try:
             with _traced(self.reached):
                 self.taken += self.target.attempt(data)
         except Exception as error:  # noqa: BLE001 - what is looked for
             self._blame(data, error)
-        seconds = time.monotonic() - began
+        seconds = time.process_time() - began
         self.slowest = max(self.slowest, seconds)
         if seconds > MOST_SECONDS:
             self._note(data, f"it took {seconds:.1f} s", "too slow")

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ibackup.simulator import Server, VirtualPhone
+from ibackup.simulator.server import Server
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 NEVER = ("Traceback", "Error:", "Exception", "ResourceWarning", "DeprecationWarning", "Task was destroyed")
 
@@ -69,6 +70,7 @@ class Program:
             "LC_ALL": "C.UTF-8",
             "COLUMNS": "80",
             "PYTHONWARNINGS": "error",
+            **({"PYTHONIOENCODING": "utf-8"} if sys.platform == "win32" else {}),  # no locale says so there
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         self._running: list[subprocess.Popen[str]] = []
@@ -121,12 +123,12 @@ class Program:
         return process
 
     def forget(self, process: "subprocess.Popen[str]") -> None:
-        """Somebody else has seen to its end."""
+        """Someone else has seen to its end."""
         self._running.remove(process)
 
     def finish(self, process: "subprocess.Popen[str]", code: int | None = None) -> Done:
         """Wait for its end; no traceback is ever shown."""
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=500)
         self._running.remove(process)
         done = Done(process.returncode, out, err)
         for word in NEVER:

@@ -10,19 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
-from pyiosbackup import Backup as TheirBackup
 
-from ibackup.backup import Request, Result, back_up
-from ibackup.errors import IbackupError
-from ibackup.events import Caution, Event, Note, PhaseStarted, Prompt
-from ibackup.simulator import AppSpec, DomainSpec, PhoneSpec, Server, VirtualPhone, serve
-from ibackup.store import LeftOver, PhoneFolder, Snapshot, Store
+from ibackup.base.errors import IbackupError
+from ibackup.base.events import Caution, Event, Note, PhaseStarted, Prompt
+from ibackup.config.stall_limits import Limits
+from ibackup.jobs.backup.back_up import back_up
+from ibackup.jobs.backup.backup_request import BackupRequest, BackupResult
+from ibackup.simulator.server import Server, serve
+from ibackup.simulator.spec import AppSpec, DomainSpec, PhoneSpec
+from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.store.phone_folder import LeftOver, PhoneFolder
+from ibackup.store.records.snapshot import Snapshot
+from ibackup.store.store import Store
+from ibackup.vault.unlocker import PasswordSource, Unlocker
+from support.readers import by_pyiosbackup
 
 E = TypeVar("E", bound=IbackupError)
-PasswordSource = Callable[[str], str | None]
 
 PASSWORD = "Kurzhaar-Wisent 7"
 SMALL = PhoneSpec(
@@ -71,7 +77,9 @@ def never(_udid: str) -> str | None:
 
 
 class Lab:
-    """A phone, the store it is backed up into, and the runs."""
+    """A phone, the store it is backed up into, and the runs; ``limits`` are those of its silence."""
+
+    limits: Limits | None = None
 
     def __init__(self, folder: Path, stack: ExitStack, phone: VirtualPhone) -> None:
         self.path = folder
@@ -97,11 +105,12 @@ class Lab:
 
     def now(
         self, password: str | PasswordSource | None = None, told: Told | None = None, **how: object
-    ) -> Result:
+    ) -> BackupResult:
         """One run; ``told`` of it is kept. A lost connection ends it unless ``retry`` is given."""
         self.told = told or Told()
         source = password if callable(password) else (lambda _udid: password)
-        request = Request(store=self.store, password=source, **({"patience": 0, "retry": False} | how))  # type: ignore[arg-type]
+        usual: dict[str, object] = {"patience": 0, "retry": False, "limits": self.limits}
+        request = BackupRequest(store=self.store, unlocker=Unlocker(source), **(usual | how))  # type: ignore[arg-type]
         return back_up(request, self.told)
 
     def fails(self, kind: type[E], **how: object) -> E:
@@ -118,8 +127,14 @@ class Lab:
 L = TypeVar("L", bound=Lab)
 
 
+class PlugIn(Protocol):
+    """Plugs in the phone of a lab that a function makes."""
+
+    def __call__(self, make: Callable[[ExitStack], L], /) -> L: ...
+
+
 @contextmanager
-def plugging_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[ExitStack], L]], L]]:
+def plugging_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[PlugIn]:
     """A home below a folder, and what plugs in a phone there; no thread is left at the end."""
     before = set(threading.enumerate())
     patch.setenv("HOME", str(folder / "home"))
@@ -152,8 +167,10 @@ def assert_is_the_phone(snapshot: Path | str, phone: VirtualPhone, password: str
     wanted = {
         (entry.domain, entry.path): content.read(entry) for entry in content.files(encrypted=bool(password))
     }
-    backup = TheirBackup.from_path(folder, password or "")
-    assert {(each.domain, each.relative_path): each.read_bytes() for each in backup.iter_files()} == wanted
+    with by_pyiosbackup(folder, password) as backup:
+        assert {
+            (each.domain, each.relative_path): each.read_bytes() for each in backup.iter_files()
+        } == wanted
     stored = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
     assert len(stored) == len(wanted)
     status = plistlib.loads((folder / "Status.plist").read_bytes())

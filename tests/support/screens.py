@@ -1,4 +1,4 @@
-"""A program on a pseudo-terminal, and somebody who answers its questions."""
+"""A program on a pseudo-terminal, and someone who answers its questions."""
 
 import os
 import sys
@@ -43,13 +43,13 @@ class Terminal:
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, after the last one that was answered, and answer it."""
         with self._changed:
-            assert self._changed.wait_for(lambda: question in self.shown[self._answered :], 30), self.shown
+            assert self._changed.wait_for(lambda: question in self.shown[self._answered :], 500), self.shown
             self._answered = self.shown.index(question, self._answered) + len(question)
         os.write(self._master, text.encode() + b"\n")
 
     def end(self, code: int) -> str:
         """Wait for its end; what it printed as its answer."""
-        out, _ = self._process.communicate(timeout=60)
+        out, _ = self._process.communicate(timeout=500)
         self._reader.join()
         os.close(self._master)
         self._program.forget(self._process)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ibackup.confined import Item
+from ibackup.base.confined import FolderItem
 
 UDID = "00008101-000A0B0C0D0E0F01"
 EMPTY = "___EmptyParameterString___"
@@ -35,7 +35,7 @@ class Device:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        sock.settimeout(10)
+        sock.settimeout(60)
 
     def raw(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -149,8 +149,7 @@ def playing(script: Callable[[Device], object]) -> Iterator[socket.socket]:
         yield ours
     finally:
         ours.close()
-        thread.join(15)
-        assert not thread.is_alive()
+        thread.join()
     if failures:
         raise failures[0]
 
@@ -161,11 +160,19 @@ class DictLedger:
     def __init__(self) -> None:
         self.files: dict[str, tuple[int, bytes, float]] = {}
         self.folders = {""}
+        self.sums: dict[str, bytes | None] = {}
+        self.unread: dict[str, tuple[str, str]] = {}
 
-    def stored(self, path: str, size: int, sha256: bytes, mtime: float) -> None:
+    def stored(self, path: str, size: int, sha256: bytes, mtime: float, sha1: bytes | None = None) -> None:
         assert path.rpartition("/")[0] in self.folders
         assert path not in self.folders
         self.files[path] = (size, sha256, mtime)
+        self.sums[path] = sha1
+        self.unread.pop(path, None)
+
+    def could_not_read(self, path: str, device_path: str, said: str, size: int) -> None:
+        assert self.files[path][0] == size
+        self.unread[path] = (device_path, said)
 
     def moved(self, source: str, target: str) -> None:
         assert target.rpartition("/")[0] in self.folders
@@ -186,15 +193,15 @@ class DictLedger:
         assert path not in self.files
         self.folders.add(path)
 
-    def get(self, path: str) -> Item | None:
+    def get(self, path: str) -> FolderItem | None:
         last = path.rpartition("/")[2]
         if path in self.folders:
-            return Item(last, "directory", 0, 0.0)
+            return FolderItem(last, "directory", 0, 0.0)
         if path in self.files:
-            return Item(last, "file", self.files[path][0], self.files[path][2])
+            return FolderItem(last, "file", self.files[path][0], self.files[path][2])
         return None
 
-    def listing(self, folder: str) -> Iterator[Item]:
+    def listing(self, folder: str) -> Iterator[FolderItem]:
         for path in sorted({*self.folders, *self.files} - {""}):
             if path.rpartition("/")[0] == folder:
                 item = self.get(path)

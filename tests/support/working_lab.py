@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ibackup.device import requests
-from ibackup.device.files import WorkingFiles
-from ibackup.device.link import DeviceLink, Patience
-from ibackup.events import Caution, Event
+from ibackup.base.events import Caution, Event
+from ibackup.config.stall_limits import Limits
+from ibackup.device.devicelink import requests
+from ibackup.device.devicelink.link import DeviceLink
+from ibackup.device.folder.working_files import WorkingFiles
 from support.scripted import UDID, Device, DictLedger, playing
 
 Tree = dict[str, bytes | None]
@@ -56,10 +57,10 @@ class Lab:
 
     @contextmanager
     def serving(
-        self, script: Callable[[Device], object], patience: Patience | None = None, *, checked: bool = True
+        self, script: Callable[[Device], object], limits: Limits | None = None, *, checked: bool = True
     ) -> Iterator[Callable[[], None]]:
         """Yields what answers the script's requests until it says goodbye; the disk is as told afterwards."""
-        with playing(script) as sock, DeviceLink(sock, patience=patience) as link, self.working() as files:
+        with playing(script) as sock, DeviceLink(sock, limits=limits) as link, self.working() as files:
             self.files = files
             self.link = link
 

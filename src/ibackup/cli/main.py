@@ -17,47 +17,22 @@ import click
 from click.shell_completion import CompletionItem
 
 from ibackup import __version__
-from ibackup.cli.common import EXIT_CODES, App, common_options, interrupted, usage_error
-from ibackup.cli.output import SCHEMA, print_error, print_json
-from ibackup.errors import ExitCode, IbackupError, UsageError
+from ibackup.base import descriptors
+from ibackup.base.errors import IbackupError, UsageError
+from ibackup.base.exit_codes import ExitCode
+from ibackup.cli.shell import standard_streams
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.command_kinds import usage_error
+from ibackup.cli.shell.common_options import common_options
+from ibackup.cli.shell.interruptions import interrupted
+from ibackup.cli.shell.output import SCHEMA, print_error, print_json, width
+from ibackup.cli.shell.top_help import ALIASES, commands, page
 
-# name: (module, one line of help); in the order in which --help shows them, what most people need first.
-COMMANDS = {
-    "now": "Back up the connected phone, check it and seal it",
-    "status": "Are the backups fresh and good? One line a phone",
-    "verify": "Prove a snapshot, or any existing backup folder, good",
-    "restore": "Put a snapshot back on a phone",
-    "doctor": "Why iCloud Backup fails, and what helps",
-    "setup": "Set it all up: a few questions, a schedule, the first backup",
-    "nightly": "Back up every phone that is due: what cron runs",
-    "watch": "Back up each phone when it is plugged in",
-    "schedule": "Have the system start the nightly backups",
-    "devices": "Phones that are connected, and their state",
-    "list": "The snapshots in the store",
-    "show": "One snapshot: what is in it and what proves it",
-    "rehearse": "Restore a snapshot into a virtual iPhone: would it work?",
-    "files": "Look into a snapshot",
-    "extract": "Take files out of a snapshot",
-    "diff": "Compare two snapshots",
-    "encryption": "Encryption of the phone's backups: its password, and where it is kept",
-    "icloud": "The phone's iCloud Backup switch",
-    "config": "What holds, and whether the config file is right",
-    "prune": "Remove old snapshots by rules",
-    "pin": "Have prune leave a snapshot alone",
-    "import": "Adopt a backup that Finder, iTunes or another program made",
-    "to-finder": "Put a snapshot where Finder, iTunes or Apple Devices shows it",
-    "demo": "Try it all without a phone, in a minute",
-    "simulator": "Run the virtual iPhone for other programs",
-    "completion": "Tab completion for bash, zsh or fish",
-}
-
-EPILOG = (
-    f"{EXIT_CODES}\n\nMost people need: ibackup now, then ibackup setup; ibackup doctor when iCloud fails."
-)
+COMMANDS = commands()
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module only when that command is asked for: start-up stays quick."""
+    """Imports a command's module only when it is needed, so that start-up stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names in the order of ``COMMANDS``."""
@@ -67,7 +42,7 @@ class LazyGroup(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ibackup.cli.{cmd_name.replace('-', '_')}_command")
+        module = importlib.import_module(f"ibackup.cli.commands.{cmd_name.replace('-', '_')}_command")
         command = module.command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
@@ -76,32 +51,32 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which one may be meant."""
+        """Find the command, also by the word that people try first, or suggest the closest one."""
+        args = [ALIASES.get(args[0], args[0]), *args[1:]] if args else args
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib  # only when something was mistyped
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise UsageError(
                 f"There is no command {args[0]!r}.{f' Did you mean `ibackup {near[0]}`?' if near else ''}",
-                hint="`ibackup --help` lists what there is.",
+                hint="`ibackup --help` lists the commands.",
             )
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What Tab offers: the commands as ``--help`` lists them, none of them loaded, and the options."""
+        """What Tab offers: the commands as in ``--help``, without loading them, and the options."""
         commands = [
             CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)
         ]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """One screen in place of click's own help; loads no command."""
+        formatter.write(page(" ".join(each.opts[0] for each in self.params), width()))
 
 
 def _tell_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    """Answer ``--version``, which counts before all else; ``--json`` may stand before or after it."""
+    """Answer ``--version``, which comes before everything else; ``--json`` may be before or after it."""
     if not wanted or ctx.resilient_parsing:
         return
     if ctx.ensure_object(App).json_asked:
@@ -114,8 +89,7 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 
 @click.group(
     cls=LazyGroup,
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -134,8 +108,8 @@ def cli() -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run one command line and return its exit code; nothing but an answer or an error is printed."""
-    # Without a log of our own nothing may fall through to logging's last resort, standard error.
+    """Run one command line and return its exit code; prints only an answer or an error."""
+    # Without our own log, nothing may reach logging's last resort, standard error.
     logging.getLogger("ibackup").addHandler(logging.NullHandler())
     as_json = "--json" in _before_double_dash(args)
     app = App(json_asked=as_json)
@@ -157,7 +131,7 @@ def run(args: Sequence[str]) -> int:
     except IbackupError as error:
         return _fail(app, error, as_json=as_json)
     except BrokenPipeError:
-        # Whoever read our output has gone, `| head` for one; the interpreter must not complain about it again.
+        # The reader of our output is gone, as with `| head`; the interpreter must not complain about it again.
         sys.stdout = None
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user unasked
@@ -177,7 +151,7 @@ def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
         "message": error.message,
         "hint": error.hint,
     }
-    # Where nobody reads it, or its disk is full, the exit code still tells.
+    # If nobody reads it, or its disk is full, the exit code still says how it ended.
     with contextlib.suppress(OSError):
         try:
             if as_json:
@@ -192,12 +166,12 @@ def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
 
 def _unexpected(app: App, error: Exception) -> IbackupError:
     app.stop_progress()
-    logging.getLogger("ibackup").debug("What went wrong, in full:", exc_info=error)
+    logging.getLogger("ibackup").debug("The full details:", exc_info=error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, (str, bytes)) else ""
         return IbackupError(
             f"The computer reported: {error.strerror}{where}.",
-            hint="Finished snapshots are untouched. Mend that and run the command again; -v shows details.",
+            hint="Finished snapshots are untouched. Fix that, then run the command again; -v shows details.",
         )
     return IbackupError(
         f"Something unexpected happened: {type(error).__name__}: {error}",
@@ -214,10 +188,10 @@ _STUCK_SECONDS = 10.0
 
 
 class _Stop:
-    """The first Ctrl-C ends a run in order, and that order is not broken by further ones.
+    """The first Ctrl-C ends a run in an orderly way; further ones do not interrupt that.
 
-    Should the end take long (a disk that does not answer), the next one ends the program on the spot. Nothing is
-    lost by that: a run can be cut off anywhere.
+    If the end takes long (a disk that does not answer), the next one ends the program at once. Nothing is lost: a
+    run can be interrupted anywhere.
     """
 
     def __init__(self) -> None:
@@ -233,7 +207,7 @@ class _Stop:
 
 
 def _signals() -> list[signal.Signals]:
-    """Those that end a run; one that is ignored (under nohup, in the background) stays so."""
+    """The signals that end a run; an ignored signal (under nohup, in the background) stays ignored."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     known = [number for name in names if isinstance(number := getattr(signal, name, None), signal.Signals)]
     return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
@@ -241,21 +215,26 @@ def _signals() -> list[signal.Signals]:
 
 def main() -> NoReturn:
     """The entry point: terminating signals end a run as politely as Ctrl-C does."""
+    standard_streams.open_missing()
     stopping = _signals()
     stop = _Stop()
     for number in stopping:
         signal.signal(number, stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # An old terminal without some letter gets its number, not an error.
+            # An old terminal that lacks a letter shows its number instead of an error.
             stream.reconfigure(errors="backslashreplace")
-    # A run makes millions of objects that die young and next to no cycles; looking for them so often is wasted.
+    descriptors.raise_limit()
+    # A run creates millions of short-lived objects and almost no cycles; searching for cycles often is wasted time.
     gc.set_threshold(50_000, 20, 50)
     code = run(sys.argv[1:])
     for number in stopping:
-        signal.signal(number, signal.SIG_IGN)  # all that is left to do is to go
+        signal.signal(number, signal.SIG_IGN)  # nothing is left to do but exit
     if sys.stdout is not None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-    gc.freeze()  # what is left goes with the process; nobody need look for cycles in it
+    # Python notes a Ctrl-C that ends any exec(), as when a dataclass is made, even if it is handled later. Started with
+    # -m, it would then end with that signal instead of our code. Another exec() clears the note.
+    exec("")  # noqa: S102
+    gc.freeze()  # the remaining objects end with the process; no need to search them for cycles
     sys.exit(code)

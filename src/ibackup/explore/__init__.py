@@ -1,1 +1,1 @@
-"""Looking into a backup and taking files out of it, whoever made it; nothing is ever written to it."""
+"""Looking into a backup and extracting files from it, whichever program made it; the backup is never changed."""

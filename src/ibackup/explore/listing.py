@@ -1,24 +1,25 @@
-"""What is in a backup: its entries one after the other, sizes by app, and the tree of its folders."""
+"""The content of a backup: its entries, sizes by app, and the tree of its folders."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ibackup.explore.apps import Apps
+from ibackup.apple.backup import Backup, BadRowHandler
+from ibackup.apple.entry import Entry
+from ibackup.apple.format_errors import FormatError
+from ibackup.apple.rows import BadRow, Kind
+from ibackup.explore.app_owners import Apps
 from ibackup.explore.selection import Finder, is_pattern
-from ibackup.manifest.backup import Backup, BadRowHandler, Entry
-from ibackup.manifest.flaws import FormatError
-from ibackup.manifest.rows import BadRow, Kind
 
 
 def find(backup: Backup, pattern: str | None, bad: BadRowHandler) -> Iterator[Entry]:
-    """The entries that a pattern means, all without one; those whose record is damaged go to ``bad``.
+    """The entries that match a pattern, or all without one; those with a damaged record go to ``bad``.
 
     Raises:
         FormatError: the manifest is damaged.
         PasswordNeeded: the backup is locked.
     """
     finder = Finder(pattern) if pattern else None
-    # A plain word that is no domain may still be a path or a name, so every row has to be looked at.
+    # A plain word that is not a domain may still be a path or a name, so every row must be checked.
     domain = pattern if pattern and _is_domain(backup, pattern) else None
     for entry in backup.entries(domain, bad=bad):
         if domain is None and finder and not finder.matches(entry.domain, entry.relative_path):
@@ -40,7 +41,7 @@ def _is_domain(backup: Backup, word: str) -> bool:
 
 @dataclass(slots=True)
 class AppTotal:
-    """What one app, or one part of the system, holds; sizes in bytes."""
+    """The files of one app, or one part of the system; sizes in bytes."""
 
     key: str
     name: str
@@ -51,7 +52,7 @@ class AppTotal:
 
 
 def by_app(entries: Iterable[Entry], apps: Apps) -> list[AppTotal]:
-    """Sizes by app, largest first; an app's own domain, its plug-ins' and its groups' count together."""
+    """Sizes by app, largest first; an app's own domain counts together with its plug-ins and groups."""
     totals: dict[str, AppTotal] = {}
     for entry in entries:
         owner = apps.owner(entry.domain)
@@ -68,7 +69,7 @@ def by_app(entries: Iterable[Entry], apps: Apps) -> list[AppTotal]:
 
 @dataclass(slots=True)
 class Folder:
-    """A folder with all that is below it, whether it is shown or not; sizes in bytes."""
+    """A folder with everything below it, shown or not; sizes in bytes."""
 
     name: str
     bytes: int = 0
@@ -77,7 +78,7 @@ class Folder:
 
 
 def tree(entries: Iterable[Entry], depth: int) -> Folder:
-    """The folders down to a depth; domains are the first level."""
+    """The folders down to a depth; the domains are the first level."""
     root = Folder("")
     for entry in entries:
         path = entry.relative_path.split("/", depth)

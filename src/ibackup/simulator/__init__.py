@@ -1,28 +1,23 @@
-"""The virtual iPhone: usbmuxd, lockdownd and the services a backup needs, as real clients expect them.
+"""The virtual iPhone: usbmuxd, lockdownd and the services that a backup needs, as real clients expect them.
 
     with serve(VirtualPhone(demo_spec())) as server:
         print(server.address)
 
-A phone is described by a PhoneSpec, lives in a VirtualPhone, and is reached through a Server.
+A PhoneSpec describes a phone, a VirtualPhone is the phone, and a Server lets clients reach it.
 """
 
-from ibackup.simulator.phone import VirtualPhone
+from ibackup.simulator.faults import Fault
+from ibackup.simulator.habits import Habits
 from ibackup.simulator.server import Server, serve
-from ibackup.simulator.spec import (
-    AppSpec,
-    DomainSpec,
-    Fault,
-    Passcode,
-    PhoneSpec,
-    Trust,
-    demo_spec,
-    load_spec,
-)
+from ibackup.simulator.spec import AppSpec, DomainSpec, Passcode, PhoneSpec, Trust, demo_spec
+from ibackup.simulator.specfile import load_spec
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 __all__ = [
     "AppSpec",
     "DomainSpec",
     "Fault",
+    "Habits",
     "Passcode",
     "PhoneSpec",
     "Server",

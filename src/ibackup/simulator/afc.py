@@ -1,7 +1,7 @@
 """com.apple.afc: the media folder as a small file system, where the sync lock lives.
 
-A packet: 40 bytes of header (magic, whole length, length of header and parameters, number, operation; all numbers
-little-endian, 64 bits), parameters, payload. An answer carries the number of its question.
+A packet: 40 bytes of header (magic, whole length, length of header and parameters, number, operation; all
+numbers little-endian, 64 bits), parameters, payload. An answer repeats the number of its question.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from ibackup.simulator.afcfiles import (
     normal,
 )
 from ibackup.simulator.faults import SyncLockHeld
-from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream, StreamEnded
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 MAGIC: Final = b"CFA6LPAA"
 HEADER: Final = struct.Struct("<8sQQQQ")
 LIMIT: Final = 64 * 2**20
-"""No packet of a computer is longer, in bytes."""
+"""The longest packet that a computer may send, in bytes."""
 
 STATUS, DATA, OPENED, TOLD = 0x01, 0x02, 0x0E, 0x13
-"""Operations of answers."""
+"""The operation codes of answers."""
 
 NOT_SUPPORTED: Final = 15
 TOO_MUCH: Final = 13
@@ -46,10 +46,10 @@ DONE: Final[Answer] = (STATUS, struct.pack("<Q", 0))
 
 @dataclass
 class OpenFile:
-    """What a handle stands for.
+    """The file or folder that a handle refers to.
 
     Attributes:
-        appends: every write goes to the end.
+        appends: every write is added at the end.
     """
 
     path: str
@@ -69,7 +69,7 @@ class OpenFile:
 
 @dataclass(frozen=True)
 class _Mode:
-    """What one of the modes of open allows and does."""
+    """What one of the open modes allows and does."""
 
     readable: bool
     writable: bool
@@ -89,12 +89,12 @@ _MODES: Final[Mapping[int, _Mode]] = {
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
-    """Serve one connection until it ends; its locks end with it."""
+    """Serve one connection until it ends; then release its locks."""
     serve_tree(stream, phone, phone.afc)
 
 
 def serve_tree(stream: Stream, phone: VirtualPhone, tree: AfcTree) -> None:
-    """Serve one connection over any files."""
+    """Serve one connection from any file tree."""
     session = AfcSession(phone, tree)
     try:
         while True:
@@ -104,7 +104,7 @@ def serve_tree(stream: Stream, phone: VirtualPhone, tree: AfcTree) -> None:
             except AfcError as error:
                 kind, body = STATUS, struct.pack("<Q", error.status)
             size = HEADER.size + len(body)
-            # Data answers count their data as payload, the others as parameters.
+            # Data answers count their data as payload, other answers as parameters.
             this = HEADER.size if kind == DATA else size
             stream.write(HEADER.pack(MAGIC, size, this, number, kind) + body)
     finally:
@@ -153,7 +153,7 @@ class AfcSession:
         """Do one operation.
 
         Raises:
-            AfcError: it failed.
+            AfcError: the operation failed.
         """
         do = self._operations.get(operation)
         if do is None:
@@ -165,9 +165,9 @@ class AfcSession:
             raise AfcError(BAD_HEADER) from error
 
     def end(self) -> None:
-        """Give everything back that the connection held."""
+        """Release everything that the connection still has open or locked."""
         for handle in list(self._handles):
-            with contextlib.suppress(AfcError):  # nobody is left to be told
+            with contextlib.suppress(AfcError):  # there is no client left to report an error to
                 self._close(struct.pack("<Q", handle), b"")
 
     # --- paths
@@ -321,10 +321,12 @@ class AfcSession:
             raise AfcError(INVALID)
         if file.path not in self._tree.paths():
             raise AfcError(NOT_FOUND)
-        held = file.path == SYNC_LOCK and self._phone.fault(SyncLockHeld) is not None
-        if held or not self._tree.take_lock(file.path, self, exclusive=operation == LOCK_EXCLUSIVE):
+        fault = self._phone.fault(SyncLockHeld) if file.path == SYNC_LOCK else None
+        if fault is not None or not self._tree.take_lock(
+            file.path, self, exclusive=operation == LOCK_EXCLUSIVE
+        ):
             self._phone.journal.add("lock_refused", file.path)
-            raise AfcError(WOULD_BLOCK)
+            raise AfcError(WOULD_BLOCK if fault is None else fault.status)
         self._phone.journal.add("lock_taken", file.path)
         return DONE
 

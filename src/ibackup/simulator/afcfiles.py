@@ -23,7 +23,7 @@ MEDIA_FOLDERS: Final = (
 
 @dataclass
 class AfcFile:
-    """A file, or a folder when `data` is None; times are nanoseconds since 1970."""
+    """A file, or a folder if `data` is None; times are nanoseconds since 1970."""
 
     data: bytearray | None = field(default_factory=bytearray)
     modified_ns: int = 0
@@ -60,12 +60,12 @@ FOLDER_NOT_EMPTY: Final = 33
 
 
 class AfcTree:
-    """The media folder, or another; safe to use from every thread.
+    """The media folder, or another folder. Safe to use from every thread.
 
     Args:
-        made_at: Unix time of its first files.
-        folders: those that are there from the start.
-        lock_file: whether the sync lock's file is.
+        made_at: Unix time at which its first files were made.
+        folders: the folders that exist from the start.
+        lock_file: whether the sync lock's file exists from the start.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AfcTree:
             self.write(SYNC_LOCK, b"")
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a file there, with the folders above it (the owner's doing: no lock is asked)."""
+        """Write a file and make the folders above it, as the owner does: locks are not checked."""
         path = normal(path)
         with self.lock:
             parent = posixpath.dirname(path)
@@ -129,7 +129,7 @@ class AfcTree:
             return [".", "..", *sorted(inside)]
 
     def make_folder(self, path: str) -> None:
-        """Make a folder and those above it; one that is there already is fine, as on a phone."""
+        """Make a folder and those above it. An existing folder is fine, as on a phone."""
         with self.lock:
             here, now = normal(path), time.time_ns()
             missing = []
@@ -145,7 +145,7 @@ class AfcTree:
         """The file at `path`, made or emptied as asked.
 
         Raises:
-            AfcError: it is a folder, or is not there (nor the folder it would be in).
+            AfcError: it is a folder, or neither the file nor its parent folder exists.
         """
         with self.lock:
             path = normal(path)
@@ -163,7 +163,7 @@ class AfcTree:
             return node
 
     def remove(self, path: str, *, contents: bool = False) -> None:
-        """Remove a file or an empty folder; `contents` takes a full folder too."""
+        """Remove a file or an empty folder; with `contents`, also a folder that is not empty."""
         with self.lock:
             path = normal(path)
             self.node(path)
@@ -176,7 +176,7 @@ class AfcTree:
                 del self._nodes[each]
 
     def rename(self, source: str, target: str) -> None:
-        """Move a file or folder with what is in it; an existing target file is replaced."""
+        """Move a file, or a folder with its contents; an existing target file is replaced."""
         with self.lock:
             source, target = normal(source), normal(target)
             self.node(source)
@@ -189,7 +189,7 @@ class AfcTree:
                 self._nodes[target + each.removeprefix(source)] = self._nodes.pop(each)
 
     def take_lock(self, path: str, owner: object, *, exclusive: bool) -> bool:
-        """Lock a file for `owner`; False when somebody else's lock is in the way."""
+        """Lock a file for `owner`; False if another owner's lock is in the way."""
         with self.lock:
             path = normal(path)
             holder = self._exclusive.get(path, owner)
@@ -204,7 +204,7 @@ class AfcTree:
             return True
 
     def drop_lock(self, path: str, owner: object) -> bool:
-        """Take `owner`'s lock away; False when it had none."""
+        """Release `owner`'s lock; False if it had none."""
         with self.lock:
             path = normal(path)
             held = self._exclusive.get(path) is owner or owner in self._shared.get(path, ())
@@ -214,7 +214,7 @@ class AfcTree:
             return held
 
     def lock_holder(self, path: str = SYNC_LOCK) -> object | None:
-        """Who has the exclusive lock."""
+        """The owner of the exclusive lock."""
         with self.lock:
             return self._exclusive.get(normal(path))
 

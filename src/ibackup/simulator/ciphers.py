@@ -1,4 +1,4 @@
-"""Encryption of backup files: AES-256-CBC with a zero IV and PKCS#7, a key of its own for each file."""
+"""Encryption of backup files: AES-256-CBC with a zero IV and PKCS#7, and a separate key for each file."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -15,17 +15,17 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Context(Protocol):
-    """A cipher at work."""
+    """A running cipher."""
 
     def update(self, data: Buffer) -> bytes:
-        """The next bytes that are done."""
+        """The next processed bytes."""
 
     def finalize(self) -> bytes:
-        """The last ones."""
+        """The last processed bytes."""
 
 
 def stored_size(size: int) -> int:
-    """Bytes that a file of ``size`` bytes takes in an encrypted backup; a zero-length one takes a whole block."""
+    """Bytes that a file of ``size`` bytes takes in an encrypted backup. An empty file takes a whole block."""
     return (size // BLOCK + 1) * BLOCK
 
 
@@ -34,7 +34,7 @@ def _cbc(key: bytes) -> Cipher[modes.CBC]:
 
 
 def encrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[Buffer]:
-    """The ciphertext of a file, chunk by chunk; a chunk is only valid until the next one is asked for."""
+    """The ciphertext of a file, chunk by chunk. A chunk is valid only until the next one is requested."""
     context = _cbc(key).encryptor()
     length = 0
     out = bytearray()
@@ -50,17 +50,17 @@ def encrypt(chunks: Iterable[Buffer], key: bytes) -> Iterator[Buffer]:
 
 
 def decryptor(key: bytes) -> Context:
-    """What decrypts a file piece by piece; its padding stays on."""
+    """A cipher that decrypts a file piece by piece and leaves its padding on."""
     return _cbc(key).decryptor()
 
 
 def wrap(class_keys: ClassKeys, number: int, key: bytes) -> bytes:
-    """A file key as an EncryptionKey or ManifestKey field: class number, little-endian, and the wrapped key."""
+    """A file key as an EncryptionKey or ManifestKey field: the class number (little-endian) and the wrapped key."""
     return number.to_bytes(4, "little") + aes_key_wrap(class_keys[number], key)
 
 
 def unwrap(class_keys: ClassKeys, wrapped: bytes) -> bytes:
-    """The file key of an EncryptionKey or ManifestKey field.
+    """The file key in an EncryptionKey or ManifestKey field.
 
     Raises:
         ValueError: no class of this keybag opens it.

@@ -1,6 +1,7 @@
-"""The files in which a phone remembers iCloud Backup, as its backups hold them.
+"""The files in which a phone remembers iCloud Backup, as its backups contain them.
 
-Names, keys and the fields of a window line are those that public parsers read in backups of iOS 12 to 27.
+Names, keys and the fields of a window line are the ones that public parsers read from backups of iOS 12 to
+27.
 """
 
 import plistlib
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ibackup.simulator.cloudspec import AttemptSpec, ICloudSpec, WindowSpec
-from ibackup.simulator.life import APPLE_EPOCH, LifeFile
+from ibackup.simulator.life.life_file import APPLE_EPOCH, LifeFile
 from ibackup.simulator.spec import PhoneSpec
 
 NOTES: Final = "Library/Preferences/com.apple.MobileBackup.plist"
@@ -34,7 +35,7 @@ _TYPES = (("iCloud", "com.apple.account.AppleAccount"), ("IMAP", "com.apple.acco
 
 
 def files(spec: PhoneSpec, cloud: ICloudSpec) -> Iterator[LifeFile]:
-    """Every such file; plists in binary, as phones write them."""
+    """Every such file, with plists in binary, as phones write them."""
     when = int(cloud.now)
     if cloud.notes_in != "nowhere":
         yield LifeFile(cloud.notes_in, NOTES, _plist(notes(cloud)), when)
@@ -45,7 +46,7 @@ def files(spec: PhoneSpec, cloud: ICloudSpec) -> Iterator[LifeFile]:
 
 
 def ldbackup(spec: PhoneSpec, cloud: ICloudSpec) -> dict[str, object]:
-    """com.apple.mobile.ldbackup.plist; what lockdown tells of the cloud in com.apple.mobile.backup, too."""
+    """com.apple.mobile.ldbackup.plist; also what lockdown reports about iCloud in com.apple.mobile.backup."""
     values: dict[str, object] = {"CloudBackupEnabled": spec.cloud_backup}
     if cloud.last_backup_days is not None:
         last = int(cloud.days_ago(cloud.last_backup_days))
@@ -194,7 +195,7 @@ def _aware(cloud: ICloudSpec, days: float) -> datetime:
 
 
 def _date(cloud: ICloudSpec, days: float) -> datetime:
-    """As plists hold dates: UTC, and not saying so."""
+    """A date as plists store it: UTC, without a time zone."""
     return _aware(cloud, days).replace(tzinfo=None, microsecond=0)
 
 

@@ -1,6 +1,6 @@
-"""What a virtual iPhone remembers of iCloud Backup, and what its small services tell: parts of a PhoneSpec.
+"""What a virtual iPhone remembers about iCloud Backup, and what its small services report: parts of a PhoneSpec.
 
-Ages are counted back from ``ICloudSpec.now``. A number of days or hours below 0 lies in the future.
+Ages are counted back from ``ICloudSpec.now``. A negative number of days or hours is in the future.
 """
 
 import re
@@ -19,29 +19,30 @@ _MOST = 10**9
 
 
 class _Checked:
-    """Refuses what no phone is, rather than break when it is asked for."""
+    """Refuses values that no phone has, so that nothing breaks later when they are asked for."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # every class below is a dataclass
             value, name = getattr(self, field.name), field.name
             most = _MOST_DAYS if name.endswith("days") else _MOST * 10 if name == "now" else _MOST
             if isinstance(value, float) and not abs(value) <= most:
-                raise ValueError(f"{name} has to be a number up to {most:,}")
+                raise ValueError(f"{name} must be a number up to {most:,}")
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise ValueError(f"{name} is larger than any phone's numbers")
             if isinstance(value, str) and _CONTROL.search(value):
-                raise ValueError(f"{name} cannot have control characters: XML has none")
+                raise ValueError(f"{name} cannot contain control characters: XML does not allow them")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptSpec(_Checked):
-    """An attempt at an iCloud backup that the phone has noted.
+    """An attempt at an iCloud backup that the phone recorded.
 
     Attributes:
-        code: what it ended with; 0 is a success.
-        days: ago.
-        text: the phone's words.
-        path: the file it stopped at.
+        code: the error code it ended with; 0 is success.
+        days: how many days ago.
+        domain: the error domain of the code.
+        text: the error text, in the phone's words.
+        path: the file at which it stopped.
     """
 
     code: int
@@ -53,17 +54,17 @@ class AttemptSpec(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowSpec(_Checked):
-    """A period in which power, lock and Wi-Fi were right.
+    """A period in which power, lock and Wi-Fi were right for a backup.
 
     Attributes:
-        days: ago, when it began.
-        hours: how long it was.
-        ended_by: what was no longer so at its end.
+        days: how many days ago it began.
+        hours: how long it lasted.
+        ended_by: the condition that ended it.
         scheduled: a backup was due.
-        running: one was under way when it ended.
-        code: of the last error before it.
+        running: a backup was running when the period ended.
+        code: code of the last error before it.
         expensive: the network was a hotspot or metered.
-        short: 14 fields, as older versions wrote, instead of 19.
+        short: the line has 14 fields, as older versions wrote, instead of 19.
     """
 
     days: float
@@ -78,7 +79,12 @@ class WindowSpec(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class SizeSpec(_Checked):
-    """What iCloud Backup wants to send of one domain, in bytes."""
+    """How much iCloud Backup wants to send from one domain.
+
+    Attributes:
+        domain: for example `CameraRollDomain`.
+        bytes: the size in bytes.
+    """
 
     domain: str
     bytes: int
@@ -86,29 +92,30 @@ class SizeSpec(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class ICloudSpec(_Checked):
-    """The phone's own memory of iCloud Backup, as its lockdown values and the plists in its backups tell it.
+    """The phone's own memory of iCloud Backup, as its lockdown values and the plists in its backups show it.
 
     Attributes:
-        now: Unix time that ages are counted from; 0: when the spec was made.
+        now: Unix time from which ages are counted back; 0: when the spec was made.
         account: an iCloud account is signed in.
         other_accounts: accounts of other kinds.
         last_backup_days: age of the last finished iCloud backup; None: there was none.
         unix_epoch: that date is written in seconds since 1970 instead of 2001.
-        enabled_days: since when it is switched on; None: not noted.
+        enabled_days: days since it was switched on; None: not recorded.
         attempts: the newest first, as the phone keeps them.
         windows: the newest first.
-        window_lines: further lines, as they are.
-        sizes: what the last attempt wanted.
+        window_lines: further lines, used exactly as given.
+        sizes: what the last attempt wanted to send.
         pending: bytes still to be sent.
-        progress: of the last attempt, 0 to 1.
-        state: 1 and 2 are under way.
-        failures: in a row.
-        retry_hours: how long the phone waits on purpose; below 0: until in so many hours; None: it does not.
+        progress: progress of the last attempt, 0 to 1.
+        state: the phone's number for its state; 1 and 2 mean that a backup is running.
+        failures: how many failures in a row.
+        retry_hours: how many hours ago the phone stopped waiting on purpose, negative while it still
+            waits; None: it does not wait.
         restore_days: age of the last restore; None: there was none.
-        restore_state: RestoreStateInfo's; None: there is none.
+        restore_state: the value of RestoreStateInfo; None: there is none.
         skipped: paths of files left out of the last backup, "AppDomain-…/path".
-        allowed: what EffectiveUserSettings has of allowCloudBackup; None: nothing.
-        account_changes_allowed: the same of allowAccountModification.
+        allowed: allowCloudBackup in EffectiveUserSettings; None: the key is missing.
+        account_changes_allowed: the same for allowAccountModification.
         networks: how many Wi-Fi networks it knows; the first has a log-in page.
         notes_in: the domain that com.apple.MobileBackup.plist is in.
     """
@@ -142,13 +149,20 @@ class ICloudSpec(_Checked):
             object.__setattr__(self, "now", float(int(time.time())))
 
     def days_ago(self, days: float) -> float:
-        """The Unix time so many days before `now`."""
+        """The Unix time `days` days before `now`."""
         return self.now - days * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileSpec(_Checked):
-    """An installed configuration profile."""
+    """An installed configuration profile.
+
+    Attributes:
+        name: the name that the phone shows.
+        organization: who issued it; "" leaves it out.
+        identifier: its identifier.
+        removable: the phone's owner may remove it.
+    """
 
     name: str
     organization: str = ""
@@ -158,7 +172,13 @@ class ProfileSpec(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class CrashSpec(_Checked):
-    """A crash report, by its program, age, and the name's extension."""
+    """A crash report.
+
+    Attributes:
+        process: the program that crashed.
+        days: how many days ago.
+        retired: it was already sent to Apple, as its file name shows.
+    """
 
     process: str
     days: float = 0.0
@@ -173,7 +193,7 @@ class LogSpec(_Checked):
         text: the message.
         process: the program that logs it.
         after_s: seconds after the one before; a line with `hours_old` comes at once.
-        hours_old: its time stamp lies so far back.
+        hours_old: how many hours its time stamp lies in the past.
     """
 
     text: str
@@ -187,11 +207,11 @@ class PacketSpec(_Checked):
     """Packets on the phone's network.
 
     Attributes:
-        size: bytes of each.
-        count: how many.
-        process: whose.
+        size: bytes in each packet.
+        count: how many packets.
+        process: the program that they belong to.
         interface: `en0` Wi-Fi, `pdp_ip0` cellular, `utun0` a tunnel.
-        incoming: they arrive instead of leaving.
+        incoming: they arrive; otherwise they leave.
         after_s: seconds between them.
     """
 
@@ -205,24 +225,24 @@ class PacketSpec(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class SignalsSpec(_Checked):
-    """What the phone's small services tell.
+    """What the phone's small services report.
 
     Attributes:
-        wifi: connected: with a channel; off: the interface has none; unknown: no such interface; refused: the
-            service fails.
-        milliamperes: of the battery; below 0 it drains.
-        celsius: of the battery.
-        clock_offset_s: the phone's clock is so far ahead.
+        wifi: connected: with a channel; off: the interface has none; unknown: no such interface; refused:
+            the service fails.
+        milliamperes: current into the battery; below 0 it drains.
+        celsius: temperature of the battery.
+        clock_offset_s: how many seconds the phone's clock is ahead.
         profiles: configuration profiles.
-        supervised_by: the organisation that manages it; "" is nobody.
+        supervised_by: the organization that manages the phone; "" for none.
         watches: paired Apple Watches.
         crashes: crash reports.
         processes: programs that run.
-        log: what its log says once somebody listens; then it stays silent.
-        packets: what its network carries once somebody listens.
-        silent_services: services that start and never say anything.
-        slow_domains: lockdown's domains whose values take `slow_s` seconds to be told.
-        slow_s: how long.
+        log: what its log says once a computer listens; then it stays silent.
+        packets: what its network carries once a computer listens.
+        silent_services: services that start and never send anything.
+        slow_domains: lockdown domains whose values take `slow_s` seconds to arrive.
+        slow_s: how long such a value takes, in seconds.
     """
 
     wifi: WifiState = "connected"

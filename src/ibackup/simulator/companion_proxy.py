@@ -2,9 +2,9 @@
 
 import uuid
 
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import read_message, write_message
+from ibackup.simulator.framed_plists import read_message, write_message
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:

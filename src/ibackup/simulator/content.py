@@ -1,21 +1,26 @@
-"""What files a virtual iPhone holds, and their bytes.
+"""The files on a virtual iPhone, and their bytes.
 
-Nothing is stored: the files of a domain follow from the seed and their number, their bytes from a pool of random
-data, so that a phone of 300,000 files or with one of 6 GB costs next to nothing. Kept are only which of them
-changed when, and the few real files (databases, photos, preferences) of the phone's life.
+Nothing is stored: the files of a domain follow from the seed and their number, and their bytes come from a
+pool of random data. A phone with 300,000 files, or with one file of 6 GB, therefore takes almost no memory.
+Only two things are kept: which files changed when, and the few real files (databases, photos, preferences)
+of the phone's life.
 """
 
 import hashlib
 import plistlib
 import random
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import Self
 
-from ibackup.simulator import cloudfiles, life
+from ibackup.apple import digests
+from ibackup.apple.file_ids import file_id_of
+from ibackup.simulator import app_containers, cloudfiles
+from ibackup.simulator.life.lives import life_files
 from ibackup.simulator.spec import PhoneSpec
 
 CHUNK = 1 << 20
@@ -25,31 +30,19 @@ _DAY = 86_400
 FILE, DIRECTORY, LINK = 1, 2, 4
 """The ``flags`` column of Manifest.db."""
 
-DIGEST_DOMAINS = frozenset(
-    [
-        "HomeDomain",
-        "RootDomain",
-        "HealthDomain",
-        "WirelessDomain",
-        "SystemPreferencesDomain",
-        "DatabaseDomain",
-        "HomeKitDomain",
-        "InstallDomain",
-        "ManagedPreferencesDomain",
-        "KeyboardDomain",
-        "KeychainDomain",
-    ]
-)
-"""Domains whose records carry the SHA-1 of the stored bytes."""
-
 _LONG_NAME = "a" * 120 + "ü" * 50 + "z" * 31 + ".txt"
 _FOREIGN_NAME = "Übung - 東京, été 🎉.txt"
-_ONLY_ENCRYPTED = {"HealthDomain": "", "KeychainDomain": "", "HomeDomain": "Library/CallHistoryDB"}
+_ONLY_ENCRYPTED: Mapping[str, tuple[str, ...]] = {
+    "HealthDomain": ("",),
+    "KeychainDomain": ("",),
+    "HomeDomain": ("Library/CallHistoryDB", "Library/Safari/History.db", "Library/Safari/Profiles/"),
+}
+"""By domain, how the paths begin that only encrypted backups have; of Safari, the history and not the bookmarks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A file, folder or link on the phone. Times are Unix seconds; a link's size and a folder's are 0."""
+class PhoneFile:
+    """A file, folder or link on the phone. Times are Unix seconds; links and folders have size 0."""
 
     domain: str
     path: str
@@ -63,26 +56,26 @@ class Entry:
     gid: int
     protection_class: int
     stamp: bytes
-    """Sixteen bytes that are different for each state of each file."""
+    """Sixteen bytes that differ for each state of each file."""
     target: str | None = None
     xattrs: bytes | None = None
     data: bytes | None = None
-    """The bytes of a real file; None when they are made from the stamp."""
+    """The bytes of a real file; None if they are made from the stamp."""
 
     @property
     def file_id(self) -> str:
         """The name the file has in a backup."""
-        return hashlib.sha1(f"{self.domain}-{self.path}".encode(), usedforsecurity=False).hexdigest()
+        return file_id_of(self.domain, self.path)
 
     @property
     def has_digest(self) -> bool:
-        """Whether the record of this file carries a digest."""
-        return self.kind == FILE and self.domain in DIGEST_DOMAINS
+        """Whether the record of this file has a digest."""
+        return self.kind == FILE and self.domain in digests.DOMAINS
 
 
 @dataclass(slots=True)
 class _Series:
-    """Made-up files of one domain: what they look like, and in which change each was last touched."""
+    """Made-up files of one domain: what they look like, and which change last touched each of them."""
 
     domain: str
     number: int
@@ -94,7 +87,7 @@ class _Series:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A real file, or one that a test put there."""
+    """A real file, or one that a test added."""
 
     data: bytes
     modified: int
@@ -102,7 +95,7 @@ class _Written:
 
 
 class Content:
-    """The files of a phone."""
+    """The files on a phone."""
 
     def __init__(self, spec: PhoneSpec) -> None:
         self._spec = spec
@@ -117,46 +110,50 @@ class Content:
             self._add_series(domain.name, domain.count, domain.min_size, domain.max_size)
         for app in spec.apps:
             self._add_series(f"AppDomain-{app.bundle_id}", app.count, app.min_size, app.max_size)
-        for file in chain(
-            life.app_files(spec), life.supervision(spec), life.files(spec) if spec.life else ()
-        ):
+        for file in chain(app_containers.app_files(spec), app_containers.supervision(spec)):
             self._put(file.domain, file.path, file.data, file.modified, file.modified)
         for file in cloudfiles.files(spec, spec.icloud) if spec.icloud is not None else ():
             self._put(file.domain, file.path, file.data, file.modified, file.modified)
-        for domain_name, folder in life.app_folders(spec):
+        for domain_name, folder in app_containers.app_folders(spec):
             self._folders.setdefault(domain_name, set()).add(folder)
+        self._uses = 0
+        self._life: dict[tuple[str, str], bytes] = {}
+        self._live_on()
+        for _ in range(spec.uses):
+            self.change()
 
     @classmethod
     def build(cls, spec: PhoneSpec) -> Self:
-        """What a phone of this description holds when it is new."""
+        """The content of a new phone with this spec."""
         return cls(spec)
 
-    # --- what is there
+    # --- content
 
-    def entries(self, *, encrypted: bool = True) -> Iterator[Entry]:
-        """Everything a backup holds, folders before what is in them.
+    def entries(self, *, encrypted: bool = True) -> Iterator[PhoneFile]:
+        """Everything that a backup contains, folders before their contents.
 
         Args:
-            encrypted: whether the backup is; one that is not leaves out health data, passwords and calls.
+            encrypted: whether the backup is encrypted; if not, health data, passwords and calls are left
+                out.
         """
         for domain in self.domains():
             yield from self._domain_entries(domain, encrypted=encrypted)
 
-    def files(self, *, encrypted: bool = True) -> Iterator[Entry]:
+    def files(self, *, encrypted: bool = True) -> Iterator[PhoneFile]:
         """The regular files among `entries`."""
         return (entry for entry in self.entries(encrypted=encrypted) if entry.kind == FILE)
 
     def domains(self) -> list[str]:
-        """The domains with something in them, sorted."""
+        """The domains that have files, sorted."""
         big = ["CameraRollDomain"] if self._spec.big_file_size is not None else []
         return sorted({*self._series, *self._written, *self._folders, *big})
 
-    def find(self, domain: str, path: str) -> Entry | None:
-        """The entry at a path, None when there is none."""
+    def find(self, domain: str, path: str) -> PhoneFile | None:
+        """The entry at a path, or None."""
         entries = self._domain_entries(domain, encrypted=True)
         return next((entry for entry in entries if entry.path == path), None)
 
-    def chunks(self, entry: Entry) -> Iterator[bytes | memoryview]:
+    def chunks(self, entry: PhoneFile) -> Iterator[bytes | memoryview]:
         """The bytes of a file, in chunks of about a mebibyte."""
         if entry.data is not None:
             yield entry.data
@@ -174,7 +171,7 @@ class Content:
             offset = (offset + len(part)) % _POOL
             yield part
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: PhoneFile) -> bytes:
         """The bytes of a file, all at once."""
         return b"".join(self.chunks(entry))
 
@@ -183,14 +180,14 @@ class Content:
     def change(
         self, *, added: int = 0, changed: int = 0, removed: int = 0, fraction: float = 0.0, seed: int = 0
     ) -> None:
-        """Let the phone be used: some made-up files change, all others keep their bytes and times.
+        """Let the phone be used: its life goes on, and some made-up files change; all others keep bytes and times.
 
         Args:
-            added: how many new ones, spread over the domains.
-            changed: how many get new bytes, sizes and times.
-            removed: how many go.
-            fraction: a part of all of them to change, in addition to `changed`.
-            seed: which ones.
+            added: how many files are new, spread over the domains.
+            changed: how many files get new bytes, sizes and times.
+            removed: how many files are deleted.
+            fraction: the share of all files to change, in addition to `changed`.
+            seed: decides which files.
         """
         self._epoch += 1
         rng = random.Random(f"{self._spec.seed} {seed} {self._epoch}")
@@ -204,12 +201,11 @@ class Content:
             each.touched[i] = self._epoch
         for i in range(added if series else 0):
             series[i % len(series)].touched.append(self._epoch)
-        if self._spec.life:
-            file = life.messages(self._spec, self._epoch)
-            self.write(file.domain, file.path, file.data, modified=file.modified)
+        self._uses += 1
+        self._live_on()
 
     def write(self, domain: str, path: str, data: bytes, *, modified: int | None = None) -> None:
-        """Put a file with these bytes in place, or replace one."""
+        """Write a file with these bytes, or replace it."""
         if modified is None:
             self._epoch += 1
         when = self._spec.made_at + self._epoch * _DAY if modified is None else modified
@@ -217,7 +213,7 @@ class Content:
         self._put(domain, path, data, when, old.birth if old else when)
 
     def remove(self, domain: str, path: str) -> None:
-        """Take a file away.
+        """Remove a file.
 
         Raises:
             KeyError: there is no such file.
@@ -232,7 +228,19 @@ class Content:
                     return
         raise KeyError(path)
 
-    # --- how it is made
+    # --- making the content
+
+    def _live_on(self) -> None:
+        """Bring the phone's life to what it is after as many uses as there were."""
+        now = {(file.domain, file.path): file for file in life_files(self._spec, self._uses)}
+        for place, file in now.items():
+            if self._life.get(place) != file.data:
+                when = self._spec.made_at + self._epoch * _DAY if self._uses else file.modified
+                self.write(*place, file.data, modified=when)
+        for place in self._life.keys() - now.keys():
+            with suppress(KeyError):  # a test removed it
+                self.remove(*place)
+        self._life = {place: file.data for place, file in now.items()}
 
     def _add_series(self, domain: str, count: int, min_size: int, max_size: int) -> None:
         group = self._series.setdefault(domain, [])
@@ -241,10 +249,10 @@ class Content:
     def _put(self, domain: str, path: str, data: bytes, modified: int, birth: int) -> None:
         self._written.setdefault(domain, {})[path] = _Written(data, modified, birth)
 
-    def _domain_entries(self, domain: str, *, encrypted: bool) -> Iterator[Entry]:
+    def _domain_entries(self, domain: str, *, encrypted: bool) -> Iterator[PhoneFile]:
         hidden = None if encrypted else _ONLY_ENCRYPTED.get(domain)
         yield self._folder(domain, "")
-        if hidden == "":
+        if hidden == ("",):
             return
         folders = {""}
         for path in sorted(self._folders.get(domain, ())):
@@ -257,7 +265,7 @@ class Content:
                 yield from self._new_folders(domain, parent, folders)
             yield entry
 
-    def _new_folders(self, domain: str, path: str, known: set[str]) -> Iterator[Entry]:
+    def _new_folders(self, domain: str, path: str, known: set[str]) -> Iterator[PhoneFile]:
         parts = path.split("/")
         for depth in range(len(parts)):
             folder = "/".join(parts[: depth + 1])
@@ -265,7 +273,7 @@ class Content:
                 known.add(folder)
                 yield self._folder(domain, folder)
 
-    def _domain_files(self, domain: str) -> Iterator[Entry]:
+    def _domain_files(self, domain: str) -> Iterator[PhoneFile]:
         written = self._written.get(domain, {})
         for path, file in sorted(written.items()):
             yield self._real_file(domain, path, file)
@@ -278,7 +286,7 @@ class Content:
         if domain == "CameraRollDomain" and self._spec.big_file_size is not None:
             yield self._big_file(self._spec.big_file_size)
 
-    def _made_file(self, series: _Series, i: int, epoch: int) -> Entry:
+    def _made_file(self, series: _Series, i: int, epoch: int) -> PhoneFile:
         path = _path(series, i)
         stamp = self._stamp(series.domain, path, epoch)
         first = self._stamp(series.domain, path, 0) if epoch else stamp
@@ -289,7 +297,7 @@ class Content:
             birth = birth if i < series.original else modified
         number = int.from_bytes(stamp[8:16], "big")
         size = series.min_size + number % (series.max_size - series.min_size + 1)
-        return Entry(
+        return PhoneFile(
             domain=series.domain,
             path=path,
             kind=FILE,
@@ -297,7 +305,7 @@ class Content:
             modified=modified,
             birth=birth,
             mode=0o100644,
-            inode=_inode(first),
+            inode=self._inode(first),
             uid=0 if series.domain == "RootDomain" else 501,
             gid=-2 if i % 97 == 96 else 501,
             protection_class=(3, 3, 3, 4, 1, 2)[first[0] % 6],
@@ -305,17 +313,17 @@ class Content:
             xattrs=_xattrs(first) if i % 13 == 12 else None,
         )
 
-    def _big_file(self, size: int) -> Entry:
+    def _big_file(self, size: int) -> PhoneFile:
         path = "Media/DCIM/199APPLE/IMG_9999.MOV"
         stamp = self._stamp("CameraRollDomain", path, 0)
         when = self._spec.made_at - _DAY
-        return Entry(
-            "CameraRollDomain", path, FILE, size, when, when, 0o100644, _inode(stamp), 501, 501, 3, stamp
+        return PhoneFile(
+            "CameraRollDomain", path, FILE, size, when, when, 0o100644, self._inode(stamp), 501, 501, 3, stamp
         )
 
-    def _real_file(self, domain: str, path: str, file: _Written) -> Entry:
+    def _real_file(self, domain: str, path: str, file: _Written) -> PhoneFile:
         stamp = self._stamp(domain, path, 0)
-        return Entry(
+        return PhoneFile(
             domain=domain,
             path=path,
             kind=FILE,
@@ -323,7 +331,7 @@ class Content:
             modified=file.modified,
             birth=file.birth,
             mode=0o100644,
-            inode=_inode(stamp),
+            inode=self._inode(stamp),
             uid=501,
             gid=501,
             protection_class=3,
@@ -331,28 +339,30 @@ class Content:
             data=file.data,
         )
 
-    def _folder(self, domain: str, path: str) -> Entry:
+    def _folder(self, domain: str, path: str) -> PhoneFile:
         stamp = self._stamp(domain, path, 0)
         when = self._spec.made_at - 3 * _DAY - int.from_bytes(stamp[4:8], "big") % (900 * _DAY)
-        inode = _inode(stamp)
+        inode = self._inode(stamp)
         protection = (1, 3, 4)[stamp[1] % 3] if stamp[0] < 13 else 0
-        return Entry(domain, path, DIRECTORY, 0, when, when, 0o40755, inode, 501, 501, protection, stamp)
+        return PhoneFile(domain, path, DIRECTORY, 0, when, when, 0o40755, inode, 501, 501, protection, stamp)
 
-    def _link(self, domain: str, path: str) -> Entry:
+    def _link(self, domain: str, path: str) -> PhoneFile:
         stamp = self._stamp(domain, path, 0)
         when = self._spec.made_at - 3 * _DAY
         target = f"/var/mobile/{path.rpartition('/')[0]}/current"
-        inode = _inode(stamp)
-        return Entry(domain, path, LINK, 0, when, when, 0o120755, inode, 501, 501, 0, stamp, target=target)
+        inode = self._inode(stamp)
+        return PhoneFile(
+            domain, path, LINK, 0, when, when, 0o120755, inode, 501, 501, 0, stamp, target=target
+        )
+
+    def _inode(self, stamp: bytes) -> int:
+        """Small numbers up to iOS 26; since iOS 27 they use all 64 bits."""
+        number = 1000 + int.from_bytes(stamp[9:12], "big")
+        return number | 1 << 62 if self._spec.version >= (27,) else number
 
     def _stamp(self, domain: str, path: str, epoch: int) -> bytes:
         name = f"{domain}\0{path}\0{epoch}".encode()
         return hashlib.blake2b(name, digest_size=16, key=self._seed).digest()
-
-
-def total_size(entries: Iterable[Entry]) -> int:
-    """Bytes of all files together."""
-    return sum(entry.size for entry in entries)
 
 
 def _folder_of(series: _Series) -> str:
@@ -376,10 +386,6 @@ def _path(series: _Series, i: int) -> str:
     if i == 6:
         return f"{folder}/{_LONG_NAME}"
     return f"{folder}/{i // 500:03d}/{i:06d}.dat"
-
-
-def _inode(stamp: bytes) -> int:
-    return 1000 + int.from_bytes(stamp[9:12], "big")
 
 
 @cache

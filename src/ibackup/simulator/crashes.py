@@ -7,8 +7,8 @@ from typing import Final
 from ibackup.simulator.afc import serve_tree
 from ibackup.simulator.afcfiles import AfcTree
 from ibackup.simulator.cloudspec import CrashSpec
-from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 _KEY: Final = "crash reports"
 
@@ -19,14 +19,14 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
 
 
 def move(stream: Stream, _: VirtualPhone) -> None:
-    """Say that the reports are where they are fetched from, as they always are here; then wait for the end."""
+    """Report that the reports are in place, as they always are here; then wait for the connection to end."""
     stream.write(b"ping\0")
     while True:
         stream.read_exact(1)
 
 
 def report_name(crash: CrashSpec, made: float) -> str:
-    """A report's name; its time is the phone's local one."""
+    """The file name of a report; the time in it is the phone's local time."""
     when = datetime.fromtimestamp(made - crash.days * 86_400, UTC)
     return f"{crash.process}-{when:%Y-%m-%d-%H%M%S}.ips"
 

@@ -1,8 +1,8 @@
-"""com.apple.mobile.diagnostics_relay: a few facts that lockdown does not tell."""
+"""com.apple.mobile.diagnostics_relay: a few facts that lockdown does not report."""
 
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message, write_message
+from ibackup.simulator.framed_plists import Message, read_message, write_message
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
@@ -40,7 +40,7 @@ def _gestalt(phone: VirtualPhone, request: Message) -> Message:
 
 
 def _registry(phone: VirtualPhone, request: Message) -> Message:
-    """One entry of the I/O registry; an entry that there is not leaves the diagnostics empty."""
+    """One entry of the I/O registry; an unknown entry leaves the diagnostics empty."""
     signals = phone.spec.signals
     entry, kind = request.get("EntryName"), request.get("EntryClass")
     found: Message | None = None
@@ -55,7 +55,7 @@ def _registry(phone: VirtualPhone, request: Message) -> Message:
 
 def _power_source(phone: VirtualPhone) -> Message:
     spec = phone.spec
-    # The registry's numbers are unsigned: one below 0 shows as a very large one.
+    # The registry's numbers are unsigned: a negative number shows as a very large one.
     return {
         "AppleRawMaxCapacity": 2650,
         "CurrentCapacity": spec.battery,

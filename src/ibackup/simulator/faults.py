@@ -1,4 +1,4 @@
-"""What can go wrong with the virtual iPhone: one small frozen type per fault, each standing alone."""
+"""What can go wrong with the virtual iPhone: one small frozen type for each fault, independent of the others."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 BACKUP_SERVICE = "com.apple.mobilebackup2"
 
 Phase: TypeAlias = Literal["uploading", "moving", "removing", "restoring"]
-"""When a fault strikes: the SnapshotState of a backup, or while files are fetched for a restore."""
+"""When a fault strikes: the SnapshotState of a backup, or the time when a restore fetches files."""
 
 PathPlace: TypeAlias = Literal[
     "upload",
@@ -20,7 +20,7 @@ PathPlace: TypeAlias = Literal[
     "copy_destination",
     "remove_directory",
 ]
-"""Every place in a DeviceLink message that carries a path."""
+"""Every place in a DeviceLink message that contains a path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +28,24 @@ class Fault:
     """Something that goes wrong.
 
     Attributes:
-        times: how often it strikes before the phone is well again; None is every time. What counts as once
-            is a connection for faults of the transport, and a request (a backup, a restore) for faults of
-            the engine.
+        times: how often it strikes before the phone works again; None: every time. Transport faults count
+            once per connection, engine faults once per request (a backup, a restore).
     """
 
     times: int | None = None
 
 
-# --- the transport: looked after by Stream and the servers
+# --- transport faults, applied by Stream and the servers
 
 
 @dataclass(frozen=True, kw_only=True)
 class DropAfterBytes(Fault):
-    """The connection is torn (TCP reset) once `count` bytes have passed both ways, within TLS."""
+    """The connection breaks (TCP reset) after `count` bytes in both directions together, counted inside TLS.
+
+    Attributes:
+        count: how many bytes.
+        service: the service whose connection it is.
+    """
 
     count: int
     service: str = BACKUP_SERVICE
@@ -49,7 +53,13 @@ class DropAfterBytes(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class SilentAfterBytes(Fault):
-    """The phone neither reads nor writes for `seconds` once `count` bytes have passed, then goes on."""
+    """The phone neither reads nor writes for `seconds` after `count` bytes, then continues.
+
+    Attributes:
+        count: how many bytes.
+        seconds: how long it is silent.
+        service: the service whose connection it is.
+    """
 
     count: int
     seconds: float
@@ -58,7 +68,12 @@ class SilentAfterBytes(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class StartServiceError(Fault):
-    """Lockdown answers StartService for `service` with `error` (PasswordProtected, InvalidService, …)."""
+    """Lockdown answers StartService with an error.
+
+    Attributes:
+        service: the service that does not start.
+        error: lockdown's error string: PasswordProtected, InvalidService, …
+    """
 
     service: str
     error: str
@@ -66,25 +81,38 @@ class StartServiceError(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class StartSessionError(Fault):
-    """Lockdown answers StartSession with `error`: InvalidHostID is a phone that forgot this computer."""
+    """Lockdown answers StartSession with an error.
+
+    Attributes:
+        error: lockdown's error string; InvalidHostID means that the phone forgot this computer.
+    """
 
     error: str = "InvalidHostID"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncLockHeld(Fault):
-    """AFC answers an exclusive lock of the sync file with "would block": another computer holds it.
+    """AFC does not let the sync file be locked: another program has it. `times` counts the refused attempts.
 
-    `times` counts the refused attempts.
+    Attributes:
+        status: AFC's status code; 19 is "would block", other codes mean that the phone cannot lock the file
+            at all.
     """
 
+    status: int = 19
 
-# --- the engine: looked after by mobilebackup2
+
+# --- engine faults, applied by mobilebackup2
 
 
 @dataclass(frozen=True, kw_only=True)
 class DropInPhase(Fault):
-    """The connection is torn in `phase`, after `after` DeviceLink messages of that phase."""
+    """The connection breaks during an operation.
+
+    Attributes:
+        phase: the part of the operation.
+        after: how many DeviceLink messages of that phase come first.
+    """
 
     phase: Phase
     after: int = 0
@@ -92,7 +120,13 @@ class DropInPhase(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorCodeAt(Fault):
-    """The request ends with an MBErrorDomain `code`, before the first file or after the last one."""
+    """The request ends with an error from the phone.
+
+    Attributes:
+        where: before the first file, or after the last one.
+        code: a code of MBErrorDomain.
+        text: the error text; "" uses a text of the simulator.
+    """
 
     where: Literal["start", "end"]
     code: int
@@ -100,15 +134,22 @@ class ErrorCodeAt(Fault):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SnapshotInTheWay(Fault):
+    """Every backup fails at its start with error 3 until the phone restarts: a snapshot of its own is left over."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnreadableFile(Fault):
     """The phone cannot read one file: its last chunk carries `code` and `text` instead of success.
 
     Attributes:
+        domain: domain of the file.
         path: path relative to the domain.
         code: the chunk's code byte; 0x0B is what a phone usually sends.
         text: the error text after the code.
         after: bytes of the file sent before the error.
-        heals: the file can be read when the phone tries once more at the end, as one that was being written.
+        heals: the file can be read when the phone tries again at the end, like a file that was being
+            written.
     """
 
     domain: str
@@ -121,7 +162,12 @@ class UnreadableFile(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class OmittedFile(Fault):
-    """The manifest names the file, but the phone leaves it out of the stream without a word."""
+    """The manifest names the file, but the phone never sends it and reports no error.
+
+    Attributes:
+        domain: domain of the file.
+        path: path relative to the domain.
+    """
 
     domain: str
     path: str
@@ -129,25 +175,65 @@ class OmittedFile(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class LyingFile(Fault):
-    """The bytes sent are not those of the manifest: one byte differs, or the end is missing."""
+    """The bytes sent do not match the manifest.
+
+    Attributes:
+        domain: domain of the file.
+        path: path relative to the domain.
+        how: one byte differs, the end is missing, or nothing is sent; or the bytes are right and the mode
+            in the manifest is a folder's.
+    """
 
     domain: str
     path: str
-    how: Literal["flipped", "short"] = "flipped"
+    how: Literal["flipped", "short", "empty", "folder"] = "flipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedFile(Fault):
+    """The manifest gives a different size for a file that is not sent again because its time is unchanged.
+
+    This happens when a program changes a file through a memory map. The file must be in the previous
+    backup.
+
+    Attributes:
+        domain: domain of the file.
+        path: path relative to the domain.
+        size: bytes in the manifest.
+    """
+
+    domain: str
+    path: str
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoManifestDb(Fault):
-    """The backup ends without a Manifest.db having been sent."""
+    """The backup ends and no Manifest.db was sent; one from an earlier attempt stays in place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostileSchema(Fault):
+    """Manifest.db has something in its schema that takes forever to evaluate.
+
+    Attributes:
+        sql: the SQL that adds it.
+    """
+
+    sql: str = (
+        "PRAGMA ignore_check_constraints = ON;"
+        "CREATE TABLE bait (x CHECK (instr(hex(zeroblob(9000000)), hex(zeroblob(4500000)) || '1')));"
+        "INSERT INTO bait VALUES (1)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoRoom(Fault):
-    """The phone finds too little room on the computer and asks it to purge (DeviceLink 400; else error 105).
+    """The phone finds too little space on the computer and asks it to purge (DeviceLink 400; otherwise error 105).
 
     Attributes:
-        missing: bytes the phone says are missing whatever the computer has.
-        purge_helps: whether the room suffices once the computer says it has purged.
+        missing: bytes that the phone reports as missing, no matter what the computer has.
+        purge_helps: whether there is enough space after the computer reports a purge.
     """
 
     missing: int = 2**30
@@ -156,21 +242,36 @@ class NoRoom(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class UserCancels(Fault):
-    """Somebody taps Cancel after `after` DeviceLink messages: syncCancelRequest, then error 202."""
+    """Someone taps Cancel: syncCancelRequest, then error 202.
+
+    Attributes:
+        after: how many DeviceLink messages come first.
+    """
 
     after: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnknownMessage(Fault):
-    """The phone sends a DeviceLink message nobody knows."""
+    """The phone sends an unknown DeviceLink message.
+
+    Attributes:
+        name: the name of the message.
+        count: how many times in a row.
+    """
 
     name: str = "DLMessageMakeTea"
+    count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostilePath(Fault):
-    """The phone names `path` in one message of the kind that `place` says."""
+    """The phone names a path that it must not use.
+
+    Attributes:
+        place: the message that contains the path.
+        path: the path.
+    """
 
     place: PathPlace
     path: str
@@ -178,14 +279,22 @@ class HostilePath(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class GiantFrame(Fault):
-    """A file chunk announces `length` bytes (an unsigned 32-bit number)."""
+    """A file chunk announces far too many bytes.
+
+    Attributes:
+        length: the announced length, an unsigned 32-bit number.
+    """
 
     length: int = 0xFFFF_FFF0
 
 
 @dataclass(frozen=True, kw_only=True)
 class GiantPlist(Fault):
-    """A DeviceLink message announces `length` bytes (an unsigned 32-bit number)."""
+    """A DeviceLink message announces far too many bytes.
+
+    Attributes:
+        length: the announced length, an unsigned 32-bit number.
+    """
 
     length: int = 0xFFFF_FFF0
 
@@ -198,10 +307,13 @@ FAULTS: tuple[type[Fault], ...] = (
     SyncLockHeld,
     DropInPhase,
     ErrorCodeAt,
+    SnapshotInTheWay,
     UnreadableFile,
     OmittedFile,
     LyingFile,
+    ResizedFile,
     NoManifestDb,
+    HostileSchema,
     NoRoom,
     UserCancels,
     UnknownMessage,
@@ -209,4 +321,4 @@ FAULTS: tuple[type[Fault], ...] = (
     GiantFrame,
     GiantPlist,
 )
-"""Every fault there is; in a spec file a fault's `fault` key is the name of one of these."""
+"""Every fault; in a spec file, the `fault` key is one of these names."""

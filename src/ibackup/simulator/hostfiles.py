@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias, cast, get_args
 
+from ibackup.apple import plists
+from ibackup.apple.format_errors import FormatError
 from ibackup.simulator.spec import PhoneSpec
 
 BackupState: TypeAlias = Literal["empty", "old", "new"]
@@ -14,7 +16,7 @@ SnapshotState: TypeAlias = Literal["uploading", "moving", "removing", "finished"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
+class WrittenStatusPlist:
     """Status.plist: the phone's transaction log on the computer."""
 
     uuid: str
@@ -24,7 +26,7 @@ class Status:
     version: str = "3.3"
 
     @classmethod
-    def parse(cls, data: bytes) -> "Status":
+    def parse(cls, data: bytes) -> "WrittenStatusPlist":
         """Read a Status.plist.
 
         Raises:
@@ -44,7 +46,7 @@ class Status:
 
     @property
     def readable(self) -> bool:
-        """Whether the backup is of a format that this phone goes on with."""
+        """Whether this phone can continue a backup of this format."""
         try:
             number = float(self.version)
         except ValueError:
@@ -52,7 +54,7 @@ class Status:
         return 3.3 <= number < 4.0
 
     def dump(self) -> bytes:
-        """Status.plist as the phone writes it, dated now."""
+        """Status.plist as the phone writes it, with the current date."""
         values = {
             "UUID": self.uuid,
             "Date": now(),
@@ -65,8 +67,8 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestPlist:
-    """Manifest.plist, with what the phone does not interpret in ``rest``."""
+class WrittenManifestPlist:
+    """Manifest.plist; ``rest`` has the keys that the phone does not interpret."""
 
     encrypted: bool
     keybag: bytes
@@ -74,7 +76,7 @@ class ManifestPlist:
     rest: Mapping[str, object]
 
     @classmethod
-    def parse(cls, data: bytes) -> "ManifestPlist":
+    def parse(cls, data: bytes) -> "WrittenManifestPlist":
         """Read a Manifest.plist.
 
         Raises:
@@ -83,14 +85,16 @@ class ManifestPlist:
         values = _dictionary(data)
         keybag, key = values.pop("BackupKeyBag", None), values.pop("ManifestKey", None)
         encrypted = values.pop("IsEncrypted", None)
+        if encrypted is False and keybag is None:
+            keybag = b""  # some programs leave it out when nothing needs a key
         if not isinstance(keybag, bytes) or not isinstance(encrypted, bool):
             raise ValueError("Manifest.plist without BackupKeyBag or IsEncrypted")  # noqa: TRY004 - what came is wrong
         if key is not None and not isinstance(key, bytes):
             raise ValueError("Manifest.plist with a ManifestKey that is not data")
         return cls(encrypted=encrypted, keybag=keybag, manifest_key=key, rest=values)
 
-    def with_keybag(self, keybag: bytes) -> "ManifestPlist":
-        """The same with another keybag."""
+    def with_keybag(self, keybag: bytes) -> "WrittenManifestPlist":
+        """A copy with another keybag."""
         return replace(self, keybag=keybag)
 
     def dump(self) -> bytes:
@@ -102,9 +106,11 @@ class ManifestPlist:
 
 
 def about_phone(spec: PhoneSpec, lockdown: Mapping[str, object], *, passcode: bool) -> dict[str, object]:
-    """What a new Manifest.plist says of the phone and its apps."""
+    """What a new Manifest.plist says about the phone and its apps."""
     names = ("BuildVersion", "DeviceName", "ProductType", "ProductVersion", "SerialNumber", "UniqueDeviceID")
+    applications = _applications(spec)
     return {
+        **({"Containers": {name: {} for name in applications}} if spec.version >= (27,) else {}),
         "Version": "10.0",
         "Date": now(),
         "SystemDomainsVersion": "24.0",
@@ -117,7 +123,7 @@ def about_phone(spec: PhoneSpec, lockdown: Mapping[str, object], *, passcode: bo
             "com.apple.mobile.iTunes.accessories": {},
             "com.apple.mobile.wireless_lockdown": {"EnableWifiConnections": False},
         },
-        "Applications": _applications(spec),
+        "Applications": applications,
     }
 
 
@@ -136,12 +142,12 @@ def _applications(spec: PhoneSpec) -> dict[str, dict[str, object]]:
 
 
 def now() -> datetime:
-    """The time as plistlib writes it: UTC without saying so, whole seconds."""
+    """The time as plistlib writes it: UTC without a time zone, in whole seconds."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def read_plist(data: bytes) -> dict[str, object] | None:
-    """A property list whose root is a dictionary; None when it is not one."""
+    """A property list whose root is a dictionary; None if it is not one."""
     with suppress(ValueError):
         return _dictionary(data)
     return None
@@ -149,8 +155,8 @@ def read_plist(data: bytes) -> dict[str, object] | None:
 
 def _dictionary(data: bytes) -> dict[str, object]:
     try:
-        values = plistlib.loads(data)
-    except (ValueError, plistlib.InvalidFileException, RecursionError) as error:
+        values = plists.load(data)  # a phone's reader also takes characters that XML forbids
+    except FormatError as error:
         raise ValueError("not a property list") from error
     if not isinstance(values, dict):
         raise ValueError("not a dictionary")  # noqa: TRY004 - what came is wrong, not the caller

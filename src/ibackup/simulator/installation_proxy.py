@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ibackup.simulator.apps import installed
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message, write_message
+from ibackup.simulator.framed_plists import Message, read_message, write_message
+from ibackup.simulator.installed_apps import installed
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 BATCH: Final = 20
 COUNTED: Final = frozenset(["DynamicDiskUsage", "StaticDiskUsage"])
-"""Sizes, which take a phone so long to count that they are only told to those who ask for them by name."""
+"""Sizes take a phone long to count, so it reports them only when asked for them by name."""
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
@@ -20,6 +20,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
         command = request.get("Command")
         phone.journal.add("apps", str(command))
         options = request.get("ClientOptions")
+        stream.pause(phone.spec.app_list_s)
         found = list(_select(phone, options if isinstance(options, dict) else {}))
         if command == "Browse":
             for start in range(0, len(found), BATCH):
@@ -44,7 +45,7 @@ def _select(phone: VirtualPhone, options: Message) -> Iterator[dict[str, object]
         if isinstance(bundles, list) and app["CFBundleIdentifier"] not in bundles:
             continue
         if isinstance(attributes, list):
-            # A look-up is answered by bundle, so that its key has to be there.
+            # A look-up is answered by bundle, so that key must be present.
             yield {key: app[key] for key in app if key in attributes or key == "CFBundleIdentifier"}
         else:
             yield {key: app[key] for key in app if key not in COUNTED}

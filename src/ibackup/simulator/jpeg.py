@@ -1,4 +1,4 @@
-"""Small real JPEGs: greyscale mosaics, one flat tile for each 8 x 8 block."""
+"""Small real JPEGs: grayscale mosaics with one flat tile for each 8 x 8 block."""
 
 import random
 import struct
@@ -6,7 +6,7 @@ import struct
 _SIZES = ((4, 3), (3, 4), (4, 4))
 """Width and height in units of eight blocks."""
 _CATEGORIES = 12
-"""Sizes in bits that a difference between two tiles can have, each with a code of four bits."""
+"""The sizes, in bits, of the difference between two tiles; each has a code of four bits."""
 
 
 def mosaic(seed: str) -> tuple[bytes, int, int]:
@@ -42,7 +42,7 @@ def _segment(marker: int, data: bytes) -> bytes:
 
 
 def _scan(tiles: list[int]) -> bytes:
-    """Each tile as its difference from the one before, then the end of its block."""
+    """Each tile as its difference from the previous one, then the end of its block."""
     bits = []
     before = 0
     for tile in tiles:

@@ -1,7 +1,7 @@
-"""Backup keybags as a phone mints them: class keys wrapped with the backup password.
+"""Backup keybags as a phone makes them: class keys wrapped with the backup password.
 
-Written and opened here with hashlib and cryptography alone, so that it is a check on the code of the product that
-reads keybags, and not the same code.
+Written and opened here with only hashlib and cryptography. The product's code that reads keybags is thus
+checked against independent code.
 """
 
 import functools
@@ -15,27 +15,27 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 ITERATIONS = 10_000
 CLASSES = range(11, 0, -1)
 DEVICE_KEY, PASSPHRASE = 1, 2
-"""Bits of WRAP. Classes 1 to 4 of a backup keybag say 2, the others 3; the passphrase alone opens all."""
+"""Bits of WRAP. Classes 1 to 4 of a backup keybag have 2, the others 3; the passphrase alone opens all of them."""
 
 ClassKeys = Mapping[int, bytes]
 _Field = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Keybag:
-    """A keybag and the class keys within."""
+class PhoneKeybag:
+    """A keybag and its class keys."""
 
     data: bytes
     class_keys: ClassKeys
 
 
-def mint(password: str | None, *, seed: bytes, rounds: int) -> Keybag:
+def mint(password: str | None, *, seed: bytes, rounds: int) -> PhoneKeybag:
     """A new keybag; all random bytes follow from ``seed``.
 
     Args:
-        password: the backup password; None makes the bag of an unencrypted backup, whose password is empty and
-            which lacks the first stage of the derivation.
-        seed: where the bag's keys and salts come from.
+        password: the backup password; None makes the keybag of an unencrypted backup: its password is
+            empty, and the first stage of the derivation is missing.
+        seed: the seed of the keybag's keys and salts.
         rounds: PBKDF2 rounds of the first stage (DPIC).
     """
     stream = hashlib.shake_256(b"keybag" + seed).digest(96 + 48 * len(CLASSES))
@@ -55,20 +55,20 @@ def mint(password: str | None, *, seed: bytes, rounds: int) -> Keybag:
     for index, number in enumerate(CLASSES):
         part = stream[96 + 48 * index : 144 + 48 * index]
         keys[number], uuids[number] = part[:32], part[32:]
-    return Keybag(_write(header, uuids, keys, password or ""), keys)
+    return PhoneKeybag(_write(header, uuids, keys, password or ""), keys)
 
 
-def rewrap(bag: Keybag, password: str, *, seed: bytes) -> Keybag:
+def rewrap(bag: PhoneKeybag, password: str, *, seed: bytes) -> PhoneKeybag:
     """The same class keys under another password, with new salts."""
     salts = hashlib.shake_256(b"rewrap" + seed).digest(40)
     header, classes = _parse(bag.data)
     fresh = {b"SALT": salts[:20], b"DPSL": salts[20:]}
     changed = [(tag, fresh.get(tag, value)) for tag, value in header]
     uuids = {_number(fields[b"CLAS"]): fields[b"UUID"] for fields in classes}
-    return Keybag(_write(changed, uuids, bag.class_keys, password), bag.class_keys)
+    return PhoneKeybag(_write(changed, uuids, bag.class_keys, password), bag.class_keys)
 
 
-def unlock(data: bytes, password: str) -> Keybag | None:
+def unlock(data: bytes, password: str) -> PhoneKeybag | None:
     """Open a keybag; None when the password is not the one it was wrapped with.
 
     Raises:
@@ -77,7 +77,9 @@ def unlock(data: bytes, password: str) -> Keybag | None:
     header, classes = _parse(data)
     try:
         key = _derive_for(dict(header), password)
-        return Keybag(data, {_number(each[b"CLAS"]): aes_key_unwrap(key, each[b"WPKY"]) for each in classes})
+        return PhoneKeybag(
+            data, {_number(each[b"CLAS"]): aes_key_unwrap(key, each[b"WPKY"]) for each in classes}
+        )
     except InvalidUnwrap:
         return None
     except KeyError as error:
@@ -91,7 +93,7 @@ def _derive_for(header: Mapping[bytes, bytes], password: str) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def _derive(password: str, first_salt: bytes, rounds: int, salt: bytes, iterations: int) -> bytes:
-    """The key that wraps the class keys; remembered, because a phone's number of rounds costs seconds."""
+    """The key that wraps the class keys; cached, because a phone's number of rounds takes seconds."""
     secret = password.encode()
     if rounds:
         secret = hashlib.pbkdf2_hmac("sha256", secret, first_salt, rounds, 32)
@@ -116,7 +118,7 @@ def _parse(data: bytes) -> tuple[list[_Field], list[dict[bytes, bytes]]]:
     """The header of a keybag and the fields of each class; the second UUID starts the first class.
 
     Raises:
-        ValueError: it is cut short or has no classes.
+        ValueError: it is truncated or has no classes.
     """
     header: list[_Field] = []
     classes: list[dict[bytes, bytes]] = []

@@ -1,4 +1,4 @@
-"""The values that lockdown tells, domain by domain, coherent with the spec and the phone's state.
+"""The values that lockdown reports, domain by domain, consistent with the spec and the phone's state.
 
 The default domain is "". Dates are seconds since 2001-01-01 UTC.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ibackup.simulator import cloudfiles
-from ibackup.simulator.pairing import device_public_key
+from ibackup.simulator.phone_trust import device_public_key
 from ibackup.simulator.spec import PhoneSpec
 
 Values: TypeAlias = dict[str, object]
@@ -48,7 +48,7 @@ PUBLIC_KEYS: Final = frozenset(
         "WiFiAddress",
     }
 )
-"""Keys of the default domain that anybody may read before a session."""
+"""Keys of the default domain that anyone may read before a session."""
 
 _MODELS: Final[Mapping[str, tuple[str, str]]] = {
     "iPhone13,2": ("D53gAP", "MGJ53"),
@@ -60,16 +60,16 @@ _MODELS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True)
-class State:
-    """What of the phone's state lockdown tells."""
+class LockdownState:
+    """The part of the phone's state that lockdown reports; None: it has no such value."""
 
-    will_encrypt: bool
+    will_encrypt: bool | None
     locked: bool
     free: int
     trusted_host: bool
 
 
-def all_values(spec: PhoneSpec, state: State) -> dict[str, Values]:
+def all_values(spec: PhoneSpec, state: LockdownState) -> dict[str, Values]:
     """Every domain with its values."""
     domains: dict[str, Values] = {
         "": _default(spec, state),
@@ -103,7 +103,7 @@ def _present(values: Values) -> Values:
     return {key: value for key, value in sorted(values.items()) if value is not None}
 
 
-def _default(spec: PhoneSpec, state: State) -> Values:
+def _default(spec: PhoneSpec, state: LockdownState) -> Values:
     hardware, model = _MODELS.get(spec.product_type, ("N00AP", "M0000"))
     has_modem = spec.device_class == "iPhone"
     chip, _, ecid = spec.udid.partition("-")
@@ -165,7 +165,7 @@ def _default(spec: PhoneSpec, state: State) -> Values:
     return values
 
 
-def _backup(spec: PhoneSpec, state: State) -> Values:
+def _backup(spec: PhoneSpec, state: LockdownState) -> Values:
     return {
         "CloudBackupEnabled": spec.cloud_backup,
         **({} if spec.icloud is None else cloudfiles.ldbackup(spec, spec.icloud)),
@@ -188,7 +188,7 @@ def _itunes(spec: PhoneSpec) -> Values:
     }
 
 
-def _disk(spec: PhoneSpec, state: State) -> Values:
+def _disk(spec: PhoneSpec, state: LockdownState) -> Values:
     system = 12_000_000_000
     data = max(spec.capacity - system, state.free)
     return {

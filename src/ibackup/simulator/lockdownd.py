@@ -1,17 +1,17 @@
-"""lockdownd: values, pairing, TLS sessions, and the door to every other service."""
+"""lockdownd: values, pairing, TLS sessions, and access to every other service."""
 
 import uuid
 from collections.abc import Mapping
 from typing import Final
 
 from ibackup.simulator.faults import StartServiceError, StartSessionError
+from ibackup.simulator.framed_plists import Message, read_message, write_message
 from ibackup.simulator.lockdown_values import BACKUP
 from ibackup.simulator.notifications import DEVICE_NAME_CHANGED
-from ibackup.simulator.pairing import LockdownRefusal, Pairing
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message, write_message
-from ibackup.simulator.services import NEEDS_ESCROW_BAG, SERVICES
+from ibackup.simulator.phone_trust import Pairing, TrustRefusal
+from ibackup.simulator.service_table import NEEDS_ESCROW_BAG, SERVICES
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 PORT: Final = 62_078
 
@@ -20,7 +20,7 @@ SETTABLE: Final = frozenset({"DeviceName", "TimeIntervalSince1970", "TimeZone", 
 
 
 def serve(stream: Stream, phone: VirtualPhone, *, wireless: bool = False) -> None:
-    """Serve one connection, over the cable or without one, until it ends."""
+    """Serve one connection, over the cable or wirelessly, until it ends."""
     connection = _Connection(stream, phone, wireless=wireless)
     while True:
         connection.answer(read_message(stream))
@@ -49,13 +49,13 @@ class _Connection:
         }
 
     def answer(self, request: Message) -> None:
-        """Answer one request, and begin or end TLS where the answer says so."""
+        """Answer one request, and begin or end TLS if the answer says so."""
         name = request.get("Request")
         before = self._pairing
         verb = self._verbs.get(name, _unknown) if isinstance(name, str) else _unknown
         try:
             answer = verb(request)
-        except LockdownRefusal as refusal:
+        except TrustRefusal as refusal:
             self._phone.journal.add("refused", f"{name}: {refusal.error}")
             write_message(self._stream, {"Request": name or "", "Error": refusal.error})
             return
@@ -76,17 +76,17 @@ class _Connection:
         place = {name: value for name, value in (("Domain", domain), ("Key", key)) if value}
         if not key:
             if domain and not trusted:
-                raise LockdownRefusal("GetProhibited")
+                raise TrustRefusal("GetProhibited")
             return {**place, "Value": values}
         if key not in values:
             everything = values if trusted else self._phone.domain(domain)
-            raise LockdownRefusal("GetProhibited" if key in everything else "MissingValue")
+            raise TrustRefusal("GetProhibited" if key in everything else "MissingValue")
         return {**place, "Value": values[key]}
 
     def _set_value(self, request: Message) -> Message:
         domain, key = self._changeable(request, "SetProhibited")
         if "Value" not in request:
-            raise LockdownRefusal("MissingValue")
+            raise TrustRefusal("MissingValue")
         self._phone.set_value(domain, key, request["Value"])
         if (domain, key) == ("", "DeviceName"):
             self._phone.notify(DEVICE_NAME_CHANGED)
@@ -98,34 +98,34 @@ class _Connection:
         return {"Domain": domain, "Key": key}
 
     def _changeable(self, request: Message, error: str) -> tuple[str, str]:
-        """The domain and key of a value that may be changed."""
+        """The domain and key of a value that the computer may change."""
         domain, key = _text(request, "Domain"), _text(request, "Key")
         if not key:
-            raise LockdownRefusal("MissingKey")
+            raise TrustRefusal("MissingKey")
         if self._pairing is None or (not domain and key not in SETTABLE) or domain == BACKUP:
-            raise LockdownRefusal(error)
+            raise TrustRefusal(error)
         return domain, key
 
     # --- pairing
 
     def _pair(self, request: Message) -> Message:
         if self._wireless:
-            raise LockdownRefusal("PairingProhibitedOverThisConnection")
+            raise TrustRefusal("PairingProhibitedOverThisConnection")
         if self._phone.locked:
             self._phone.refused_for_lock()
-            raise LockdownRefusal("PasswordProtected")
+            raise TrustRefusal("PasswordProtected")
         pairing = self._phone.trust.pair(request.get("PairRecord"))
         self._phone.journal.add("pair", pairing.host_id)
         return {"EscrowBag": pairing.escrow_bag}
 
     def _validate_pair(self, request: Message) -> Message:
         if self._phone.trust.find(_host_id(request)) is None:
-            raise LockdownRefusal("InvalidHostID")
+            raise TrustRefusal("InvalidHostID")
         return {}
 
     def _unpair(self, request: Message) -> Message:
         if not self._phone.trust.forget(_host_id(request)):
-            raise LockdownRefusal("InvalidHostID")
+            raise TrustRefusal("InvalidHostID")
         self._phone.journal.add("unpair", str(_host_id(request)))
         return {}
 
@@ -133,15 +133,15 @@ class _Connection:
 
     def _start_session(self, request: Message) -> Message:
         if self._pairing is not None:
-            raise LockdownRefusal("SessionActive")
+            raise TrustRefusal("SessionActive")
         if "HostID" not in request:
-            raise LockdownRefusal("MissingHostID")
+            raise TrustRefusal("MissingHostID")
         fault = self._phone.fault(StartSessionError)
         if fault is not None:
-            raise LockdownRefusal(fault.error)
+            raise TrustRefusal(fault.error)
         pairing = self._phone.trust.find(request["HostID"])
         if pairing is None:
-            raise LockdownRefusal("InvalidHostID")
+            raise TrustRefusal("InvalidHostID")
         self._pairing = pairing
         self._session_id = str(uuid.uuid4()).upper()
         self._phone.journal.add("session", pairing.host_id)
@@ -149,40 +149,40 @@ class _Connection:
 
     def _stop_session(self, request: Message) -> Message:
         if self._pairing is None:
-            raise LockdownRefusal("SessionInactive")
+            raise TrustRefusal("SessionInactive")
         if "SessionID" not in request:
-            raise LockdownRefusal("MissingSessionID")
+            raise TrustRefusal("MissingSessionID")
         if request["SessionID"] != self._session_id:
-            raise LockdownRefusal("InvalidSessionID")
+            raise TrustRefusal("InvalidSessionID")
         self._pairing = self._session_id = None
         return {"Result": "Success"}
 
     def _start_service(self, request: Message) -> Message:
         service = _text(request, "Service")
         if self._pairing is None:
-            raise LockdownRefusal("SessionInactive")
+            raise TrustRefusal("SessionInactive")
         if not service:
-            raise LockdownRefusal("MissingService")
+            raise TrustRefusal("MissingService")
         fault = self._phone.fault(StartServiceError, lambda fault: fault.service == service)
         if fault is not None:
-            raise LockdownRefusal(fault.error)
+            raise TrustRefusal(fault.error)
         if service not in SERVICES:
-            raise LockdownRefusal("InvalidService")
+            raise TrustRefusal("InvalidService")
         self._check_escrow(service, request.get("EscrowBag"), self._pairing)
         port = self._phone.open_port(service, self._pairing)
         self._phone.journal.add("start_service", service)
         return {"Service": service, "Port": port, "EnableServiceSSL": True}
 
     def _check_escrow(self, service: str, bag: object, pairing: Pairing) -> None:
-        """Let a locked phone start what needs its data only for a computer with the right escrow bag."""
+        """Require the right escrow bag before a locked phone starts a service that needs its data."""
         if service not in NEEDS_ESCROW_BAG or not self._phone.locked or bag == pairing.escrow_bag:
             return
         self._phone.refused_for_lock()
-        raise LockdownRefusal("PasswordProtected" if bag is None else "EscrowLocked")
+        raise TrustRefusal("PasswordProtected" if bag is None else "EscrowLocked")
 
 
 def _unknown(_: Message) -> Message:
-    raise LockdownRefusal("InvalidRequest")
+    raise TrustRefusal("InvalidRequest")
 
 
 def _text(request: Message, key: str) -> str:

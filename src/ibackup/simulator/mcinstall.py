@@ -1,8 +1,8 @@
-"""com.apple.mobile.MCInstall: configuration profiles and whether an organisation manages the phone."""
+"""com.apple.mobile.MCInstall: configuration profiles and whether an organization manages the phone."""
 
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message, write_message
+from ibackup.simulator.framed_plists import Message, read_message, write_message
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
@@ -17,7 +17,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
         elif kind in ("HelloHostIdentifier", "Flush"):
             answer = {}
         else:
-            # What changes the phone asks for a supervisor's identity, which nobody here has.
+            # For changes, the phone demands a supervisor's identity; this simulator has none.
             write_message(stream, {"Status": "Error", "ErrorChain": [_refusal()]})
             continue
         write_message(stream, {"Status": "Acknowledged", **answer})

@@ -1,24 +1,21 @@
-"""com.apple.mobilebackup2: the greeting, and which request does what."""
+"""com.apple.mobilebackup2: the greeting, and the operation for each request."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from ibackup.simulator.devicelink import DeviceLink, HostGone, LinkError
+from ibackup.simulator.devicelink import HostGone, LinkError, PhoneLink
 from ibackup.simulator.lockdown_values import BACKUP
-from ibackup.simulator.operations.backup import Backup
+from ibackup.simulator.operations.backup_and_incremental import BackupOperation
 from ibackup.simulator.operations.inspect import info, listing
-from ibackup.simulator.operations.memory import forget
+from ibackup.simulator.operations.operation_session import MBError, Session
 from ibackup.simulator.operations.password import ChangePassword
-from ibackup.simulator.operations.restore import Restore, restarts, restored
-from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.operations.restore_operation import Restore, restarts
 from ibackup.simulator.operations.unback import extract, unback
-from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream
-
-__all__ = ["forget", "restored", "serve"]
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 PROTOCOL_VERSIONS = (2.0, 2.1)
-Request: TypeAlias = Mapping[str, object]
+OperationRequest: TypeAlias = Mapping[str, object]
 _Answer: TypeAlias = "str | None"
 
 
@@ -28,7 +25,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
     Raises:
         StreamEnded: the connection ended instead.
     """
-    link = DeviceLink(stream, chunk_size=phone.spec.chunk_size)
+    link = PhoneLink(stream, chunk_size=phone.spec.chunk_size, habits=phone.spec.habits)
     try:
         link.handshake(phone.spec.device_link_version)
         while _answer(stream, link, phone, link.request()):
@@ -41,8 +38,8 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
     stream.close()
 
 
-def _answer(stream: Stream, link: DeviceLink, phone: VirtualPhone, request: Request) -> bool:
-    """Answer one request; False when the conversation is over."""
+def _answer(stream: Stream, link: PhoneLink, phone: VirtualPhone, request: OperationRequest) -> bool:
+    """Answer one request; False if the conversation is over."""
     name = str(request.get("MessageName"))
     phone.journal.add("request", name)
     if name == "Hello":
@@ -64,7 +61,7 @@ def _answer(stream: Stream, link: DeviceLink, phone: VirtualPhone, request: Requ
     return True
 
 
-def _greet(link: DeviceLink, request: Request) -> bool:
+def _greet(link: PhoneLink, request: OperationRequest) -> bool:
     offered = request.get("SupportedProtocolVersions")
     common = [version for version in PROTOCOL_VERSIONS if isinstance(offered, list) and version in offered]
     if not common:
@@ -76,23 +73,23 @@ def _greet(link: DeviceLink, request: Request) -> bool:
     return True
 
 
-def _respond(link: DeviceLink, code: int, text: str = "", *, content: str | None = None) -> None:
+def _respond(link: PhoneLink, code: int, text: str = "", *, content: str | None = None) -> None:
     response: dict[str, object] = {"MessageName": "Response", "ErrorCode": code}
     if code:
-        # A text that tells of an underlying error has all codes in it.
+        # A text that mentions an underlying error already has all codes in it.
         response["ErrorDescription"] = text if "(MBErrorDomain/" in text else f"{text} (MBErrorDomain/{code})"
     if content is not None:
         response["Content"] = content
     link.respond(response)
 
 
-def _backup(session: Session, request: Request) -> None:
+def _backup(session: Session, request: OperationRequest) -> None:
     if request.get("TargetIdentifier") != session.phone.udid:
         raise MBError(1, "The target identifier is not that of this device")
-    Backup(session).run()
+    BackupOperation(session).run()
 
 
-def _enable_cloud_backup(session: Session, request: Request) -> None:
+def _enable_cloud_backup(session: Session, request: OperationRequest) -> None:
     session.may_fail("start")
     wanted = bool(request.get("CloudBackupState"))
     if wanted and not session.phone.spec.apple_account:
@@ -101,7 +98,7 @@ def _enable_cloud_backup(session: Session, request: Request) -> None:
     session.may_fail("end")
 
 
-def _restore(session: Session, request: Request) -> None:
+def _restore(session: Session, request: OperationRequest) -> None:
     options, only = request.get("Options"), request.get("ApplicationIDs")
     Restore(
         session,
@@ -111,47 +108,47 @@ def _restore(session: Session, request: Request) -> None:
     ).run()
 
 
-def _change_password(session: Session, request: Request) -> None:
+def _change_password(session: Session, request: OperationRequest) -> None:
     old, new = _text(request, "OldPassword"), _text(request, "NewPassword")
     ChangePassword(session, old, new).run()
 
 
-def _info(session: Session, request: Request) -> str:
+def _info(session: Session, request: OperationRequest) -> str:
     return info(session, _source(session, request), _text(request, "Password"))
 
 
-def _list(session: Session, request: Request) -> str:
+def _list(session: Session, request: OperationRequest) -> str:
     return listing(session, _source(session, request), _text(request, "Password"))
 
 
-def _unback(session: Session, request: Request) -> None:
+def _unback(session: Session, request: OperationRequest) -> None:
     unback(session, _source(session, request), _text(request, "Password"))
 
 
-def _extract(session: Session, request: Request) -> None:
+def _extract(session: Session, request: OperationRequest) -> None:
     domain, path = _text(request, "DomainName") or "", _text(request, "RelativePath") or ""
     extract(session, _source(session, request), _text(request, "Password"), domain, path)
 
 
-def _erase(session: Session, _: Request) -> None:
+def _erase(session: Session, _: OperationRequest) -> None:
     session.phone.journal.add("erased")
     raise HostGone("the phone erases itself and hangs up")
 
 
-def _removed(_: Session, __: Request) -> None:
+def _removed(_: Session, __: OperationRequest) -> None:
     raise MBError(1, "Remove is no longer supported")
 
 
-def _source(session: Session, request: Request) -> str:
+def _source(session: Session, request: OperationRequest) -> str:
     return _text(request, "SourceIdentifier") or _text(request, "TargetIdentifier") or session.phone.udid
 
 
-def _text(request: Request, key: str) -> str | None:
+def _text(request: OperationRequest, key: str) -> str | None:
     value = request.get(key)
     return value if isinstance(value, str) and value else None
 
 
-_OPERATIONS: Mapping[str, Callable[[Session, Request], _Answer]] = {
+_OPERATIONS: Mapping[str, Callable[[Session, OperationRequest], _Answer]] = {
     "Backup": _backup,
     "ChangePassword": _change_password,
     "EnableCloudBackup": _enable_cloud_backup,

@@ -1,8 +1,8 @@
 """com.apple.mobile.notification_proxy: computers listen to the phone's notifications and post their own."""
 
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message, write_message
+from ibackup.simulator.framed_plists import Message, read_message, write_message
 from ibackup.simulator.stream import Mailbox, Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
@@ -25,11 +25,11 @@ def _relay(stream: Stream, heard: Mailbox[str]) -> None:
 
 
 def _answer(stream: Stream, phone: VirtualPhone, message: Message, heard: Mailbox[str]) -> bool:
-    """Do what one message says; False when it was the last."""
+    """Do what one message asks; False if it was the last."""
     command, name = message.get("Command"), message.get("Name")
     if command == "ObserveNotification" and isinstance(name, str):
-        phone.journal.add("observed", name)
         phone.hub.observe(name, heard.put)
+        phone.journal.add("observed", name)
     elif command == "PostNotification" and isinstance(name, str):
         phone.posted(name)
     elif command == "Shutdown":

@@ -1,7 +1,8 @@
-"""com.apple.os_trace_relay: the programs that run, and the phone's log as it is written.
+"""com.apple.os_trace_relay: the running programs, and the phone's log as it is written.
 
-An answer to a command is a byte and a framed plist. A log is: the length of a length, that length (both
-little-endian) and a plist; then, for each line, the byte 2, a length and a record of 129 bytes with texts behind.
+The answer to a command is one byte and a framed plist. A log begins with the length of a length, that
+length (both little-endian) and a plist. Then each line is the byte 2, a length, and a record of 129 bytes
+followed by texts.
 """
 
 import plistlib
@@ -11,9 +12,9 @@ import zlib
 from typing import Final
 
 from ibackup.simulator.cloudspec import LogSpec
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, read_message
+from ibackup.simulator.framed_plists import Message, read_message
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 _RECORD: Final = struct.Struct("<9xIQ16s18xIIIBB6xQQ16sHHHIIII")
 _ERROR: Final = 0x10
@@ -40,7 +41,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
 
 
 def pid_of(process: str) -> int:
-    """The process identifier of a program, the same in every service."""
+    """The process identifier of a program; the same in every service."""
     return 60 + zlib.crc32(process.encode()) % 3000
 
 
@@ -86,4 +87,4 @@ def _stream_log(stream: Stream, phone: VirtualPhone, request: Message) -> None:
         stream.pause(0 if line.hours_old else line.after_s)
         data = record(line, time.time() + phone.spec.signals.clock_offset_s - line.hours_old * 3600)
         stream.write(b"\x02" + struct.pack("<I", len(data)) + data)
-    stream.read_some(1)  # silent until the computer goes
+    stream.read_some(1)  # silent until the computer disconnects

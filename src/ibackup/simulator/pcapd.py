@@ -1,6 +1,6 @@
-"""com.apple.pcapd: the packets on the phone's network, each a framed plist that is nothing but data.
+"""com.apple.pcapd: the packets on the phone's network, each a framed plist that contains only data.
 
-A packet has a header of 95 bytes (interface, direction, program, time) and then its own bytes.
+A packet has a header of 95 bytes (interface, direction, program, time), then its own bytes.
 """
 
 import plistlib
@@ -10,8 +10,8 @@ from typing import Final
 
 from ibackup.simulator.cloudspec import PacketSpec
 from ibackup.simulator.os_trace import pid_of
-from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 _HEADER: Final = struct.Struct(">IBIBHBIII16s4s17sI4s17sII")
 _OUT, _IN = 0x01, 0x10
@@ -20,7 +20,7 @@ _INET: Final = 2
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:
-    """Send every packet, then be silent until the computer goes."""
+    """Send every packet, then stay silent until the computer disconnects."""
     phone.journal.add("pcapd", "watch")
     for packet in phone.spec.signals.packets:
         for _ in range(packet.count):

@@ -7,9 +7,9 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from ibackup.simulator.phone import VirtualPhone
 from ibackup.simulator.stream import Stream, StreamEnded
 from ibackup.simulator.usbmuxd import Usbmuxd
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 VARIABLE: Final = "USBMUXD_SOCKET_ADDRESS"
 
@@ -20,16 +20,16 @@ def serve(
     port: int | None = 0,
     socket_path: str | os.PathLike[str] | None = None,
 ) -> "Server":
-    """Serve phones until the server is closed; it is running when this returns.
+    """Start a server for these phones; it runs when this returns, until it is closed.
 
     Args:
-        phones: the phones that are plugged in from the start.
+        phones: the phones plugged in from the start.
         host: the address to listen on.
-        port: the TCP port; 0 takes a free one, None listens on the Unix socket alone.
-        socket_path: a Unix socket to listen on; removed when the server is closed.
+        port: the TCP port; 0 takes a free one, None listens only on the Unix socket.
+        socket_path: a Unix socket to listen on; it is removed when the server closes.
 
     Raises:
-        OSError: an address is in use, or may not be listened on.
+        OSError: an address is in use or not permitted.
     """
     server = Server()
     try:
@@ -52,7 +52,7 @@ class Server:
 
     Attributes:
         usbmuxd: the daemon itself.
-        socket_path: the Unix socket, None when there is none.
+        socket_path: the Unix socket, or None.
     """
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class Server:
         self._accepting: list[threading.Thread] = []
         self._serving: dict[Stream, threading.Thread] = {}
         self.failures: list[BaseException] = []
-        """What went wrong within the simulator itself; close() raises the first."""
+        """Failures within the simulator itself; close() raises the first."""
 
     @property
     def address(self) -> str:
-        """What USBMUXD_SOCKET_ADDRESS has to be: host:port, or UNIX:path when there is no TCP port."""
+        """The value for USBMUXD_SOCKET_ADDRESS: host:port, or UNIX:path if there is no TCP port."""
         if self._tcp is not None:
             host, port = self._tcp
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -77,12 +77,12 @@ class Server:
 
     @property
     def port(self) -> int | None:
-        """The TCP port, None when there is none."""
+        """The TCP port, or None."""
         return None if self._tcp is None else self._tcp[1]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What to export for clients; pymobiledevice3 spells a socket's address in a way of its own."""
+        """The variables to export for clients; pymobiledevice3 spells a socket's address differently."""
         if self._tcp is None and self.address.startswith("UNIX:"):
             return {VARIABLE: self.address, "PYMOBILEDEVICE3_USBMUX": self.address.removeprefix("UNIX:")}
         return {VARIABLE: self.address}
@@ -92,7 +92,7 @@ class Server:
         self.usbmuxd.attach(phone)
 
     def detach(self, phone: VirtualPhone) -> None:
-        """Pull a phone's cable."""
+        """Unplug a phone."""
         self.usbmuxd.detach(phone)
 
     def listen_tcp(self, host: str, port: int) -> None:
@@ -106,7 +106,7 @@ class Server:
         """Listen on a Unix socket that only this user may use.
 
         Raises:
-            OSError: something is there already, or this system has no Unix sockets.
+            OSError: the path exists, or this system has no Unix sockets.
         """
         if not hasattr(socket, "AF_UNIX"):
             raise OSError("this system has no Unix sockets")
@@ -125,7 +125,7 @@ class Server:
         """End every connection and wait for the threads.
 
         Raises:
-            BaseException: the first failure within the simulator, so that no test passes over one.
+            BaseException: the first failure within the simulator, so that no test misses it.
         """
         with self._lock:
             self._closing = True
@@ -157,7 +157,7 @@ class Server:
         try:
             self.close()
         except BaseException:
-            if error is None:  # else what happened inside is the news
+            if error is None:  # otherwise the failure inside is what matters
                 raise
 
     def _accept_on(self, listener: socket.socket) -> None:
@@ -174,7 +174,7 @@ class Server:
             except OSError:
                 if self._closing:
                     return
-                continue  # a client that was gone before it was let in
+                continue  # a client that left before it was let in
             stream = Stream(connection)
             thread = threading.Thread(target=self._serve, args=(stream,), name="virtual-iphone", daemon=True)
             with self._lock:
@@ -189,7 +189,7 @@ class Server:
             self.usbmuxd.serve(stream)
         except StreamEnded:
             pass  # the ordinary end of a connection
-        except Exception as error:  # noqa: BLE001 - told by close(), where somebody listens
+        except Exception as error:  # noqa: BLE001 - told by close(), where someone listens
             self.failures.append(error)
         finally:
             stream.close()
@@ -199,7 +199,7 @@ class Server:
 
 def _wake(listener: socket.socket) -> None:
     """Make the thread return that waits in accept()."""
-    with contextlib.suppress(OSError):  # some systems do not shut a listener down: the visit wakes it
+    with contextlib.suppress(OSError):  # on some systems shutdown does not wake it, a connection does
         listener.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(OSError), socket.socket(listener.family, socket.SOCK_STREAM) as visit:
         visit.settimeout(1)

@@ -1,8 +1,8 @@
 """Spec files: a PhoneSpec written as TOML.
 
 Keys and tables are the attributes of PhoneSpec; `[[domains]]`, `[[apps]]` and `[[faults]]` are lists of
-tables, a fault's `fault` key is the name of its type, and `[lockdown."com.apple.mobile.backup"]` holds
-values of that domain (`[lockdown.""]` those of the default domain).
+tables. A fault's `fault` key is the name of its type, and `[lockdown."com.apple.mobile.backup"]` has values
+of that domain (`[lockdown.""]` those of the default domain).
 """
 
 import difflib
@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ibackup.errors import UsageError
+from ibackup.base.errors import UsageError
 from ibackup.simulator.faults import FAULTS, Fault
 from ibackup.simulator.spec import PhoneSpec
 
@@ -23,14 +23,15 @@ T = TypeVar("T")
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def read_spec(path: Path) -> PhoneSpec:
-    """Read a spec file.
+def load_spec(path: Path | str) -> PhoneSpec:
+    """Read a spec from a TOML file.
 
     Raises:
-        UsageError: the file cannot be read, is not TOML, or names something that does not exist.
+        UsageError: the file cannot be read, is not TOML, or names something that does not exist. The hint
+            has the closest valid key.
     """
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"The spec {path} cannot be read: {error.strerror or error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -39,7 +40,7 @@ def read_spec(path: Path) -> PhoneSpec:
 
 
 def _record(kind: type[T], table: Mapping[str, object], where: str) -> T:
-    """Make a `kind` of a table whose keys are its attributes."""
+    """Make a `kind` from a table whose keys are its attributes."""
     hints = typing.get_type_hints(kind)
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # every kind here is a dataclass
     for key in table:
@@ -48,7 +49,7 @@ def _record(kind: type[T], table: Mapping[str, object], where: str) -> T:
     values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()}
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:  # a key without a default is missing, or a value is impossible
+    except (TypeError, ValueError) as error:  # a required key is missing, or a value is impossible
         raise UsageError(f"{where}: {error}.") from error
 
 
@@ -64,7 +65,7 @@ def _value(hint: object, value: object, where: str) -> object:
         return _value(next(choice for choice in choices if choice is not type(None)), value, where)
     if origin is tuple:
         if not isinstance(value, list):
-            raise UsageError(f"{where} has to be a list.")
+            raise UsageError(f"{where} must be a list.")
         return tuple(_value(choices[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if not isinstance(hint, type):
         return _lockdown(value, where)
@@ -75,7 +76,7 @@ def _value(hint: object, value: object, where: str) -> object:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise UsageError(f"{where} has to be {_KINDS[hint]}, not {value!r}.")
+        raise UsageError(f"{where} must be {_KINDS[hint]}, not {value!r}.")
     return value
 
 
@@ -98,12 +99,12 @@ def _lockdown(value: object, where: str) -> dict[tuple[str, str], object]:
 
 def _table(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise UsageError(f"{where} has to be a table.")
+        raise UsageError(f"{where} must be a table.")
     return value
 
 
 def _unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     known = sorted(known)
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
+    hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(known)}."
     return UsageError(what, hint=hint)

@@ -1,9 +1,9 @@
 """com.apple.springboardservices: app icons and where they are."""
 
-from ibackup.simulator.apps import icon, installed
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import read_message, write_message
+from ibackup.simulator.framed_plists import read_message, write_message
+from ibackup.simulator.installed_apps import icon, installed
 from ibackup.simulator.stream import Stream
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 
 def serve(stream: Stream, phone: VirtualPhone) -> None:

@@ -1,6 +1,6 @@
 """One connection to the virtual iPhone, seen from the phone: blocking, plain or TLS.
 
-A Stream belongs to the thread that serves it; only `cancel` may be called from others.
+A Stream belongs to the thread that serves it; other threads may call only `cancel`.
 """
 
 import collections
@@ -25,20 +25,20 @@ FAREWELL_S: Final = 1.0
 
 
 class StreamEnded(Exception):
-    """The connection is over: closed by the other side, torn, or the server stops."""
+    """The connection is over: the other side closed it, it broke, or the server stops."""
 
 
 class Stream:
     """A connection.
 
     Attributes:
-        bytes_read: bytes the phone has read, within TLS.
-        bytes_written: bytes the phone has written, within TLS.
+        bytes_read: bytes the phone has read, counted inside TLS.
+        bytes_written: bytes the phone has written, counted inside TLS.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._lock = threading.Lock()  # guards the closing of the descriptor against cancel()
+        self._lock = threading.Lock()  # protects the descriptor from being closed during cancel()
         self._closed = False
         self._cancelled = threading.Event()
         self._traps: list[tuple[int, Callable[[], None]]] = []
@@ -53,7 +53,7 @@ class Stream:
         """Read exactly `size` bytes.
 
         Raises:
-            StreamEnded: the connection ended before.
+            StreamEnded: the connection ended first.
         """
         data = bytearray(size)
         self.read_into(memoryview(data))
@@ -63,7 +63,7 @@ class Stream:
         """Fill `view`.
 
         Raises:
-            StreamEnded: the connection ended before.
+            StreamEnded: the connection ended first.
         """
         done = 0
         while done < len(view):
@@ -76,7 +76,7 @@ class Stream:
             self.bytes_read += count
 
     def read_some(self, limit: int) -> bytes:
-        """Read what is there, at least one byte and at most `limit`; empty when the other side has closed."""
+        """Read what has arrived: at least one byte and at most `limit`; empty if the other side has closed."""
         allowed = self._allowed(limit)
         with _ends_stream:
             data = self._socket.recv(allowed)
@@ -87,7 +87,7 @@ class Stream:
         """Write everything.
 
         Raises:
-            StreamEnded: the connection ended before.
+            StreamEnded: the connection ended first.
         """
         view = memoryview(data).cast("B")
         while len(view):
@@ -134,7 +134,7 @@ class Stream:
         """
         sock = self._socket
 
-        # The handshake comes after the descriptor has its new owner, so that cancel() can end it.
+        # The handshake begins after the descriptor has its new owner, so that cancel() can end it.
         with self._lock:
             if self._closed:
                 raise StreamEnded("the connection was closed here")
@@ -145,7 +145,7 @@ class Stream:
             wrapped.do_handshake()
 
     def stop_tls(self) -> None:
-        """Say goodbye in TLS and go on in the clear.
+        """Say goodbye in TLS and continue unencrypted.
 
         Raises:
             StreamEnded: the other side did not answer the goodbye.
@@ -160,7 +160,7 @@ class Stream:
     # --- the end
 
     def close(self) -> None:
-        """End the connection in good order: what was written arrives."""
+        """Close the connection cleanly, so that everything written arrives."""
         with self._lock:
             if self._closed:
                 return
@@ -169,7 +169,7 @@ class Stream:
         self._release()
 
     def drop(self) -> None:
-        """Tear the connection: the other side sees a reset (over a Unix socket, an end)."""
+        """Break the connection: the other side sees a reset (an end on a Unix socket)."""
         with contextlib.suppress(OSError):  # not every socket has the option
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._release()
@@ -179,12 +179,13 @@ class Stream:
         self._cancelled.set()
         with self._lock:
             if not self._closed:
-                with contextlib.suppress(OSError):  # the other side was faster
-                    # Not SSLSocket's own, which would take the TLS state away under the serving thread.
+                with contextlib.suppress(OSError):  # the other side closed first
+                    # Not SSLSocket's own method, which would remove the TLS state while the serving thread
+                    # uses it.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _part_in_peace(self) -> None:
-        """Close our direction, then wait for the other side: closing with unread input would be a reset."""
+        """Close our direction, then wait for the other side: closing with unread input would cause a reset."""
         sock = self._socket
         if isinstance(sock, ssl.SSLSocket):
             sock.settimeout(0)  # send the goodbye, do not wait for the answer
@@ -205,11 +206,11 @@ class Stream:
     # --- traps
 
     def trap(self, count: int, action: Callable[[], None]) -> None:
-        """Have `action` called (in the serving thread) once `count` bytes have passed, both ways together."""
+        """Call `action` (in the serving thread) after `count` bytes in both directions together."""
         self._traps = sorted([*self._traps, (count, action)], key=lambda trap: trap[0])
 
     def _allowed(self, wanted: int) -> int:
-        """Spring the traps that are due; how many of the wanted bytes may pass before the next one."""
+        """Run the traps that are due; return how many of the wanted bytes may pass before the next one."""
         while self._traps:
             left = self._traps[0][0] - self.bytes_read - self.bytes_written
             if left > 0:
@@ -220,7 +221,7 @@ class Stream:
 
 
 class _EndsStream:
-    """Turns what a socket raises when its connection is over into StreamEnded."""
+    """Turns a socket's error on an ended connection into StreamEnded."""
 
     def __enter__(self) -> None:
         pass
@@ -238,7 +239,7 @@ _NO_LINGER: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Mailbox(Generic[T]):
-    """Items that other threads leave for one that waits for its connection at the same time."""
+    """Items from other threads for a thread that waits for its connection at the same time."""
 
     def __init__(self) -> None:
         self._items: collections.deque[T] = collections.deque()
@@ -249,11 +250,11 @@ class Mailbox(Generic[T]):
     def put(self, item: T) -> None:
         """Leave an item. Safe from every thread; after close() it does nothing."""
         self._items.append(item)
-        with contextlib.suppress(OSError):  # full: awake already; closed: nobody reads
+        with contextlib.suppress(OSError):  # full: already awake; closed: nobody reads
             self._waking.send(b"\0")
 
     def take_all(self) -> list[T]:
-        """Everything left so far."""
+        """All items left so far."""
         with contextlib.suppress(OSError):  # nothing to read
             self._waiting.recv(4096)
         items = []
@@ -266,6 +267,6 @@ class Mailbox(Generic[T]):
         return self._waiting.fileno()
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Release the descriptors."""
         self._waiting.close()
         self._waking.close()

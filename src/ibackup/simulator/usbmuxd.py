@@ -1,8 +1,9 @@
 """usbmuxd: which phones are connected, their pair records, and connections to their ports.
 
-A message: 16 bytes of header (whole length, version, type, tag; little-endian, 32 bits), then an XML plist (version
-1, type 8). The older binary protocol (version 0) is spoken to those who speak it. As strict as the usbmuxd of Linux:
-what it does not understand it does not answer, and who listens may ask no more.
+A message: 16 bytes of header (whole length, version, type, tag; little-endian, 32 bits), then an XML plist
+(version 1, type 8). Clients that use the older binary protocol (version 0) get answers in it. It is as
+strict as usbmuxd on Linux: it does not answer what it does not understand, and a client that listens can
+send no other requests.
 """
 
 import contextlib
@@ -18,16 +19,16 @@ from typing import Final, TypeAlias
 
 from ibackup.simulator import lockdownd
 from ibackup.simulator.faults import DropAfterBytes, SilentAfterBytes
-from ibackup.simulator.pairing import SYSTEM_BUID, dump_record
-from ibackup.simulator.phone import VirtualPhone
-from ibackup.simulator.plists import Message, parse_message
-from ibackup.simulator.services import SERVICES, Service
+from ibackup.simulator.framed_plists import Message, parse_message
+from ibackup.simulator.phone_trust import SYSTEM_BUID, dump_record
+from ibackup.simulator.service_table import SERVICES, Service
 from ibackup.simulator.spec import ConnectionType
 from ibackup.simulator.stream import Mailbox, Stream, StreamEnded
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 HEADER: Final = struct.Struct("<IIII")
 LIMIT: Final = 2**16
-"""No request is longer, in bytes."""
+"""The longest request, in bytes."""
 
 BINARY, PLIST = 0, 1
 """Versions of the protocol."""
@@ -36,17 +37,17 @@ RESULT, CONNECT, LISTEN, ADD, REMOVE, PAIRED, PLIST_MESSAGE = 1, 2, 3, 4, 5, 6, 
 """Types of messages."""
 
 OK, BAD_COMMAND, BAD_DEVICE, REFUSED, BAD_VERSION, INVALID = 0, 1, 2, 3, 6, 22
-"""Results; BAD_DEVICE is also what a missing pair record gives (ENOENT), and INVALID is EINVAL."""
+"""Result numbers; BAD_DEVICE also stands for a missing pair record (ENOENT), and INVALID is EINVAL."""
 
 PRODUCT_ID: Final = 0x12A8
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A phone as usbmuxd sees it; one phone seen by cable and by network has two entries.
+class MuxEntry:
+    """A phone as usbmuxd sees it; a phone seen by cable and by network has two entries.
 
     Attributes:
-        number: DeviceID, never used again.
+        number: DeviceID, never reused.
     """
 
     number: int
@@ -74,14 +75,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Change:
-    """Something a listener is told."""
+    """An event for a listener."""
 
     kind: int
-    entry: Entry
+    entry: MuxEntry
 
 
 @dataclass(frozen=True)
-class Request:
+class MuxRequest:
     """A request in either protocol."""
 
     version: int
@@ -90,7 +91,7 @@ class Request:
     body: Message
 
 
-Verb: TypeAlias = Callable[[Request], "int | Message"]
+Verb: TypeAlias = Callable[[MuxRequest], "int | Message"]
 """Answers with a result number or with a plist."""
 
 
@@ -100,7 +101,7 @@ class Usbmuxd:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, MuxEntry] = {}
         self._records: dict[str, bytes] = {}
         self._listeners: dict[Mailbox[Change], Message] = {}
         self._connections: dict[Stream, VirtualPhone] = {}
@@ -108,19 +109,20 @@ class Usbmuxd:
     # --- phones come and go
 
     def attach(self, phone: VirtualPhone) -> None:
-        """Plug a phone in; a record of one that trusts this computer is there already."""
+        """Plug a phone in; the pair record of one that trusts this computer exists from the start."""
         with self._lock:
             if any(entry.phone is phone for entry in self._entries.values()):
                 return
             if phone.trust.record is not None:
                 self._records.setdefault(_plain(phone.udid), dump_record(phone.trust.record))
+            phone.trust.keep = partial(self._keep, phone.udid)
             for connection in phone.spec.connection_types:
-                entry = Entry(next(self._numbers), phone, connection)
+                entry = MuxEntry(next(self._numbers), phone, connection)
                 self._entries[entry.number] = entry
                 self._tell(ADD, entry)
 
     def detach(self, phone: VirtualPhone) -> None:
-        """Pull a phone's cable: its connections end, listeners are told."""
+        """Unplug a phone: its connections end, and listeners get an event."""
         with self._lock:
             for entry in [entry for entry in self._entries.values() if entry.phone is phone]:
                 del self._entries[entry.number]
@@ -129,24 +131,28 @@ class Usbmuxd:
         for stream in streams:
             stream.cancel()
 
+    def _keep(self, udid: str, record: Mapping[str, object]) -> None:
+        with self._lock:
+            self._records[_plain(udid)] = dump_record(record)
+
     def record(self, udid: str) -> bytes | None:
-        """The pair record of a phone, None when there is none."""
+        """The pair record of a phone, or None."""
         with self._lock:
             return self._records.get(_plain(udid))
 
     def forget_record(self, udid: str) -> bool:
-        """Delete a pair record; False when there was none."""
+        """Delete a pair record; False if there was none."""
         with self._lock:
             return self._records.pop(_plain(udid), None) is not None
 
-    def _tell(self, kind: int, entry: Entry) -> None:
+    def _tell(self, kind: int, entry: MuxEntry) -> None:
         for mailbox in self._listeners:
             mailbox.put(Change(kind, entry))
 
     # --- connections
 
     def serve(self, stream: Stream) -> None:
-        """Serve one connection until it ends, or until it has been a phone's connection to its end."""
+        """Serve one connection until it ends. It may become a connection to a phone's port."""
         mailbox: Mailbox[Change] | None = None
         try:
             while True:
@@ -172,7 +178,7 @@ class Usbmuxd:
                     self._listeners.pop(mailbox, None)
                 mailbox.close()
 
-    def _listen(self, mailbox: Mailbox[Change], request: Request) -> None:
+    def _listen(self, mailbox: Mailbox[Change], request: MuxRequest) -> None:
         with self._lock:
             self._listeners[mailbox] = {**request.body, "version": request.version}
             for entry in self._entries.values():
@@ -182,8 +188,8 @@ class Usbmuxd:
         with self._lock:
             return BINARY if self._listeners[mailbox].get("version") == BINARY else PLIST
 
-    def _connect(self, stream: Stream, request: Request) -> bool:
-        """Make the connection one to a phone's port and serve it to its end; False when there is no such port."""
+    def _connect(self, stream: Stream, request: MuxRequest) -> bool:
+        """Turn the connection into one to a phone's port and serve it to its end; False if there is no such port."""
         number, port = request.body.get("DeviceID"), request.body.get("PortNumber")
         with self._lock:
             entry = self._entries.get(number) if isinstance(number, int) else None
@@ -203,7 +209,7 @@ class Usbmuxd:
             self._connections[stream] = phone
             gone = entry.number not in self._entries
         try:
-            if gone:  # pulled between the two looks
+            if gone:  # unplugged between the two checks
                 return True
             _answer(stream, request, OK)
             phone.journal.add("connect", name)
@@ -223,7 +229,7 @@ class Usbmuxd:
 
     # --- requests with one answer
 
-    def _do(self, request: Request) -> "int | Message":
+    def _do(self, request: MuxRequest) -> "int | Message":
         verbs: Mapping[str, Verb] = {
             "DeletePairRecord": self._delete_record,
             "ListDevices": self._list_devices,
@@ -235,11 +241,11 @@ class Usbmuxd:
         verb = verbs.get(request.verb)
         return BAD_COMMAND if verb is None else verb(request)
 
-    def _list_devices(self, _: Request) -> Message:
+    def _list_devices(self, _: MuxRequest) -> Message:
         with self._lock:
             return {"DeviceList": [entry.describe() for entry in self._entries.values()]}
 
-    def _list_listeners(self, _: Request) -> Message:
+    def _list_listeners(self, _: MuxRequest) -> Message:
         known = ("BundleID", "ClientVersionString", "ProgName", "kLibUSBMuxVersion")
         with self._lock:
             listeners = [
@@ -248,11 +254,11 @@ class Usbmuxd:
             ]
         return {"ListenerList": listeners}
 
-    def _read_record(self, request: Request) -> "int | Message":
+    def _read_record(self, request: MuxRequest) -> "int | Message":
         record = self.record(_record_id(request))
         return BAD_DEVICE if record is None else {"PairRecordData": record}
 
-    def _save_record(self, request: Request) -> int:
+    def _save_record(self, request: MuxRequest) -> int:
         data, udid = request.body.get("PairRecordData"), _record_id(request)
         if not udid or not isinstance(data, bytes):
             return INVALID
@@ -263,22 +269,22 @@ class Usbmuxd:
                     self._tell(PAIRED, entry)
         return OK
 
-    def _delete_record(self, request: Request) -> int:
+    def _delete_record(self, request: MuxRequest) -> int:
         return OK if self.forget_record(_record_id(request)) else BAD_DEVICE
 
 
 def _plain(udid: str) -> str:
-    """The one spelling under which records are kept: clients leave the dash out or put it in."""
+    """The spelling under which records are stored: clients leave the dash out or put it in."""
     return udid.replace("-", "").upper()
 
 
-def _record_id(request: Request) -> str:
+def _record_id(request: MuxRequest) -> str:
     udid = request.body.get("PairRecordID")
     return udid if isinstance(udid, str) else ""
 
 
 def _set_traps(stream: Stream, phone: VirtualPhone, service: str) -> None:
-    """Lay the faults in wait that strike after a number of bytes."""
+    """Set traps for the faults that strike after a number of bytes."""
 
     def lay(count: int, strike: Callable[[], None]) -> None:
         stream.trap(stream.bytes_read + stream.bytes_written + count, strike)
@@ -305,8 +311,8 @@ def _fall_silent(stream: Stream, phone: VirtualPhone, fault: SilentAfterBytes) -
 # --- messages
 
 
-def _read(stream: Stream) -> Request:
-    """Read the next request of either protocol that can be understood; an unknown one has the verb ""."""
+def _read(stream: Stream) -> MuxRequest:
+    """Read the next valid request in either protocol; an unknown one has the verb ""."""
     while True:
         size, version, kind, tag = HEADER.unpack(stream.read_exact(HEADER.size))
         if not HEADER.size <= size <= LIMIT:
@@ -315,12 +321,12 @@ def _read(stream: Stream) -> Request:
         if version not in (BINARY, PLIST):
             _write(stream, BINARY, tag, struct.pack("<I", BAD_VERSION), RESULT, {})
         elif kind != PLIST_MESSAGE:
-            return Request(BINARY, tag, *_parse_binary(kind, body))
+            return MuxRequest(BINARY, tag, *_parse_binary(kind, body))
         elif not body.startswith(b"bplist"):
             with contextlib.suppress(ValueError):
                 message = parse_message(body)
                 if isinstance(message.get("MessageType"), str):
-                    return Request(PLIST, tag, str(message["MessageType"]), message)
+                    return MuxRequest(PLIST, tag, str(message["MessageType"]), message)
 
 
 def _parse_binary(kind: int, body: bytes) -> tuple[str, Message]:
@@ -332,7 +338,7 @@ def _parse_binary(kind: int, body: bytes) -> tuple[str, Message]:
     return "", {}
 
 
-def _answer(stream: Stream, request: Request, answer: "int | Message") -> None:
+def _answer(stream: Stream, request: MuxRequest, answer: "int | Message") -> None:
     if request.version == BINARY:
         number = answer if isinstance(answer, int) else BAD_COMMAND
         _write(stream, BINARY, request.tag, struct.pack("<I", number), RESULT, {})
@@ -342,7 +348,7 @@ def _answer(stream: Stream, request: Request, answer: "int | Message") -> None:
 
 
 def _event(change: Change) -> tuple[bytes, int, Message]:
-    """What a listener is told, in both protocols."""
+    """The event as a message, in both protocols."""
     number = change.entry.number
     if change.kind == ADD:
         serial = change.entry.phone.spec.mux_serial.encode("ascii")
@@ -356,7 +362,7 @@ def _event(change: Change) -> tuple[bytes, int, Message]:
 
 
 def _write(stream: Stream, version: int, tag: int, binary: bytes, kind: int, plist: Message) -> None:
-    """Write one message in the protocol that the other side speaks."""
+    """Write one message in the protocol that the client uses."""
     body = binary if version == BINARY else plistlib.dumps(dict(plist))
     kind = kind if version == BINARY else PLIST_MESSAGE
     stream.write(HEADER.pack(HEADER.size + len(body), version, kind, tag) + body)

@@ -1,20 +1,25 @@
-"""One phone's folder in the store: its snapshots, what was proved of them, its lock, and what broken runs left."""
+"""One phone's folder in the store: its snapshots, their proofs, its lock, and what interrupted runs left."""
 
+import contextlib
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from ibackup.errors import DamageFound, IbackupError, UsageError
-from ibackup.store import durable, times
-from ibackup.store.lock import Holder, PhoneLock, live_holder
-from ibackup.store.proofs import Proof, Proofs
-from ibackup.store.run import RUN_NAME, Run, is_run_id
-from ibackup.store.seen import Seen
-from ibackup.store.snapshot import META_NAME, SEAL_NAME, BrokenSnapshot, Snapshot
-from ibackup.store.trouble import telling
+from ibackup.base import held
+from ibackup.base.errors import DamageFound, IbackupError, UsageError
+from ibackup.base.identities import name_of
+from ibackup.store.disk import durable, record_times
+from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.free_space import free_bytes
+from ibackup.store.disk.lock import Holder, PhoneLock, live_holder
+from ibackup.store.freshness import Known, Standing
+from ibackup.store.records import failed_endings
+from ibackup.store.records.last_seen import LastSeen
+from ibackup.store.records.proof_records import Proof, Proofs
+from ibackup.store.records.run_record import RUN_NAME, RunState, is_run_id
+from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, BrokenSnapshot, Snapshot
 
 _SMALL_GAP = timedelta(seconds=30)
 _WORKING = "working-"
@@ -23,41 +28,41 @@ _DISCARDED = "discarded-"
 _TRIES = 3
 _PAUSE_S = 0.1
 
-Kind = Literal["unfinished", "resumable", "unprepared", "complete", "set_aside", "discarded"]
-_PLANS: dict[Kind, str] = {
+LeftOverKind = Literal["unfinished", "resumable", "unprepared", "complete", "set_aside", "discarded"]
+_PLANS: dict[LeftOverKind, str] = {
     "unfinished": "The phone had sent everything; the next run checks and closes it without the phone.",
-    "resumable": "The next run goes on from there: the phone sends only what is missing.",
-    "unprepared": "It holds nothing from the phone; the next run removes it.",
-    "complete": "It is complete but for its name; the next run gives it that.",
-    "set_aside": "It is removed after the next backup that succeeds.",
-    "discarded": "It was being removed; the next run goes on with that.",
+    "resumable": "The next run continues it: the phone sends only what is missing.",
+    "unprepared": "It contains nothing from the phone; the next run removes it.",
+    "complete": "Only its final name is missing; the next run renames it.",
+    "set_aside": "It will be removed after the next successful backup.",
+    "discarded": "It was being removed; the next run finishes that.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """What a run that broke has left.
+    """What an interrupted run left.
 
     Attributes:
-        kind: ``unfinished`` (all there, to be closed), ``resumable``, ``unprepared`` (nothing from the phone in
-            it), ``complete`` (only to be renamed), ``set_aside`` or ``discarded``.
-        run: its state, where it has a readable one.
-        modified: when its folder was last touched, seconds since 1970.
+        kind: ``unfinished`` (all there, to be closed), ``resumable``, ``unprepared`` (nothing from the phone
+            in it), ``complete`` (only to be renamed), ``set_aside`` or ``discarded``.
+        run: its state, if readable.
+        modified: when its folder was last changed, seconds since 1970.
     """
 
     path: str
-    kind: Kind
-    run: Run | None
+    kind: LeftOverKind
+    run: RunState | None
     modified: float
 
     @property
     def plan(self) -> str:
-        """What will be done about it, one sentence."""
+        """What will be done about it, in one sentence."""
         return _PLANS[self.kind]
 
 
 class PhoneFolder:
-    """The folder of one phone in a store; ``udid`` is its name."""
+    """The folder of one phone in a store; its name is the ``udid``."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -73,30 +78,30 @@ class PhoneFolder:
 
     @classmethod
     def holding(cls, snapshot: Snapshot) -> Self | None:
-        """The same; None for a snapshot that was copied to some other place than a store."""
+        """The same; None for a snapshot that was copied out of a store."""
         folder = cls.of(snapshot)
         return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
 
     def make(self) -> None:
-        """Make the folder where it is not there yet."""
-        with telling(f"The folder {self.path!r} could not be made."):
+        """Make the folder if it does not exist yet."""
+        with telling(f"The folder {self.path!r} could not be created."):
             for folder in (self.path, self.snapshots_path, self.proofs_path):
                 if durable.make_dir(folder):
                     durable.sync_dir(os.path.dirname(folder))
 
     def lock(self) -> PhoneLock:
-        """The lock that a run holds from before it looks at left-overs until it is over."""
+        """The lock that a run holds from its first look at leftovers until it ends."""
         self.make()
         return PhoneLock(self.lock_path)
 
     def holder(self) -> Holder | None:
-        """Who has the lock, as far as its record tells; for telling only."""
+        """Who holds the lock according to its record; for display only."""
         return live_holder(self.lock_path)
 
     # -- snapshots ------------------------------------------------------------------------------------------
 
     def entries(self) -> list[Snapshot | BrokenSnapshot]:
-        """Every folder with a snapshot's name, in order of sequence; those that cannot be read come last."""
+        """Every folder with a snapshot's name, by sequence; unreadable ones come last."""
         good: list[Snapshot] = []
         broken: list[BrokenSnapshot] = []
         for name in self._ids():
@@ -105,7 +110,7 @@ class PhoneFolder:
                 snapshot = Snapshot.open(path)
                 if snapshot.udid != self.udid:
                     raise DamageFound(
-                        f"Snapshot {name} is of another phone.", hint="Move it where it belongs."
+                        f"Snapshot {name} is from another phone.", hint="Move it to that phone's folder."
                     )
             except IbackupError as error:
                 broken.append(BrokenSnapshot(name, path, error))
@@ -121,7 +126,7 @@ class PhoneFolder:
                     return sorted(
                         each.name
                         for each in found
-                        if each.is_dir(follow_symlinks=False) and times.is_id(each.name)
+                        if each.is_dir(follow_symlinks=False) and record_times.is_id(each.name)
                     )
             except FileNotFoundError:
                 return []
@@ -135,39 +140,40 @@ class PhoneFolder:
         return [each for each in self.entries() if isinstance(each, BrokenSnapshot)]
 
     def newest(self) -> Snapshot | None:
-        """The newest snapshot, whatever is known of it."""
+        """The newest snapshot, whatever is known about it."""
         found = self.snapshots()
         return found[-1] if found else None
 
-    def newest_good(self) -> Snapshot | None:
-        """The newest snapshot that is not known to be damaged."""
-        for snapshot in reversed(self.snapshots()):
-            if not self.proofs(snapshot.id).known_damaged:
-                return snapshot
-        return None
+    def newest_to_prove(self) -> list[Snapshot | BrokenSnapshot]:
+        """The newest snapshot, and any whose record cannot be read and that may be newer; empty without one.
 
-    def base(self) -> Snapshot | None:
-        """What the next run clones: the newest that is not known to be damaged, else the newest whose seal is whole.
-
-        Of a damaged one the damaged files are left out, so that the phone sends them again.
+        An unreadable one has no known date, but ids only grow: the newest one must not be skipped silently.
         """
-        candidates = self.snapshots()[::-1]
-        candidates.sort(key=lambda snapshot: self.proofs(snapshot.id).known_damaged)
-        return next((snapshot for snapshot in candidates if _seal_is_whole(snapshot)), None)
+        newest = self.newest()
+        later = [each for each in self.broken() if newest is None or each.id > newest.id]
+        return [*([newest] if newest is not None else []), *later]
+
+    def standing(self) -> Standing:
+        """The current state of this phone's backups: the newest good one, what proves it, and how old it is."""
+        return Standing(self.entries(), self._proofs_file)
+
+    def known(self, snapshot: Snapshot) -> Known:
+        """What is known about one snapshot."""
+        return Known(snapshot, self._proofs_file(snapshot.id))
 
     def find(self, ref: str) -> Snapshot:
         """A snapshot by its id, a unique beginning of one, or ``latest``.
 
         Raises:
-            UsageError: none or several are meant.
-            DamageFound: the one that is meant cannot be read.
+            UsageError: the reference matches none or several.
+            DamageFound: the matching one cannot be read.
         """
         entries = self.entries()
         if ref == "latest":
             newest = self.newest()
             if newest is None:
                 raise UsageError(
-                    f"There is no snapshot of {self.udid} yet.", hint="Make one with `ibackup now`."
+                    f"There is no snapshot of {name_of(self.udid)} yet.", hint="Make one with `ibackup now`."
                 )
             return newest
         meant = [each for each in entries if ref and each.id.startswith(ref)]
@@ -181,15 +187,15 @@ class PhoneFolder:
         return found
 
     def next_name(self, started: datetime) -> tuple[str, int, bool]:
-        """Id and sequence of a snapshot to be, and whether the clock is behind the newest one."""
+        """Id and sequence of the next snapshot, and whether the clock is behind the newest one."""
         newest_id = max(self._ids(), default="")
         sequence = max((each.meta.sequence for each in self.snapshots()), default=0) + 1
-        wanted = times.as_id(started)
+        wanted = record_times.as_id(started)
         if wanted > newest_id:
             return wanted, sequence, False
-        newest = times.from_id(newest_id)
-        # Ids have whole seconds, so that runs which follow each other closely may get ahead of the clock.
-        return times.as_id(newest + timedelta(seconds=1)), sequence, newest - started > _SMALL_GAP
+        newest = record_times.from_id(newest_id)
+        # Ids have whole seconds, so runs in close succession may get ahead of the clock.
+        return record_times.as_id(newest + timedelta(seconds=1)), sequence, newest - started > _SMALL_GAP
 
     # -- proofs ---------------------------------------------------------------------------------------------
 
@@ -197,37 +203,57 @@ class PhoneFolder:
         return os.path.join(self.proofs_path, f"{snapshot_id}.json")
 
     def proofs(self, snapshot_id: str) -> Proofs:
-        """What was proved of a snapshot since it was closed."""
+        """What was proved about a snapshot since it was closed."""
         return Proofs.read(self._proofs_file(snapshot_id))
 
     def add_proof(self, snapshot_id: str, proof: Proof) -> Proofs:
-        """Write down what was proved just now."""
+        """Record a new proof."""
         proofs = self.proofs(snapshot_id).with_proof(proof)
         proofs.write(self._proofs_file(snapshot_id))
         return proofs
 
     def write_proofs(self, snapshot_id: str, proofs: Proofs) -> None:
-        """Put these in place of what was known: for pins."""
-        proofs.write(self._proofs_file(snapshot_id))
+        """Replace what was known, for pins."""
+        proofs.write(self._proofs_file(snapshot_id), "The pin could not be recorded.")
 
-    # -- what the phone told --------------------------------------------------------------------------------
+    def sums_file(self, snapshot_id: str) -> str:
+        """The file with the SHA-1s of a snapshot's files, see ``sha1_sums``; it may not exist."""
+        return os.path.join(self.proofs_path, f"{snapshot_id}.sha1")
 
-    def seen(self) -> Seen | None:
-        """What the phone told when it was last connected, as far as that was kept."""
-        return Seen.read(self.path)
+    def forget(self, snapshot_id: str) -> None:
+        """Remove everything kept about a snapshot that is being removed. Raises OSError."""
+        for path in (self._proofs_file(snapshot_id), self.sums_file(snapshot_id)):
+            with contextlib.suppress(FileNotFoundError):
+                held.unlink(path)
 
-    def remember(self, told: Seen) -> bool:
-        """Keep what the phone tells now; with the lock held. False when that cannot be written down."""
+    # -- what the phone reported -----------------------------------------------------------------------------
+
+    def seen(self) -> LastSeen | None:
+        """What the phone reported when it was last connected, as far as that was kept."""
+        return LastSeen.read(self.path)
+
+    def remember(self, told: LastSeen) -> bool:
+        """Keep what the phone reports now; the lock must be held. False if it cannot be written."""
         return told.after(self.seen()).write(self.path)
 
-    # -- what broken runs left ------------------------------------------------------------------------------
+    def device_name(self) -> str:
+        """The name that its owner gave the phone, as last reported; empty if unknown."""
+        told = self.seen()
+        newest = None if told and told.name else self.newest()
+        return told.name if told and told.name else newest.meta.device_name if newest else ""
+
+    def endings(self) -> tuple[failed_endings.Ending, ...]:
+        """The errors that the phone reported since the last finished backup."""
+        return failed_endings.read(self.path)
+
+    # -- what interrupted runs left --------------------------------------------------------------------------
 
     def working_path(self, run_id: str) -> str:
-        """Where a run works."""
+        """The folder in which a run works."""
         return os.path.join(self.path, _WORKING + run_id)
 
     def left_overs(self) -> list[LeftOver]:
-        """What broken runs left, the latest first. A run under way is among them: ask only with the lock held."""
+        """What interrupted runs left, newest first. It includes a current run, so hold the lock when you call this."""
         found: list[LeftOver] = []
         with telling(f"The folder {self.path!r} could not be listed."):
             try:
@@ -245,11 +271,11 @@ class PhoneFolder:
         return found
 
     def set_aside(self, path: str) -> str:
-        """Rename a working copy that is of no use to a run any more, but may be to a person. Gives the new path."""
-        moment = times.now()
-        with telling("A broken working copy could not be set aside."):
+        """Rename a working copy that no run can use any more, but someone may. Returns the new path."""
+        moment = record_times.now()
+        with telling("An interrupted working copy could not be set aside."):
             while True:
-                target = os.path.join(self.path, _SET_ASIDE + times.as_id(moment))
+                target = os.path.join(self.path, _SET_ASIDE + record_times.as_id(moment))
                 try:
                     durable.rename_new(path, target)
                 except FileExistsError:
@@ -258,50 +284,63 @@ class PhoneFolder:
                 durable.sync_dir(self.path)
                 return target
 
+    def thin_out(self, wanted: int = 0) -> int:
+        """Remove what was set aside except the newest, and also that one if there is not enough space.
+
+        Args:
+            wanted: bytes that should be free afterwards.
+
+        Returns:
+            How many were removed.
+        """
+        aside = [left for left in self.left_overs() if os.path.basename(left.path).startswith(_SET_ASIDE)]
+        aside.sort(key=lambda left: left.path)
+        with telling("The free space could not be determined."):
+            keep = 1 if free_bytes(self.path) >= wanted else 0
+        going = aside[: max(len(aside) - keep, 0)]
+        for left in going:
+            self.discard(left.path)
+        return len(going)
+
     def retire(self, path: str) -> str:
-        """Take the name from a working copy or a snapshot that is to be removed, for good. Gives its new path."""
+        """Rename a working copy or a snapshot that is about to be removed, durably. Returns its new path."""
         target = os.path.join(self.path, _DISCARDED + os.path.basename(path))
         with telling(f"{path!r} could not be renamed."):
             durable.rename_new(path, target)
-            # Its content goes next: after a power cut it must not be found half there under its old name.
+            # Its content is removed next: after a power cut, a half-removed folder must not have its old
+            # name.
             durable.sync_dir(os.path.dirname(path))
             durable.sync_dir(self.path)
         return target
 
     def reinstate(self, retired: str, path: str) -> None:
-        """Give a retired one, of which nothing was removed yet, its name again."""
-        with telling(f"{path!r} could not be given its name again."):
+        """Give a retired folder its name back; nothing in it was removed yet."""
+        with telling(f"{path!r} could not get its name back."):
             durable.rename_new(retired, path)
             durable.sync_dir(os.path.dirname(path))
             durable.sync_dir(self.path)
 
     def discard(self, path: str) -> None:
-        """Remove a working copy or a snapshot. It is retired first, so that no half is ever taken for a whole."""
+        """Remove a working copy or a snapshot. It is retired first, so that a half-removed one never looks complete."""
         if not os.path.basename(path).startswith(_DISCARDED):
             path = self.retire(path)
         with telling(f"{path!r} could not be removed."):
-            shutil.rmtree(path)
+            held.remove_tree(path)
 
     def clear_up(self, *, after_success: bool = False) -> None:
-        """Remove what is of no use: unprepared and discarded ones; after a success those set aside, too."""
-        kinds: set[Kind] = {"unprepared", "discarded"}
+        """Remove what is useless: unprepared and discarded folders; after a success also those set aside."""
+        kinds: set[LeftOverKind] = {"unprepared", "discarded"}
         if after_success:
             kinds.add("set_aside")
         for left in self.left_overs():
             if left.kind in kinds:
                 self.discard(left.path)
+        if after_success:
+            failed_endings.forget(self.path)
 
 
-def _seal_is_whole(snapshot: Snapshot) -> bool:
-    try:
-        snapshot.verify_seal_file()
-    except (IbackupError, OSError):
-        return False
-    return True
-
-
-def _kind(name: str, path: str) -> tuple[Kind | None, Run | None]:
-    """What a folder in a phone's folder is, if it is a left-over."""
+def _kind(name: str, path: str) -> tuple[LeftOverKind | None, RunState | None]:
+    """The kind of a folder in a phone's folder, if it is a leftover."""
     if name.startswith(_DISCARDED):
         return "discarded", None
     if name.startswith(_SET_ASIDE):
@@ -314,14 +353,14 @@ def _kind(name: str, path: str) -> tuple[Kind | None, Run | None]:
         except (OSError, IbackupError):
             # A cable or a share that fails once must not cost what took hours to arrive.
             time.sleep(_PAUSE_S)
-    # What is in it can no longer be told; the phone's data in it may be all there is, so keep it a while.
+    # Its content is unknown. It may be the only copy of the phone's data, so keep it for a while.
     return "set_aside", None
 
 
-def _kind_of_working(path: str) -> tuple[Kind, Run | None]:
-    """The same for a working copy that has its name still. Raises OSError, IbackupError: it could not be read now."""
+def _kind_of_working(path: str) -> tuple[LeftOverKind, RunState | None]:
+    """The same for a working copy that still has its name. Raises OSError, IbackupError: it cannot be read now."""
     try:
-        run = Run.read(path)
+        run = RunState.read(path)
     except FileNotFoundError:
         return ("complete" if is_complete(path) else "unprepared"), None
     except DamageFound:
@@ -329,18 +368,18 @@ def _kind_of_working(path: str) -> tuple[Kind, Run | None]:
     return ("unfinished" if run.reached("device_done") else "resumable"), run
 
 
-def _run_or_none(path: str) -> Run | None:
+def _run_or_none(path: str) -> RunState | None:
     try:
-        return Run.read(path)
+        return RunState.read(path)
     except (IbackupError, OSError):
         return None
 
 
 def is_complete(path: str) -> bool:
-    """Whether a working copy without run.json is a snapshot in all but its name.
+    """Whether a working copy without run.json is a snapshot except for its name.
 
     Raises:
-        OSError, IbackupError: it cannot be told now.
+        OSError, IbackupError: that cannot be determined now.
     """
     try:
         snapshot = Snapshot.open(path)

@@ -1,34 +1,37 @@
-"""The store: one folder with everything, known by the ``store.json`` in it."""
+"""The store: one folder with everything, identified by the ``store.json`` in it."""
 
 import contextlib
 import os
 import secrets
 import shlex
 import stat
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Self
 
-from ibackup.errors import DamageFound, IbackupError, ProtocolBroken, StoreMissing, UsageError
-from ibackup.events import Caution, Observer, ignore
-from ibackup.store import durable, places
-from ibackup.store.known import KnownStores
+from ibackup.apple import recognising
+from ibackup.base import held
+from ibackup.base.errors import DamageFound, IbackupError, ProtocolBroken, StoreMissing, UsageError
+from ibackup.base.events import Caution, Observer, ignore
+from ibackup.base.udids import may_be_udid, same_udid
+from ibackup.store.disk import durable, unsuitable_places, windows_access
+from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.records import Record, RecordFlaw
-from ibackup.store.seen import Seen
-from ibackup.store.snapshot import META_NAME, Snapshot
-from ibackup.store.trouble import telling
-from ibackup.store.udids import is_udid, same
+from ibackup.store.records.last_seen import LastSeen
+from ibackup.store.records.snapshot import META_NAME, Snapshot
+from ibackup.store.records.used_stores import KnownStores
 
 SCHEMA = 1
-STORE_NAME = "store.json"
+STORE_NAME = recognising.STORE
 _MARKS_OF_A_BACKUP = ("Manifest.db", "Manifest.plist", "Manifest.mbdb", META_NAME)
 _PROBE_BYTES = 64 * 1024
 
 
 class Store:
-    """An opened store; ``path`` is absolute, links resolved, ``id`` tells it from every other."""
+    """An open store. ``path`` is absolute with links resolved; ``id`` distinguishes it from every other store."""
 
     def __init__(self, path: str, store_id: str) -> None:
         self.path = path
@@ -47,24 +50,25 @@ class Store:
         """Open the store at a path.
 
         Args:
-            path: its folder; made with its parents where nothing is.
-            create: whether a store is made where there is none, and looked whether it can be written; False for
-                commands that only read.
-            new_store: make one even where another was used before.
-            known: what this user has used before; by default the user's own state.
-            observer: told when others can read the folder.
+            path: its folder; created with its parents if it does not exist.
+            create: whether to create a missing store and check that it is writable; False for commands that
+                only read.
+            new_store: create one even if another was used at this path before.
+            known: the stores that this user used before; by default from the user's own state.
+            observer: warned if others can read the folder.
 
         Raises:
-            StoreMissing: there is none, the one that was used there before is not mounted, or it was made by a newer
-                version.
-            UsageError: the path is a file, or lies inside a backup, a snapshot or another store.
+            StoreMissing: it does not exist, the one used there before is not mounted, or a newer version made
+                it.
+            UsageError: the path is a file, or is inside a backup, a snapshot or another store.
             DamageFound: ``store.json`` is damaged.
             NoRoom: the disk is full.
             IbackupError: it cannot be written.
         """
+        _refuse_dangling(os.path.abspath(path))
         full = os.path.realpath(path)
         known = KnownStores() if known is None else known
-        with telling(f"The store {full!r} could not be read."):
+        with telling(f"The store {full!r} could not be read.", reading=True):
             _refuse_bad_place(full)
             there = _is_there(os.path.join(full, STORE_NAME))
         store_id = None
@@ -84,81 +88,86 @@ class Store:
         return store
 
     def _point_out_place(self, observer: Observer, *, keeps_modes: bool) -> None:
-        """Say what is wrong with where the store is; it is used all the same."""
-        service = places.synced_by(self.path)
+        """Warn if the store is in an unsuitable place; it is used anyway."""
+        service = unsuitable_places.synced_by(self.path)
         if service:
             observer(
                 Caution(
-                    f"The store {self.path!r} lies in a folder that {service} keeps in step with other places.",
-                    "It would be uploaded, and files may be changed or taken away behind its back. Move it out of "
-                    "there, or name another folder with --store.",
+                    f"The store {self.path!r} is in a folder that {service} synchronizes with other places.",
+                    "It would be uploaded, and files may change or disappear without ibackup's "
+                    "knowledge. Move it out of there, or choose another folder with --store.",
                 )
             )
         if not keeps_modes:
             observer(
                 Caution(
-                    "Others on this computer may be able to read the store: its file system does not keep modes.",
-                    "Have the phone encrypt its backups, or mount it so that only you can read it.",
+                    (
+                        "Others on this computer may be able to read the store: its file system does not "
+                        "support permissions."
+                    ),
+                    "Encrypt the backups, or mount it so that only you can read it.",
                 )
             )
-        elif places.read_by_others(self.path, [phone.path for phone in self.phones()]):
+        elif unsuitable_places.read_by_others(self.path, [phone.path for phone in self.phones()]):
             observer(
                 Caution(
                     f"Others on this computer can read the store {self.path!r}.",
-                    f"Take that away: chmod -R go= {shlex.quote(self.path)}",
+                    f"Remove that access: {_taking_away(self.path)}",
                 )
             )
 
     @property
     def copies(self) -> bool:
-        """Whether snapshots may be copied here, at their full size, where the file system has no links."""
+        """Whether snapshots may be copied here at full size, if the file system has no links."""
         with _reading(self.path):
-            record = Record.read(os.path.join(self.path, STORE_NAME))
+            record = JsonRecord.read(os.path.join(self.path, STORE_NAME))
             return "copies" in record and record.flag("copies")
 
     def remember_copies(self, wanted: bool) -> None:
-        """Remember whether they may."""
+        """Remember whether snapshots may be copied at full size."""
         if self.copies != wanted:
             members = {"schema": SCHEMA, "id": self.id, "copies": wanted}
-            with telling(f"The store {self.path!r} cannot be written."):
-                durable.write_file(os.path.join(self.path, STORE_NAME), Record(members).render())
+            with telling(f"The store {self.path!r} is not writable."):
+                durable.write_file(os.path.join(self.path, STORE_NAME), JsonRecord(members).render())
 
     def remember(
         self, udid: str, name: str | None, cloud_backup: bool | None, last_cloud_backup: datetime | None
     ) -> None:
-        """Keep what a phone tells now, where it has a folder here; that this cannot be done stops nothing."""
+        """Keep what a phone reports now, if it has a folder here; a failure stops nothing."""
         with contextlib.suppress(IbackupError):
             folder = self.phone(udid)
             if os.path.isdir(folder.path):
                 with folder.lock():
-                    folder.remember(Seen.told(name, cloud_backup, last_cloud_backup, datetime.now(UTC)))
+                    folder.remember(LastSeen.told(name, cloud_backup, last_cloud_backup, datetime.now(UTC)))
 
     def phones(self) -> list[PhoneFolder]:
         """The phones that have a folder here, in order of UDID."""
         with telling(f"The store {self.path!r} could not be listed."), os.scandir(self.path) as entries:
             names = [
-                each.name for each in entries if is_udid(each.name) and each.is_dir(follow_symlinks=False)
+                each.name for each in entries if may_be_udid(each.name) and each.is_dir(follow_symlinks=False)
             ]
         return [PhoneFolder(os.path.join(self.path, name)) for name in sorted(names)]
 
     def phone(self, udid: str, *, told_by_phone: bool = False) -> PhoneFolder:
-        """The folder of a phone, which need not exist yet.
+        """The folder of a phone; it may not exist yet.
 
         Args:
-            udid: as lockdown spells it. A spelling that differs in dashes or case finds the folder that exists.
-            told_by_phone: whether the phone said it, so that a bad one is its fault and not the user's.
+            udid: as lockdown spells it. A spelling that differs in dashes or case finds the folder that
+                exists.
+            told_by_phone: whether the phone sent it, so that an invalid one is the phone's fault and not the
+                user's.
 
         Raises:
-            UsageError, ProtocolBroken: it is no UDID.
+            UsageError, ProtocolBroken: it is not a UDID.
         """
-        if not is_udid(udid):
+        if not may_be_udid(udid):
             what = f"{udid[:80]!a} is not a UDID."
             if told_by_phone:
-                raise ProtocolBroken(what, why="The phone calls itself so.", hint="Nothing was written.")
+                raise ProtocolBroken(what, why="The phone reports this name.", hint="ibackup wrote nothing.")
             raise UsageError(what, hint="`ibackup devices` and `ibackup list` show the UDIDs.")
         if not os.path.isdir(os.path.join(self.path, udid)):
             for known in self.phones():
-                if same(known.udid, udid):
+                if same_udid(known.udid, udid):
                     return known
         return PhoneFolder(os.path.join(self.path, udid))
 
@@ -166,11 +175,11 @@ class Store:
         """A snapshot by its id, a unique beginning of one, ``latest``, or a path.
 
         Args:
-            ref: how the user names it.
-            udid: the phone; may be left out when the store has only one, or for an id that only one phone has.
+            ref: the user's name for it.
+            udid: the phone; optional if the store has only one, or for an id that only one phone has.
 
         Raises:
-            UsageError: none or several are meant.
+            UsageError: the reference matches none or several.
             DamageFound: its record is damaged.
         """
         if os.sep in ref or (os.altsep and os.altsep in ref):
@@ -180,42 +189,56 @@ class Store:
         phones = self.phones()
         if len(phones) == 1:
             return phones[0].find(ref)
+        phones = [phone for phone in phones if phone.entries()]
         if not phones:
             raise UsageError("There is no snapshot in this store yet.", hint="Make one with `ibackup now`.")
-        having = [phone for phone in phones if any(each.id.startswith(ref) for each in phone.entries())]
-        if ref != "latest" and len(having) == 1:
+        if ref == "latest":
+            having = phones
+        else:
+            having = [phone for phone in phones if any(each.id.startswith(ref) for each in phone.entries())]
+        if not having:
+            raise UsageError(
+                f"No snapshot begins with {ref!r}.", hint="`ibackup list` shows the existing ones."
+            )
+        if len(having) == 1:
             return having[0].find(ref)
-        names = ", ".join(f"{phone.udid} ({_device_name(phone)})" for phone in phones)
-        raise UsageError(f"Which phone's {ref!r} is meant?", hint=f"Give --phone with one of: {names}.")
-
-
-def _device_name(phone: PhoneFolder) -> str:
-    newest = phone.newest()
-    return newest.meta.device_name if newest else "no snapshot"
+        names = ", ".join(f"{phone.udid} ({phone.device_name()})" for phone in having)
+        raise UsageError("Several phones have backups here.", hint=f"Choose one with --phone: {names}.")
 
 
 def _refuse_bad_place(path: str) -> None:
     if _is_there(path) and not stat.S_ISDIR(os.stat(path).st_mode):
-        raise UsageError(f"The store {path!r} is not a folder.", hint="Name a folder with --store.")
+        raise UsageError(f"The store {path!r} is not a folder.", hint="Choose a folder with --store.")
     folder, last = path, ""
     while folder != last:
         for name in _MARKS_OF_A_BACKUP:
             if _is_there(os.path.join(folder, name)):
                 raise UsageError(
                     f"The store cannot be {path!r}: {folder!r} is a backup.",
-                    why=f"It holds {name}; a store inside would change it.",
-                    hint="Name another folder with --store.",
+                    why=f"It contains {name}; a store inside would change it.",
+                    hint="Choose another folder with --store.",
                 )
         if folder != path and _is_there(os.path.join(folder, STORE_NAME)):
             raise UsageError(
-                f"The store cannot be {path!r}: it lies inside the store {folder!r}.",
+                f"The store cannot be {path!r}: it is inside the store {folder!r}.",
                 hint=f"Use --store {folder!r}, or a folder outside of it.",
             )
         folder, last = os.path.dirname(folder), folder
 
 
+def _refuse_dangling(path: str) -> None:
+    """Refuse a broken link: its disk is away, so this is no place to create a store."""
+    found = unsuitable_places.dangling(path)
+    if found is not None:
+        raise StoreMissing(
+            f"The store {path!r} does not exist: {found}.",
+            why="Its disk may not be connected, or its share not mounted.",
+            hint="Connect or mount it, or choose another folder with --store.",
+        )
+
+
 def _is_there(path: str) -> bool:
-    """Whether something has this name; unlike ``lexists`` it does not take a failing disk for an empty one."""
+    """Whether something has this name; unlike ``lexists``, a failing disk does not count as an empty one."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -225,25 +248,27 @@ def _is_there(path: str) -> bool:
 
 @contextlib.contextmanager
 def _reading(path: str) -> Iterator[None]:
-    with telling(f"The store {path!r} could not be read."):
+    with telling(f"The store {path!r} could not be read.", reading=True):
         try:
             yield
         except RecordFlaw as flaw:
             raise DamageFound(
                 f"{os.path.join(path, STORE_NAME)!r} is damaged: it {flaw}.",
-                hint=f"The snapshots are not affected. `{_anew(path)}` writes it anew.",
+                hint=f"The snapshots are not affected. To write it again, run `{_anew(path)}`.",
             ) from None
 
 
 def _read(path: str) -> str:
     with _reading(path):
-        record = Record.read(os.path.join(path, STORE_NAME))
+        record = JsonRecord.read(os.path.join(path, STORE_NAME))
         schema, store_id = record.number("schema"), record.text("id")
     if schema > SCHEMA:
         raise StoreMissing(
             f"The store {path!r} was made by a newer ibackup.",
             why=f"It has schema {schema}; this version knows {SCHEMA}.",
-            hint="Use the newer version, or another --store; `ibackup --version` tells which one this is.",
+            hint=(
+                "Use the newer version, or another --store; `ibackup --version` shows which version this is."
+            ),
         )
     return store_id
 
@@ -253,20 +278,21 @@ def _missing(path: str, known: KnownStores) -> str:
         raise _not_mounted(path)
     raise StoreMissing(
         f"There is no store at {path!r}.",
-        hint="Name it with --store or $IBACKUP_STORE; `ibackup now` makes one.",
+        hint="Name the store with --store or $IBACKUP_STORE; `ibackup now` creates one.",
     )
 
 
 def _not_mounted(path: str) -> StoreMissing:
     return StoreMissing(
         f"The store {path!r} is not mounted.",
-        why="It was used before, and its store.json is not there now.",
-        hint=f"Connect its disk or mount its share. To begin a new, empty store there: `{_anew(path)}`.",
+        why="It was used before, but its store.json is missing now.",
+        hint="Connect its disk or mount its share. If you moved it, give its new place: --store FOLDER, "
+        f"or `store` in the config file. To begin a new, empty store there: `{_anew(path)}`.",
     )
 
 
 def _anew(path: str) -> str:
-    """The command that makes a store anew; most of those that miss one have no --new-store themselves."""
+    """The command that creates a store again; most commands that miss one have no --new-store option."""
     return f"ibackup now --new-store --store {shlex.quote(path)}"
 
 
@@ -274,31 +300,40 @@ def _create(path: str, known: KnownStores, *, new_store: bool) -> str:
     if known.at(path) and not new_store:
         raise _not_mounted(path)
     store_id = str(uuid.uuid4())
-    with telling(f"The store {path!r} could not be made."):
-        durable.make_dir(path, parents=True)
+    with telling(f"The store {path!r} could not be created."):
+        if durable.make_dir(path, parents=True) and sys.platform == "win32":
+            with contextlib.suppress(IbackupError):  # then others have access, and every store gets a warning
+                windows_access.restrict(path)
         durable.write_file(
-            os.path.join(path, STORE_NAME), Record({"schema": SCHEMA, "id": store_id}).render()
+            os.path.join(path, STORE_NAME), JsonRecord({"schema": SCHEMA, "id": store_id}).render()
         )
     return store_id
 
 
+def _taking_away(path: str) -> str:
+    """The command that keeps others out."""
+    if sys.platform == "win32":
+        return f'icacls "{path}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"'
+    return f"chmod -R go= {shlex.quote(path)}"
+
+
 def _probe(path: str) -> bool:
-    """Whether modes hold in the store, tried with a file that is removed again.
+    """Whether the store supports modes, tried with a file that is removed again.
 
     Raises:
-        NoRoom, IbackupError: the store cannot be written.
+        NoRoom, IbackupError: the store is not writable.
     """
     probe = os.path.join(path, f".probe-{secrets.token_hex(4)}")
-    with telling(f"The store {path!r} cannot be written."):
+    with telling(f"The store {path!r} is not writable."):
         fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
             try:
                 os.write(fd, bytes(_PROBE_BYTES))
-                os.fsync(fd)  # or a full disk is noticed only later
+                os.fsync(fd)  # otherwise a full disk is noticed only later
                 mode = stat.S_IMODE(os.fstat(fd).st_mode)
             finally:
                 os.close(fd)
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(probe)
+                held.unlink(probe)
     return os.name != "posix" or not mode & 0o077

@@ -1,5 +1,6 @@
 """A small host for the backup engine: one socket, its backup folder in memory, every message written down."""
 
+import contextlib
 import plistlib
 import socket
 import struct
@@ -11,10 +12,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ibackup.simulator import VirtualPhone
 from ibackup.simulator.mobilebackup2 import serve
 from ibackup.simulator.spec import DomainSpec, PhoneSpec
 from ibackup.simulator.stream import Stream, StreamEnded
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 NAMES = {
     "DLMessageMoveFiles": "move",
@@ -140,13 +141,10 @@ class Host:
         except (EOFError, OSError) as error:
             raise HostRefused("the phone hung up") from error
         finally:
-            try:
+            with contextlib.suppress(OSError):
                 self._file.close()
-            except OSError:
-                pass
             ours.close()
-            thread.join(10)
-            assert not thread.is_alive()
+            thread.join()
             if failures:
                 raise failures[0]
 

@@ -5,16 +5,17 @@ import plistlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from contextlib import closing
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
-from iphone_backup_decrypt import EncryptedBackup
-from pyiosbackup import Backup as TheirBackup
 
-from ibackup.simulator.records import archived
+from ibackup.simulator.habits import Habits
+from ibackup.simulator.mbfile_records import archived
 from ibackup.simulator.spec import DomainSpec
+from support.readers import by_iphone_backup_decrypt, by_pyiosbackup
 
 if TYPE_CHECKING:
     from .conftest import Host
@@ -42,13 +43,13 @@ def rows(host: "Host", tmp_path: Path, password: str | None) -> Iterator[tuple[s
     folder = on_disk(host, tmp_path / "rows")
     plain = tmp_path / "plain.db"
     if password:
-        EncryptedBackup(backup_directory=str(folder), passphrase=password).save_manifest_file(str(plain))
+        with by_iphone_backup_decrypt(folder, password) as theirs:
+            theirs.save_manifest_file(str(plain))
     else:
         plain = folder / "Manifest.db"
-    database = sqlite3.connect(f"{plain.as_uri()}?immutable=1", uri=True)
-    assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    yield from database.execute("SELECT fileID, domain, relativePath, flags, file FROM Files")
-    database.close()
+    with closing(sqlite3.connect(f"{plain.as_uri()}?immutable=1", uri=True)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        yield from database.execute("SELECT fileID, domain, relativePath, flags, file FROM Files").fetchall()
 
 
 def assert_equal_to_phone(host: "Host", tmp_path: Path, password: str | None) -> None:
@@ -60,11 +61,11 @@ def assert_equal_to_phone(host: "Host", tmp_path: Path, password: str | None) ->
     }
     found: dict[tuple[str, str], bytes] = {}
     if password:
-        theirs = EncryptedBackup(backup_directory=str(folder), passphrase=password)
-        for domain, path in wanted:
-            found[domain, path] = theirs.extract_file_as_bytes(path, domain_like=domain)
-        names = TheirBackup.from_path(folder, password)
-        assert {(each.domain, each.relative_path) for each in names.iter_files()} == set(wanted)
+        with by_iphone_backup_decrypt(folder, password) as theirs:
+            for domain, path in wanted:
+                found[domain, path] = theirs.extract_file_as_bytes(path, domain_like=domain)
+        with by_pyiosbackup(folder, password) as names:
+            assert {(each.domain, each.relative_path) for each in names.iter_files()} == set(wanted)
     else:
         for file_id, domain, path, flags, _ in rows(host, tmp_path, None):
             if flags == 1:
@@ -103,17 +104,49 @@ def test_full_backup(make: Make, password: str | None, tmp_path: Path) -> None:
     assert removed == [[f"{udid}/Snapshot"], [f"{udid}/Manifest.mbdx"]]
 
 
-def test_progress_rises_to_a_hundred(make: Make) -> None:
-    host = make()
+def progress(host: "Host") -> list[float]:
     host.backup()
     place = {"download": 3, "upload": 2, "move": 3, "remove": 3, "create": 3, "list": 3}
-    progress = [message[place[name]] for name, message in host.messages if name in place]
-    numbers = [value for value in progress if isinstance(value, float)]
-    assert numbers == sorted(numbers)
-    assert len(numbers) == len(progress)
+    found = [message[place[name]] for name, message in host.messages if name in place]
+    numbers = [value for value in found if isinstance(value, float)]
+    assert len(numbers) == len(found)
     assert numbers[0] == 0.0
     assert numbers[-1] == 100.0
     assert any(20 < value < 80 for value in numbers)
+    return numbers
+
+
+@pytest.mark.parametrize("habit", ["ahead", "behind"])
+def test_progress_rises_to_a_hundred(make: Make, habit: Literal["ahead", "behind"]) -> None:
+    host = make(habits=Habits(progress=habit))
+    numbers = progress(host)
+    assert numbers == sorted(numbers)
+    lists = [message[2] for name, message in host.messages if name == "upload"][1:]  # after Status.plist
+    assert (lists[0] == 0) is (habit == "behind"), "most phones say what a step will have reached"
+
+
+def test_progress_that_falls(make: Make) -> None:
+    numbers = progress(make(habits=Habits(progress="falls")))
+    assert any(later <= earlier - 20 for earlier, later in pairwise(numbers))
+
+
+def test_what_is_announced(make: Make) -> None:
+    """A single file as nothing at all, a list of files as less than it has; and options only with lists."""
+    host = make()
+    host.backup()
+    uploads = [message for name, message in host.messages if name == "upload"]
+    singles = [message for message in uploads if message[1] == {}]
+    lists = [message for message in uploads if message not in singles]
+    assert len(singles) == 6  # Status.plist four times, and the manifests
+    assert {message[3] for message in singles} == {0}
+    assert all(message[1]["DLDeviceIOCallbacks"] >= 1 << 32 for message in lists)  # type: ignore[index]
+    sent = sum(entry.size for entry in host.phone.files.files(encrypted=False))
+    announced = sum(message[3] for message in lists)  # type: ignore[misc]
+    assert 0.9 * sent < announced < 0.92 * sent
+    assert all(message[2] == {} for name, message in host.messages if name == "create")
+    host = make(habits=Habits(announces="exact"))
+    host.backup()
+    assert sum(message[3] for name, message in host.messages if name == "upload" and message[1]) == sent  # type: ignore[misc]
 
 
 def test_status_and_manifest_plists(make: Make, password: str | None) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibackup.simulator import Passcode
-from ibackup.simulator.content import Entry
+from ibackup.simulator.content import PhoneFile
 from ibackup.simulator.faults import (
     DropInPhase,
     ErrorCodeAt,
@@ -20,10 +19,13 @@ from ibackup.simulator.faults import (
     OmittedFile,
     PathPlace,
     Phase,
+    SnapshotInTheWay,
     UnknownMessage,
     UnreadableFile,
     UserCancels,
 )
+from ibackup.simulator.habits import Habits
+from ibackup.simulator.spec import Passcode
 
 if TYPE_CHECKING:
     from .conftest import Host
@@ -34,11 +36,11 @@ PRESENTED = "com.apple.LocalAuthentication.ui.presented"
 DISMISSED = "com.apple.LocalAuthentication.ui.dismissed"
 
 
-def a_file(host: "Host", domain: str = "HomeDomain") -> Entry:
+def a_file(host: "Host", domain: str = "HomeDomain") -> PhoneFile:
     return next(each for each in host.phone.files.files() if each.domain == domain and each.size > 600)
 
 
-def place_of(host: "Host", entry: Entry) -> str:
+def place_of(host: "Host", entry: PhoneFile) -> str:
     return f"{host.phone.udid}/{entry.file_id[:2]}/{entry.file_id}"
 
 
@@ -82,6 +84,10 @@ def test_the_passcode_is_not_entered(make: Make, kind: str) -> None:
 
 
 def test_the_passcode_is_entered(make: Make) -> None:
+    host = make(passcode=Passcode(kind="cut", delay_s=0.01))
+    with pytest.raises(Exception, match="hung up"):
+        host.backup()
+    assert host.phone.journal.details("notified") == [PRESENTED, DISMISSED]
     host = make(passcode=Passcode(kind="answered", delay_s=0.01))
     assert host.backup() == OK
     assert host.phone.journal.details("notified")[:2] == [PRESENTED, DISMISSED]
@@ -134,10 +140,47 @@ def test_an_unreadable_file(make: Make, code: int, text: str, after: int) -> Non
     place = f"{host.phone.udid}/Snapshot/{entry.file_id[:2]}/{entry.file_id}"
     assert host.trailers == {place: (code, text)}
     assert host.uploaded.count(place) == 2  # tried once more
-    assert entry.file_id not in named(host)
+    # It stays in the list and is moved, as far as it came; the digest of the rest of it is not known.
+    assert host.files[place_of(host, entry)] == host.phone.files.read(entry)[:after]
+    assert host.restore(RestoreDontCopyBackup=True)["ErrorCode"] == 205
     host.phone.set_faults()
+    host.phone.files.write(entry.domain, entry.path, b"anew")
     assert host.backup() == OK
     assert entry.file_id in named(host)
+
+
+def test_an_unreadable_file_that_a_phone_leaves_out_of_its_list(make: Make) -> None:
+    host = make(habits=Habits(keeps_unread=False))
+    entry = a_file(host)
+    host.phone.set_faults(UnreadableFile(domain=entry.domain, path=entry.path))
+    assert host.backup() == OK
+    assert entry.file_id not in named(host)
+
+
+def test_a_host_that_does_not_store_an_unreadable_file(make: Make) -> None:
+    host = make()
+    entry = a_file(host)
+    host.phone.set_faults(UnreadableFile(domain=entry.domain, path=entry.path))
+    upload = host._upload
+
+    def dropping(message: list[object]) -> tuple[int, str, object]:
+        answer = upload(message)
+        for path in host.trailers:
+            host.files.pop(path, None)
+        return answer
+
+    host._upload = dropping  # type: ignore[method-assign]
+    assert host.backup()["ErrorCode"] == 104
+
+
+def test_a_snapshot_in_the_way(make: Make) -> None:
+    host = make(faults=(SnapshotInTheWay(),))
+    for _ in range(2):
+        response = host.backup()
+        assert response["ErrorCode"] == 3
+        assert "File exists (17)" in str(response["ErrorDescription"])
+    host.phone.restart()
+    assert host.backup() == OK
 
 
 def test_a_file_that_heals(make: Make) -> None:

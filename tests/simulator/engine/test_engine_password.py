@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from iphone_backup_decrypt import EncryptedBackup
 
-from ibackup.simulator import Passcode
+from ibackup.simulator.spec import Passcode
+from support.readers import by_iphone_backup_decrypt
 
 from .conftest import Cut
 
@@ -53,7 +53,7 @@ def test_the_phone_has_the_new_password_before_it_looks_for_a_backup(make: Make)
     assert host.files == before
 
 
-def test_one_that_broke_off_is_wrapped_anew_in_its_snapshot_folder(make: Make) -> None:
+def test_one_that_broke_off_is_wrapped_again_in_its_snapshot_folder(make: Make) -> None:
     host = make(backup_password="one")
     host.backup()
     udid = host.phone.udid
@@ -88,9 +88,9 @@ def test_the_keybag_is_wrapped_again_and_nothing_else(make: Make, tmp_path: Path
     for name, data in host.files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    theirs = EncryptedBackup(backup_directory=str(tmp_path / host.phone.udid), passphrase="two")
-    assert theirs.test_decryption()
-    # The next backup goes on from it.
+    with by_iphone_backup_decrypt(tmp_path / host.phone.udid, "two") as theirs:
+        assert theirs.test_decryption()
+    # The next backup continues from it.
     assert host.backup() == OK
     assert [name for name in host.uploaded if name.count("/") == 3] == []
     assert host.restore(Password="two", RestoreDontCopyBackup=True) == OK

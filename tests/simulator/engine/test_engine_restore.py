@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibackup.simulator import VirtualPhone
+from ibackup.simulator.virtual_phone import VirtualPhone
 
 if TYPE_CHECKING:
     from .conftest import Host

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibackup.simulator.mobilebackup2 import forget
-
 if TYPE_CHECKING:
     from .conftest import Host
 
@@ -110,7 +108,7 @@ def test_a_phone_that_forgot_starts_over(make: Make, password: str | None) -> No
     uploads, everything = numbers(host, "upload"), len(sent(host))
     host = make(backup_password=password)
     cut_at(host, uploads[4])
-    forget(host.phone)
+    host.phone.forget_upload()
     assert host.backup() == OK
     assert len(sent(host)) == everything
     assert numbers(host, "remove")[0] < numbers(host, "create")[0]
@@ -167,7 +165,7 @@ def test_cut_at_every_message_after_the_scan(make: Make, incremental: bool) -> N
         host = prepared()
         cut_at(host, number)
         if rng.random() < 0.3:
-            forget(host.phone)
+            host.phone.forget_upload()
         assert host.backup() == OK, number
         assert_whole(host, "x")
 

@@ -1,1 +1,1 @@
-"""What mobilebackup2 does, one file for each operation."""
+"""What mobilebackup2 does: one file for each operation."""

@@ -1,50 +1,40 @@
-"""Files on their way to a phone that is restored: counted, digested, decrypted, held against their records."""
+"""Files that arrive during a restore: counted, hashed, decrypted and compared with their records."""
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ibackup.manifest import crypto, mbfile
-from ibackup.manifest.examine import ends_well
-from ibackup.manifest.flaws import FormatError
+from ibackup.apple import mbfile
+from ibackup.apple.crypto import aes_and_keys
+from ibackup.apple.format_errors import FormatError
+from ibackup.apple.verify.stored_file_readers import ends_well
 from ibackup.simulator.ciphers import BLOCK, Buffer, Context, decryptor, stored_size, unwrap
-from ibackup.simulator.manifest_db import Row
-from ibackup.simulator.operations.session import MBError
+from ibackup.simulator.operations.operation_session import MBError
 from ibackup.simulator.operations.stored import StoredBackup
+from ibackup.simulator.restored import RestoredFile
+from ibackup.simulator.written_manifest_db import WrittenRow
 
-_HEAD = 100  # of a file, to see whether it is a database
-
-
-@dataclass(frozen=True, slots=True)
-class RestoredFile:
-    """A file that was restored: plaintext bytes, SHA-256 of them, LastModified in Unix seconds."""
-
-    domain: str
-    path: str
-    size: int
-    sha256: bytes
-    modified: int
+_HEAD = 100  # bytes of a file, to see whether it is a database
 
 
 class Arriving:
-    """One file on its way.
+    """One arriving file.
 
     Args:
         row: its row of the manifest.
-        stored: the backup that it is from.
-        keep: whether anybody wants to know its checksum afterwards.
+        stored: the backup that it comes from.
+        keep: whether its checksum is needed afterwards.
 
     Attributes:
-        modified: by its record, Unix seconds.
-        digest: by its record, None when it has none.
-        expected: bytes by its record, as stored.
-        like: the plaintext that it is to have, where the phone knows; to be set before it comes.
+        modified: time from its record, Unix seconds.
+        digest: digest from its record, or None.
+        expected: size from its record, in bytes as stored.
+        like: the plaintext that it must have, if the phone knows it; set before the file arrives.
 
     Raises:
         MBError: 205, its record or its key is damaged.
     """
 
-    def __init__(self, row: Row, stored: StoredBackup, *, keep: bool) -> None:
+    def __init__(self, row: WrittenRow, stored: StoredBackup, *, keep: bool) -> None:
         self.row = row
         self.like: Iterator[Buffer] | None = None
         self._ahead: Buffer = b""
@@ -84,24 +74,26 @@ class Arriving:
         while len(plain):
             ahead = memoryview(self._ahead or next(like, b""))
             part = plain[: len(ahead)]
-            # As bytes, which are compared at once; views are compared item by item.
+            # As bytes, because bytes are compared at once and views item by item.
             if not part or bytes(ahead[: len(part)]) != bytes(part):
-                self._differs = True  # told when the file is over: a phone takes what it has asked for
+                self._differs = (
+                    True  # reported at the end of the file: a phone takes everything that it asked for
+                )
                 return
             plain, self._ahead = plain[len(part) :], ahead[len(part) :]
 
     def decrypted(self, data: memoryview) -> memoryview:
-        """Bytes as stored, as plaintext with the padding still on."""
+        """Stored bytes as plaintext, with the padding still on."""
         return data if self._decryptor is None else memoryview(self._decryptor.update(data))
 
     def finished(self) -> RestoredFile:
-        """The file, checked.
+        """The checked file.
 
-        A file that was in use while it was backed up has another size than its record says. What vouches for it then is
-        its digest, or its own end.
+        A file that was in use during the backup has a different size from its record. Then its digest or
+        its own end must prove it.
 
         Raises:
-            MBError: 205, its digest or size is not that of its record.
+            MBError: 205, its digest or size differs from its record.
         """
         row = self.row
         if self._sha1 is not None and self._sha1.digest() != self.digest:
@@ -113,7 +105,7 @@ class Arriving:
             if not (whole and ends_well(self._stored, encrypted, self._tail, self._head)):
                 sizes = f"({self._stored}, {self.expected})"
                 raise MBError(205, f"Size didn't match {sizes}: {row.domain} {row.path}")
-        if as_long and encrypted and self._stored and not crypto.padding(self._tail):
+        if as_long and encrypted and self._stored and not aes_and_keys.padding(self._tail):
             raise MBError(205, f"Decryption failed: {row.domain} {row.path}")
         if self.like is not None and (self._differs or self._ahead or next(self.like, b"")):
             raise MBError(205, f"Content didn't match: {row.domain} {row.path}")

@@ -1,24 +1,23 @@
-"""What a hostile or broken phone sends in the middle of an operation."""
+"""What a hostile or faulty phone sends during an operation."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 
 from ibackup.simulator.devicelink import LinkError, Outgoing
 from ibackup.simulator.faults import GiantFrame, GiantPlist, HostilePath, PathPlace, UnknownMessage
-from ibackup.simulator.operations.session import Session
+from ibackup.simulator.operations.operation_session import Session
 
 _BAIT = b"the virtual iPhone was here\n"
 
 
 def strike_attacks(session: Session, folder: str) -> None:
-    """Send every message that faults ask for; a computer that refuses one politely is asked the next."""
+    """Send every message that the faults ask for. A computer that politely refuses one gets the next."""
     for fault in session.phone.faults(HostilePath):
         struck = session.strike(HostilePath, lambda each, fault=fault: each is fault)  # type: ignore[misc]
         if struck is not None:
             _politely(lambda struck=struck: _hostile(session, folder, struck))  # type: ignore[misc]
-    unknown = session.strike(UnknownMessage)
-    if unknown is not None:
-        _politely(lambda: session.link.unknown(unknown.name))
+    send_unknown(session)
     frame = session.strike(GiantFrame)
     if frame is not None:
         session.link.giant_frame(f"{folder}/Snapshot/00/{_bait_id()}", frame.length)
@@ -27,11 +26,19 @@ def strike_attacks(session: Session, folder: str) -> None:
         session.link.giant_message(plist.length)
 
 
+def send_unknown(session: Session) -> None:
+    """Send an unknown message if a fault asks for it."""
+    unknown = session.strike(UnknownMessage)
+    if unknown is None:
+        return
+    name = unknown.name
+    for _ in range(unknown.count):
+        _politely(lambda: session.link.unknown(name))
+
+
 def _politely(send: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(LinkError):  # refused: the phone continues as if nothing had happened
         send()
-    except LinkError:
-        pass  # refused: the phone goes on as if nothing had been
 
 
 def _bait_id() -> str:
@@ -39,7 +46,7 @@ def _bait_id() -> str:
 
 
 def _hostile(session: Session, folder: str, fault: HostilePath) -> None:
-    """One message whose path is not one of a backup."""
+    """Send one message whose path does not belong to a backup."""
     link = session.link
     bait = f"{folder}/Snapshot/00/{_bait_id()}"
 

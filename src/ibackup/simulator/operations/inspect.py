@@ -6,10 +6,10 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from ibackup.simulator.content import FILE
-from ibackup.simulator.manifest_db import Row
-from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.mbfile_records import archived, data, number
+from ibackup.simulator.operations.operation_session import MBError, Session
 from ibackup.simulator.operations.stored import StoredBackup, Unusable, open_backup, read_status
-from ibackup.simulator.records import archived, data, number
+from ibackup.simulator.written_manifest_db import WrittenRow
 
 _HEADER = (
     "ID, Digest, Mode, Inode, UID, GID, Last modified, Last status change, Birth, Size, Class, Domain, "
@@ -18,10 +18,10 @@ _HEADER = (
 
 
 def info(session: Session, source: str, password: str | None) -> str:
-    """What the Info request answers: the state of a backup, and how much is in each domain.
+    """The answer to the Info request: the state of a backup, and how much is in each domain.
 
     Raises:
-        MBError: 205, it cannot be read; 207, the password is not the one.
+        MBError: 205, it cannot be read; 207, the password is wrong.
     """
     status = read_status(session, source)
     if status is None:
@@ -53,10 +53,10 @@ def _domains(stored: StoredBackup) -> list[str]:
 
 
 def listing(session: Session, source: str, password: str | None) -> str:
-    """What the List request answers: every file of a backup, as CSV.
+    """The answer to the List request: every file of a backup, as CSV.
 
     Raises:
-        MBError: 205, it cannot be read; 207, the password is not the one.
+        MBError: 205, it cannot be read; 207, the password is wrong.
     """
     text = io.StringIO()
     text.write(_HEADER + "\n")
@@ -70,7 +70,7 @@ def listing(session: Session, source: str, password: str | None) -> str:
     return text.getvalue()
 
 
-def _columns(row: Row) -> list[object]:
+def _columns(row: WrittenRow) -> list[object]:
     fields = archived(row.record)
     digest = data(fields, "Digest") if row.kind == FILE else None
     return [

@@ -1,18 +1,18 @@
-"""The end of a backup on the computer: the snapshot is moved over the previous backup, what is no more goes."""
+"""The end of a backup on the computer: the snapshot replaces the previous backup, and deleted files are removed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ibackup.simulator.devicelink import NOT_FOUND, LinkError
-from ibackup.simulator.hostfiles import Status
-from ibackup.simulator.operations.session import MBError, Session, in_groups
+from ibackup.simulator.hostfiles import WrittenStatusPlist
+from ibackup.simulator.operations.operation_session import MBError, Session, in_groups
 from ibackup.simulator.operations.stored import Unusable, entries_of, list_files, open_backup
 
 MANIFESTS = ("Manifest.plist", "Manifest.db")
 
 
-def store_status(session: Session, folder: str, status: Status) -> None:
-    """Tell the computer how far the backup is."""
+def store_status(session: Session, folder: str, status: WrittenStatusPlist) -> None:
+    """Store on the computer how far the backup is."""
     data = status.dump()
     session.store(f"{folder}/Status.plist", [data], len(data))
     state = status.snapshot_state
@@ -32,7 +32,7 @@ def move_files(session: Session, folder: str, file_ids: Iterable[str]) -> None:
 
 
 def move_manifests(session: Session, folder: str, names: Sequence[str] = MANIFESTS) -> None:
-    """Move the manifests out of Snapshot; one that is not there was moved before.
+    """Move the manifests out of Snapshot; a missing one was already moved.
 
     Raises:
         MBError: the computer could not move one.
@@ -46,7 +46,7 @@ def move_manifests(session: Session, folder: str, names: Sequence[str] = MANIFES
 
 
 def remove_files(session: Session, folder: str, file_ids: Iterable[str]) -> None:
-    """Remove files of the previous backup that are no more.
+    """Remove files of the previous backup that no longer exist.
 
     Raises:
         MBError: the computer could not remove one.
@@ -57,13 +57,13 @@ def remove_files(session: Session, folder: str, file_ids: Iterable[str]) -> None
 
 
 def clean_up(session: Session, folder: str) -> None:
-    """Remove the empty Snapshot, and the index that phones wrote long ago."""
+    """Remove the empty Snapshot, and the index that old phones wrote."""
     _change(lambda: session.link.remove([f"{folder}/Snapshot"]), "snapshot directory")
     session.link.remove([f"{folder}/Manifest.mbdx"])
 
 
-def finish_earlier(session: Session, folder: str, status: Status) -> Status:
-    """Finish an earlier backup that broke off while it was moving or removing; its status is returned, finished."""
+def finish_earlier(session: Session, folder: str, status: WrittenStatusPlist) -> WrittenStatusPlist:
+    """Finish an earlier backup that was interrupted while it moved or removed files; return its finished status."""
     if status.snapshot_state == "moving":
         session.enter_phase("moving")
         if "Snapshot" in entries_of(session, folder):
@@ -81,7 +81,7 @@ def finish_earlier(session: Session, folder: str, status: Status) -> Status:
 
 
 def remove_extras(session: Session, folder: str) -> None:
-    """Remove the stored files that the manifest does not name; a manifest that cannot be read removes nothing."""
+    """Remove the stored files that the manifest does not name; an unreadable manifest removes nothing."""
     try:
         with open_backup(session, folder, session.phone.backup_password) as stored:
             extras = [
@@ -97,10 +97,10 @@ def remove_extras(session: Session, folder: str) -> None:
 
 
 def _change(change: Callable[[], dict[str, int]], what: str) -> None:
-    """Have the computer change something.
+    """Ask the computer to change something.
 
     Raises:
-        MBError: 104, or 105, it could not.
+        MBError: 104 or 105, it could not.
     """
     try:
         failed = change()

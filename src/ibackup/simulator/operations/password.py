@@ -1,10 +1,11 @@
-"""The ChangePassword request: the phone's setting, and the keybag of a backup that the computer shows."""
+"""The ChangePassword request: the phone's setting, and the keybag of a backup that the computer offers."""
 
 import os
 
 from ibackup.simulator import keybags
-from ibackup.simulator.hostfiles import ManifestPlist
-from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.hostfiles import WrittenManifestPlist
+from ibackup.simulator.operations.attacks import send_unknown
+from ibackup.simulator.operations.operation_session import MBError, Session
 
 
 class ChangePassword:
@@ -12,8 +13,8 @@ class ChangePassword:
 
     Args:
         session: the operation.
-        old: the password so far, None when none is given.
-        new: the new one, None to switch encryption off.
+        old: the current password; None if none is given.
+        new: the new password; None to switch encryption off.
     """
 
     def __init__(self, session: Session, old: str | None, new: str | None) -> None:
@@ -31,9 +32,10 @@ class ChangePassword:
         session, phone = self._session, self._phone
         session.ask_passcode((13,))
         session.may_fail("start")
+        send_unknown(session)
         known = phone.backup_password
         if known is not None and known != self._old:
-            phone.set_backup_password(known)  # a phone says once more that it encrypts
+            phone.set_backup_password(known)  # a phone posts again that it encrypts
             raise MBError(207, "Invalid password")
         phone.set_backup_password(self._new)
         if self._new is not None:
@@ -41,7 +43,7 @@ class ChangePassword:
         session.may_fail("end")
 
     def _rewrap(self, new: str) -> None:
-        """Put the keybag of the backup on the computer, if there is one, under the new password."""
+        """Put the keybag of the backup, if there is one, under the new password."""
         session, udid = self._session, self._phone.udid
         for path in (f"{udid}/Snapshot/Manifest.plist", f"{udid}/Manifest.plist"):
             found = session.fetch(path)
@@ -50,12 +52,12 @@ class ChangePassword:
         else:
             return
         try:
-            plist = ManifestPlist.parse(found)
+            plist = WrittenManifestPlist.parse(found)
             if not plist.encrypted or self._old is None:
                 return
             keybag = keybags.unlock(plist.keybag, self._old)
         except ValueError:
-            return  # a backup that cannot be read keeps its password; the phone's own is changed all the same
+            return  # an unreadable backup keeps its password; the phone's own password changes anyway
         if keybag is not None:
             fresh = plist.with_keybag(keybags.rewrap(keybag, new, seed=os.urandom(32)).data).dump()
             session.store(path, [fresh], len(fresh))

@@ -1,4 +1,4 @@
-"""The backup that is on the computer already, as far as the phone can read it."""
+"""The backup that is already on the computer, as far as the phone can read it."""
 
 import re
 import sqlite3
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from ibackup.simulator import keybags
 from ibackup.simulator.ciphers import unwrap
 from ibackup.simulator.devicelink import LinkError
-from ibackup.simulator.hostfiles import ManifestPlist, Status
-from ibackup.simulator.keybags import Keybag
-from ibackup.simulator.manifest_db import ManifestReader
-from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.hostfiles import WrittenManifestPlist, WrittenStatusPlist
+from ibackup.simulator.keybags import PhoneKeybag
+from ibackup.simulator.operations.operation_session import MBError, Session
+from ibackup.simulator.written_manifest_db import ManifestReader
 
 _FOLDER = re.compile("[0-9a-f]{2}")
 
 
 class Unusable(Exception):
-    """The backup on the computer cannot be gone on with; the text says why."""
+    """The backup on the computer cannot be continued; the text says why."""
 
 
 class UnreadableProperties(Unusable):
@@ -27,24 +27,24 @@ class UnreadableProperties(Unusable):
 
 @dataclass(frozen=True)
 class StoredBackup:
-    """A backup on the computer, its manifest fetched and open."""
+    """A backup on the computer, with its manifest fetched and open."""
 
-    plist: ManifestPlist
-    keybag: Keybag
+    plist: WrittenManifestPlist
+    keybag: PhoneKeybag
     manifest: ManifestReader
 
 
-def read_status(session: Session, folder: str) -> Status | None:
-    """Status.plist of a backup, None when there is none that parses."""
+def read_status(session: Session, folder: str) -> WrittenStatusPlist | None:
+    """Status.plist of a backup; None if it is missing or does not parse."""
     data = session.fetch(f"{folder}/Status.plist")
     if data is None:
         return None
     with suppress(ValueError):
-        return Status.parse(data)
+        return WrittenStatusPlist.parse(data)
     return None
 
 
-def read_manifest_plist(session: Session, folder: str) -> ManifestPlist:
+def read_manifest_plist(session: Session, folder: str) -> WrittenManifestPlist:
     """Manifest.plist of a backup.
 
     Raises:
@@ -54,36 +54,40 @@ def read_manifest_plist(session: Session, folder: str) -> ManifestPlist:
     if data is None:
         raise Unusable("there is no Manifest.plist")
     try:
-        return ManifestPlist.parse(data)
+        return WrittenManifestPlist.parse(data)
     except ValueError as error:
         raise UnreadableProperties(f"Manifest.plist: {error}") from error
 
 
-def open_keybag(plist: ManifestPlist, password: str | None) -> Keybag:
+def open_keybag(plist: WrittenManifestPlist, password: str | None) -> PhoneKeybag:
     """The keybag of a backup, opened.
 
     Raises:
         Unusable: it does not parse.
-        MBError: 207, the password is not the one.
+        MBError: 207, the password is wrong.
     """
     if plist.encrypted and password is None:
         raise _wrong_password()
     try:
         keybag = keybags.unlock(plist.keybag, password or "" if plist.encrypted else "")
     except ValueError as error:
-        raise Unusable(f"BackupKeyBag: {error}") from error
+        if plist.encrypted:
+            raise Unusable(f"BackupKeyBag: {error}") from error
+        keybag = None
     if keybag is None:
-        raise _wrong_password()
+        if plist.encrypted:
+            raise _wrong_password()
+        return PhoneKeybag(plist.keybag, {})  # nothing in a plain backup needs a key
     return keybag
 
 
 def _wrong_password() -> MBError:
-    """What phones say of a wrong password, and of one that was not given, in every operation."""
+    """What phones report for a wrong or missing password, in every operation."""
     why = "Underlying error: MKBKeyBagUnlock error (-3) (MBErrorDomain/207)."
     return MBError(207, f"Invalid password when restoring encrypted backup (MBErrorDomain/207). {why}")
 
 
-Unlock = Callable[[ManifestPlist, str | None], Keybag]
+Unlock = Callable[[WrittenManifestPlist, str | None], PhoneKeybag]
 
 
 @contextmanager
@@ -99,8 +103,8 @@ def open_backup(
         unlock: opens the keybag.
 
     Raises:
-        Unusable: they are not there, or cannot be read.
-        MBError: 207, the password is not the one.
+        Unusable: they are missing or cannot be read.
+        MBError: 207, the password is wrong.
     """
     plist = read_manifest_plist(session, folder)
     keybag = unlock(plist, password)
@@ -115,7 +119,7 @@ def open_backup(
 
 
 def _open_manifest(
-    session: Session, folder: str, plist: ManifestPlist, keybag: Keybag, path: str
+    session: Session, folder: str, plist: WrittenManifestPlist, keybag: PhoneKeybag, path: str
 ) -> ManifestReader:
     try:
         key = unwrap(keybag.class_keys, plist.manifest_key) if plist.manifest_key else None
@@ -129,9 +133,10 @@ def _open_manifest(
 
 
 def list_files(session: Session, folder: str) -> dict[str, int]:
-    """The stored files below a folder of the computer: file ID to size.
+    """The stored files below a folder on the computer: file ID to size.
 
-    Only folders that the listing above them shows are asked for, since some computers cannot answer for others.
+    Only folders that appear in the listing above them are requested, because some computers cannot answer
+    for others.
 
     Raises:
         MBError: 100 or the like, the computer cannot list them.
@@ -149,5 +154,5 @@ def list_files(session: Session, folder: str) -> dict[str, int]:
 
 
 def entries_of(session: Session, folder: str) -> set[str]:
-    """The names in a folder of the computer; empty when it is not there."""
+    """The names in a folder on the computer; empty if it does not exist."""
     return set(session.link.contents(folder) or {})

@@ -1,4 +1,4 @@
-"""The Unback and Extract requests: files of a backup put back under their own names, on the computer."""
+"""The Unback and Extract requests: restore files of a backup under their own names, on the computer."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from ibackup.simulator.ciphers import Buffer, decryptor, unwrap
 from ibackup.simulator.content import CHUNK, DIRECTORY, FILE
 from ibackup.simulator.devicelink import LinkError
-from ibackup.simulator.manifest_db import Row
-from ibackup.simulator.operations.session import MBError, Session
+from ibackup.simulator.mbfile_records import archived, data, number
+from ibackup.simulator.operations.operation_session import MBError, Session
 from ibackup.simulator.operations.stored import StoredBackup, Unusable, open_backup
-from ibackup.simulator.records import archived, data, number
+from ibackup.simulator.written_manifest_db import WrittenRow
 
 ROOT = "_unback_"
 
@@ -61,8 +61,8 @@ def _make(session: Session, folder: str, made: set[str]) -> None:
             session.link.create_directory(path)
 
 
-def _rebuild(session: Session, stored: StoredBackup, row: Row, source: str, place: str) -> None:
-    """Put one file in its place: a copy, or by way of the phone when it has to be decrypted."""
+def _rebuild(session: Session, stored: StoredBackup, row: WrittenRow, source: str, place: str) -> None:
+    """Create one file: as a copy, or through the phone if it must be decrypted."""
     origin = f"{source}/{row.file_id[:2]}/{row.file_id}"
     fields = archived(row.record)
     size = number(fields, "Size")

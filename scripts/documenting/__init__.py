@@ -1,0 +1,1 @@
+"""What scripts/gen-docs needs to make whole pages and tables from docstrings, marks and records."""

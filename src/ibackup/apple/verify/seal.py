@@ -1,0 +1,226 @@
+r"""The seal: SHA-256 sums of every file of a snapshot, in the format of coreutils' ``sha256sum``.
+
+A line is 64 hex digits, two spaces and the path below the snapshot's folder. A backslash, line feed or
+carriage return in a path is written as ``\\``, ``\n`` or ``\r``, and the line then begins with a backslash.
+"""
+
+import hashlib
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import BinaryIO, NamedTuple, Self
+
+from ibackup.apple.format_errors import SealDamaged
+
+MAX_LINE_BYTES = 16 * 1024
+MAX_BYTES = 4 * 1024**3
+
+_LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.?)", re.DOTALL)
+_ESCAPED = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}
+_BLOB = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{38})")
+_ID_BYTES = 20
+_RECORD_BYTES = _ID_BYTES + 32
+
+
+class SealLine(NamedTuple):
+    """One line: ``path`` with forward slashes below the snapshot's folder, ``sha256`` 64 lower-case hex digits."""
+
+    path: str
+    sha256: str
+
+
+def encode(line: SealLine) -> bytes:
+    """A line as ``sha256sum`` writes it, with its line feed."""
+    path = os.fsencode(line.path)
+    if b"\\" in path or b"\n" in path or b"\r" in path:
+        path = path.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+        return b"\\%s  %s\n" % (line.sha256.encode("ascii"), path)
+    return b"%s  %s\n" % (line.sha256.encode("ascii"), path)
+
+
+def write(target: BinaryIO, lines: Iterable[SealLine]) -> str:
+    """Write a seal and return its own SHA-256. Sorted lines are the least work for the reader."""
+    whole = hashlib.sha256()
+    batch: list[bytes] = []
+    for line in lines:
+        path = line.path
+        if path.isascii() and path.isprintable() and "\\" not in path:
+            batch.append(f"{line.sha256}  {path}\n".encode("ascii"))  # nearly all lines
+        else:
+            batch.append(encode(line))
+        if len(batch) == 1024:
+            _flush(target, batch, whole.update)
+    _flush(target, batch, whole.update)
+    return whole.hexdigest()
+
+
+def _flush(target: BinaryIO, batch: list[bytes], update: Callable[[bytes], None]) -> None:
+    block = b"".join(batch)
+    update(block)
+    target.write(block)
+    batch.clear()
+
+
+def read(source: BinaryIO, seen: Callable[[bytes], object] = len) -> Iterator[SealLine]:
+    """The lines of a seal, in order.
+
+    Args:
+        source: the seal, opened for reading.
+        seen: called with every raw line, to compute the seal's own checksum.
+
+    Raises:
+        SealDamaged: a line that ``sha256sum`` would not have written.
+    """
+    number = 0
+    while raw := source.readline(MAX_LINE_BYTES):
+        number += 1
+        seen(raw)
+        if not raw.endswith(b"\n"):
+            raise SealDamaged(number, "is incomplete" if len(raw) < MAX_LINE_BYTES else "is too long")
+        found = _LINE.fullmatch(raw[:-1])
+        if not found:
+            raise SealDamaged(number, "is not a checksum and a path")
+        escaped, digest, path = found.groups()
+        if escaped:
+            path = _unescape(path, number)
+        yield SealLine(os.fsdecode(path), digest.decode("ascii"))
+
+
+def _unescape(path: bytes, number: int) -> bytes:
+    def plain(found: re.Match[bytes]) -> bytes:
+        try:
+            return _ESCAPED[found[1]]
+        except KeyError:
+            raise SealDamaged(number, "has an escape that sha256sum does not write") from None
+
+    return _ESCAPE.sub(plain, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A seal in memory, 52 bytes per blob.
+
+    Attributes:
+        folder: the folder that all its paths begin with: the backup's own, named by the phone's UDID.
+        sha256: SHA-256 of the seal itself, 64 hex digits.
+        others: the checksums of files that are not blobs, by their path below ``folder``.
+    """
+
+    folder: str
+    sha256: str
+    others: dict[str, bytes]
+    _blobs: bytes
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a seal.
+
+        Raises:
+            SealDamaged: a line is damaged, a path is listed twice, or the paths are in several folders.
+            OSError: it cannot be read.
+        """
+        if os.stat(path).st_size > MAX_BYTES:
+            raise SealDamaged(0, "is too long for a seal")
+        with open(path, "rb") as source:
+            return cls.load(source)
+
+    @classmethod
+    def load(cls, source: BinaryIO) -> Self:
+        """Like ``read``, from an open file."""
+        whole = hashlib.sha256()
+        return cls._collect(read(source, whole.update), whole.hexdigest)
+
+    @classmethod
+    def make(cls, lines: Iterable[SealLine]) -> Self:
+        """A seal of the given lines, with the checksum that ``write`` returns for them."""
+        whole = hashlib.sha256()
+
+        def seen() -> Iterator[SealLine]:
+            for line in lines:
+                whole.update(encode(line))
+                yield line
+
+        return cls._collect(seen(), whole.hexdigest)
+
+    @classmethod
+    def _collect(cls, lines: Iterable[SealLine], sha256: Callable[[], str]) -> Self:
+        folder: str | None = None
+        others: dict[str, bytes] = {}
+        blobs = bytearray()
+        last, ordered = b"", True
+        for number, line in enumerate(lines, 1):
+            top, slash, rest = line.path.partition("/")
+            folder = top if folder is None else folder
+            if top != folder or not slash or not rest:
+                raise SealDamaged(number, "names a file outside of the backup's folder")
+            found = _BLOB.fullmatch(rest)
+            if found:
+                file_id = bytes.fromhex(found[2])
+                ordered = ordered and last < file_id
+                last = file_id
+                blobs += file_id
+                blobs += bytes.fromhex(line.sha256)
+            elif rest in others:
+                raise SealDamaged(number, "names a file for the second time")
+            else:
+                others[rest] = bytes.fromhex(line.sha256)
+        if folder is None:
+            raise SealDamaged(1, "is missing: the seal is empty")
+        return cls(folder, sha256(), others, bytes(blobs) if ordered else _sorted(blobs))
+
+    def __len__(self) -> int:
+        return len(self.others) + len(self._blobs) // _RECORD_BYTES
+
+    def get(self, path: str) -> bytes | None:
+        """The SHA-256 (32 bytes) of a file by its path below ``folder``; None if it is not listed."""
+        place = self.place(path)
+        if place is None:
+            return self.others.get(path)
+        start = place * _RECORD_BYTES + _ID_BYTES
+        return self._blobs[start : start + 32]
+
+    def place(self, path: str) -> int | None:
+        """The number of a blob among the blobs, which are in the order of their ids; None if it is not listed."""
+        found = _BLOB.fullmatch(path)
+        if not found:
+            return None
+        file_id = bytes.fromhex(found[2])
+        ids = _Ids(self._blobs)
+        place = bisect_left(ids, file_id)
+        return place if place < len(ids) and ids[place] == file_id else None
+
+    def ids(self, prefix: str) -> Iterator[str]:
+        """The fileIDs of the blobs in one of the 256 folders, ascending."""
+        ids = _Ids(self._blobs)
+        place = bisect_left(ids, bytes.fromhex(prefix))
+        while place < len(ids) and (name := ids[place].hex())[:2] == prefix:
+            yield name
+            place += 1
+
+
+class _Ids:
+    """The ids in a packed block of records, as a sequence that ``bisect`` can search."""
+
+    __slots__ = ("_blobs",)
+
+    def __init__(self, blobs: bytes) -> None:
+        self._blobs = blobs
+
+    def __len__(self) -> int:
+        return len(self._blobs) // _RECORD_BYTES
+
+    def __getitem__(self, place: int) -> bytes:
+        start = place * _RECORD_BYTES
+        return self._blobs[start : start + _ID_BYTES]
+
+
+def _sorted(blobs: bytearray) -> bytes:
+    records = sorted(bytes(blobs[at : at + _RECORD_BYTES]) for at in range(0, len(blobs), _RECORD_BYTES))
+    for before, after in pairwise(records):
+        if before[:_ID_BYTES] == after[:_ID_BYTES]:
+            raise SealDamaged(0, f"names a file for the second time: {before[:_ID_BYTES].hex()}")
+    return b"".join(records)

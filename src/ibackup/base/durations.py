@@ -1,0 +1,36 @@
+"""How long something takes, in words. The tables and lines of the command line abbreviate units; nothing else does."""
+
+import math
+from datetime import timedelta
+
+
+def duration_words(seconds: float) -> str:
+    """A duration to the minute: ``30 seconds``, ``90 minutes``, ``2 hours 5 minutes``."""
+    if seconds < 60:
+        return _counted(round(seconds), "second")
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return _counted(minutes, "minute")
+    rest = f" {_counted(minutes % 60, 'minute')}" if minutes % 60 else ""
+    return f"{_counted(minutes // 60, 'hour')}{rest}"
+
+
+def at_least(seconds: float) -> str:
+    """The same, rounded up to full minutes, for how long to wait: ``1 minute``, ``15 minutes``."""
+    return duration_words(60 * max(math.ceil(seconds / 60), 1))
+
+
+def rough_duration(span: timedelta | float) -> str:
+    """About how long, in one unit: ``45 minutes``, ``7.5 hours``, ``9 days``."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if seconds < 90:
+        return _counted(round(seconds), "second")
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.2g} hours"
+    return f"{seconds / 86400:.0f} days"
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -1,0 +1,113 @@
+"""Runs the system's own programs."""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ibackup.base import slices
+from ibackup.base.errors import IbackupError
+
+_SECONDS = 30
+# For every program that is started without someone at a terminal. Without it a child of pythonw, which has no
+# console, gets one
+# of its own: a black window for a moment.
+NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+
+def installing(package: str) -> str:
+    """The command that installs a package for this very program."""
+    if "pipx" in Path(sys.prefix).parts:
+        return f'pipx inject ibackup "{package}"'
+    return f'{shlex.quote(sys.executable)} -m pip install "{package}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*command: str, given: str | None = None) -> Done:
+    """Run a program to its end, in English.
+
+    Args:
+        command: the program and its arguments.
+        given: its standard input.
+
+    Raises:
+        IbackupError: it is not there, or does not end.
+    """
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            creationflags=NO_WINDOW,
+        ) as process:
+            text = given.encode("utf-8", "surrogateescape") if given is not None else b""
+            out, err = outcome(process, _SECONDS, text)
+    except FileNotFoundError:
+        raise IbackupError(
+            f"The program {command[0]} is not on this computer.", hint="Choose another --kind."
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise IbackupError(f"{' '.join(command)} did not work: {_reason(error)}.") from None
+    # Bytes that are not UTF-8 are preserved: a crontab belongs to the user.
+    return Done(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+
+def outcome(
+    process: subprocess.Popen[bytes], seconds: float, given: bytes | None = None
+) -> tuple[bytes, bytes]:
+    """What a program printed on both of its outputs, once it has ended. If that takes too long, it is killed.
+
+    Args:
+        process: with pipes.
+        seconds: that it may take.
+        given: for its standard input.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end.
+    """
+    try:
+        for each in slices.of(seconds):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(given, timeout=each)
+                return out or b"", err or b""
+            given = None  # it has it by now
+    except BaseException:
+        process.kill()
+        raise
+    process.kill()
+    raise subprocess.TimeoutExpired(process.args, seconds)
+
+
+def _reason(error: OSError | subprocess.TimeoutExpired) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return f"it did not finish within {_SECONDS} s"
+
+
+def must(*command: str, given: str | None = None, hint: str = "") -> str:
+    """The same, for a program that must succeed; returns what it printed.
+
+    Raises:
+        IbackupError: it did not.
+    """
+    done = run(*command, given=given)
+    if done.code:
+        said = " ".join((done.err.strip() or done.out.strip()).split())[:500]
+        raise IbackupError(
+            f"`{' '.join(command)}` failed{f': {said}' if said else f' with {done.code}'}.", hint=hint
+        )
+    return done.out

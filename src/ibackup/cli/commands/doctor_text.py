@@ -1,0 +1,348 @@
+"""The doctor's verdict for people, in a terminal of 80 columns."""
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+
+from ibackup.base.durations import rough_duration
+from ibackup.base.sizes import rough_size
+from ibackup.cli.shell.output import printable, styled, wrap
+from ibackup.doctor.checks import wording
+from ibackup.doctor.checks.icloud_size import UPLOADS, upload_seconds
+from ibackup.doctor.evidence.noted_evidence import LargeFile
+from ibackup.doctor.evidence.phone_evidence import Live
+from ibackup.doctor.evidence.sighting import Seen
+from ibackup.doctor.tables import icloud_error_codes
+from ibackup.doctor.tables.catalog import CHECKS
+from ibackup.doctor.tables.cloud_apps import app_name
+from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, FindingText, Step
+from ibackup.doctor.verdict.person_questions import YOU_SAID
+from ibackup.doctor.verdict.verdict import DoctorVerdict
+
+_MOST_POSSIBLE = 3
+_MOST_APPS = 8
+# Covered by the suggestions at the end, by the steps, or by the reason why nothing answers.
+_TOLD_OTHERWISE = frozenset({"watch", "restart", "apps", "readable", "size"})
+_NOT_WORTH_A_WORD = frozenset(
+    {
+        "readable",
+        "cellular",
+        "cloud-data",
+        "network-settings",
+        "apps",
+        "app-data",
+        "low-power",
+        "backoff",
+        "helpers",
+    }
+)
+_WORD = {
+    FindingLevel.BLOCKER: ("Cause", "red"),
+    FindingLevel.LIKELY: ("Likely", "yellow"),
+    FindingLevel.POSSIBLE: ("Possible", None),
+}
+_HEADLINE_COLOUR = {"working": "green", "blocked": "red", "suspect": "yellow", "unknown": "yellow"}
+
+
+def verdict_text(verdict: DoctorVerdict) -> str:
+    """Headline, causes with steps, sizes, what is fine, what cannot be seen, and a backup in the meantime."""
+    blocks = [
+        "\n".join(_head(verdict)),
+        *_causes(verdict),
+        *_fallback(verdict),
+        *_sizes(verdict),
+        "\n".join(_rest(verdict)),
+        "\n".join(_end(verdict)),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+# -- the headline ---------------------------------------------------------------------------------------------
+
+
+def headline(verdict: DoctorVerdict) -> str:
+    """One or two sentences that a worried person understands."""
+    blockers = [each.title for each in verdict.blockers]
+    likely = [each.title for each in verdict.causes if each.level is FindingLevel.LIKELY]
+    if blockers:
+        also = f" Also likely: {'; '.join(likely)}." if likely else ""
+        return f"iCloud Backup cannot run: {wording.listed(blockers)}.{also}"
+    if likely and verdict.case.works:
+        return f"iCloud Backup worked recently, but later attempts failed: {'; '.join(likely)}."
+    if likely:
+        also = f" Also likely: {'; '.join(likely[1:])}." if len(likely) > 1 else ""
+        return f"The most likely reason why iCloud Backup fails: {likely[0]}.{also}"
+    if verdict.status == "working":
+        return f"iCloud Backup works. {_last(verdict)}"
+    if verdict.case.first_pending:
+        return "iCloud Backup was switched on only recently; the first backup has not run yet."
+    return "Nothing this computer can see explains it."
+
+
+def _last(verdict: DoctorVerdict) -> str:
+    """What is known of the last success."""
+    found = verdict.finding("last-success")
+    if found.level is FindingLevel.UNSEEN and verdict.case.last_success is not None:
+        return f"{found.evidence[0].text}."
+    if found.level is FindingLevel.UNSEEN:
+        return "It is unknown when the last iCloud backup finished."
+    return " ".join(said.text for said in found.evidence)
+
+
+def _head(verdict: DoctorVerdict) -> Iterator[str]:
+    text = headline(verdict)
+    if verdict.fallback and verdict.finding("icloud-storage").level is not FindingLevel.FINE:
+        path = verdict.told(verdict.fallback[0]).settings_path
+        text += f" Most often iCloud is full: look at {path}."
+    yield styled(wrap(printable(text)), bold=True, fg=_HEADLINE_COLOUR[verdict.status])
+    known = [] if verdict.status == "working" or verdict.case.first_pending else [_last(verdict)]
+    count = sum(counted.in_a_row for counted in verdict.case.counted if counted.source.kind != "person")
+    if count:
+        known.append(f"Failed attempts recorded since: {count}.")
+    if known:
+        yield wrap(printable(" ".join(known)))
+    if verdict.first_fix is not None:
+        yield ""
+        yield from _first(verdict, verdict.first_fix)
+
+
+def _first(verdict: DoctorVerdict, step: Step) -> Iterator[str]:
+    """The one thing to do first; a local backup before it reads as part of it."""
+    told = verdict.told(step)
+    yield wrap(printable(f"Do this first: {told.text.removeprefix('First: ')}"), "  ")
+    if told.settings_path:
+        yield wrap(told.settings_path, "  ", "    ")
+
+
+# -- the causes --------------------------------------------------------------------------------------------------
+
+
+def _causes(verdict: DoctorVerdict) -> Iterator[str]:
+    """All blockers and likely causes, then a few possible ones; after a success, what is good to know."""
+    told: set[str] = set()
+    if verdict.causes:
+        sure = [each for each in verdict.causes if each.level is not FindingLevel.POSSIBLE]
+        rest = [each for each in verdict.causes if each.level is FindingLevel.POSSIBLE]
+        for finding in (*sure, *rest[:_MOST_POSSIBLE]):
+            yield "\n".join(_cause(verdict, finding, told, *_WORD[finding.level]))
+        if len(rest) > _MOST_POSSIBLE:
+            titles = "; ".join(each.title for each in rest[_MOST_POSSIBLE:])
+            yield wrap(printable(f"Less likely, but possible: {titles}."))
+    for finding in verdict.advice[:_MOST_POSSIBLE]:
+        yield "\n".join(_cause(verdict, finding, told, "Good to know", None))
+
+
+def _cause(
+    verdict: DoctorVerdict, finding: CheckFinding, told: set[str], word: str, colour: str | None
+) -> Iterator[str]:
+    """One cause; evidence is shown once, even if it supports several causes."""
+    title = wrap(printable(f"{word}: {finding.title}."), "", "  ")
+    yield styled(title, bold=True, fg=colour)
+    for said in finding.evidence:
+        if said.text not in told:
+            yield wrap(printable(_evidence(said)), "  ", "  ")
+    told.update(said.text for said in finding.evidence)
+    for number, step in enumerate(finding.steps, 1):
+        yield from _step(f"{number}. ", verdict, step, "  ")
+
+
+def _evidence(said: FindingText) -> str:
+    return f"{said.text} ({said.source})" if said.source and said.source != YOU_SAID else said.text
+
+
+def _step(head: str, verdict: DoctorVerdict, step: Step, indent: str) -> Iterator[str]:
+    told = verdict.told(step)
+    behind = indent + " " * (3 if head[0].isdigit() else 0)
+    yield wrap(printable(head + told.text), indent, behind)
+    if told.settings_path:
+        yield wrap(told.settings_path, behind, behind + "  ")
+
+
+def _fallback(verdict: DoctorVerdict) -> Iterator[str]:
+    """What usually helps if nothing explains it."""
+    if not verdict.fallback:
+        return
+    lines = [styled("What usually helps, in this order:", bold=True)]
+    for number, step in enumerate(verdict.fallback, 1):
+        lines += _step(f"{number}. ", verdict, step, "  ")
+    yield "\n".join(lines)
+
+
+# -- sizes ---------------------------------------------------------------------------------------------------------
+
+
+def _sizes(verdict: DoctorVerdict) -> Iterator[str]:
+    """How much the backup needs and what is in it, if size is part of the problem."""
+    if not any(verdict.finding(check) in verdict.causes for check in ("icloud-storage", "size")):
+        return
+    wanted = verdict.case.estimate
+    if wanted is not None:
+        lines = [styled("How large it is", bold=True), _wants(verdict), *_nights(verdict)]
+        yield "\n".join(lines)
+    known = verdict.shares
+    if known is not None and known.shares:
+        lines = [wrap(f"What is in it, from {known.basis} ({known.source.label}):")]
+        for share in known.shares[:_MOST_APPS]:
+            lines.append(f"  {rough_size(share.size):>8}  {wrap(printable(share.name), ' ' * 12).lstrip()}")
+            if share.advice:
+                lines.append(wrap(share.advice, " " * 12))
+        yield "\n".join(lines)
+    sizes = verdict.case.evidence.noted.sizes
+    if isinstance(sizes, Seen):
+        yield from _files("The largest videos", sizes.value.videos, sizes.source.label)
+        yield from _files("The largest attachments", sizes.value.attachments, sizes.source.label)
+
+
+def _wants(verdict: DoctorVerdict) -> str:
+    wanted, plan = verdict.case.estimate, verdict.case.evidence.answers.plan
+    if wanted is None:
+        return ""
+    limit = verdict.case.limits.free_plan
+    holds = (
+        f"your plan has {rough_size(plan.value)}"
+        if isinstance(plan, Seen)
+        else f"the free plan has {rough_size(limit)}"
+    )
+    text = f"Your {verdict.case.noun}'s iCloud backup needs {wanted.text}; {holds}, for everything in iCloud together."
+    return wrap(f"{text} (From {wanted.basis}; {wanted.source.label}.)", "  ")
+
+
+def _nights(verdict: DoctorVerdict) -> Iterator[str]:
+    """How long sending all of it takes, and how many nights that is."""
+    case = verdict.case
+    if case.estimate is None:
+        return
+    count = (case.notes.pending_bytes if case.notes else None) or case.estimate.high
+    traffic = case.evidence.live.traffic
+    speed = traffic.value.upload_bits_per_second if isinstance(traffic, Seen) else None
+    speeds = (speed,) if speed else UPLOADS
+    parts = [_at(verdict, count, each) for each in speeds]
+    said = "at the measured upload speed" if speed else "at your line's upload speed"
+    yield wrap(f"Sending {rough_size(count)} takes, {said}: {', '.join(parts)}.", "  ")
+
+
+def _at(verdict: DoctorVerdict, count: int, speed: float) -> str:
+    """``2.8 hours at 5 Mbit/s``, and how many nights that is where the phone noted how long they are."""
+    seconds = upload_seconds(count, speed, verdict.case.limits)
+    lengths = sorted(window.seconds for window in verdict.case.windows)
+    night = lengths[len(lengths) // 2] if lengths else 0.0
+    nights = math.ceil(seconds / night) if night else 0
+    text = f"{rough_duration(seconds)} at {speed / 1e6:.2g} Mbit/s"
+    return f"{text} ({nights} nights like the last ones)" if nights > 1 else text
+
+
+def _files(title: str, files: Iterable[LargeFile], source: str) -> Iterator[str]:
+    rows = [f"  {rough_size(each.size):>8}  {printable(os.path.basename(each.path))}" for each in files]
+    if rows:
+        yield "\n".join([f"{title} ({source}):", *rows])
+
+
+# -- while it is watched -----------------------------------------------------------------------------------------
+
+
+def live_text(live: Live) -> str:
+    """``switched on: yes, power: yes, Wi-Fi: no, locked: no: it waits for Wi-Fi and the lock``; empty at first."""
+    parts: list[str] = []
+    held = live.conditions
+    if held is not None:
+        states = {
+            "switched on": held.enabled,
+            "power": held.on_power,
+            "Wi-Fi": held.on_wifi,
+            "locked": held.locked,
+        }
+        known = {name: state for name, state in states.items() if state is not None}
+        line = ", ".join(f"{name}: {'yes' if state else 'NO'}" for name, state in known.items())
+        missing = [name for name, state in known.items() if not state]
+        parts.append(f"{line}{'' if not missing or live.started else ' (a nightly backup waits for this)'}")
+    if live.started:
+        parts.append("an attempt is under way")
+    for each in live.errors[-1:]:
+        words = icloud_error_codes.meaning(each.domain, each.code).words
+        app = f", at {printable(app_name(each.app))}" if each.app else ""
+        parts.append(f"error {icloud_error_codes.name(each.domain, each.code)}: {words}{app}")
+    return wrap("; ".join(parts)) if parts else ""
+
+
+# -- the catalogue --------------------------------------------------------------------------------------------
+
+
+def catalog_text() -> str:
+    """All checks, for ``--list-checks``."""
+    blocks = []
+    for check in CHECKS.values():
+        lines = [
+            styled(f"{check.number} {check.id}: {check.question}", bold=True),
+            wrap(check.explains, "  "),
+        ]
+        lines.append(wrap(f"Looks at: {check.signals}.", "  "))
+        if check.look:
+            path = f" ({check.place.path(None)})" if check.place else ""
+            lines.append(wrap(f"Check by hand: {check.look.format(noun='iPhone')}{path}", "  "))
+        for number, step in enumerate(check.steps, 1):
+            path = f" ({step.place.path(None)})" if step.place else ""
+            lines.append(wrap(f"{number}. {step.text.format(noun='iPhone')}{path}", "  ", "     "))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+# -- the rest ------------------------------------------------------------------------------------------------------
+
+
+def _rest(verdict: DoctorVerdict) -> Iterator[str]:
+    """What is fine in one line, and what cannot be seen with the place to look."""
+    left_out = _NOT_WORTH_A_WORD | ({"last-success"} if verdict.case.first_pending else frozenset())
+    fine = [
+        CHECKS[each.id].fine
+        for each in verdict.findings
+        if each.level is FindingLevel.FINE and each.id not in left_out
+    ]
+    if fine:
+        yield wrap(f"Fine: {', '.join(fine)}.", "", "  ")
+    if verdict.status == "working":
+        return
+    rows = list(_unseen(verdict))
+    if rows:
+        yield styled("ibackup cannot see these; where to look:", bold=True)
+        yield from rows
+
+
+def _unseen(verdict: DoctorVerdict) -> Iterator[str]:
+    """What to check and where; the reason only if it can be fixed."""
+    by_path: dict[str, list[str]] = {}
+    case = verdict.case
+    for finding in verdict.findings:
+        if finding.level is not FindingLevel.UNSEEN or not finding.steps or finding.id in _TOLD_OTHERWISE:
+            continue
+        look, place = finding.steps[0].text.format(noun=case.noun), finding.steps[0].place
+        if finding.id == "history":
+            why = finding.evidence[0].text if finding.evidence else ""
+            look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"
+        if finding.id == "icloud-storage" and isinstance(case.evidence.answers.plan, Seen):
+            look = f"{look} ({finding.evidence[0].text})"
+        path = place.path(case.ios_version, case.noun) if place else ""
+        by_path.setdefault(path or look, []).append(look if path else "")
+    for path, looks in by_path.items():
+        what = "; ".join(look for look in looks if look)
+        yield wrap(printable(f"- {what}: {path}" if what else f"- {path}"), "  ", "    ")
+
+
+def _end(verdict: DoctorVerdict) -> Iterator[str]:
+    read = "; ".join(source.label for source in verdict.sources)
+    if read:
+        yield wrap(f"What was read: {read}.", "", "  ")
+    noun = verdict.case.noun
+    if verdict.protected:
+        yield wrap("There is a local backup from the last 24 hours, so what is on the phone is safe for now.")
+    elif verdict.locked:
+        yield wrap(
+            "There is a local backup from the last 24 hours, but ibackup does not have its password. Check "
+            "that you know it: `ibackup encryption status`."
+        )
+    elif verdict.status == "working":
+        yield wrap("A local backup never hurts: `ibackup now`.")
+    elif not verdict.fallback:
+        yield wrap(
+            f"Whatever the cause: `ibackup now` makes a complete backup of this {noun} on this computer, "
+            f"without iCloud."
+        )

@@ -1,0 +1,28 @@
+"""``ibackup watch``: back up phones that are due as they are plugged in."""
+
+from typing import Any
+
+from ibackup.cli.commands.unattended_run import Unattended, unattended_options
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.command_kinds import ibackup_command
+
+
+@ibackup_command("watch", own_log="watch.log")
+@unattended_options
+def command(app: App, **given: Any) -> int:
+    """Back up each phone that is due when you plug it in, while this runs.
+
+    The phone asks for its passcode right when you plug it in, while you are there. This runs until Ctrl-C, in a
+    terminal or as a user service. It waits if usbmuxd restarts, the computer sleeps or the store is away.
+    """
+    from ibackup.jobs.nights.plug_watch import watch
+    from ibackup.jobs.nights.plugs import Plugs
+
+    run = Unattended(app, given, "watch")
+    with run as job:
+        plugs = Plugs(job.clock)
+        try:
+            watch(job, plugs)
+        finally:
+            plugs.close()
+    return app.result({}, "")

@@ -1,0 +1,263 @@
+"""Reads the conversations and messages of a backup, from iOS 12 on.
+
+with MessageReader.of(backup, gaps, lambda own: names_of(backup, own)) as reader:
+    for conversation in reader.conversations():
+        for message in reader.messages(conversation): ...
+
+Memory stays bounded: a message is built when its turn comes. What cannot be read costs that value or that message,
+and becomes a gap.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final, Self
+
+from ibackup.apple.app_places import MESSAGES
+from ibackup.apple.backup import Backup
+from ibackup.contents.app_database import AppDatabase, number, text
+from ibackup.contents.app_times import from_messages
+from ibackup.contents.gaps import Gaps
+from ibackup.contents.messages.bodies import body_of, history_of
+from ibackup.contents.messages.conversations import Threads, put_together, read_threads, title_of
+from ibackup.contents.messages.deleted_parts import DeletedParts
+from ibackup.contents.messages.handles import OWNER, Handles
+from ibackup.contents.messages.message_attachments import MessageFiles
+from ibackup.contents.messages.message_builder import MessageBuilder
+from ibackup.contents.messages.message_index import PART, SOMEONE, Filed, MessageIndex
+from ibackup.contents.messages.message_types import (
+    Attachment,
+    Conversation,
+    ConversationKind,
+    Participant,
+    TextMessage,
+    message_key,
+)
+from ibackup.contents.people.addresses import AddressReader
+from ibackup.contents.people.name_book import NameBook
+
+_FIRST_MESSAGES: Final = 2000
+_MOST_OWN: Final = 20
+_SHORT_BODY: Final = 200  # bytes of a body that may have no text
+_EPOCH: Final = datetime(2001, 1, 1, tzinfo=UTC)
+_UNFILED: Final = "not in any chat"
+
+
+class MessageReader:
+    """The messages of one backup; close it when done. Use it in one thread at a time.
+
+    Args:
+        database: of Messages; the reader closes it.
+        names: knows the contacts.
+        gaps: takes what cannot be read.
+        backup: has the attachments; None if only the database is at hand.
+    """
+
+    def __init__(
+        self,
+        database: AppDatabase,
+        names: NameBook | None = None,
+        gaps: Gaps | None = None,
+        backup: Backup | None = None,
+    ) -> None:
+        self._database = database
+        self._gaps = gaps if gaps is not None else database.gaps
+        self._handles = Handles(database, names or NameBook(AddressReader()))
+        self._files = MessageFiles(database, backup)
+        groups = put_together(read_threads(database), database, self._handles)
+        places = {thread.row: place for place, group in enumerate(groups) for thread in group.threads}
+        self._index = MessageIndex(database, self._handles, places, len(groups), self._gaps)
+        self._builder = MessageBuilder(database, self._handles, self._files, self._index, self._gaps)
+        self._conversations: dict[str, Conversation] = {}
+        self._filed: dict[str, Filed] = {}
+        self._list(groups)
+
+    @classmethod
+    def of(
+        cls, backup: Backup, gaps: Gaps, names: Callable[[Iterable[str]], NameBook] | None = None
+    ) -> Self | None:
+        """Open the messages of a backup; None if it has none, or, with a gap, if they cannot be read.
+
+        Args:
+            backup: unlocked.
+            gaps: takes what cannot be read.
+            names: makes the book of names, given the owner's own numbers and addresses.
+
+        Raises:
+            NoRoom: there is no space for a temporary copy.
+            FormatError: the backup's list of files is damaged.
+        """
+        database = AppDatabase.of(backup, [MESSAGES], PART, gaps)
+        if database is None:
+            return None
+        try:
+            return cls(database, names(own_addresses(database)) if names is not None else None, gaps, backup)
+        except BaseException:
+            database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def conversations(self) -> list[Conversation]:
+        """All conversations that have messages: those of the app in the order of their beginning, then the rest."""
+        return list(self._conversations.values())
+
+    def messages(
+        self,
+        conversation: Conversation,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[TextMessage]:
+        """The messages of a conversation, oldest first.
+
+        Args:
+            conversation: one of ``conversations``.
+            since: leave out earlier ones.
+            until: leave out those from this time on. One without a time counts as sent after the one before it.
+        """
+        filed = self._filed.get(conversation.id)
+        if filed is None:
+            return
+        others = conversation.participants
+        other = others[0] if conversation.kind is ConversationKind.DIRECT and len(others) == 1 else None
+        for row in filed.between(_nanoseconds(since), _nanoseconds(until)):
+            message = self._builder.at(row, other)
+            if message is not None:
+                yield message
+
+    @property
+    def answered(self) -> Container[str]:
+        """Contains the ids of the messages that others answer, and perhaps a few more."""
+        return self._index.answered
+
+    def message(self, row: int) -> TextMessage | None:
+        """One message by the number of its row; None if it cannot be read."""
+        return self._builder.at(row, None)
+
+    def _list(self, groups: list[Threads]) -> None:
+        pictures = self._files.by_guid(
+            {each.picture for group in groups for each in group.threads if each.picture}
+        )
+        for group, filed in zip(groups, self._index.filed, strict=True):
+            if filed.rows:
+                self._add(self._conversation(group, filed, pictures), filed)
+        for person, filed in self._index.unfiled.items():
+            self._add(self._unfiled(person, filed), filed)
+
+    def _add(self, conversation: Conversation, filed: Filed) -> None:
+        self._conversations[conversation.id] = conversation
+        self._filed[conversation.id] = filed
+
+    def _free(self, wanted: str) -> str:
+        """An id that no conversation has."""
+        found, count = wanted, 1
+        while found in self._conversations:
+            count += 1
+            found = f"{wanted} {count}"
+        return found
+
+    def _conversation(self, group: Threads, filed: Filed, pictures: dict[str, Attachment]) -> Conversation:
+        participants = group.participants(self._handles)
+        newest = group.threads[-1]
+        picture = next(
+            (pictures[each.picture] for each in reversed(group.threads) if each.picture in pictures), None
+        )
+        former = self._former(filed, participants)
+        services = [each.service for each in group.threads if each.service]
+        title = title_of(group.kind, group.name, participants or former)
+        return Conversation(
+            self._free(group.id),
+            group.kind,
+            title,
+            group.name,
+            participants,
+            former,
+            tuple(dict.fromkeys((*services, *sorted(filed.services)))),
+            tuple(each.guid for each in group.threads),
+            "" if any(not each.filtered for each in group.threads) else newest.filtered,
+            all(each.archived for each in group.threads),
+            len(filed.rows),
+            *_span(filed),
+            picture,
+        )
+
+    def _former(self, filed: Filed, participants: tuple[Participant, ...]) -> tuple[Participant, ...]:
+        known = {self._handles.person_of(each.address) for each in participants}
+        people: dict[str, Participant] = {}
+        for row in sorted(filed.senders):
+            if row in self._handles and (person := self._handles.person(row)) not in known:
+                people.setdefault(person, self._handles.participant(row))
+        return tuple(people.values())
+
+    def _unfiled(self, person: str, filed: Filed) -> Conversation:
+        rows = [row for row in sorted(filed.senders) if row in self._handles]
+        known = person not in ("", SOMEONE) and bool(rows)
+        sender = self._handles.participant(rows[0]) if known else OWNER if not person else None
+        name = "Sent" if not person else sender.name if sender else "Unknown sender"
+        wanted = f"unfiled {sender.address if sender else person}".strip()
+        return Conversation(
+            self._free(wanted),
+            ConversationKind.UNFILED,
+            f"{name} ({_UNFILED})",
+            participants=(sender,) if sender and known else (),
+            messages=len(filed.rows),
+            first=_span(filed)[0],
+            last=_span(filed)[1],
+        )
+
+
+def own_addresses(database: AppDatabase) -> list[str]:
+    """The numbers and addresses that the first messages came to or were sent from, the commonest first."""
+    table = database.table("message")
+    found: Counter[str] = Counter()
+    for _, own in islice(table.select("destination_caller_id"), _FIRST_MESSAGES) if table is not None else ():
+        if own:
+            found[text(own)] += 1
+    return [address for address, _ in found.most_common(_MOST_OWN)]
+
+
+def message_ids(backup: Backup, gaps: Gaps) -> Iterator[str]:
+    """The ``key`` of every message in a backup, without building them."""
+    database = AppDatabase.of(backup, [MESSAGES], PART, gaps)
+    if database is None:
+        return
+    with database:
+        table = database.table("message")
+        columns = (
+            *("guid", "text", "attributedBody", "message_summary_info"),
+            *("balloon_bundle_id", "item_type", "associated_message_type"),
+        )
+        files, parts = MessageFiles(database, None), DeletedParts(database)
+        for row, guid, plain, body, summary, balloon, item, kind in (
+            table.select(*columns) if table is not None else ()
+        ):
+            more = balloon or number(item) or number(kind)
+            short = not isinstance(body, bytes) or len(body) <= _SHORT_BODY
+            empty = not more and short and not body_of(body, plain).text and not history_of(summary).last
+            # The column cache_has_attachments may say nothing of a file that the message has.
+            empty = (
+                empty and not files.of(number(row)) and not any(each.text for each in parts.of(number(row)))
+            )
+            yield message_key(text(guid) or f"row {number(row)}", empty=empty)
+
+
+def _span(filed: Filed) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last message with a time were sent."""
+    known = [time for time in (next((each for each in filed.times if each), 0), filed.times[-1]) if time]
+    if not known:
+        return None, None
+    return from_messages(known[0]), from_messages(known[-1])
+
+
+def _nanoseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1) * 1000

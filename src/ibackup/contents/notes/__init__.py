@@ -1,0 +1,1 @@
+"""Notes: their text with its styles, tables and attachments, in their folders."""

@@ -1,0 +1,1 @@
+"""WhatsApp: chats and their messages, with media, replies and reactions."""

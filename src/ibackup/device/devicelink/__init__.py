@@ -1,0 +1,1 @@
+"""DeviceLink, the channel below mobilebackup2: its bytes and the phone's requests."""

@@ -1,0 +1,1 @@
+"""Who the phone is, and whether it trusts this computer: lockdownd, its values, and pairing."""

@@ -1,0 +1,1 @@
+"""Connections: to usbmuxd, and through it to a phone's services."""

@@ -1,0 +1,1 @@
+"""Finding phones, waiting for them, and opening sessions with them."""

@@ -1,0 +1,1 @@
+"""What a phone's errors mean, as data and in words."""

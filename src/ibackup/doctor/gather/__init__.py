@@ -1,0 +1,1 @@
+"""Gathers evidence: from a connected phone, its backups, a sysdiagnose, and Apple."""

@@ -1,0 +1,1 @@
+"""What the doctor knows, as data: error codes, steps, thresholds."""

@@ -1,0 +1,1 @@
+"""What all checks come to, and what is said, asked and remembered because of it."""

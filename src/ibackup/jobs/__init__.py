@@ -1,0 +1,1 @@
+"""What ibackup does: each job reports to an observer and prints nothing."""

@@ -1,0 +1,1 @@
+"""A phone's backup password: set, change and remove it, keep it, and print it on a recovery sheet."""

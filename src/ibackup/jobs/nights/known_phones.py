@@ -1,0 +1,76 @@
+"""The phones of unattended runs, and the age of their backups."""
+
+import contextlib
+from dataclasses import dataclass
+
+from ibackup.base import identities
+from ibackup.base.errors import NoPhone
+from ibackup.base.events import Observer
+from ibackup.base.udids import dashed, same_udid
+from ibackup.config.config_schema import Config, PhoneRules
+from ibackup.device.phones.phone import find
+from ibackup.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhone:
+    """A phone to back up.
+
+    Attributes:
+        udid: as its folder in the store spells it, else as the config does.
+        name: its name in the config, else its last known name, else its UDID.
+        rules: the config's settings for it.
+    """
+
+    udid: str
+    name: str
+    rules: PhoneRules
+
+
+def known_phones(store: Store | None, config: Config) -> tuple[KnownPhone, ...]:
+    """Those in the config, in its order, and those that have a folder in the store, if there is a store.
+
+    Raises:
+        IbackupError: the store cannot be listed.
+    """
+    folders = store.phones() if store is not None else []
+    found: dict[str, KnownPhone] = {}
+    for phone in config.phones:
+        udid = next((each.udid for each in folders if same_udid(each.udid, phone.udid)), dashed(phone.udid))
+        found[udid] = KnownPhone(udid, phone.name, config.rules(udid))
+    for folder in folders:
+        if folder.udid not in found:
+            name = folder.device_name()
+            identities.note(name)
+            found[folder.udid] = KnownPhone(folder.udid, name or folder.udid, config.rules(folder.udid))
+    return tuple(each for each in found.values() if not _ignored(config, each.udid))
+
+
+def looked_after(
+    store: Store | None, config: Config, observe: Observer, *, only: str | None = None
+) -> tuple[KnownPhone, ...]:
+    """The known phones; with neither a config nor a backup, every connected one that trusts this computer.
+
+    Args:
+        store: None if it is missing.
+        config: the config file.
+        observe: gets warnings about connected phones.
+        only: the UDID of the only phone to handle, whether or not it was ever seen.
+    """
+    phones = known_phones(store, config)
+    if not phones and not config.phones:
+        with contextlib.suppress(NoPhone):  # no usbmuxd runs
+            phones = tuple(
+                KnownPhone(each.udid, each.facts.name or each.udid, config.rules(each.udid))
+                for each in find(limits=config.limits, observer=observe)
+                if each.trust in ("trusted", "locked")
+            )
+    if only is None:
+        return phones
+    chosen = tuple(each for each in phones if same_udid(each.udid, only))
+    return chosen or (KnownPhone(dashed(only), only, config.rules(only)),)
+
+
+def _ignored(config: Config, udid: str) -> bool:
+    phone = config.phone(udid)
+    return phone is not None and phone.ignore

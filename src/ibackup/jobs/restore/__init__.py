@@ -1,0 +1,1 @@
+"""Restores backups: to a phone or, as a test, to a virtual one."""

@@ -1,0 +1,97 @@
+"""What ``setup`` decides and writes, without its questions: the short name, the config file, the password file."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from ibackup.base.errors import UsageError
+from ibackup.base.udids import is_udid, same_udid
+from ibackup.config import config_file
+from ibackup.config.config_additions import Additions, added
+from ibackup.config.config_schema import Config, PruneConfig
+from ibackup.config.value_kinds import MORNING, HoursWindow
+from ibackup.store.disk import durable
+from ibackup.store.disk.disk_errors import telling
+
+PROPOSED_RULE = PruneConfig(keep_last=7, keep_daily=14, keep_weekly=8, keep_monthly=12)
+
+
+@dataclass(frozen=True, slots=True)
+class SetupChoices:
+    """What to write into the config file.
+
+    Attributes:
+        udid, name: the phone and its short name.
+        store: the path of the store.
+        at: when backups start every evening; None leaves the hours unchanged.
+        prune: whether to remove old snapshots, by the proposed rule.
+        password_file, password_command: where the nights get the backup password from; None leaves it unchanged.
+    """
+
+    udid: str
+    name: str
+    store: str
+    at: time | None = None
+    prune: bool = False
+    password_file: str | None = None
+    password_command: str | None = None
+
+
+def short_name(name: str) -> str:
+    """A name that is quick to type, at most 40 letters: for "Ann's iPhone", ``ann``."""
+    owner = re.split(r"['\u2019]s\b|\s+i(?:phone|pad|pod)\b", name, maxsplit=1, flags=re.IGNORECASE)[0]
+    return re.sub(r"[\W_]+", "-", (owner or name).casefold()).strip("-")[:40] or "phone"
+
+
+def check_name(config: Config, name: str, udid: str) -> None:
+    """Raise UsageError if a phone cannot have this name, or another one has it."""
+    other = config.phone(name)
+    if other is not None and not same_udid(other.udid, udid):
+        raise UsageError(
+            f"Another phone has the name {name!r} in the config file.", hint="Give another --name."
+        )
+    if not name.strip() or is_udid(name):
+        raise UsageError(f"{name!r} cannot be a phone's name.", hint="Give another --name.")
+
+
+def write_config(path: Path, config: Config, choices: SetupChoices) -> bool:
+    """Add what is new to the config file, and leave the rest unchanged; returns whether anything was new.
+
+    Raises:
+        UsageError: the file is written in a way that cannot be extended.
+        IbackupError: it could not be written.
+    """
+    current = str(config_file.store_path(None, config)) if config.store else None
+    file = choices.password_file
+    additions = Additions(
+        choices.udid,
+        choices.name,
+        store=choices.store if choices.store != current else None,
+        window=HoursWindow(choices.at, MORNING) if choices.at and config.nightly.window is None else None,
+        prune=PROPOSED_RULE if choices.prune else None,
+        password_file=os.path.abspath(os.path.expanduser(file)) if file else None,
+        password_command=choices.password_command,
+    )
+    with telling(f"The config file {str(path)!r} could not be written."):
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after = added(before, additions)
+        if after != before:
+            # If the file is a link, for example into a folder of dot files, the link stays.
+            target = os.path.realpath(path)
+            durable.make_dir(os.path.dirname(target), parents=True)
+            durable.write_file(target, after.encode())
+    return after != before
+
+
+def place_of_password(config: Path, name: str) -> str | None:
+    """The file beside the config file for a phone's password; None if something is there already."""
+    path = os.path.join(os.path.dirname(os.path.abspath(config)), f"{name}.password")
+    return None if os.path.lexists(path) else path
+
+
+def keep_password(path: str, password: str) -> None:
+    """Write a password into a file that only its owner can read. Raises IbackupError."""
+    with telling(f"The password file {path!r} could not be written."):
+        durable.write_file(path, f"{password}\n".encode())

@@ -1,0 +1,1 @@
+"""The small records of a store and of its user: one file each."""

@@ -1,0 +1,1 @@
+"""Passwords: the keychain, and opening backups with what it has."""

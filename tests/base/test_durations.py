@@ -1,0 +1,43 @@
+"""How long something takes, in words."""
+
+from datetime import timedelta
+
+import pytest
+
+from ibackup.base.durations import at_least, duration_words, rough_duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (7000, "117 minutes"),
+        (7200, "2 hours"),
+        (7500, "2 hours 5 minutes"),
+        (3660 * 2, "2 hours 2 minutes"),
+    ],
+)
+def test_to_the_minute(seconds: float, text: str) -> None:
+    assert duration_words(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "1 minute"), (60, "1 minute"), (61, "2 minutes"), (899, "15 minutes")]
+)
+def test_how_long_to_wait_is_rounded_up(seconds: float, text: str) -> None:
+    assert at_least(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (60, "60 seconds"),
+        (2700, "45 minutes"),
+        (timedelta(hours=7.5), "7.5 hours"),
+        (timedelta(days=9, hours=3), "9 days"),
+    ],
+)
+def test_about(span: timedelta | float, text: str) -> None:
+    assert rough_duration(span) == text

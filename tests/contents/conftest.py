@@ -1,0 +1,13 @@
+"""Backups for the readers of contents."""
+
+from pathlib import Path
+
+import pytest
+
+from support.minted import Mint
+
+
+@pytest.fixture
+def mint(tmp_path: Path) -> Mint:
+    """Makes backups."""
+    return Mint(tmp_path)
