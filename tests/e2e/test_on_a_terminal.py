@@ -4,14 +4,13 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ibackup.simulator.spec import Passcode
 from support.program import Program
-from support.runs import SMALL, assert_is_the_phone, assert_sealed
+from support.runs import assert_is_the_phone, assert_sealed
 from support.screens import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
