@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ibackup.base.durations import at_least, duration_words, rough_duration
+from ibackup.base.durations import at_least, clock_text, duration_words, rough_duration
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,8 @@ def test_how_long_to_wait_is_rounded_up(seconds: float, text: str) -> None:
 )
 def test_about(span: timedelta | float, text: str) -> None:
     assert rough_duration(span) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7.9, "0:07"), (754, "12:34"), (3723, "1:02:03")])
+def test_clocks(seconds: float, text: str) -> None:
+    assert clock_text(seconds) == text

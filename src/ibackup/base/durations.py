@@ -32,5 +32,12 @@ def rough_duration(span: timedelta | float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
+def clock_text(seconds: float) -> str:
+    """Time that passes: ``0:07``, ``12:30``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def _counted(count: int, unit: str) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -22,19 +22,6 @@ def test_durations(seconds: float, text: str) -> None:
     assert output.duration_text(seconds) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(7.9, "0:07"), (754, "12:34"), (3723, "1:02:03")])
-def test_clocks(seconds: float, text: str) -> None:
-    assert output.clock_text(seconds) == text
-
-
-def test_counts() -> None:
-    assert [output.count_text(count, "file") for count in (0, 1, 2345)] == [
-        "0 files",
-        "1 file",
-        "2,345 files",
-    ]
-
-
 def test_times_are_utc_for_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Caution
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 
 if TYPE_CHECKING:
     from ibackup.config.effective_settings import Setting

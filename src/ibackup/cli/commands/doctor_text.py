@@ -4,10 +4,10 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 
+from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.cli.shell.output import printable, styled, wrap
-from ibackup.doctor.checks import wording
 from ibackup.doctor.checks.icloud_size import UPLOADS, upload_seconds
 from ibackup.doctor.evidence.noted_evidence import LargeFile
 from ibackup.doctor.evidence.phone_evidence import Live
@@ -66,7 +66,7 @@ def headline(verdict: DoctorVerdict) -> str:
     likely = [each.title for each in verdict.causes if each.level is FindingLevel.LIKELY]
     if blockers:
         also = f" Also likely: {'; '.join(likely)}." if likely else ""
-        return f"iCloud Backup cannot run: {wording.listed(blockers)}.{also}"
+        return f"iCloud Backup cannot run: {listed(blockers)}.{also}"
     if likely and verdict.case.works:
         return f"iCloud Backup worked recently, but later attempts failed: {'; '.join(likely)}."
     if likely:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.base.events import Caution
 from ibackup.cli.commands.encryption_keychain import keychain_command, recovery_sheet
 from ibackup.cli.commands.encryption_options import (
@@ -12,7 +13,7 @@ from ibackup.cli.commands.encryption_options import (
 from ibackup.cli.commands.encryption_status import status
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.record_option import recordable
 from ibackup.cli.shell.shared_options import phone_options, switch_yes_option

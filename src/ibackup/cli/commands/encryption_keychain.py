@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.programs import installing
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
-from ibackup.cli.shell.output import count_text, phone_text, printable, rfc3339, time_text, whole, wrap
+from ibackup.cli.shell.output import phone_text, printable, rfc3339, time_text, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 
 if TYPE_CHECKING:

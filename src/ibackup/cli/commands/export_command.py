@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
@@ -15,7 +16,7 @@ from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.dates import FIRST_DAY, LAST_DAY
 from ibackup.cli.shell.file_notices import FileNotices
 from ibackup.cli.shell.file_text import clean, target_members
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
 from ibackup.cli.shell.snapshot_argument import SnapshotTarget, open_unlocked, resolve

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ibackup.apple.format_errors import NOT_DAMAGED
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.file_notices import FileNotices
 from ibackup.cli.shell.file_text import clean, name_text, target_members
-from ibackup.cli.shell.output import count_text, printable, whole, wrap
+from ibackup.cli.shell.output import printable, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
 from ibackup.cli.shell.snapshot_argument import SnapshotTarget, open_unlocked, resolve

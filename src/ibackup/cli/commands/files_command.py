@@ -7,6 +7,7 @@ import click
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.rows import Kind
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Note
 from ibackup.base.exit_codes import ExitCode
@@ -24,7 +25,7 @@ from ibackup.cli.shell.file_text import (
     target_members,
     totals,
 )
-from ibackup.cli.shell.output import count_text, printable
+from ibackup.cli.shell.output import printable
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.snapshot_argument import SnapshotTarget, names_backup, open_unlocked, resolve
 from ibackup.explore.app_owners import Apps

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.identities import plain_name
 from ibackup.base.sizes import size_text
@@ -13,7 +14,6 @@ from ibackup.cli.commands.snapshot_members import proof_members, snapshot_member
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.output import (
-    count_text,
     phone_text,
     printable,
     rfc3339,

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.base.settings_paths import SettingsPlace
 from ibackup.base.sizes import size_text
 from ibackup.cli.commands import flawed_files_text
 from ibackup.cli.commands.prune_command import removed_rows, removed_text
 from ibackup.cli.shell.application import App
-from ibackup.cli.shell.output import count_text, duration_text, rfc3339, whole, wrap
+from ibackup.cli.shell.output import duration_text, rfc3339, whole, wrap
 
 if TYPE_CHECKING:
     from ibackup.jobs.backup.backup_request import BackupResult

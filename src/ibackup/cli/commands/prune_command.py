@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import Interrupted, UsageError
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.config_options import table_options, taken
-from ibackup.cli.shell.output import count_text, printable, rfc3339, time_text, wrap
+from ibackup.cli.shell.output import printable, rfc3339, time_text, wrap
 from ibackup.cli.shell.questions import confirm
 from ibackup.config.config_schema import PruneConfig
 

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
-from ibackup.cli.shell.output import count_text, printable, rfc3339, styled, time_text, whole, wrap
+from ibackup.cli.shell.output import printable, rfc3339, styled, time_text, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.snapshot_argument import resolve
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Caution
 from ibackup.base.sizes import size_text
@@ -12,7 +13,7 @@ from ibackup.cli.commands.restore_ctrl_c import SecondThought
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.common_options import COMPLETING
-from ibackup.cli.shell.output import count_text, duration_text, printable, styled, whole, wrap
+from ibackup.cli.shell.output import duration_text, printable, styled, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.record_option import recordable
 from ibackup.cli.shell.shared_options import phone_options

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.cli.shell.file_text import clean
-from ibackup.cli.shell.output import count_text, printable, rfc3339, styled, time_text, width, wrap
+from ibackup.cli.shell.output import printable, rfc3339, styled, time_text, width, wrap
 
 if TYPE_CHECKING:
     from ibackup.search.documents import When

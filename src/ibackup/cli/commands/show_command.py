@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.sizes import size_text
 from ibackup.cli.commands import flawed_files_text
@@ -12,7 +13,6 @@ from ibackup.cli.commands.snapshot_members import proof_members, snapshot_member
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.output import (
-    count_text,
     duration_text,
     phone_text,
     printable,

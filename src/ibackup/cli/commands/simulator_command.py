@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Caution, Note
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.completion import files
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.typed_values import SIZE
 
 if TYPE_CHECKING:

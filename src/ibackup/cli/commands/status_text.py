@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
-from ibackup.cli.shell.output import count_text, printable, styled, time_text, whole, wrap
+from ibackup.cli.shell.output import printable, styled, time_text, whole, wrap
 
 if TYPE_CHECKING:
     from ibackup.jobs.overview.store_overview import Overview, PhoneStatus

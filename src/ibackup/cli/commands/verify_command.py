@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError, PasswordNeeded, UsageError
 from ibackup.cli.commands.verify_text import differ_text, failure_text, verdict_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.completion import files
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.password_sources import HOW_TO_GIVE, PasswordSources, password_options
 from ibackup.cli.shell.shared_options import level_option
 from ibackup.cli.shell.snapshot_argument import LATEST, resolve

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ibackup.apple.format_errors import NOT_DAMAGED
+from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.sizes import size_text
-from ibackup.cli.shell.output import count_text, printable, styled, whole, wrap
+from ibackup.cli.shell.output import printable, styled, whole, wrap
 
 if TYPE_CHECKING:
     from ibackup.apple.verify.findings import Finding, Summary

@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ibackup.base.counts import count_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.file_text import clean, name_text
-from ibackup.cli.shell.output import count_text, printable, wrap
+from ibackup.cli.shell.output import printable, wrap
 
 if TYPE_CHECKING:
     from ibackup.explore.extraction import Notice

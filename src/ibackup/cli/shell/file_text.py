@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from ibackup.apple.entry import Entry
 from ibackup.apple.mbfile import MBFile
 from ibackup.apple.rows import BadRow, Kind
+from ibackup.base.counts import count_text
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
-from ibackup.cli.shell.output import count_text, printable, time_text, wrap
+from ibackup.cli.shell.output import printable, time_text, wrap
 from ibackup.cli.shell.snapshot_argument import SnapshotTarget
 
 _BATCH = 500  # lines written at a time

@@ -115,18 +115,6 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def clock_text(seconds: float) -> str:
-    """Time that passes: ``0:07``, ``12:30``, ``1:02:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def count_text(count: int, one: str, many: str | None = None) -> str:
-    """``1 file``, ``2,345 files``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def time_text(moment: datetime) -> str:
     """A moment in the user's own time zone: ``2026-11-22 21:30``."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from ibackup.base import identities
+from ibackup.base import counts, identities
 from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.identities import bare_name, plain_name
 from ibackup.base.udids import is_udid, plain_udid
@@ -256,8 +256,7 @@ def _has(entries: Iterable[object], ref: str) -> bool:
 
 def listed(names: list[str]) -> str:
     """``Ann, Bob and Cleo``."""
-    shown = [printable(each) for each in names]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return counts.listed([printable(each) for each in names])
 
 
 def quoted(name: str) -> str:

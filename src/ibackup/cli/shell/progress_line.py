@@ -9,10 +9,12 @@ from time import monotonic
 from typing import TextIO
 
 from ibackup.base import slices
+from ibackup.base.counts import count_text
+from ibackup.base.durations import clock_text
 from ibackup.base.events import Event, PhaseStarted, Progress, Prompt, PromptDone, Silent
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.event_reporters import EventLog, LineReporter
-from ibackup.cli.shell.output import clock_text, columns, count_text, duration_text
+from ibackup.cli.shell.output import columns, duration_text
 
 _REDRAW_S = 0.5
 _SHORTEST_DRAW_S = 0.1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.doctor.checks import wording
@@ -108,8 +109,8 @@ def watch(case: Case) -> CheckFinding:
         if state is False
     ] if held else []  # fmt: skip
     if missing:
-        texts.append(said(log, f"It is waiting for: {wording.listed(missing)}."))
-        title = f"it is waiting for {wording.listed(missing)}"
+        texts.append(said(log, f"It is waiting for: {listed(missing)}."))
+        title = f"it is waiting for {listed(missing)}"
         return found("watch", FindingLevel.POSSIBLE, title, texts)
     if not live.lines:
         return unseen("watch", "the phone's log did not mention iCloud Backup")

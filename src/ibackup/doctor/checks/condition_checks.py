@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
+from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.doctor.checks import wording
@@ -195,7 +196,7 @@ def _ended_by(windows: Sequence[ConditionsWindow]) -> str:
     words = {"power": "loss of power", "lock": "unlocking", "Wi-Fi": "loss of Wi-Fi", "enabled": "the switch"}
     counts = {word: sum(name in window.ended_by for window in windows) for name, word in words.items()}
     parts = [f"{count} ended by {word}" for word, count in counts.items() if count]
-    return f"; {wording.listed(parts)}" if parts else ""
+    return f"; {listed(parts)}" if parts else ""
 
 
 def cellular(case: Case) -> CheckFinding:

@@ -2,6 +2,7 @@
 
 import re
 
+from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.doctor.checks import wording
@@ -222,7 +223,7 @@ def helpers(case: Case) -> CheckFinding:
             with_error = any(each.date and each.date.date() in days for each in recent)
             many = len(recent) >= limits.crashes_many
             level = surer(level, FindingLevel.LIKELY if many and with_error else FindingLevel.POSSIBLE)
-            names = wording.listed(sorted({each.process for each in recent}))
+            names = listed(sorted({each.process for each in recent}))
             texts.append(
                 said(crashes, f"{wording.several(len(recent), 'crash report')} of {names} in two weeks.")
             )

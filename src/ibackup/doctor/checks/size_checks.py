@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.doctor.checks import wording
@@ -208,7 +209,7 @@ def _named(case: Case) -> tuple[Counter[str], list[FindingText]]:
     log, notes, source = case.evidence.live.log, case.notes, case.notes_source
     if notes and source and notes.skipped_apps and case.counted and not case.notes_stale:
         named |= Counter(dict.fromkeys(notes.skipped_apps, 1))
-        names = wording.listed([app_name(each, _told(case, each)) for each in notes.skipped_apps[:_TOP]])
+        names = listed([app_name(each, _told(case, each)) for each in notes.skipped_apps[:_TOP]])
         texts.append(FindingText(f"The last attempt left out files of: {names}.", source.label, source.date))
     if isinstance(log, Seen):
         for app, count in log.value.apps.items():

@@ -1,6 +1,5 @@
 """Numbers and dates in words, for the checks' texts."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
@@ -40,11 +39,6 @@ def times(count: int) -> str:
 def several(count: int, one: str, many: str | None = None) -> str:
     """``1 crash report``, ``3 crash reports``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else list(parts))
 
 
 def rfc3339(moment: datetime) -> str:
