@@ -122,18 +122,11 @@ class VoiceMemos:
 
     def file(self, memo: VoiceMemo) -> Entry | None:
         """The recording."""
-        return None if memo.recording is None else self._backup.entry(memo.domain, memo.recording)
+        return memo_recording(self._backup, memo)
 
     def transcript(self, memo: VoiceMemo) -> str:
         """What the phone understood; empty if nothing. It reads the recording's head and its end."""
-        entry = self.file(memo)
-        if entry is None:
-            return ""
-        try:
-            with entry.open() as source:
-                return transcript(source)
-        except (OSError, FormatError, KeyRefused, PathRefused):
-            return ""  # the copy of the recording reports what is wrong with it
+        return memo_transcript(self._backup, memo)
 
     def _files(self, domain: str, folder: str) -> dict[str, Kind]:
         """What the backup has below a folder of recordings."""
@@ -172,6 +165,23 @@ class VoiceMemos:
             recording=recording,
             pieces=pieces,
         )
+
+
+def memo_recording(backup: Backup, memo: VoiceMemo) -> Entry | None:
+    """A memo's recording in its backup; None if it is not there."""
+    return None if memo.recording is None else backup.entry(memo.domain, memo.recording)
+
+
+def memo_transcript(backup: Backup, memo: VoiceMemo) -> str:
+    """What the phone understood; empty if nothing. It reads the recording's head and its end."""
+    entry = memo_recording(backup, memo)
+    if entry is None:
+        return ""
+    try:
+        with entry.open() as source:
+            return transcript(source)
+    except (OSError, FormatError, KeyRefused, PathRefused):
+        return ""  # the copy of the recording reports what is wrong with it
 
 
 def _edited(files: dict[str, Kind]) -> dict[str, tuple[str, ...]]:

@@ -88,9 +88,7 @@ class VoicemailBox:
 
     def recording(self, voicemail: Voicemail) -> Entry | None:
         """The file with the sound."""
-        return (
-            None if voicemail.recording is None else self._backup.entry(VOICEMAIL.domain, voicemail.recording)
-        )
+        return voicemail_recording(self._backup, voicemail)
 
     def _voicemail(self, row: int, cells: list[Cell]) -> Voicemail:
         date, length, sender, callback, flags, trashed, receiver = cells
@@ -126,6 +124,11 @@ class VoicemailBox:
             with suppress(KeyError):
                 return text(_cell(found.fields["transcriptionString"]))
         return ""
+
+
+def voicemail_recording(backup: Backup, voicemail: Voicemail) -> Entry | None:
+    """A message's recording in its backup; None if it is not there."""
+    return None if voicemail.recording is None else backup.entry(VOICEMAIL.domain, voicemail.recording)
 
 
 def _cell(value: object) -> Cell:

@@ -1,18 +1,18 @@
 """Calls: a table, with names from the contacts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ibackup.apple.backup import Backup
 from ibackup.contents.calls import PART, Call, CallLog
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.only_encrypted import why_none
-from ibackup.contents.people.name_book import NameBook
+from ibackup.contents.people.name_book import NameBook, WhoItIs
 from ibackup.contents.people.names_of_backup import names_of
 from ibackup.export.counting import counted
 from ibackup.export.export_context import Export, IndexLine
 from ibackup.export.tables import Record, write_tables
 
-_HEADS = {
+CALL_HEADS = {
     "time": "Time",
     "direction": "Direction",
     "result": "Result",
@@ -25,6 +25,7 @@ _HEADS = {
     "country": "Country",
     "service": "Service",
 }
+"""The columns of the table, by the members of a record."""
 
 
 def ids(backup: Backup, gaps: Gaps) -> Iterator[str]:
@@ -46,10 +47,10 @@ def export(run: Export) -> None:
             with log:
                 for call in log:
                     if run.wants(call.id, call.time):
-                        yield _record(call, names)
+                        yield call_record(call, people_of(call, names))
 
     above = run.folder.place((), "Calls", "folder calls")
-    shown, count = write_tables(run, above, "Calls", _HEADS, records)
+    shown, count = write_tables(run, above, "Calls", CALL_HEADS, records)
     if not count:
         run.nothing(why_none(run.gaps, PART))
         return
@@ -57,8 +58,13 @@ def export(run: Export) -> None:
     run.index.append(IndexLine("Calls", shown, counted(count, "calls")))
 
 
-def _record(call: Call, names: NameBook) -> Record:
-    people = [names.who(address, call.country or None) for address in call.addresses]
+def people_of(call: Call, names: NameBook) -> tuple[WhoItIs, ...]:
+    """Who is behind each of a call's addresses."""
+    return tuple(names.who(address, call.country or None) for address in call.addresses)
+
+
+def call_record(call: Call, people: Sequence[WhoItIs]) -> Record:
+    """A call as a row of the table, with the people behind its addresses."""
     named = [who.shown if who.people else "" for who in people]
     if call.name_then and not any(named):
         named = [call.name_then]

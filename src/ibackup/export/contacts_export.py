@@ -53,18 +53,24 @@ def _wanted(run: Export, book: AddressBook) -> Iterator[Contact]:
 
 
 def _card(run: Export, book: AddressBook, person: LinkedCards) -> bytes:
-    return vcard(person.whole, _picture(book, person, MOST_PICTURE), run.request.vcard)
+    return vcard(person.whole, picture_of(book, person, MOST_PICTURE), run.request.vcard)
 
 
-def _picture(book: AddressBook, person: LinkedCards, most: int = 0) -> bytes:
-    """The picture that was chosen for a person, else the first one on their cards."""
+def picture_of(book: AddressBook, person: LinkedCards, most: int = 0) -> bytes:
+    """The picture that was chosen for a person, else the first one on their cards; empty for none.
+
+    Args:
+        book: open.
+        person: whose.
+        most: as of ``AddressBook.picture``.
+    """
     cards = sorted(person.cards, key=lambda card: not card.pictures_the_person)
     return next((found for card in cards if (found := book.picture(card, most))), b"")
 
 
 def _large_picture(run: Export, book: AddressBook, person: LinkedCards) -> None:
     """Write a picture that the card has only in small."""
-    picture = _picture(book, person)
+    picture = picture_of(book, person)
     kind = picture_kind(picture)
     if len(picture) <= MOST_PICTURE or not kind:
         return

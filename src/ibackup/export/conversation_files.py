@@ -142,7 +142,7 @@ class ConversationFiles:
         stem, dot, ending = attachment.name.replace("\\", "/").rpartition("/")[2].rpartition(".")
         if not dot or not _ENDING.fullmatch(ending):
             stem, ending = f"{stem}{dot}{ending}", _ENDINGS.get(attachment.mime.lower(), "")
-        name = dated_name(self._run, plain_name(stem, "Attachment"), message.time)
+        name = dated_name(plain_name(stem, "Attachment"), message.time, self._run.request.zone)
         return f"{name}.{ending}" if ending else name
 
     def _copy_bundle(self, bundle: Entry, place: Parts) -> None:

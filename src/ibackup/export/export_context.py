@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -149,10 +149,15 @@ class Export:
 
     def local(self, moment: datetime) -> datetime:
         """A moment in the zone in which times are shown to people."""
-        try:
-            return moment.astimezone(self.request.zone)
-        except (OverflowError, ValueError):
-            return moment
+        return in_zone(moment, self.request.zone)
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """A moment in a zone; unchanged at the ends of the calendar, where it has none there."""
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return moment
 
 
 def _short(thing: str) -> bytes:

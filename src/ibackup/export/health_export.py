@@ -1,6 +1,6 @@
 """Health: one table for each kind of figure, a row for each day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 
@@ -27,9 +27,9 @@ def export(run: Export) -> None:
     found = (each for each in health_by_day(run.backup, run.gaps, run.request.zone) if _wanted(run, each))
     days = 0
     kinds = 0
-    for kind, group in groupby(found, key=lambda each: (each.kind, each.unit)):
+    for (kind, _), group in groupby(found, key=lambda each: (each.kind, each.unit)):
         rows = list(group)
-        _write(run, above, *kind, rows)
+        _write(run, above, kind, rows)
         days += len(rows)
         kinds += 1
     if not days:
@@ -52,23 +52,29 @@ def _midnight(day: str, zone: tzinfo) -> datetime:
         return datetime(1, 1, 1, tzinfo=UTC)
 
 
-def _write(run: Export, above: tuple[str, ...], kind: str, unit: str, rows: list[HealthFigures]) -> None:
-    figures = list(dict.fromkeys(name for row in rows for name in row.figures))
+def _write(run: Export, above: tuple[str, ...], kind: str, days: Sequence[HealthFigures]) -> None:
+    heads, records = health_table(days)
+    write_tables(run, above, plain_name(_head(kind), "Figures"), heads, lambda _gaps: records)
+
+
+def health_table(days: Sequence[HealthFigures]) -> tuple[dict[str, str], list[Record]]:
+    """The columns and the rows of a table of one kind of figures."""
+    figures = list(dict.fromkeys(name for row in days for name in row.figures))
+    unit = days[0].unit if days else ""
     heads = {"day": "Day"}
     heads |= {name: f"{_head(name)} ({unit})" if unit else _head(name) for name in figures}
     heads["samples"] = "Measurements"
-    records: list[Record] = [
+    return heads, [
         {
             "id": row.id,
-            "kind": kind,
+            "kind": row.kind,
             "unit": unit or None,
             "day": row.day,
             **{name: _plain(row.figures.get(name)) for name in figures},
             "samples": row.samples,
         }
-        for row in rows
+        for row in days
     ]
-    write_tables(run, above, plain_name(_head(kind), "Figures"), heads, lambda _gaps: records)
 
 
 def _plain(figure: float | None) -> float | int | None:

@@ -17,17 +17,25 @@ from ibackup.export.note_parts import (
 )
 from ibackup.export.web_links import safe_link
 
-_TAGS = {"title": "h1", "heading": "h2", "subheading": "h3"}
+_LEVELS = {"title": 0, "heading": 1, "subheading": 2}
 _MOST_LEVELS = 8
 
 
-def note_html(paragraphs: Sequence[NoteParagraph], attachments: Attachments) -> Iterable[Markup]:
-    """The body of a page, block by block."""
+def note_html(
+    paragraphs: Sequence[NoteParagraph], attachments: Attachments, *, top: int = 1
+) -> Iterable[Markup]:
+    """The body of a page, block by block.
+
+    Args:
+        paragraphs: the note.
+        attachments: with the addresses of their files.
+        top: the level of its largest heading.
+    """
     for block in blocks(paragraphs):
-        yield _block(block, attachments) + Markup("\n")
+        yield _block(block, attachments, top) + Markup("\n")
 
 
-def _block(block: Block, attachments: Attachments) -> Markup:
+def _block(block: Block, attachments: Attachments, top: int) -> Markup:
     if block.kind == "list":
         return _list(block.paragraphs, attachments)
     if block.kind == "monospaced":
@@ -38,7 +46,7 @@ def _block(block: Block, attachments: Attachments) -> Markup:
     if block.kind == "quote":
         inner = Markup("").join(_paragraph("p", each, attachments) for each in block.paragraphs)
         return Markup("<blockquote>{}</blockquote>").format(inner)
-    tag = _TAGS.get(block.kind, "p")
+    tag = f"h{top + _LEVELS[block.kind]}" if block.kind in _LEVELS else "p"
     return Markup("\n").join(_paragraph(tag, each, attachments) for each in block.paragraphs)
 
 

@@ -1,6 +1,7 @@
 """Notes: a page each, in folders of their folders' names, with attachments beside them, and a list of all."""
 
 from collections.abc import Iterator
+from datetime import tzinfo
 
 from ibackup.apple.backup import Backup
 from ibackup.base.confined import Parts
@@ -8,7 +9,7 @@ from ibackup.contents.gaps import Gaps
 from ibackup.contents.notes.all_notes import all_notes
 from ibackup.contents.notes.written_note import DOMAIN, WrittenNote
 from ibackup.export.counting import counted
-from ibackup.export.export_context import Export, IndexLine
+from ibackup.export.export_context import Export, IndexLine, in_zone
 from ibackup.export.export_folder import plain_name
 from ibackup.export.note_html import note_html
 from ibackup.export.note_markdown import escaped, note_markdown
@@ -51,7 +52,7 @@ class _Writing:
             place = self._write_page(note)
             self._run.count("notes")
         state = "locked" if note.locked else "its text cannot be read" if note.unreadable else ""
-        about = " · ".join(part for part in ("/".join(_folders(note)), self._time(note), state) if part)
+        about = " · ".join(part for part in ("/".join(note_folders(note)), self._time(note), state) if part)
         href = self._run.folder.link(self._index, place) if place is not None else ""
         self._lines.append({"title": note.title or "Untitled", "about": about, "href": href})
         self._records.append(
@@ -74,34 +75,16 @@ class _Writing:
 
     def _write_page(self, note: WrittenNote) -> Parts:
         run, markdown = self._run, self._run.request.note_format == "markdown"
-        above = self._folder(_folders(note))
+        above = self._folder(note_folders(note))
         name = plain_name(note.title, "Untitled")
         form = "md" if markdown else "html"
         place = run.folder.place(above, f"{name}.{form}", f"note {form} {note.id}")
         attachments = self._attachments(note, place)
         modified = note.modified or note.created
-        about = self._about(note)
-        if markdown:
-            body = note_markdown(note.paragraphs, attachments)
-            head = [] if note.paragraphs else [f"# {escaped(note.title)}\n\n"]
-            chunks: Iterator[str] = iter([*head, *body, f"---\n\n*{escaped(about)}*\n"])
-        else:
-            content = note_html(note.paragraphs, attachments)
-            chunks = page("note.html", title=note.title or "Untitled", about=about, content=content)
+        about = about_note(note, run.request.zone)
+        chunks = note_page(note, attachments, about, markdown=markdown)
         run.folder.write(place, chunks, modified.timestamp() if modified else None)
         return place
-
-    def _about(self, note: WrittenNote) -> str:
-        said = [note.account, *_folders(note)[1:]] if note.account else list(_folders(note))
-        if note.created:
-            said.append(f"created {self._run.local(note.created):%Y-%m-%d %H:%M}")
-        if note.modified:
-            said.append(f"changed {self._run.local(note.modified):%Y-%m-%d %H:%M}")
-        if note.pinned:
-            said.append("pinned")
-        if note.unreadable:
-            said.append("the text of this note is damaged and cannot be read")
-        return " · ".join(part for part in said if part)
 
     def _attachments(self, note: WrittenNote, place: Parts) -> Attachments:
         """Copy the files of a note into a folder beside its page."""
@@ -121,7 +104,7 @@ class _Writing:
                 if folder is None:
                     stem = place[-1].rpartition(".")[0]
                     folder = run.folder.place(place[:-1], f"{stem} files", f"note files {note.id}")
-                target = run.folder.place(folder, _file_name(wanted), f"note file {note.id} {path}")
+                target = run.folder.place(folder, attachment_name(wanted), f"note file {note.id} {path}")
                 run.folder.copy(entry, target)
                 addresses.append(run.folder.link(place, target))
             shown[each.id] = ShownAttachment(each, *addresses)
@@ -152,7 +135,37 @@ class _Writing:
         run.index.append(IndexLine(_TITLE, self._index, about))
 
 
-def _folders(note: WrittenNote) -> tuple[str, ...]:
+def note_page(note: WrittenNote, attachments: Attachments, about: str, *, markdown: bool) -> Iterator[str]:
+    """A note as a page, piece by piece.
+
+    Args:
+        note: the note.
+        attachments: with their addresses relative to the page.
+        about: a line about it.
+        markdown: in place of HTML.
+    """
+    if not markdown:
+        content = note_html(note.paragraphs, attachments)
+        return page("note.html", title=note.title or "Untitled", about=about, content=content)
+    head = [] if note.paragraphs else [f"# {escaped(note.title)}\n\n"]
+    return iter([*head, *note_markdown(note.paragraphs, attachments), f"---\n\n*{escaped(about)}*\n"])
+
+
+def about_note(note: WrittenNote, zone: tzinfo) -> str:
+    """A line about a note: where it is, and when it was made and changed."""
+    said = [note.account, *note_folders(note)[1:]] if note.account else list(note_folders(note))
+    if note.created:
+        said.append(f"created {in_zone(note.created, zone):%Y-%m-%d %H:%M}")
+    if note.modified:
+        said.append(f"changed {in_zone(note.modified, zone):%Y-%m-%d %H:%M}")
+    if note.pinned:
+        said.append("pinned")
+    if note.unreadable:
+        said.append("the text of this note is damaged and cannot be read")
+    return " · ".join(part for part in said if part)
+
+
+def note_folders(note: WrittenNote) -> tuple[str, ...]:
     """The folders of a note, below its account."""
     head = (note.account,) if note.account else ()
     inner = note.folder
@@ -161,6 +174,7 @@ def _folders(note: WrittenNote) -> tuple[str, ...]:
     return (*head, *inner)
 
 
-def _file_name(name: str) -> str:
+def attachment_name(name: str) -> str:
+    """The name of an attached file, valid on every system."""
     stem, dot, ending = name.rpartition(".")
     return f"{plain_name(stem, 'file')}{dot}{plain_name(ending, '')}" if dot else plain_name(name, "file")

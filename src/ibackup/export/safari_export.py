@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from ibackup.apple.backup import Backup
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.only_encrypted import why_none
-from ibackup.contents.safari import HISTORY, Bookmark, SafariBookmarks, SafariHistory
+from ibackup.contents.safari import HISTORY, Bookmark, SafariBookmarks, SafariHistory, Visit
 from ibackup.export.counting import counted
 from ibackup.export.export_context import Export, IndexLine
 from ibackup.export.formats.bookmark_file import bookmark_file
 from ibackup.export.tables import Record, write_tables
 
-_READING = {"added": "Added", "title": "Title", "url": "Address", "read": "Read", "preview": "Preview"}
-_VISITS = {
+READING_HEADS = {"added": "Added", "title": "Title", "url": "Address", "read": "Read", "preview": "Preview"}
+VISIT_HEADS = {
     "time": "Time",
     "title": "Title",
     "url": "Address",
@@ -20,7 +20,7 @@ _VISITS = {
     "elsewhere": "On another device",
     "profile": "Profile",
 }
-_READING_LIST = "reading list"
+READING_LIST = "reading list"
 
 
 def ids(backup: Backup, gaps: Gaps) -> Iterator[str]:
@@ -54,8 +54,8 @@ def _export_bookmarks(run: Export) -> bool:
             for each in bookmarks
             if each.is_folder or run.wants(f"bookmark {each.id}", each.added or each.changed)
         ]
-    pages = [each for each in wanted if not each.is_folder and each.part != _READING_LIST]
-    reading = [each for each in wanted if not each.is_folder and each.part == _READING_LIST]
+    pages = [each for each in wanted if not each.is_folder and each.part != READING_LIST]
+    reading = [each for each in wanted if not each.is_folder and each.part == READING_LIST]
     if not (pages or reading):
         return False
     above = run.folder.place((), "Safari", "folder safari")
@@ -65,18 +65,8 @@ def _export_bookmarks(run: Export) -> bool:
         run.count("bookmarks", len(pages))
         run.index.append(IndexLine("Safari: bookmarks", place, counted(len(pages), "bookmarks")))
     if reading:
-        records = [
-            {
-                "id": each.id,
-                "added": each.added,
-                "title": each.title,
-                "url": each.url,
-                "read": each.read,
-                "preview": each.preview,
-            }
-            for each in reading
-        ]
-        shown, _ = write_tables(run, above, "Reading List", _READING, lambda _gaps: records)
+        records = [reading_record(each) for each in reading]
+        shown, _ = write_tables(run, above, "Reading List", READING_HEADS, lambda _gaps: records)
         run.count("bookmarks", len(reading))
         run.index.append(IndexLine("Safari: Reading List", shown, counted(len(reading), "pages")))
     return True
@@ -90,19 +80,36 @@ def _export_history(run: Export) -> bool:
         with history:
             for visit in history:
                 if run.wants(f"visit {visit.id}", visit.time):
-                    yield {
-                        "id": visit.id,
-                        "time": visit.time,
-                        "title": visit.title,
-                        "url": visit.url,
-                        "redirected_to": visit.redirected_to,
-                        "elsewhere": visit.elsewhere,
-                        "profile": visit.profile,
-                    }
+                    yield visit_record(visit)
 
     above = run.folder.place((), "Safari", "folder safari")
-    shown, count = write_tables(run, above, "History", _VISITS, records)
+    shown, count = write_tables(run, above, "History", VISIT_HEADS, records)
     if count:
         run.count("visits", count)
         run.index.append(IndexLine("Safari: history", shown, counted(count, "visits")))
     return count > 0
+
+
+def reading_record(page: Bookmark) -> Record:
+    """A page of the Reading List as a row of its table."""
+    return {
+        "id": page.id,
+        "added": page.added,
+        "title": page.title,
+        "url": page.url,
+        "read": page.read,
+        "preview": page.preview,
+    }
+
+
+def visit_record(visit: Visit) -> Record:
+    """A visit as a row of the history."""
+    return {
+        "id": visit.id,
+        "time": visit.time,
+        "title": visit.title,
+        "url": visit.url,
+        "redirected_to": visit.redirected_to,
+        "elsewhere": visit.elsewhere,
+        "profile": visit.profile,
+    }

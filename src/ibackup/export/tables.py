@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from itertools import chain
 
 from ibackup.base.confined import Parts
 from ibackup.contents.app_times import rfc3339
 from ibackup.contents.gaps import Gaps
-from ibackup.export.export_context import Export
+from ibackup.export.export_context import Export, in_zone
 from ibackup.export.formats.csv_rows import CsvCell, csv_lines
 
 Record = Mapping[str, object]
@@ -46,13 +46,25 @@ def write_tables(
         counted = _Counted()
         target = run.folder.place(above, f"{stem}.{form}", f"table {'/'.join(above)} {stem}.{form}")
         if form == "csv":
-            cells = ([_cell(run, record.get(name)) for name in heads] for record in counted.each(rows))
-            run.folder.write(target, csv_lines(heads.values(), cells))
+            run.folder.write(target, csv_table(heads, counted.each(rows), run.request.zone))
         else:
             run.folder.write(target, json_list(counted.each(rows)))
         if number == 0:
             place, count = target, counted.number
     return place, count
+
+
+def csv_table(heads: Mapping[str, str], records: Iterable[Record], zone: tzinfo) -> Iterator[str]:
+    """The lines of a CSV file.
+
+    Args:
+        heads: its columns: the head by the member that it shows.
+        records: the rows.
+        zone: in which times are shown.
+    """
+    return csv_lines(
+        heads.values(), ([_cell(zone, record.get(name)) for name in heads] for record in records)
+    )
 
 
 class _Counted:
@@ -79,7 +91,11 @@ def json_list(records: Iterable[Record]) -> Iterator[str]:
 
 def shown_time(run: Export, moment: datetime) -> str:
     """A moment as people read it, with the difference of its zone from UTC: 2024-05-18 04:40:00 +02:00."""
-    text = run.local(moment).isoformat(" ", "seconds")  # 2024-05-18 04:40:00+02:00
+    return _shown(moment, run.request.zone)
+
+
+def _shown(moment: datetime, zone: tzinfo) -> str:
+    text = in_zone(moment, zone).isoformat(" ", "seconds")  # 2024-05-18 04:40:00+02:00
     return f"{text[:19]} {text[19:25]}"
 
 
@@ -93,9 +109,9 @@ def _member(value: object) -> object:
     return value
 
 
-def _cell(run: Export, value: object) -> CsvCell:
+def _cell(zone: tzinfo, value: object) -> CsvCell:
     if isinstance(value, datetime):
-        return shown_time(run, value) if value.tzinfo is not None else value.isoformat(" ", "seconds")
+        return _shown(value, zone) if value.tzinfo is not None else value.isoformat(" ", "seconds")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (list, tuple)):

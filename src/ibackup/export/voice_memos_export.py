@@ -78,7 +78,9 @@ def _record(run: Export, above: Parts, memos: VoiceMemos, memo: VoiceMemo) -> Re
 
 def _pieces(run: Export, above: Parts, memo: VoiceMemo) -> Parts:
     """Copy the parts of an edited memo into a folder."""
-    folder = run.folder.place(above, dated_name(run, memo.title, memo.time), f"memo pieces {memo.id}")
+    folder = run.folder.place(
+        above, dated_name(memo.title, memo.time, run.request.zone), f"memo pieces {memo.id}"
+    )
     for path in memo.pieces:
         entry = run.backup.entry(memo.domain, path)
         if entry is not None:

@@ -47,7 +47,7 @@ class WhatsAppFiles:
         name = message.file_name or message.file.rpartition("/")[2]
         ending = message.file.rpartition("/")[2].rpartition(".")[2]
         stem = name.rpartition(".")[0] or name
-        whole = dated_name(self._run, plain_name(stem, message.kind), message.time)
+        whole = dated_name(plain_name(stem, message.kind), message.time, self._run.request.zone)
         if _ENDING.fullmatch(ending):
             whole = f"{whole}.{ending}"
         key = f"whatsapp file {self._chat} {message.id}"

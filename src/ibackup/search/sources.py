@@ -4,9 +4,10 @@ A source also names the files that it reads, so that it is not read again while 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from ibackup.apple.app_places import (
@@ -33,7 +34,7 @@ from ibackup.contents.notes.written_note import NoteAttachment, WrittenNote
 from ibackup.contents.people.addresses import AddressKind
 from ibackup.contents.people.card_types import Contact
 from ibackup.contents.people.contacts import AddressBook
-from ibackup.contents.people.name_book import NameBook
+from ibackup.contents.people.name_book import NameBook, WhoItIs
 from ibackup.contents.people.names_of_backup import names_of
 from ibackup.contents.reminders import Reminders
 from ibackup.contents.whatsapp.whatsapp_store import WhatsAppStore
@@ -109,15 +110,16 @@ def _people(reading: BackupToRead) -> Iterator[Document]:
                 "people",
                 contact.id,
                 contact.name,
-                "\n".join(part for part in _on_card(contact) if part),
-                "\n".join(_other_spellings([each.value for each in contact.phones], names)),
+                "\n".join(part for part in words_on_card(contact) if part),
+                "\n".join(_spellings((each.value for each in contact.phones), names)),
                 place=", ".join((contact.store, *contact.groups))
                 if contact.store
                 else ", ".join(contact.groups),
             )
 
 
-def _on_card(contact: Contact) -> Iterator[str]:
+def words_on_card(contact: Contact) -> Iterator[str]:
+    """What a card says; parts may be empty."""
     whole = (
         *(contact.prefix, contact.first, contact.middle, contact.last, contact.suffix, contact.nickname),
         *(
@@ -139,16 +141,20 @@ def _on_card(contact: Contact) -> Iterator[str]:
     yield contact.note
 
 
-def _other_spellings(numbers: Sequence[str], names: NameBook) -> Iterator[str]:
-    """Phone numbers as people may type them: in digits, with and without their country."""
-    for number in numbers[:_MOST_NUMBERS]:
-        address = names.who(number).address
-        if address is None or address.kind is not AddressKind.PHONE:
-            continue
-        forms = {"".join(char for char in number if char.isdecimal()), address.key.lstrip("+")}
-        if address.international and (national := _national(address.key)):
-            forms |= {national, f"0{national}"}
-        yield from sorted(forms - {number})
+def _spellings(numbers: Iterable[str], names: NameBook) -> Iterator[str]:
+    for number in islice(numbers, _MOST_NUMBERS):
+        yield from other_spellings(names.who(number))
+
+
+def other_spellings(who: WhoItIs) -> list[str]:
+    """A phone number as people may type it: in digits, with and without its country; nothing for other addresses."""
+    address = who.address
+    if address is None or address.kind is not AddressKind.PHONE:
+        return []
+    forms = {"".join(char for char in who.text if char.isdecimal()), address.key.lstrip("+")}
+    if address.international and (national := _national(address.key)):
+        forms |= {national, f"0{national}"}
+    return sorted(forms - {who.text})
 
 
 def _national(key: str) -> str:
@@ -184,7 +190,7 @@ def _call(call: Call, names: NameBook) -> Document:
         call.id,
         ", ".join(named) or ", ".join(call.addresses) or "withheld number",
         "\n".join(part for part in (*call.addresses, call.place) if part),
-        "\n".join(_other_spellings(call.addresses, names)),
+        "\n".join(_spellings(call.addresses, names)),
         place=", ".join(
             part for part in (direction, kind, call.service if call.kind == "app" else "") if part
         ),
@@ -201,13 +207,14 @@ def _notes(reading: BackupToRead) -> Iterator[Document]:
             "notes",
             note.id,
             note.title,
-            "\n".join(_in_note(note)),
+            "\n".join(words_in_note(note)),
             place="/".join(note.folder),
             when=note.modified or note.created,
         )
 
 
-def _in_note(note: WrittenNote) -> Iterator[str]:
+def words_in_note(note: WrittenNote) -> Iterator[str]:
+    """What a note says, line by line, and what is attached to it."""
     for paragraph in note.paragraphs:
         line = ""
         for span in paragraph.spans:
@@ -237,13 +244,14 @@ def _calendar(reading: BackupToRead) -> Iterator[Document]:
                 "calendar",
                 event.id,
                 event.title,
-                "\n".join(_in_event(event)),
+                "\n".join(words_in_event(event)),
                 place=event.calendar.title,
                 when=event.start,
             )
 
 
-def _in_event(event: Event) -> Iterator[str]:
+def words_in_event(event: Event) -> Iterator[str]:
+    """What an event says besides its title; parts may be empty."""
     yield event.place.shown if event.place is not None else ""
     yield event.notes
     yield from (f"{guest.name} {guest.address}" for guest in event.attendees)

@@ -17,7 +17,8 @@ _HEAD: Final = (
     "<TITLE>Bookmarks</TITLE>\n<H1>Bookmarks</H1>\n"
 )
 _READING_LIST: Final = "reading list"
-_BUILT_IN: Final = {"BookmarksBar": "Favorites", "BookmarksMenu": "Bookmarks Menu"}
+BUILT_IN_FOLDERS: Final = {"BookmarksBar": "Favorites", "BookmarksMenu": "Bookmarks Menu"}
+"""What people see of the folders that Safari itself made, by their names in its database."""
 _DEPTH: Final = 64
 
 
@@ -77,7 +78,7 @@ def _list(folder: int | None, below: dict[int | None, list[Bookmark]], filled: s
             yield f'<DT><A HREF="{href}"{_date("ADD_DATE", each.changed)}>{title}</A>\n'
         elif each.row in filled:
             bar = ' PERSONAL_TOOLBAR_FOLDER="true"' if each.title == "BookmarksBar" else ""
-            title = escape(_BUILT_IN.get(each.title, each.title))
+            title = escape(BUILT_IN_FOLDERS.get(each.title, each.title))
             yield f"<DT><H3{_date('LAST_MODIFIED', each.changed)}{bar}>{title}</H3>\n"
             yield from _list(each.row, below, filled)
     yield "</DL><p>\n"
