@@ -13,8 +13,9 @@ from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.file_text import BadRows, Lines, clean, name_text, table
 from ibackup.cli.shell.output import printable
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
-from ibackup.cli.shell.snapshot_argument import open_unlocked, resolve
+from ibackup.cli.shell.snapshot_argument import resolve
 from ibackup.explore.backup_diff import AppChanges, Change, Difference, compare_by_app, same_phone
+from ibackup.explore.opening import open_unlocked
 
 _SIGNS: dict[Change, str] = {"added": "+", "removed": "-", "changed": "~", "grown": ">"}
 _ORDER: tuple[Change, ...] = ("added", "removed", "changed", "grown")
@@ -36,7 +37,8 @@ def command(
     """
     unlocker = PasswordSources(app, password_file, password_command).unlocker
     one, other = (resolve(app, ref, only_read=True) for ref in (a, b))
-    with open_unlocked(app, one, unlocker) as before, open_unlocked(app, other, unlocker) as after:
+    heard = app.reporter
+    with open_unlocked(one, unlocker, heard) as before, open_unlocked(other, unlocker, heard) as after:
         if not same_phone(before, after):
             app.reporter(Caution("These are backups of two different phones."))
         bad = BadRows(app)

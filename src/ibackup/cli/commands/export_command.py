@@ -19,7 +19,8 @@ from ibackup.cli.shell.file_text import clean, target_members
 from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
-from ibackup.cli.shell.snapshot_argument import SnapshotTarget, open_unlocked, resolve
+from ibackup.cli.shell.snapshot_argument import resolve
+from ibackup.explore.opening import SnapshotTarget, open_unlocked
 from ibackup.export.counting import counted
 from ibackup.export.kinds import KINDS, TEXT_FORMATS
 
@@ -141,10 +142,10 @@ def command(
         done = export(backup, request, heard, app.reporter)
         return _end(app, target, request, done, heard, everything=everything)
 
-    with open_unlocked(app, target, unlocker, meanwhile) as backup:
+    with open_unlocked(target, unlocker, app.reporter, meanwhile) as backup:
         if later is None:
             return run(backup, None)
-        with open_unlocked(app, later, unlocker) as after:
+        with open_unlocked(later, unlocker, app.reporter) as after:
             return run(backup, after)
 
 

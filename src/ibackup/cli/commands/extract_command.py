@@ -18,8 +18,9 @@ from ibackup.cli.shell.file_text import clean, name_text, target_members
 from ibackup.cli.shell.output import printable, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
-from ibackup.cli.shell.snapshot_argument import SnapshotTarget, open_unlocked, resolve
+from ibackup.cli.shell.snapshot_argument import resolve
 from ibackup.explore.head_start import Ready
+from ibackup.explore.opening import SnapshotTarget, open_unlocked
 from ibackup.explore.selection import PRESETS, Selection
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def command(
             ready.look(target.path)
         ready.start()
 
-    with Ready() as ready, open_unlocked(app, target, unlocker, meanwhile) as backup:
+    with Ready() as ready, open_unlocked(target, unlocker, app.reporter, meanwhile) as backup:
         from ibackup.explore.extraction import Wanted, extract
 
         wanted = Wanted(

@@ -27,9 +27,10 @@ from ibackup.cli.shell.file_text import (
 )
 from ibackup.cli.shell.output import printable
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
-from ibackup.cli.shell.snapshot_argument import SnapshotTarget, names_backup, open_unlocked, resolve
+from ibackup.cli.shell.snapshot_argument import names_backup, resolve
 from ibackup.explore.app_owners import Apps
 from ibackup.explore.listing import Folder, by_app, find, tree
+from ibackup.explore.opening import SnapshotTarget, open_unlocked
 
 _DEPTH = 3
 
@@ -70,7 +71,7 @@ def command(
         snapshot, pattern = None, snapshot
     target = resolve(app, snapshot, only_read=True)
     unlocker = PasswordSources(app, password_file, password_command).unlocker
-    with open_unlocked(app, target, unlocker) as backup:
+    with open_unlocked(target, unlocker, app.reporter) as backup:
         if apps:
             return _apps(app, target, backup, pattern)
         if as_tree:

@@ -15,7 +15,8 @@ from ibackup.cli.shell.common_options import COMPLETING
 from ibackup.cli.shell.file_text import Lines, clean
 from ibackup.cli.shell.output import styled
 from ibackup.cli.shell.password_sources import HOW_TO_GIVE, PasswordSources, password_options
-from ibackup.cli.shell.snapshot_argument import SnapshotTarget, resolve
+from ibackup.cli.shell.snapshot_argument import resolve
+from ibackup.explore.opening import SnapshotTarget
 from ibackup.search.documents import KINDS
 
 if TYPE_CHECKING:

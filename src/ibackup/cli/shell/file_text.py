@@ -11,7 +11,7 @@ from ibackup.base.counts import count_text
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.output import printable, time_text, wrap
-from ibackup.cli.shell.snapshot_argument import SnapshotTarget
+from ibackup.explore.opening import SnapshotTarget
 
 _BATCH = 500  # lines written at a time
 _SHOWN = 20
