@@ -2,8 +2,12 @@
 
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ibackup.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _QUALITY = 92
 _MOST_BYTES = 256 * 1024 * 1024
@@ -16,7 +20,7 @@ Convert = Callable[[bytes], bytes]
 def converter() -> Convert:
     """What makes the JPEGs. Raises UsageError if the extra `photos` is not installed."""
     try:
-        import pi_heif
+        import pi_heif  # noqa: F401 - what decoding needs
         from PIL import Image
     except ImportError as error:
         raise UsageError(
@@ -29,9 +33,7 @@ def converter() -> Convert:
         if len(data) > _MOST_BYTES:
             raise ValueError("it is too large")
         try:
-            heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
-            _refuse_huge(*heif.size)
-            picture = heif.to_pillow()
+            picture = decoded(data)
             exif = picture.getexif()
             exif[_ORIENTATION] = 1  # the decoder has turned the picture already
             out = io.BytesIO()
@@ -52,9 +54,21 @@ def converter() -> Convert:
     return convert
 
 
-def _refuse_huge(width: int, height: int) -> None:
-    if width * height > _MOST_PIXELS:
+def decoded(data: bytes, most_pixels: int = _MOST_PIXELS) -> "Image.Image":
+    """A HEIC picture decoded, and turned upright. Needs the extra ``photos``.
+
+    Raises:
+        ValueError: it has more than `most_pixels`, which is found out before it is decoded.
+        OSError, RuntimeError, TypeError, EOFError: it cannot be decoded.
+    """
+    import pi_heif
+
+    heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    width, height = heif.size
+    if width * height > most_pixels:
         raise ValueError("it has too many pixels")
+    picture: Image.Image = heif.to_pillow()
+    return picture
 
 
 _ORIENTATION = 0x0112

@@ -1,0 +1,302 @@
+"""The backups that are open: unlocked, and with what pages have read from them, until they are locked or too many.
+
+An encrypted backup is open for one browser session alone, and closed when that session is locked. A plain one is
+shared. Nothing decrypted is written to the disk (see ``ibackup.apple.foreign_database``).
+"""
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from ibackup.apple.backup import Backup
+from ibackup.base.errors import PasswordNeeded
+from ibackup.base.events import Caution, Event
+from ibackup.explore.opening import SnapshotTarget, opened, telling_damage
+from ibackup.store.records.snapshot import Snapshot
+from ibackup.vault.unlocker import Unlocker
+
+T = TypeVar("T")
+
+MOST_OPEN: Final = 6
+"""Backups that stay open; the least recently used one is closed first."""
+
+
+class ChosenBackup(Protocol):
+    """Which backup: a ``ShownBackup``."""
+
+    @property
+    def path(self) -> str:
+        """The folder in Apple's format."""
+
+    @property
+    def udid(self) -> str:
+        """Of its phone."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot, None for a folder."""
+
+
+class UnlockingSession(Protocol):
+    """Whose passwords open it: a ``BrowserSession``."""
+
+    @property
+    def unlocked(self) -> frozenset[str]:
+        """The UDIDs of the phones whose backups are unlocked."""
+
+    def unlock(self, udid: str, password: str, backup: Backup) -> None:
+        """Open a backup with a password and remember it. Raises PasswordWrong."""
+
+    def unlocker_for(self, udid: str) -> Unlocker:
+        """What opens the backups of a phone; nothing while it is locked."""
+
+    def when_locked(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have a listener called at each locking; returns what ends that."""
+
+
+class OpenedBackup:
+    """An open backup. Use it only inside the ``with`` block that gave it: one thread at a time is in there.
+
+    A file opened from it (``Entry.open``) can be read outside of that block.
+
+    Attributes:
+        backup: unlocked.
+        shown: which one it is.
+        encrypted: whether it is, and so belongs to one session.
+        notes: what to know about the whole backup: that it is damaged, or was changed by another program.
+    """
+
+    def __init__(self, backup: Backup, shown: ChosenBackup, notes: tuple[Caution, ...]) -> None:
+        self.backup = backup
+        self.shown = shown
+        self.encrypted = backup.is_encrypted
+        self.notes = notes
+        self._read: dict[Hashable, object] = {}
+
+    def once(self, key: Hashable, make: "Callable[[OpenedBackup], T]") -> T:
+        """What ``make`` returned the first time; kept, and closed if it can be, as long as the backup stays open.
+
+        Memory is the maker's to watch: several backups may be open. Raises what ``make`` raises.
+        """
+        if key not in self._read:
+            self._read[key] = make(self)
+        return cast("T", self._read[key])
+
+    def peek(self, key: Hashable) -> Any:
+        """What is kept under a key, or None; reads nothing, so it may be called outside of the ``with`` block."""
+        return self._read.get(key)
+
+    def close(self) -> None:
+        """Close it and what was read from it."""
+        kept = list(self._read.values())
+        self._read.clear()
+        with ExitStack() as stack:
+            stack.callback(self.backup.close)
+            for each in kept:
+                if callable(close := getattr(each, "close", None)):
+                    stack.callback(close)
+
+
+class _Slot:
+    """The place of one open backup. ``lock`` is held by the thread that uses it; the other members by the house's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.opened: OpenedBackup | None = None
+        self.users = 0
+        self.dropped = False
+
+
+_Key = tuple[UnlockingSession | None, str]
+
+
+class OpenedBackups:
+    """All open backups.
+
+    Args:
+        most: how many stay open.
+    """
+
+    Use = AbstractContextManager[OpenedBackup]
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[_Key, _Slot] = OrderedDict()  # the most recently used comes last
+        self._listening: weakref.WeakSet[UnlockingSession] = weakref.WeakSet()
+        self._here = threading.local()
+
+    @contextmanager
+    def use(self, shown: ChosenBackup, session: UnlockingSession) -> Iterator[OpenedBackup]:
+        """Open a backup, or take the open one, for a ``with`` block. Keep that short: others wait for it.
+
+        Raises:
+            PasswordNeeded: it is encrypted, and the session has not unlocked it or (PasswordWrong) only others.
+            NotABackup, DamageFound: it cannot be read; the same applies inside of the block.
+            RuntimeError: this thread is in such a block already; two at once need ``use_two``.
+        """
+        with self._alone(), self._using(shown, session) as found:
+            yield found
+
+    @contextmanager
+    def use_two(
+        self, one: ChosenBackup, other: ChosenBackup, session: UnlockingSession
+    ) -> Iterator[tuple[OpenedBackup, OpenedBackup]]:
+        """The same for two backups at once; they are taken in an order that lets no two threads wait for each other."""
+        with self._alone(), ExitStack() as stack:
+            found: dict[str, OpenedBackup] = {}
+            for each in sorted((one, other), key=lambda each: each.path):
+                if each.path not in found:
+                    found[each.path] = stack.enter_context(self._using(each, session))
+            yield found[one.path], found[other.path]
+
+    def peek(self, shown: ChosenBackup, session: UnlockingSession) -> OpenedBackup | None:
+        """An open backup for its ``peek`` and its notes; reads nothing, and waits for nothing."""
+        with self._lock:
+            slot = self._find(shown, session)
+            return slot.opened if slot is not None and self._may(shown, session, slot) else None
+
+    def unlock(self, shown: ChosenBackup, session: UnlockingSession, password: str) -> None:
+        """Try a password; the right one opens every backup of this phone that has it, for this session.
+
+        Raises:
+            PasswordWrong: it does not open this backup.
+            NotABackup, DamageFound: the backup cannot be read.
+        """
+        target = _target(shown)
+        with telling_damage(target), Backup.open(target.path, known=True) as backup:
+            backup.salvage()
+            if not backup.unlocked:
+                backup.refuse_without_list()
+                session.unlock(shown.udid, password, backup)
+
+    def close_phone(self, udid: str) -> None:
+        """Close every backup of a phone, for what changes or removes them. Those in use close after that."""
+        self._drop(lambda _, slot: slot.opened is not None and slot.opened.shown.udid == udid)
+
+    def close(self) -> None:
+        """Close all; may be called twice."""
+        self._drop(lambda _key, _slot: True)
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a thread that holds a backup already: two threads could wait for each other forever."""
+        if getattr(self._here, "held", False):
+            raise RuntimeError("a thread uses one backup at a time, or two with use_two")
+        self._here.held = True
+        try:
+            yield
+        finally:
+            self._here.held = False
+
+    @contextmanager
+    def _using(self, shown: ChosenBackup, session: UnlockingSession) -> Iterator[OpenedBackup]:
+        target = _target(shown)
+        slot, key = self._take(shown, session)
+        try:
+            with slot.lock, telling_damage(target):
+                if slot.opened is None:
+                    slot.opened = _open(target, shown, session)
+                    if slot.opened.encrypted:
+                        self._listen(session)
+                    else:
+                        self._share(slot, key)
+                if not self._may(shown, session, slot):  # it was locked meanwhile, perhaps before we listened
+                    self._drop(lambda _, each: each is slot)
+                    raise PasswordNeeded("This backup is locked again.")
+                yield slot.opened
+        finally:
+            self._release(slot, key)
+
+    def _take(self, shown: ChosenBackup, session: UnlockingSession) -> tuple[_Slot, _Key]:
+        with self._lock:
+            slot = self._find(shown, session)
+            key: _Key = (session, shown.path)
+            if slot is None:
+                slot = self._slots[key] = _Slot()
+            elif key not in self._slots:
+                key = (None, shown.path)
+            self._slots.move_to_end(key)
+            slot.users += 1
+            return slot, key
+
+    def _find(self, shown: ChosenBackup, session: UnlockingSession) -> _Slot | None:
+        return self._slots.get((session, shown.path)) or self._slots.get((None, shown.path))
+
+    def _share(self, slot: _Slot, key: _Key) -> None:
+        """Let every session use a plain backup."""
+        everybody: _Key = (None, key[1])
+        with self._lock:
+            if self._slots.get(key) is slot and everybody not in self._slots:
+                del self._slots[key]
+                self._slots[everybody] = slot
+
+    def _release(self, slot: _Slot, key: _Key) -> None:
+        """End a use; close what was dropped meanwhile, could not be opened, or has become too much."""
+        closing: list[_Slot] = []
+        with self._lock:
+            slot.users -= 1
+            if slot.opened is None and not slot.users and self._slots.get(key) is slot:
+                del self._slots[key]
+            if slot.dropped and not slot.users:
+                closing.append(slot)
+            idle = (each for each in list(self._slots.items()) if not each[1].users)
+            for other_key, other in idle:
+                if len(self._slots) <= self._most:
+                    break
+                del self._slots[other_key]
+                other.dropped = True
+                closing.append(other)
+        _close(closing)
+
+    def _drop(self, chosen: Callable[[_Key, _Slot], bool]) -> None:
+        closing: list[_Slot] = []
+        with self._lock:
+            for key, slot in list(self._slots.items()):
+                if chosen(key, slot):
+                    del self._slots[key]
+                    slot.dropped = True
+                    if not slot.users:
+                        closing.append(slot)
+        _close(closing)
+
+    def _listen(self, session: UnlockingSession) -> None:
+        """Close what a session opened when it is locked."""
+        with self._lock:
+            known = session in self._listening
+            self._listening.add(session)
+        if not known:
+            this = weakref.ref(session)
+            session.when_locked(lambda: self._drop(lambda key, _: key[0] is this()))
+
+    @staticmethod
+    def _may(shown: ChosenBackup, session: UnlockingSession, slot: _Slot) -> bool:
+        """Whether a session may look into an open backup; one that was locked this moment may not."""
+        return slot.opened is not None and (not slot.opened.encrypted or shown.udid in session.unlocked)
+
+
+def _open(target: SnapshotTarget, shown: ChosenBackup, session: UnlockingSession) -> OpenedBackup:
+    notes: list[Caution] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Caution) and event not in notes:
+            notes.append(event)
+
+    return OpenedBackup(opened(target, session.unlocker_for(shown.udid), hear), shown, tuple(notes))
+
+
+def _target(shown: ChosenBackup) -> SnapshotTarget:
+    return SnapshotTarget(shown.path, shown.snapshot, shown.udid)
+
+
+def _close(slots: list[_Slot]) -> None:
+    for slot in slots:
+        if slot.opened is not None:
+            with suppress(OSError):
+                slot.opened.close()
+            slot.opened = None
