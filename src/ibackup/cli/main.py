@@ -8,9 +8,7 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -20,6 +18,7 @@ from ibackup import __version__
 from ibackup.base import descriptors
 from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.exit_codes import ExitCode
+from ibackup.base.orderly_stop import OrderlyStop, stopping_signals
 from ibackup.cli.shell import standard_streams
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import usage_error
@@ -184,40 +183,11 @@ def _before_double_dash(args: Sequence[str]) -> Sequence[str]:
     return args[: args.index("--")] if "--" in args else args
 
 
-_STUCK_SECONDS = 10.0
-
-
-class _Stop:
-    """The first Ctrl-C ends a run in an orderly way; further ones do not interrupt that.
-
-    If the end takes long (a disk that does not answer), the next one ends the program at once. Nothing is lost: a
-    run can be interrupted anywhere.
-    """
-
-    def __init__(self) -> None:
-        self._first: float | None = None
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now
-            raise KeyboardInterrupt
-        if now - self._first > _STUCK_SECONDS:
-            os._exit(ExitCode.INTERRUPTED)
-
-
-def _signals() -> list[signal.Signals]:
-    """The signals that end a run; an ignored signal (under nohup, in the background) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    known = [number for name in names if isinstance(number := getattr(signal, name, None), signal.Signals)]
-    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
-
-
 def main() -> NoReturn:
     """The entry point: terminating signals end a run as politely as Ctrl-C does."""
     standard_streams.open_missing()
-    stopping = _signals()
-    stop = _Stop()
+    stopping = stopping_signals()
+    stop = OrderlyStop()
     for number in stopping:
         signal.signal(number, stop)
     for stream in (sys.stdout, sys.stderr):

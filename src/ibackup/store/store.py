@@ -7,7 +7,7 @@ import shlex
 import stat
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Self
 
@@ -204,6 +204,20 @@ class Store:
             return having[0].find(ref)
         names = ", ".join(f"{phone.udid} ({phone.device_name()})" for phone in having)
         raise UsageError("Several phones have backups here.", hint=f"Choose one with --phone: {names}.")
+
+
+def if_made(opening: Callable[[], Store]) -> Store | None:
+    """What ``opening`` opens; None if there never was a store.
+
+    Raises:
+        StoreMissing: it is not mounted, or of a newer version.
+    """
+    try:
+        return opening()
+    except StoreMissing as error:
+        if error.why:  # there is none at all otherwise
+            raise
+        return None
 
 
 def _refuse_bad_place(path: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.screen import Screen
+from ibackup.base import pace
 from ibackup.base.events import Caution, Event, Note, PhaseStarted, Progress, Prompt, PromptDone, Silent
 from ibackup.cli.shell import output, progress_line
 
@@ -100,6 +101,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, as the test sets it."""
     now = [1000.0]
     monkeypatch.setattr(progress_line, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pace, "monotonic", lambda: now[0])
     return now
 
 
@@ -275,10 +277,11 @@ def test_a_log_file_gets_no_moving_line(capsys: pytest.CaptureFixture[str], tmp_
 def test_progress_comes_at_most_twice_a_second(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from ibackup.base import event_lines
     from ibackup.cli.shell import event_reporters
 
     now = [0.0]
-    monkeypatch.setattr(event_reporters, "monotonic", lambda: now[0])
+    monkeypatch.setattr(event_lines, "monotonic", lambda: now[0])
     made = event_reporters.JsonReporter(lambda _event: None)
     for step in range(100):  # ten seconds, with a new phase every second
         if step % 10 == 0:

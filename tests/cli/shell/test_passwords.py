@@ -14,8 +14,9 @@ from cli.conftest import ANN, BOB, PASSWORD, Cli, Ran
 from ibackup.base.errors import PasswordNeeded
 from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.shell.application import App, Settings
-from ibackup.cli.shell.password_sources import PasswordSources, words
+from ibackup.cli.shell.password_sources import PasswordSources
 from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.vault.given_passwords import words
 from support.keyrings import FileKeyring, LockedKeyring
 
 UDID = BOB.udid

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ibackup.base.errors import Interrupted, PasswordNeeded, StoreMissing, UsageError
+from ibackup.base.errors import Interrupted, PasswordNeeded, UsageError
 from ibackup.base.events import Caution, Note
 from ibackup.base.programs import installing
 from ibackup.cli.shell.application import App
@@ -192,9 +192,6 @@ def store_if_any(app: App) -> "Store | None":
     Raises:
         StoreMissing: it is not mounted, or of a newer version.
     """
-    try:
-        return app.open_store()
-    except StoreMissing as error:
-        if error.why:  # there is none at all otherwise
-            raise
-        return None
+    from ibackup.store.store import if_made
+
+    return if_made(app.open_store)

@@ -8,7 +8,7 @@ from ibackup.base.sizes import size_text
 from ibackup.cli.commands import flawed_files_text
 from ibackup.cli.commands.prune_command import removed_rows, removed_text
 from ibackup.cli.shell.application import App
-from ibackup.cli.shell.output import duration_text, rfc3339, whole, wrap
+from ibackup.cli.shell.output import duration_text, whole, wrap
 
 if TYPE_CHECKING:
     from ibackup.jobs.backup.backup_request import BackupResult
@@ -40,7 +40,7 @@ def result(app: App, ended: "WholeBackup", more: dict[str, object] | None = None
 def payload(ended: "WholeBackup") -> dict[str, object]:
     """The members of the result."""
     pruned = removed_rows(ended.after.pruned) if ended.after.pruned else []
-    return _members(ended.made) | {"pruned": pruned, "icloud_hint": ended.after.icloud_hint}
+    return ended.made.to_members() | {"pruned": pruned, "icloud_hint": ended.after.icloud_hint}
 
 
 def text(app: App, ended: "WholeBackup") -> str:
@@ -52,27 +52,6 @@ def text(app: App, ended: "WholeBackup") -> str:
         wrap(after.icloud_hint or ""),
     ]
     return "\n".join(part for part in parts if part)
-
-
-def _members(result: "BackupResult") -> dict[str, object]:
-    return {
-        "snapshot": result.snapshot,
-        "path": result.path,
-        "udid": result.udid,
-        "device_name": result.device_name,
-        "files": result.files,
-        "bytes": result.bytes,
-        "received_bytes": result.received_bytes,
-        "full": result.full,
-        "encrypted": result.encrypted,
-        "resumed_bytes": result.resumed_bytes,
-        "carried_files": result.carried_files,
-        "checked": result.checked,
-        "flawed": [file.to_members() for file in result.flawed],
-        "photos": result.photos.to_members() if result.photos else None,
-        "started": rfc3339(result.started),
-        "duration_s": round(result.duration_s, 3),
-    }
 
 
 def _said(result: "BackupResult", *, is_set_up: bool) -> str:

@@ -9,7 +9,7 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
-from ibackup.cli.shell.output import printable, rfc3339, styled, time_text, whole, wrap
+from ibackup.cli.shell.output import printable, styled, time_text, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.snapshot_argument import resolve
 
@@ -35,7 +35,7 @@ def command(app: App, snapshot: str | None, password_file: str | None, password_
     unlocker = PasswordSources(app, password_file, password_command).unlocker
     outcome = rehearse(BackupSource(target.path, target.snapshot), unlocker, app.reporter)
     name = f"snapshot {target.snapshot.id}" if target.snapshot else f"'{whole(target.path)}'"
-    payload = _payload(outcome)
+    payload = outcome.to_members()
     if outcome.error is None:
         return app.result(payload, _restorable(outcome, name))
     error = outcome.error
@@ -75,19 +75,3 @@ def _found(outcome: "Rehearsal") -> "Iterator[str]":
         yield "every key opened, and every file decrypted"
     if outcome.digests:
         yield f"{count_text(outcome.digests, 'file')} also matched the phone's own checksum"
-
-
-def _payload(outcome: "Rehearsal") -> dict[str, object]:
-    source = outcome.source
-    return {
-        "snapshot": source.snapshot.id if source.snapshot else None,
-        "path": source.path,
-        "status": "restorable" if outcome.good else outcome.result,
-        "when": rfc3339(outcome.when),
-        "files": outcome.files,
-        "bytes": outcome.bytes,
-        "folders": outcome.folders,
-        "links": outcome.links,
-        "digests": outcome.digests,
-        "sealed": outcome.sealed,
-    }

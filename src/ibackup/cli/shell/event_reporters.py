@@ -1,15 +1,13 @@
 """Shows a job's events: JSON lines for programs, one line per phase for log files."""
 
 from collections.abc import Callable, Mapping
-from time import monotonic
 from typing import Protocol
 
 import click
 
-from ibackup.base.events import Caution, Event, Note, PhaseStarted, Progress, Prompt, PromptDone, Silent
+from ibackup.base.event_lines import Sparing, members
+from ibackup.base.events import Caution, Event, Note, PhaseStarted, Prompt, Silent
 from ibackup.cli.shell.output import print_json, printable_lines, styled, wrap
-
-_MIN_GAP = 0.5  # seconds between progress events: at most two per second
 
 
 class Reporter(Protocol):
@@ -39,17 +37,12 @@ class JsonReporter:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._told = float("-inf")
+        self._print = Sparing(lambda event: print_json(members(event)))
 
     def __call__(self, event: Event) -> None:
         """Translate an event; progress at most twice a second."""
         self._log(event)
-        if isinstance(event, Progress):
-            now = monotonic()
-            if now - self._told < _MIN_GAP:
-                return
-            self._told = now
-        print_json(_members(event))
+        self._print(event)
 
     def answer(self, text: str) -> None:
         """Ignored: the answer is for people."""
@@ -64,38 +57,6 @@ class JsonReporter:
 
     def close(self) -> None:
         """Nothing to restore."""
-
-
-def _members(event: Event) -> dict[str, object]:
-    match event:
-        case PhaseStarted(phase, text):
-            return {"event": "phase", "phase": phase, "message": text}
-        case Progress():
-            return {
-                "event": "progress",
-                "phase": event.phase,
-                "percent": event.percent,
-                "bytes": event.bytes,
-                "total_bytes": event.total_bytes,
-                "files": event.files,
-                "total_files": event.total_files,
-            }
-        case Silent():
-            return {
-                "event": "silent",
-                "phase": event.phase,
-                "seconds": round(event.seconds),
-                "limit_seconds": round(event.limit_s),
-                "message": event.text,
-            }
-        case Prompt(kind, text, seconds):
-            return {"event": "prompt", "kind": kind, "message": text, "seconds": seconds, "done": False}
-        case PromptDone(kind):
-            return {"event": "prompt", "kind": kind, "done": True}
-        case Caution(text, hint):
-            return {"event": "warning", "message": text, "hint": hint}
-        case Note(text):
-            return {"event": "note", "message": text}
 
 
 class LineReporter:

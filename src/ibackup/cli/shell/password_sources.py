@@ -1,12 +1,5 @@
 """Where the backup password comes from; never from the command line itself."""
 
-import contextlib
-import copy
-import logging
-import os
-import shlex
-import stat
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,27 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ibackup.base.errors import PasswordNeeded, PasswordWrong
-from ibackup.base.events import Caution
-from ibackup.base.programs import NO_WINDOW, outcome
-from ibackup.base.udids import plain_udid
+from ibackup.base.errors import PasswordWrong
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.config_options import table_options
 from ibackup.cli.shell.output import wrap
-from ibackup.config.config_schema import PhoneConfig
 
 if TYPE_CHECKING:
-    from ibackup.vault.keychain import Keychain
+    from ibackup.config.config_schema import PhoneConfig
+    from ibackup.vault.given_passwords import GivenPasswords
     from ibackup.vault.unlocker import Unlocker
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_log = logging.getLogger("ibackup")
-_LIMIT = 4096  # bytes; no password is longer, and /dev/zero is no password file
-_COMMAND_SECONDS = 120
 _TRIES = 3
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_SAVE_AS = "Save it as UTF-8: in Notepad with Save as, Encoding UTF-8; in PowerShell with `Set-Content -Encoding utf8`."
-_VARIABLES = ("IBACKUP_PASSWORD_FILE", "IBACKUP_PASSWORD")
 HOW_TO_GIVE = (
     "Give the password that was set for encrypted backups: --password-file FILE, --password-command COMMAND or "
     "IBACKUP_PASSWORD_FILE; on a terminal you are asked for it."
@@ -64,9 +48,19 @@ class PasswordSources:
     command: str | None = None
     ask: bool = True
     question: str = "Password of the encrypted backup (Return: continue without)"
-    _answers: dict[tuple[str, str], str | PasswordNeeded | None] = field(default_factory=dict, repr=False)
-    _keychains: "list[Keychain | None]" = field(default_factory=list, repr=False)
     typed: list[str] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def _given(self) -> "GivenPasswords":
+        from ibackup.vault.given_passwords import GivenPasswords
+
+        return GivenPasswords(self._configured, self.app.reporter, self.file, self.command, self._last)
+
+    def _configured(self, udid: str) -> "PhoneConfig | None":
+        return self.app.config.phone(udid)  # a command may have written a new one meanwhile
+
+    def _last(self) -> str | None:
+        return self._prompt() if self.ask and self.app.asks else None
 
     def find(self, udid: str | None) -> str | None:
         """The password for a phone's backups, or None if there is no source.
@@ -74,16 +68,11 @@ class PasswordSources:
         Raises:
             PasswordNeeded: the named source has none.
         """
-        return self._once("phone", plain_udid(udid or ""), lambda: self._find(udid))
+        return self._given.find(udid)
 
     def forget(self, *, failures_only: bool = False) -> None:
         """Ask the sources again next time, because their answer may change during a long run."""
-        kept = {
-            asked: said for asked, said in self._answers.items() if failures_only and isinstance(said, str)
-        }
-        self._answers.clear()
-        self._keychains.clear()
-        self._answers.update(kept)
+        self._given.forget(failures_only=failures_only)
 
     def again(self, error: PasswordWrong) -> bool:
         """Whether the user typed a wrong password and may try again: three tries in all."""
@@ -94,61 +83,21 @@ class PasswordSources:
         self.forget()
         return True
 
-    def _once(self, kind: str, name: str, ask: Callable[[], str | None]) -> str | None:
-        """An answer, remembered, so that no command, file or prompt is used twice."""
-        asked = (kind, name)
-        if asked not in self._answers:
-            try:
-                self._answers[asked] = ask()
-            except PasswordNeeded as error:
-                self._answers[asked] = error
-        said = self._answers[asked]
-        if isinstance(said, PasswordNeeded):
-            raise copy.copy(said)  # a caller may change its hint
-        return said
-
-    def _find(self, udid: str | None) -> str | None:
-        phone = self.app.config.phone(udid) if udid else None
-        sources: dict[str, Callable[[], str | None]] = {
-            "an option": self._option,
-            "the config file": lambda: self._configured(phone),
-            "the environment": self._environment,
-            "the keychain": lambda: self._keychain(udid),
-            "the credentials folder": self._credentials,
-        }
-        for name, source in sources.items():
-            password = source()
-            if password is not None:
-                _log.debug("the backup password comes from %s", name)
-                return password
-        return self._prompt() if self.ask and self.app.asks else None
-
     @property
     def named(self) -> bool:
         """Whether the command line names a source."""
-        return bool(self.file or self.command)
+        return self._given.named
 
     @cached_property
     def unlocker(self) -> "Unlocker":
         """What opens a backup with these sources, and with what else is in the keychain."""
         from ibackup.vault.unlocker import Unlocker
 
-        return Unlocker(self.find, self.again, self._find_keychain, self.app.reporter)
-
-    def _find_keychain(self) -> "Keychain | None":
-        """The system's keychain, None if there is none or the user names another source for this run."""
-        if self.named or any(map(os.environ.get, _VARIABLES)):
-            return None
-        from ibackup.vault.keychain import Keychain, KeychainTrouble
-
-        if not self._keychains:  # looking for it takes a tenth of a second
-            with contextlib.suppress(KeychainTrouble):  # reported when the password is needed
-                self._keychains.append(Keychain.open())
-        return self._keychains[0] if self._keychains else None
+        return Unlocker(self.find, self.again, self._given.find_keychain, self.app.reporter)
 
     def given(self) -> str | None:
         """The password from the options alone. Raises PasswordNeeded."""
-        return self._option()
+        return self._given.given()
 
     def _prompt(self) -> str | None:
         self.app.stop_progress()
@@ -156,116 +105,3 @@ class PasswordSources:
         if typed:
             self.typed.append(typed)
         return typed or None
-
-    def _option(self) -> str | None:
-        if self.file:
-            return self._from_file(self.file)
-        return self._from_command(self.command) if self.command else None
-
-    def _configured(self, phone: PhoneConfig | None) -> str | None:
-        if phone is None:
-            return None
-        if phone.password_file:
-            return self._from_file(phone.password_file)
-        return self._from_command(phone.password_command) if phone.password_command else None
-
-    def _environment(self) -> str | None:
-        if file := os.environ.get("IBACKUP_PASSWORD_FILE"):
-            return self._from_file(file)
-        return os.environ.get("IBACKUP_PASSWORD") or None
-
-    def _keychain(self, udid: str | None) -> str | None:
-        from ibackup.vault.keychain import Keychain, KeychainTrouble
-
-        try:
-            keychain = Keychain.open() if udid is not None else None
-            return keychain.password(udid) if keychain is not None and udid is not None else None
-        except KeychainTrouble as error:
-            self.app.reporter(Caution(error.message, error.hint))
-            return None
-
-    def _credentials(self) -> str | None:
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        path = os.path.join(folder, "ibackup-password") if folder else None
-        return self._from_file(path) if path and os.path.exists(path) else None
-
-    def _from_command(self, command: str) -> str | None:
-        return self._once("command", command, lambda: _first_line_of(command))
-
-    def _from_file(self, name: str) -> str | None:
-        return self._once("file", name, lambda: self._read(name))
-
-    def _read(self, name: str) -> str:
-        path = os.path.expanduser(name)
-        try:
-            with open(path, "rb") as stream:
-                mode = os.fstat(stream.fileno()).st_mode
-                data = stream.readline(_LIMIT)
-                if data.startswith(_UTF_16):
-                    data += stream.read(_LIMIT)  # a line ends with two bytes there
-        except OSError as error:
-            raise PasswordNeeded(
-                f"The password file {name} cannot be read: {error.strerror}.",
-                hint="Check its name and its permissions.",
-            ) from None
-        if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
-            self.app.reporter(
-                Caution(f"Others can read the password file {name}.", f"Run: chmod 600 {shlex.quote(name)}")
-            )
-        return _first_line(data, f"The password file {name}")
-
-
-def words(command: str, *, windows: bool) -> str | list[str]:
-    """A command to start without a shell: split as in a POSIX shell; on Windows, programs split it themselves.
-
-    Raises:
-        ValueError: a quote is not closed.
-    """
-    return command if windows else shlex.split(command)
-
-
-def _first_line_of(command: str) -> str:
-    try:
-        with subprocess.Popen(
-            words(command, windows=os.name == "nt"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            creationflags=NO_WINDOW,
-        ) as process:
-            out, _ = outcome(process, _COMMAND_SECONDS)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        # The error's own text would repeat the command, which may contain secrets.
-        raise _command_failed(type(error).__name__) from None
-    if process.returncode:
-        raise _command_failed(f"it ended with {process.returncode}")
-    return _first_line(out[:_LIMIT], "The password command")
-
-
-def _command_failed(reason: str) -> PasswordNeeded:
-    return PasswordNeeded(
-        "The password command failed.", why=f"({reason})", hint="Run it by hand to see why."
-    )
-
-
-def _first_line(data: bytes, source: str) -> str:
-    # Windows' editors and PowerShell write UTF-16, and put a byte order mark before the text.
-    if data.startswith(_UTF_16):
-        text = data[: len(data) // 2 * 2].decode("utf-16", "replace")
-        password = text.split("\n", 1)[0].rstrip("\r")
-        if "\ufffd" in password:
-            raise PasswordNeeded(f"{source} gives damaged UTF-16 text.", hint=_SAVE_AS)
-    else:
-        line = data.split(b"\n", 1)[0].rstrip(b"\r")
-        try:
-            password = line.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise PasswordNeeded(f"{source} gives text that is not UTF-8.", hint=_SAVE_AS) from None
-    if "\0" in password:
-        raise PasswordNeeded(
-            f"{source} gives zero bytes, as text in UTF-16 without its mark does.", hint=_SAVE_AS
-        )
-    if not password:
-        raise PasswordNeeded(
-            f"{source} gives an empty password.", hint="Its first line must be the password."
-        )
-    return password

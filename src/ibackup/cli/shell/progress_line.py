@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TextIO
@@ -12,6 +11,7 @@ from ibackup.base import slices
 from ibackup.base.counts import count_text
 from ibackup.base.durations import clock_text
 from ibackup.base.events import Event, PhaseStarted, Progress, Prompt, PromptDone, Silent
+from ibackup.base.pace import Pace
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.event_reporters import EventLog, LineReporter
 from ibackup.cli.shell.output import columns, duration_text
@@ -26,10 +26,7 @@ _SILENT = {
 }
 _COUNTED = {"search": "document"}
 """What phases count that move no files."""
-_RATE_OVER_S = 10.0
 _SHORTEST_BAR = 16  # columns, including the percentage; in a narrower terminal the figures matter more
-_LEFT_AFTER_S = 3.0  # too early to estimate how long it will take
-_LEFT_AFTER_PERCENT = 0.5
 
 Content = Callable[[int], str]
 """Draws a line of at most this many columns."""
@@ -126,17 +123,13 @@ class Bar:
         encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
         self._ascii = not encoding.startswith("utf")
         self._begun = monotonic()
-        self._first: float | None = None
-        self._first_at = self._begun
         self._event: Progress | None = None
-        self._samples: deque[tuple[float, int]] = deque()
+        self._pace = Pace()
 
     def move(self, event: Progress) -> None:
         """Take the latest figures."""
         self._event = event
-        if self._first is None:
-            self._first, self._first_at = _percent(event), monotonic()
-        self._samples.append((monotonic(), event.bytes))
+        self._pace.move(event)
 
     def draw(self, width: int) -> str:
         """The line: percentage, bar, bytes, files, rate, time left."""
@@ -147,10 +140,10 @@ class Bar:
         if event.phase in _COUNTED:
             words = [count_text(event.files, _COUNTED[event.phase])]
         else:
-            words = [size_text(event.bytes), count_text(event.files, "file"), self._rate(now)]
-        words = [word for word in (*words, self._left(now, event)) if word]
+            words = [size_text(event.bytes), count_text(event.files, "file"), self._rate()]
+        words = [word for word in (*words, self._left()) if word]
         text = ", ".join(words)
-        percent = _percent(event)
+        percent = self._pace.percent
         if percent is None:
             return f"  {text}"
         if width < len(text) + _SHORTEST_BAR:
@@ -166,32 +159,13 @@ class Bar:
             bar_format="{percentage:3.0f}% |{bar}| " + text,
         )
 
-    def _rate(self, now: float) -> str:
-        while len(self._samples) > 1 and now - self._samples[0][0] > _RATE_OVER_S:
-            self._samples.popleft()
-        begun, count = self._samples[0]
-        passed = now - begun
-        if passed < 1:
-            return ""
-        return f"{size_text(int((self._samples[-1][1] - count) / passed))}/s"
+    def _rate(self) -> str:
+        rate = self._pace.rate()
+        return "" if rate is None else f"{size_text(int(rate))}/s"
 
-    def _left(self, now: float, event: Progress) -> str:
-        """Based on the share done since this bar began, because a phone that continues starts far from zero."""
-        percent, passed = _percent(event), now - self._first_at
-        if percent is None or self._first is None:
-            return ""
-        done = percent - self._first
-        if passed < _LEFT_AFTER_S or done < _LEFT_AFTER_PERCENT or percent >= 100:
-            return ""
-        return f"{duration_text(passed * (100 - percent) / done)} left"
-
-
-def _percent(event: Progress) -> float | None:
-    """The phone's own figure if there is one, else based on the bytes."""
-    percent = event.percent
-    if percent is None and event.total_bytes:
-        percent = 100 * event.bytes / event.total_bytes
-    return None if percent is None else min(max(percent, 0.0), 100.0)
+    def _left(self) -> str:
+        left = self._pace.left()
+        return "" if left is None else f"{duration_text(left)} left"
 
 
 class LiveLine:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from ibackup.base.exit_codes import ExitCode
 from ibackup.jobs.phone_to_open import PhoneToOpen
 from ibackup.store import flawed_summary
+from ibackup.store.disk import record_times
 from ibackup.store.records.photo_originals import PhotoOriginals
 from ibackup.store.records.snapshot import Flawed
 from ibackup.store.store import Store
@@ -83,3 +84,24 @@ class BackupResult:
     def advice(self) -> str:
         """What to do about the flawed files; empty if none."""
         return flawed_summary.advice(self.flawed) if self.flawed else ""
+
+    def to_members(self) -> dict[str, object]:
+        """The result for programs, as docs/reference-json.md describes it."""
+        return {
+            "snapshot": self.snapshot,
+            "path": self.path,
+            "udid": self.udid,
+            "device_name": self.device_name,
+            "files": self.files,
+            "bytes": self.bytes,
+            "received_bytes": self.received_bytes,
+            "full": self.full,
+            "encrypted": self.encrypted,
+            "resumed_bytes": self.resumed_bytes,
+            "carried_files": self.carried_files,
+            "checked": self.checked,
+            "flawed": [file.to_members() for file in self.flawed],
+            "photos": self.photos.to_members() if self.photos else None,
+            "started": record_times.written(self.started),
+            "duration_s": round(self.duration_s, 3),
+        }

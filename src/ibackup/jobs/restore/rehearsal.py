@@ -29,6 +29,7 @@ from ibackup.simulator.restored import Restored
 from ibackup.simulator.server import Server, serve
 from ibackup.simulator.spec import PhoneSpec
 from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.store.disk import record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.flawed_summary import ADVICE
 from ibackup.store.phone_folder import PhoneFolder
@@ -79,6 +80,22 @@ class Rehearsal:
     def good(self) -> bool:
         """Whether the backup can be restored."""
         return self.error is None
+
+    def to_members(self) -> dict[str, object]:
+        """The result for programs, as docs/reference-json.md describes it."""
+        source = self.source
+        return {
+            "snapshot": source.snapshot.id if source.snapshot else None,
+            "path": source.path,
+            "status": "restorable" if self.good else self.result,
+            "when": record_times.written(self.when),
+            "files": self.files,
+            "bytes": self.bytes,
+            "folders": self.folders,
+            "links": self.links,
+            "digests": self.digests,
+            "sealed": self.sealed,
+        }
 
 
 def rehearse(source: BackupSource, unlocker: Unlocker, observe: Observer = ignore) -> Rehearsal:

@@ -1,0 +1,89 @@
+"""All jobs of the server: one at a time for each phone, kept until their end was seen."""
+
+import threading
+
+from ibackup.base.errors import PhoneBusy
+from ibackup.base.udids import plain_udid
+from ibackup.store.disk.lock import Holder
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.view.running.job_order import JobOrder
+from ibackup.view.running.running_job import RunningJob
+
+
+class JobBoard:
+    """The jobs; used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, RunningJob] = {}
+        self._closed = False
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Grows whenever a job has changed: who waits for news compares it."""
+        return self._version
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server ends."""
+        return self._closed
+
+    def start(self, order: JobOrder) -> RunningJob:
+        """Start a job; the last one of this phone is forgotten.
+
+        Raises:
+            PhoneBusy: a job of this phone is running.
+            IbackupError: no process can be started.
+        """
+        plain = plain_udid(order.udid)
+        with self._lock:
+            before = self._jobs.get(plain)
+            if before is not None and not before.is_over:
+                raise PhoneBusy(
+                    "Something is already running for this phone.",
+                    hint="Wait until it has finished, or stop it first.",
+                )
+            if self._closed:
+                raise PhoneBusy("ibackup is ending.")
+            job = self._jobs[plain] = RunningJob(order, self._bump)
+        self._bump()
+        return job
+
+    def of(self, udid: str) -> RunningJob | None:
+        """The job of a phone: one that runs, or one whose end was not seen yet."""
+        return self._jobs.get(plain_udid(udid))
+
+    def all(self) -> list[RunningJob]:
+        """The jobs of all phones."""
+        return list(self._jobs.values())
+
+    def seen(self, udid: str) -> None:
+        """Forget a job that is over: someone has seen how it ended."""
+        with self._lock:
+            job = self.of(udid)
+            if job is not None and job.is_over:
+                del self._jobs[plain_udid(udid)]
+        self._bump()
+
+    def outside(self, folder: PhoneFolder) -> Holder | None:
+        """Who else works with a phone now: a night, or a command in a terminal; None if nobody does."""
+        holder = folder.holder()
+        if holder is None:
+            return None
+        ours = {job.pid for job in self.all()}
+        return None if holder.is_here and holder.pid in ours else holder
+
+    def close(self) -> None:
+        """Stop all jobs as Ctrl-C does, and wait for their end; no job starts any more."""
+        with self._lock:
+            self._closed = True
+        for job in self.all():
+            job.stop()
+        for job in self.all():
+            job.wait()
+        self._bump()
+
+    def _bump(self) -> None:
+        with self._lock:
+            self._version += 1
