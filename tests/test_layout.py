@@ -111,7 +111,7 @@ def defined(module: str) -> frozenset[str]:
     """What a file defines itself, at its top level."""
     found: set[str] = set()
     for node in ast.walk(tree(modules()[module])):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:

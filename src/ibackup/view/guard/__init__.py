@@ -1,0 +1,1 @@
+"""Who may use the view: entry, browser sessions, checks of each request, limits."""
