@@ -53,6 +53,10 @@ class Entry:
         """Size in bytes from its record; a database in use during the backup may have more or fewer."""
         return self.record.size
 
+    def glance(self) -> int:
+        """The same at a fraction of the work, for those who look at every entry. Raises FormatError."""
+        return self._row.glance()[0]
+
     @property
     def mode(self) -> int:
         """``st_mode`` with the file type."""

@@ -34,6 +34,7 @@ _MAX_LOG = 512 * 1024 * 1024  # bytes of a write-ahead log
 _MAX_BYTES = 64 << 30
 _CHUNK = 1024 * 1024
 _MOST_GAPS = 1000
+_BEFORE_ALL = -(1 << 63)
 _PLAIN_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
 DAMAGED_PAGE = "a damaged page of the database"
 UNREADABLE = "the database cannot be read"
@@ -151,11 +152,17 @@ class AppDatabase(ForeignDatabase):
 
     # -- rows -----------------------------------------------------------------------------------------------
 
-    def rows(self, table: str, select: str) -> Iterator[tuple[Cell, ...]]:
-        """All rows of a table in the order of their numbers, the number first; a damaged page becomes a gap."""
+    def rows(self, table: str, select: str, after: int | None = None) -> Iterator[tuple[Cell, ...]]:
+        """The rows of a table in the order of their numbers, the number first; a damaged page becomes a gap.
+
+        Args:
+            table: its name.
+            select: its columns, as SQL.
+            after: only those behind the row with this number.
+        """
         name = _quoted(table)
         query = f"SELECT rowid, {select} FROM {name} NOT INDEXED WHERE rowid > ? ORDER BY rowid"  # noqa: S608
-        place: int | None = -(1 << 63)
+        place: int | None = _BEFORE_ALL if after is None else after
         for _ in range(_MOST_GAPS):
             if place is None:
                 return
@@ -253,6 +260,10 @@ class AppRows:
 
     def __iter__(self) -> Iterator[tuple[Cell, ...]]:
         return self._database.rows(self._table, self._select)
+
+    def after(self, number: int | None) -> Iterator[tuple[Cell, ...]]:
+        """Only those behind the row with this number, None for all: a table is shown page by page."""
+        return self._database.rows(self._table, self._select, number)
 
     def at(self, number: int) -> tuple[Cell, ...] | None:
         """One row by its number; None if there is none, or, with a gap, if it cannot be read."""
