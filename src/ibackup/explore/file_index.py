@@ -103,14 +103,14 @@ class FileIndex:
         """The app that a domain belongs to."""
         return next((app for app in self.apps if any(each.name == domain for each in app.domains)), None)
 
-    def folder(self, domain: str, path: str = "") -> "Folder | None":
+    def folder(self, domain: str, path: str = "") -> "IndexedFolder | None":
         """A folder; None if there is none of that name. An empty path is the domain's own."""
         number = self._below(_NONE, domain)
         for name in path.split("/") if path else ():
             if number is None:
                 break
             number = self._below(number, name)
-        return None if number is None else Folder(self, number, domain, path)
+        return None if number is None else IndexedFolder(self, number, domain, path)
 
     # -- making it ------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class FileIndex:
         there = (each for each in found.values() if each.files)
         return tuple(sorted(there, key=lambda each: (-each.bytes, each.key)))
 
-    # -- for Folder -----------------------------------------------------------------------------------------
+    # -- for IndexedFolder -------------------------------------------------------------------------------------
 
     def _below(self, parent: int, name: str) -> int | None:
         found = self.folders_in(parent)
@@ -182,7 +182,7 @@ class FileIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class IndexedFolder:
     """A folder of a ``FileIndex``."""
 
     index: FileIndex = field(repr=False)
