@@ -11,8 +11,9 @@ from ibackup.apple.backup import Backup
 from ibackup.base.confined import Parts
 from ibackup.contents.app_times import rfc3339
 from ibackup.contents.gaps import Gaps
+from ibackup.contents.messages.message_keys import message_ids
 from ibackup.contents.messages.message_types import Conversation
-from ibackup.contents.messages.messages_reader import MessageReader, message_ids
+from ibackup.contents.messages.messages_reader import MessageReader
 from ibackup.contents.people.names_of_backup import names_of
 from ibackup.export.chosen_conversations import is_chosen
 from ibackup.export.conversation_files import Bundles, ConversationFiles

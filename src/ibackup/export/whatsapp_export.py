@@ -10,9 +10,8 @@ from typing import Final
 from ibackup.apple.backup import Backup
 from ibackup.base.confined import Parts
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.people.names_of_backup import names_of
+from ibackup.contents.people.names_of_backup import name_finder, names_of
 from ibackup.contents.whatsapp.whatsapp_message import WhatsAppChat, WhatsAppMessage
-from ibackup.contents.whatsapp.whatsapp_names import FindName
 from ibackup.contents.whatsapp.whatsapp_store import WhatsAppStore
 from ibackup.export.chosen_conversations import is_chosen
 from ibackup.export.counting import counted
@@ -43,28 +42,18 @@ def ids(backup: Backup, gaps: Gaps) -> Iterator[str]:
 
 def export(run: Export) -> None:
     """Write each chat that was asked for, and a page that links them."""
-    find_name: FindName | None = None
+    find_name: Callable[[str], str] | None = None
     found = written = False
     for business, title in _TITLES.items():
         with ExitStack() as opened:
             if find_name is None:
-                find_name = _names(run.backup)
+                find_name = name_finder(names_of(run.backup))
             store = WhatsAppStore.open(run.backup, run.gaps, business=business, find_name=find_name)
             if store is not None:
                 found = True
                 written |= _write_all(run, opened.enter_context(store), title)
     if not written:
         run.nothing("no chat is with them" if found and run.request.names else "")
-
-
-def _names(backup: Backup) -> FindName:
-    book = names_of(backup)
-
-    def find(number: str) -> str:
-        who = book.who(number)
-        return who.shown if who.people else ""
-
-    return find
 
 
 def _key(chat: WhatsAppChat, message: WhatsAppMessage) -> str:

@@ -26,7 +26,8 @@ from ibackup.export.whatsapp_files import WhatsAppFiles
 
 CSV_HEADS: Final = ("Time", "Sender", "Text", "File", "Kind", "Reactions", "Starred", "Id")
 NO_FILE: Final = "not in this backup"
-_EVENTS: Final = frozenset(("group event", "system", "call"))
+EVENTS: Final = frozenset(("group event", "system", "call"))
+"""Kinds of messages that nobody wrote."""
 _SAID: Final = {
     "deleted": "This message was deleted",
     "view once": "A photo or video that could be opened once",
@@ -50,6 +51,11 @@ def said_text(message: WhatsAppMessage) -> str:
     if message.kind.startswith("type "):
         return f"{message.text} ({message.kind})".strip()
     return message.text or _SAID.get(message.kind, "")
+
+
+def is_quiet(message: WhatsAppMessage) -> bool:
+    """Whether ``said_text`` only names what is there, since it has no words of its own."""
+    return message.kind in _SAID and not message.text
 
 
 def chat_record(message: WhatsAppMessage, files: WhatsAppFiles) -> Mapping[str, object]:
@@ -214,7 +220,7 @@ class WhatsAppPages:
         reply = None
         if message.reply_to:
             reply = self._seen.get(message.reply_to) or ShownReply("a message that is not here", "")
-        event = message.kind in _EVENTS
+        event = message.kind in EVENTS
         return ShownMessage(
             anchor,
             day if first else "",
@@ -244,7 +250,7 @@ class WhatsAppPages:
         text = said_text(message)
         if text:
             is_link = message.kind == "link" and " " not in text.strip()
-            style = "quiet" if message.kind in _SAID and not message.text else ""
+            style = "quiet" if is_quiet(message) else ""
             yield ShownPiece(text, style, safe_link(text) if is_link else "")
 
 

@@ -26,7 +26,7 @@ def message_documents(backup: Backup, gaps: Gaps) -> Iterator[Document]:
                     "messages",
                     message.id,
                     "",
-                    "\n".join(part for part in _texts(message) if part),
+                    message_words(message),
                     who="" if message.event is not None else message.sender.name,
                     place=conversation.title,
                     when=message.time,
@@ -39,6 +39,11 @@ def _conversation(conversation: Conversation) -> Document:
     place = f"{', '.join(conversation.services)}" if conversation.services else ""
     ident = f"conversation {conversation.id}"
     return Document("messages", ident, conversation.title, "\n".join(lines), place=place)
+
+
+def message_words(message: TextMessage) -> str:
+    """All texts of a message, a line each, by which it is found."""
+    return "\n".join(part for part in _texts(message) if part)
 
 
 def _texts(message: TextMessage) -> Iterator[str]:

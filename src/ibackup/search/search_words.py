@@ -63,6 +63,16 @@ class SearchWords:
         """All of it in the language of SQLite's full-text search."""
         return " ".join(each.expression for each in self.wanted)
 
+    def are_in(self, text: str) -> bool:
+        """Whether a text has all of them."""
+        plain, _ = folded_with_places(text)
+        return all(_pattern(each).search(plain) for each in self.wanted)
+
+    def may_be_in(self, rough: str) -> bool:
+        """Whether a text may have all of them: quicker, and never wrong when it says no."""
+        plain, _ = folded_with_places(rough)
+        return all(each.words[0] in plain for each in self.wanted)
+
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where the words are in a text: beginnings and ends, in order, without overlaps."""
         plain, origins = folded_with_places(text)

@@ -35,7 +35,7 @@ from ibackup.contents.people.addresses import AddressKind
 from ibackup.contents.people.card_types import Contact
 from ibackup.contents.people.contacts import AddressBook
 from ibackup.contents.people.name_book import NameBook, WhoItIs
-from ibackup.contents.people.names_of_backup import names_of
+from ibackup.contents.people.names_of_backup import name_finder, names_of
 from ibackup.contents.reminders import Reminders
 from ibackup.contents.whatsapp.whatsapp_store import WhatsAppStore
 from ibackup.explore.app_owners import Apps
@@ -286,12 +286,7 @@ def _whatsapp(reading: BackupToRead) -> Iterator[Document]:
 
 
 def _whatsapp_of(reading: BackupToRead, *, business: bool) -> Iterator[Document]:
-    names = reading.names
-
-    def find_name(number: str) -> str:
-        who = names.who(number)
-        return who.shown if who.people else ""
-
+    find_name = name_finder(reading.names)
     store = WhatsAppStore.open(reading.backup, reading.gaps, business=business, find_name=find_name)
     if store is None:
         return

@@ -133,6 +133,15 @@ def _plain_text(blob: bytes) -> AttributedText | None:
     return AttributedText(blob[start:end].decode("utf-8", "replace"), (TextRun(0, units, attributes),))
 
 
+def surely_has_text(blob: bytes) -> bool:
+    """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
+    head = next((each for each in _STRING_HEADS if blob.startswith(each)), None)
+    if head is None:
+        return False
+    length, start = _quick_length(blob, len(head))
+    return bool(start and length) and blob[start : start + 1].isalnum()
+
+
 def _quick_length(blob: bytes, at: int) -> tuple[int, int]:
     """A length and the position after it, which is 0 if it is of an unusual form."""
     head = blob[at : at + 1]

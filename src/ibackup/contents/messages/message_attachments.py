@@ -63,9 +63,13 @@ class MessageFiles:
         ):
             self._joined.add(message, attachment)
 
-    def of(self, message: int) -> list[Attachment]:
+    def of(self, message: int, most: int | None = None) -> list[Attachment]:
         """The attachments of a message, by the number of its row, in the order of the join."""
-        return [found for row in self._joined.of(message) if (found := self.at(row)) is not None]
+        return [found for row in self._joined.of(message)[:most] if (found := self.at(row)) is not None]
+
+    def count(self, message: int) -> int:
+        """How many attachments a message has, with those whose row is gone."""
+        return len(self._joined.of(message))
 
     def by_guid(self, guids: set[str]) -> dict[str, Attachment]:
         """Those of some attachments that are there; reads the whole table once."""
@@ -103,6 +107,7 @@ class MessageFiles:
             bool(number(sticker)),
             text(description),
             bool(number(hide)) or shown.endswith(_PREVIEW) or name.endswith(_PREVIEW),
+            number=row,
         )
 
     def _entry(self, path: str) -> Entry | None:

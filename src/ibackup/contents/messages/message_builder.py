@@ -113,22 +113,30 @@ class MessageBuilder:
         self._light = table.select(*_LIGHT) if table is not None else None
         self._deleted_parts = DeletedParts(database)
 
-    def at(self, row: int, other: Participant | None) -> TextMessage | None:
+    def at(self, row: int, other: Participant | None, most_files: int | None = None) -> TextMessage | None:
         """The message of a row; None, with a gap, if it cannot be read.
 
         Args:
             row: its number.
             other: who else is in the conversation, if there is only one: a sender whose row of ``handle`` is gone.
+            most_files: how many of its attachments to look up; None for all.
         """
         cells = self._rows.at(row) if self._rows is not None else None
         if cells is None:
             return None
         # Nearly all cells of nearly all messages are empty, and there are millions of messages.
         return self._built(
-            row, {name: value for name, value in zip(_COLUMNS, cells[1:], strict=True) if value}, other
+            row,
+            {name: value for name, value in zip(_COLUMNS, cells[1:], strict=True) if value},
+            other,
+            most_files,
         )
 
-    def _built(self, row: int, cell: Cells, other: Participant | None) -> TextMessage:
+    def has_deleted_parts(self, row: int) -> bool:
+        """Whether parts of a message are in Recently Deleted."""
+        return bool(self._deleted_parts.of(row))
+
+    def _built(self, row: int, cell: Cells, other: Participant | None, most_files: int | None) -> TextMessage:
         guid = _words(cell, "guid")
         mine = _flag(cell, "is_from_me")
         handle = sender_row(cell.get("handle_id"))
@@ -136,7 +144,7 @@ class MessageBuilder:
         body = body_of(cell.get("attributedBody"), cell.get("text"))
         history = history_of(cell["message_summary_info"]) if "message_summary_info" in cell else _NO_HISTORY
         flaws = [*body.flaws, *history.flaws]
-        attachments = tuple(self._with_transcript(each, body) for each in self._files.of(row))
+        attachments = tuple(self._with_transcript(each, body) for each in self._files.of(row, most_files))
         changes = self._changes(row, guid) if guid else []
         reaction = self._alone(row, cell, sender, mine=mine, attachments=attachments)
         event = self._event(cell, sender, handle, body)

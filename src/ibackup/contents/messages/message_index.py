@@ -18,7 +18,8 @@ from ibackup.contents.messages.reactions import is_folded, target_of
 PART: Final = "messages"
 _PLACES: Final = 20  # bits for the number of a conversation
 _NANOSECONDS_FROM: Final = 100_000_000_000
-_MOST_TIME: Final = (1 << 62) - 1
+MOST_TIME: Final = (1 << 62) - 1
+"""Nanoseconds since 2001; later times count as this one."""
 _MOST_SERVICES: Final = 20
 _MOST_SENDERS: Final = 10_000
 _NOWHERE: Final[frozenset[int]] = frozenset()
@@ -54,7 +55,7 @@ class Filed:
         times = self.times
         if all(times[place] <= times[place + 1] for place in range(len(times) - 1)):
             return
-        order = sorted((time + _MOST_TIME) << 32 | place for place, time in enumerate(times))
+        order = sorted((time + MOST_TIME) << 32 | place for place, time in enumerate(times))
         places = [each & 0xFFFFFFFF for each in order]
         self.rows, self.times = (
             array("q", [self.rows[place] for place in places]),
@@ -64,7 +65,7 @@ class Filed:
     def between(self, since: int | None, until: int | None) -> "array[int]":
         """The rows from a time on and before another."""
         start = 0 if since is None else bisect_left(self.times, since)
-        stop = len(self.times) if until is None else bisect_right(self.times, until - 1)
+        stop = len(self.times) if until is None or until >= MOST_TIME else bisect_right(self.times, until - 1)
         return self.rows[start:stop]
 
 
@@ -72,9 +73,9 @@ def order_time(cell: Cell) -> int | None:
     """A time of Messages in nanoseconds since 2001, only to sort by; None if it is none."""
     if not isinstance(cell, int | float) or cell != cell or not cell:  # itself: not a number
         return None
-    whole = max(-_MOST_TIME, min(_MOST_TIME, cell))
+    whole = max(-MOST_TIME, min(MOST_TIME, cell))
     nanoseconds = int(whole) if abs(whole) > _NANOSECONDS_FROM else int(whole * 1_000_000_000)
-    return max(-_MOST_TIME, min(_MOST_TIME, nanoseconds))
+    return max(-MOST_TIME, min(MOST_TIME, nanoseconds))
 
 
 class _Pairs:

@@ -91,6 +91,7 @@ class Attachment(NamedTuple):
         description: what a made emoji shows, in words.
         hidden: whether it is only part of something else, such as the picture of a link.
         transcript: of a voice message, as the phone heard it.
+        number: its row in the database.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Attachment(NamedTuple):
     description: str = ""
     hidden: bool = False
     transcript: str = ""
+    number: int = 0
 
 
 class TextPiece(NamedTuple):

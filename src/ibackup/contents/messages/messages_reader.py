@@ -8,38 +8,43 @@ Memory stays bounded: a message is built when its turn comes. What cannot be rea
 and becomes a gap.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, Self
 
 from ibackup.apple.app_places import MESSAGES
 from ibackup.apple.backup import Backup
-from ibackup.contents.app_database import AppDatabase, number, text
+from ibackup.contents.app_database import AppDatabase, Cell, number, text
 from ibackup.contents.app_times import from_messages
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.messages.bodies import body_of, history_of
 from ibackup.contents.messages.conversations import Threads, put_together, read_threads, title_of
-from ibackup.contents.messages.deleted_parts import DeletedParts
 from ibackup.contents.messages.handles import OWNER, Handles
 from ibackup.contents.messages.message_attachments import MessageFiles
 from ibackup.contents.messages.message_builder import MessageBuilder
-from ibackup.contents.messages.message_index import PART, SOMEONE, Filed, MessageIndex
+from ibackup.contents.messages.message_index import MOST_TIME, PART, SOMEONE, Filed, MessageIndex
+from ibackup.contents.messages.message_keys import message_keys
 from ibackup.contents.messages.message_types import (
     Attachment,
     Conversation,
     ConversationKind,
     Participant,
     TextMessage,
-    message_key,
 )
 from ibackup.contents.people.addresses import AddressReader
 from ibackup.contents.people.name_book import NameBook
+from ibackup.contents.row_names import RowNames
 
 _FIRST_MESSAGES: Final = 2000
 _MOST_OWN: Final = 20
-_SHORT_BODY: Final = 200  # bytes of a body that may have no text
+_ROUGH: Final = (
+    *("text", "attributedBody", "subject", "message_summary_info"),
+    *("payload_data", "balloon_bundle_id", "item_type", "associated_message_type"),
+)
+_ROUGH_TEXTS: Final = 4
+"""How many of these columns have texts as they are shown."""
 _EPOCH: Final = datetime(2001, 1, 1, tzinfo=UTC)
 _UNFILED: Final = "not in any chat"
 
@@ -71,6 +76,10 @@ class MessageReader:
         self._builder = MessageBuilder(database, self._handles, self._files, self._index, self._gaps)
         self._conversations: dict[str, Conversation] = {}
         self._filed: dict[str, Filed] = {}
+        self._names: RowNames | None = None
+        table = database.table("message")
+        self._only_guid = table.select("guid") if table is not None else None
+        self._rough = table.select(*_ROUGH) if table is not None else None
         self._list(groups)
 
     @classmethod
@@ -128,12 +137,81 @@ class MessageReader:
         filed = self._filed.get(conversation.id)
         if filed is None:
             return
+        yield from self.built(conversation, filed.between(_nanoseconds(since), _nanoseconds(until)))
+
+    # -- parts of a conversation ------------------------------------------------------------------------------
+
+    def rows(self, conversation: Conversation) -> Sequence[int]:
+        """The rows of its messages in the order in which they are shown, to build some of them with ``built``."""
+        filed = self._filed.get(conversation.id)
+        return filed.rows if filed is not None else ()
+
+    def place_at(self, conversation: Conversation, moment: datetime) -> int:
+        """Which of its ``rows`` is the first that was sent at a moment or later; their number if none was."""
+        filed = self._filed.get(conversation.id)
+        return bisect_left(filed.times, _nanoseconds(moment) or 0) if filed is not None else 0
+
+    def built(
+        self, conversation: Conversation, rows: Iterable[int], most_files: int | None = None
+    ) -> Iterator[TextMessage]:
+        """Some messages of a conversation, without those that cannot be read.
+
+        Args:
+            conversation: it.
+            rows: of the messages.
+            most_files: how many attachments of each to look up; ``count_files`` says how many there are.
+        """
         others = conversation.participants
         other = others[0] if conversation.kind is ConversationKind.DIRECT and len(others) == 1 else None
-        for row in filed.between(_nanoseconds(since), _nanoseconds(until)):
-            message = self._builder.at(row, other)
+        for row in rows:
+            message = self._builder.at(row, other, most_files)
             if message is not None:
                 yield message
+
+    def row_of(self, guid: str) -> int | None:
+        """The row of a message by its id; None if it is not there. The first call reads all ids."""
+        if self._names is None:
+            self._names = RowNames(self._guids())
+        return next((row for row in self._names.of(guid) if self._guid(row) == guid), None)
+
+    def conversation_of(self, row: int) -> Conversation | None:
+        """The first conversation that has a message."""
+        for ident, filed in self._filed.items():
+            if row in filed.rows:
+                return self._conversations[ident]
+        return None
+
+    def keys(self) -> Iterator[tuple[int, str]]:
+        """The row and the ``key`` of every message in the database."""
+        return message_keys(self._database, self._files)
+
+    def count_files(self, row: int) -> int:
+        """How many attachments a message has, also those that are only part of something else."""
+        return self._files.count(row)
+
+    def attachment(self, row: int) -> Attachment | None:
+        """An attachment of any message by the number of its own row; None if there is none."""
+        return self._files.at(row)
+
+    def rough_text(self, row: int) -> str | None:
+        """Everything that a message may say, with other things between, to rule it out without building it.
+
+        None if some of it is not in its row as it is shown: files, events, what an app put into it.
+        """
+        cells = self._rough.at(row) if self._rough is not None else None
+        if cells is None or any(cells[1 + _ROUGH_TEXTS :]):
+            return None
+        if self._files.count(row) or self._builder.has_deleted_parts(row):
+            return None
+        return "\n".join(map(_rough, cells[1 : 1 + _ROUGH_TEXTS]))
+
+    def _guids(self) -> Iterator[tuple[int, str]]:
+        for row, guid in self._only_guid if self._only_guid is not None else ():
+            yield number(row), text(guid) or f"row {number(row)}"
+
+    def _guid(self, row: int) -> str:
+        cells = self._only_guid.at(row) if self._only_guid is not None else None
+        return (text(cells[1]) or f"row {row}") if cells is not None else ""
 
     @property
     def answered(self) -> Container[str]:
@@ -226,31 +304,6 @@ def own_addresses(database: AppDatabase) -> list[str]:
     return [address for address, _ in found.most_common(_MOST_OWN)]
 
 
-def message_ids(backup: Backup, gaps: Gaps) -> Iterator[str]:
-    """The ``key`` of every message in a backup, without building them."""
-    database = AppDatabase.of(backup, [MESSAGES], PART, gaps)
-    if database is None:
-        return
-    with database:
-        table = database.table("message")
-        columns = (
-            *("guid", "text", "attributedBody", "message_summary_info"),
-            *("balloon_bundle_id", "item_type", "associated_message_type"),
-        )
-        files, parts = MessageFiles(database, None), DeletedParts(database)
-        for row, guid, plain, body, summary, balloon, item, kind in (
-            table.select(*columns) if table is not None else ()
-        ):
-            more = balloon or number(item) or number(kind)
-            short = not isinstance(body, bytes) or len(body) <= _SHORT_BODY
-            empty = not more and short and not body_of(body, plain).text and not history_of(summary).last
-            # The column cache_has_attachments may say nothing of a file that the message has.
-            empty = (
-                empty and not files.of(number(row)) and not any(each.text for each in parts.of(number(row)))
-            )
-            yield message_key(text(guid) or f"row {number(row)}", empty=empty)
-
-
 def _span(filed: Filed) -> tuple[datetime | None, datetime | None]:
     """When the first and the last message with a time were sent."""
     known = [time for time in (next((each for each in filed.times if each), 0), filed.times[-1]) if time]
@@ -259,5 +312,11 @@ def _span(filed: Filed) -> tuple[datetime | None, datetime | None]:
     return from_messages(known[0]), from_messages(known[-1])
 
 
+def _rough(cell: Cell) -> str:
+    return cell.decode("utf-8", "ignore") if isinstance(cell, bytes) else text(cell)
+
+
 def _nanoseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    if moment is None:
+        return None
+    return max(-MOST_TIME, min(MOST_TIME, (moment - _EPOCH) // timedelta(microseconds=1) * 1000))

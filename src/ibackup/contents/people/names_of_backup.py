@@ -1,6 +1,6 @@
 """The names behind the numbers in a backup, from its contacts, read as the phone's own country writes numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -40,3 +40,13 @@ def names_of(backup: Backup, own_numbers: Iterable[str] = ()) -> NameBook:
             numbers = (phone.value for contact in book for phone in contact.phones)
             region = region_of(islice(numbers, _SAMPLE))
         return book.name_book(AddressReader([region] if region else []))
+
+
+def name_finder(book: NameBook) -> Callable[[str], str]:
+    """Gives the name of a number's owner; "" if nobody is known, where ``NameBook.who`` shows the number."""
+
+    def find(number: str) -> str:
+        who = book.who(number)
+        return who.shown if who.people else ""
+
+    return find

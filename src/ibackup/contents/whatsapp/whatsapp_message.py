@@ -39,6 +39,7 @@ class WhatsAppMessage:
         mime: type of the file.
         duration_s: seconds of a film or a voice message.
         place: latitude and longitude in degrees.
+        number: its row in the database.
     """
 
     id: str
@@ -58,6 +59,7 @@ class WhatsAppMessage:
     mime: str = ""
     duration_s: int = 0
     place: tuple[float, float] | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class WhatsAppChat:
         members: the names of those in a group.
         member_ids: their addresses, in the same order.
         messages: how many it has.
+        first: when the first of them was sent.
+        last: when the last of them was sent.
     """
 
     id: str
@@ -85,3 +89,5 @@ class WhatsAppChat:
     members: tuple[str, ...]
     member_ids: tuple[str, ...]
     messages: int
+    first: datetime | None = None
+    last: datetime | None = None

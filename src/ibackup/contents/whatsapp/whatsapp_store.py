@@ -2,7 +2,8 @@
 
 import math
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,11 @@ from typing import Final, Self
 from ibackup.apple.app_places import WHATSAPP, WHATSAPP_BUSINESS
 from ibackup.apple.backup import Backup
 from ibackup.contents.app_database import AppDatabase, AppRows, Cell, blob, number, text
-from ibackup.contents.app_times import from_apple, from_unix
+from ibackup.contents.app_times import APPLE_EPOCH, from_apple, from_unix
 from ibackup.contents.decoding.protobuf import ProtoMessage
 from ibackup.contents.decoding.undecodable import Undecodable
 from ibackup.contents.gaps import Gaps
+from ibackup.contents.row_names import RowNames
 from ibackup.contents.whatsapp.whatsapp_message import (
     ME,
     WhatsAppChat,
@@ -48,6 +50,8 @@ _KINDS: Final = {
     66: "poll vote",
 }
 _WITH_FILE: Final = frozenset(("image", "video", "voice", "document", "gif", "sticker"))
+_OWN_WORDS: Final = frozenset(("text", "link", "image", "video", "voice", "document", "gif", "sticker"))
+"""Kinds that say nothing but what their sender wrote."""
 _GROUP_CHAT: Final = 1
 _MESSAGE: Final = (
     "ZCHATSESSION",
@@ -109,12 +113,17 @@ class WhatsAppStore:
         self._messages: AppRows | None = messages.select(*_MESSAGE) if messages else None
         self._media: AppRows | None = media.select(*_MEDIA) if media else None
         self._infos: AppRows | None = infos.select("ZRECEIPTINFO") if infos else None
+        self._kinds = messages.select("ZSTANZAID", "ZMESSAGETYPE") if messages else None
+        self._texts = messages.select("ZTEXT", "ZMEDIAITEM", "ZMESSAGETYPE") if messages else None
+        self._stanzas: RowNames | None = None
         self._learn_names(backup, gaps)
         for row, chat, when in messages.select("ZCHATSESSION", "ZMESSAGEDATE") if messages else ():
             key = number(chat) if number(chat) in self._chats else _NO_CHAT
             rows, times = self._order.setdefault(key, (array("q"), array("d")))
             rows.append(number(row))
             times.append(float(when) if isinstance(when, (int, float)) and math.isfinite(when) else 0.0)
+        for key, unsorted in self._order.items():
+            self._order[key] = _by_time(*unsorted)
 
     @classmethod
     def open(
@@ -193,21 +202,75 @@ class WhatsAppStore:
                 members=tuple(map(self._names.of, members.get(row, ()))),
                 member_ids=tuple(members.get(row, ())),
                 messages=self._count(row),
+                first=self._time(row, 0),
+                last=self._time(row, -1),
             )
         if self._count(_NO_CHAT):
             name = "not in any chat"
-            yield WhatsAppChat(name, _NO_CHAT, name, False, False, False, (), (), self._count(_NO_CHAT))
+            count, first, last = self._count(_NO_CHAT), self._time(_NO_CHAT, 0), self._time(_NO_CHAT, -1)
+            yield WhatsAppChat(name, _NO_CHAT, name, False, False, False, (), (), count, first, last)
 
     def _count(self, chat: int) -> int:
         return len(self._order[chat][0]) if chat in self._order else 0
 
+    def _time(self, chat: int, place: int) -> datetime | None:
+        """When the message at a place of a chat was sent."""
+        return from_apple(self._order[chat][1][place]) if chat in self._order else None
+
     def messages(self, chat: WhatsAppChat) -> Iterator[WhatsAppMessage]:
         """The messages of a chat in their order."""
-        rows, times = self._order.get(chat.row, (array("q"), array("d")))
-        for at in sorted(range(len(rows)), key=lambda at: (times[at], rows[at])):
-            cells = self._messages.at(rows[at]) if self._messages is not None else None
+        return self.built(chat, self.rows(chat))
+
+    # -- parts of a chat --------------------------------------------------------------------------------------
+
+    def rows(self, chat: WhatsAppChat) -> Sequence[int]:
+        """The rows of its messages in their order, to build some of them with ``built``."""
+        return self._order[chat.row][0] if chat.row in self._order else ()
+
+    def place_at(self, chat: WhatsAppChat, moment: datetime) -> int:
+        """Which of its ``rows`` is the first that was sent at a moment or later; their number if none was."""
+        times = self._order[chat.row][1] if chat.row in self._order else array("d")
+        return bisect_left(times, moment.timestamp() - APPLE_EPOCH)
+
+    def built(self, chat: WhatsAppChat, rows: Iterable[int]) -> Iterator[WhatsAppMessage]:
+        """Some messages of a chat by their rows, without those that cannot be read."""
+        for row in rows:
+            cells = self._messages.at(row) if self._messages is not None else None
             if cells is not None:
                 yield self._message(chat, cells)
+
+    def row_of(self, ident: str) -> int | None:
+        """The row of a message by its id; None if it is not there. The first call reads all ids."""
+        if self._stanzas is None:
+            self._stanzas = RowNames(self._ids())
+        return next((row for row in self._stanzas.of(ident) if self._id(row) == ident), None)
+
+    def chat_of(self, row: int) -> int | None:
+        """The ``row`` of the chat that has a message; None if none has."""
+        return next((chat for chat, (rows, _) in self._order.items() if row in rows), None)
+
+    def keys(self) -> Iterator[tuple[int, str]]:
+        """The row and the key of every message, by which backups are compared: what was deleted keeps its row."""
+        for row, stanza, kind in self._kinds or ():
+            ident = text(stanza) or f"message {number(row)}"
+            deleted = _KINDS.get(number(kind)) == "deleted"
+            yield number(row), f"empty {ident}" if deleted else ident
+
+    def rough_text(self, row: int) -> str | None:
+        """What a message says, to rule it out without building it; None if its kind is shown in words of our own."""
+        cells = self._texts.at(row) if self._texts is not None else None
+        if cells is None or _KINDS.get(number(cells[3])) not in _OWN_WORDS:
+            return None
+        media = self._media.at(number(cells[2])) if number(cells[2]) and self._media is not None else None
+        return "\n".join((text(cells[1]), text(media[2]) if media else ""))
+
+    def _ids(self) -> Iterator[tuple[int, str]]:
+        for row, stanza, _ in self._kinds or ():
+            yield number(row), text(stanza) or f"message {number(row)}"
+
+    def _id(self, row: int) -> str:
+        cells = self._kinds.at(row) if self._kinds is not None else None
+        return (text(cells[1]) or f"message {row}") if cells is not None else ""
 
     def _message(self, chat: WhatsAppChat, cells: tuple[Cell, ...]) -> WhatsAppMessage:
         kind = _KINDS.get(number(cells[6]), f"type {number(cells[6])}")
@@ -243,6 +306,7 @@ class WhatsAppStore:
             mime=text(mime) if has_file else "",
             duration_s=max(0, number(duration)) if has_file else 0,
             place=_place(latitude, longitude) if kind == "location" else None,
+            number=number(cells[0]),
         )
 
     def _file(self, path: str) -> str:
@@ -282,6 +346,11 @@ class WhatsAppStore:
             for jid, (when, emoji) in latest.items()
             if emoji
         )
+
+
+def _by_time(rows: "array[int]", times: "array[float]") -> "tuple[array[int], array[float]]":
+    order = sorted(range(len(rows)), key=lambda at: (times[at], rows[at]))
+    return array("q", [rows[at] for at in order]), array("d", [times[at] for at in order])
 
 
 def _moment(milliseconds: int) -> datetime | None:
