@@ -10,7 +10,7 @@ _MASK: Final = (1 << 64 - _PLACES) - 1
 
 
 class RowNames:
-    """The rows of a table by name. Names are not kept, so whoever asks compares them.
+    """The rows of a table by name. Names are not kept: the caller compares them.
 
     Args:
         named: each row with its name; those after the first 16 million are left out.
