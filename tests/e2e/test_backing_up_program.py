@@ -2,7 +2,6 @@
 
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +10,8 @@ import pytest
 from ibackup.simulator.faults import UnreadableFile
 from ibackup.simulator.spec import DomainSpec, Passcode
 from ibackup.simulator.virtual_phone import VirtualPhone
-from support.program import Done, Program
+from support.program import Done, MakeProgram, Program
 from support.runs import PASSWORD, SMALL, assert_is_the_phone, assert_sealed
-
-MakeProgram = Callable[..., Program]
 
 RESULT = {
     "event",

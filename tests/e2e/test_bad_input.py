@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +20,8 @@ from ibackup.simulator.faults import (
 )
 from ibackup.simulator.server import serve
 from ibackup.simulator.spec import Trust
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import SMALL, assert_is_the_phone, photograph
-
-MakeProgram = Callable[..., Program]
 
 root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another"

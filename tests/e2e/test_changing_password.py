@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -13,11 +12,10 @@ from typing import Self
 import pytest
 
 from ibackup.simulator.spec import Passcode
-from support.program import Program
+from support.program import MakeProgram
 from support.runs import SMALL, assert_is_the_phone, assert_sealed
 from support.screens import Terminal
 
-MakeProgram = Callable[..., Program]
 OLD, NEW = "Zaunkönig-MARKED-4711", "Wiedehopf-MARKED-1848"
 ENCRYPTED = replace(SMALL, backup_password=OLD)
 

@@ -1,17 +1,15 @@
 """Started without standard streams, as a scheduler may do: pythonw on Windows has none."""
 
 import sys
-from collections.abc import Callable
 
 import pytest
 
 from ibackup.cli.main import COMMANDS
 from support.every_command import run_every_command
-from support.program import Program
+from support.program import MakeProgram
 from support.runs import SMALL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="closes streams with a POSIX shell")
-MakeProgram = Callable[..., Program]
 
 
 def without(closed: str) -> tuple[str, ...]:

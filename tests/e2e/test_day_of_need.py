@@ -2,16 +2,14 @@
 
 import shlex
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ibackup.simulator.spec import PhoneSpec
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import PASSWORD, SMALL
 
-MakeProgram = Callable[..., Program]
 NEW_PHONE = PhoneSpec(seed=12, name="New", ios_version="27.0")
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
-from e2e.conftest import MakeProgram
 from ibackup.simulator.life import health_db, note_cases, photo_cases, whatsapp_cases
 from ibackup.simulator.life.calendar_db import EVENTS
 from ibackup.simulator.life.calls_db import CALLS
@@ -27,7 +26,7 @@ from ibackup.simulator.life.safari_db import VISITS
 from ibackup.simulator.life.thread_cases import MADE_MESSAGES
 from ibackup.simulator.life.voicemail_db import VOICEMAILS
 from ibackup.simulator.spec import PhoneSpec, demo_spec
-from support.program import Done, Program
+from support.program import Done, MakeProgram, Program
 
 _NO_START = ("Long ago", b"Bytes")
 """Titles of events that no calendar program could show."""

@@ -1,7 +1,6 @@
 """A system that lets a program open few files, as macOS does: no file of a backup is blamed for it."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +10,10 @@ from ibackup.cli.main import COMMANDS
 from ibackup.simulator.spec import DomainSpec
 from support.every_command import run_every_command
 from support.minted import Mint, Spec
-from support.program import Program
+from support.program import MakeProgram
 from support.runs import PASSWORD, SMALL, assert_is_the_phone
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-MakeProgram = Callable[..., Program]
 
 
 def limited(files: int) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import ast
 import plistlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from ibackup.device.mux.usbmux import Usbmux, parse_address
 from ibackup.simulator import lockdownd, phone_trust
 from ibackup.simulator.spec import Trust
 from ibackup.simulator.virtual_phone import VirtualPhone
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import PASSWORD, SMALL, photograph
 from support.screens import Terminal
-
-MakeProgram = Callable[..., Program]
 
 ON_A_TERMINAL = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 KNOWN = replace(SMALL, name="Wim")

@@ -3,7 +3,6 @@
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
@@ -14,13 +13,11 @@ from ibackup.simulator.faults import DropInPhase, SilentAfterBytes
 from ibackup.simulator.spec import DomainSpec, Passcode
 from support import endless_sql
 from support.minted import Mint, Spec
-from support.program import Done, Program
+from support.program import Done, MakeProgram, Program
 from support.runs import SMALL, assert_is_the_phone, assert_sealed, photograph
 
 if sys.platform == "win32":
     pytest.skip("Windows has no signals to kill and stop by", allow_module_level=True)
-
-MakeProgram = Callable[..., Program]
 
 # Enough files, sent slowly enough, that every moment can be met.
 SLOW = replace(

@@ -15,8 +15,6 @@ from support.screens import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
-MakeProgram = Callable[..., Program]
-
 # Put before everything in the child: its file system then answers as FAT does.
 NO_LINKS = """
 import errno, os

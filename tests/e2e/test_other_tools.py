@@ -13,13 +13,11 @@ import pytest
 
 from ibackup.simulator.faults import DropInPhase
 from ibackup.simulator.virtual_phone import VirtualPhone
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.readers import by_iphone_backup_decrypt
 from support.runs import PASSWORD, SMALL, assert_is_the_phone, photograph
 
 pytestmark = [pytest.mark.promise("Plain format"), pytest.mark.peer, pytest.mark.slow]
-
-MakeProgram = Callable[..., Program]
 Tool = Callable[[str], str]
 
 CLIENTS = ["idevicebackup2", "pymobiledevice3"]

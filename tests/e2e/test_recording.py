@@ -3,7 +3,6 @@
 import hashlib
 import json
 import stat
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import pytest
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, UnreadableFile
 from ibackup.simulator.phone_trust import escrow_bag
 from ibackup.simulator.spec import AppSpec, DomainSpec, Passcode, PhoneSpec
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import SMALL
 
-MakeProgram = Callable[..., Program]
 SECRET = "Zaunkönig-MARKED-4711"
 SECRET_TOO = "Wiedehopf-MARKED-1848"
 MARKED = replace(

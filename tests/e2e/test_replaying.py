@@ -15,10 +15,9 @@ import pytest
 
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, UnreadableFile
 from ibackup.simulator.spec import Passcode
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import SMALL
 
-MakeProgram = Callable[..., Program]
 Tool = Callable[[str], str]
 ASKING = replace(SMALL, ios_version="27.0", passcode=Passcode(kind="answered", delay_s=0.01))
 

@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from subprocess import Popen
 
@@ -14,11 +13,10 @@ import pytest
 from e2e.test_interrupted_program import until
 from ibackup.simulator.faults import SilentAfterBytes
 from ibackup.simulator.spec import DomainSpec
-from support.program import Program
+from support.program import MakeProgram, Program
 from support.runs import SMALL, photograph
 from support.screens import Terminal
 
-MakeProgram = Callable[..., Program]
 SLOW = replace(
     SMALL,
     name="Zoë’s phone",  # noqa: RUF001 - as phones spell it

@@ -3,19 +3,16 @@
 import base64
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt
-from support.program import Done, Program
+from support.program import Done, MakeProgram, Program
 from support.runs import SMALL
 
 pytestmark = pytest.mark.promise("No secret leaks")
-
-MakeProgram = Callable[..., Program]
 SECRET = "Zaunkönig-MARKED-4711"
 
 

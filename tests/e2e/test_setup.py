@@ -8,18 +8,17 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ibackup.simulator.spec import Trust
-from support.program import Done, Program
+from support.program import Done, MakeProgram, Program
 from support.runs import SMALL, assert_is_the_phone
 from support.screens import Terminal
 
-MakeProgram = Callable[..., Program]
 ANN = replace(SMALL, name="Ann’s iPhone")  # noqa: RUF001 - as phones spell it
 
 # Reads and writes a file where crontab(1) has its spool. The real one is tried in tests/jobs/schedule.

@@ -2,18 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ibackup.cli.main import COMMANDS
 from support.every_command import run_every_command
-from support.program import Program
+from support.program import MakeProgram
 from support.runs import SMALL
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in stands on Linux")
-MakeProgram = Callable[..., Program]
 WINDOWSLIKE = str(Path(__file__).parents[1] / "support" / "windowslike")
 
 

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ibackup.simulator.server import Server
+from ibackup.simulator.server import Server, serve
+from ibackup.simulator.spec import PhoneSpec
 from ibackup.simulator.virtual_phone import VirtualPhone
 
 NEVER = ("Traceback", "Error:", "Exception", "ResourceWarning", "DeprecationWarning", "Task was destroyed")
@@ -159,3 +162,21 @@ class Program:
         for process in self._running:
             process.send_signal(signal.SIGKILL)
             process.communicate()
+
+
+MakeProgram = Callable[..., Program]
+
+
+@contextmanager
+def programs(folder: Path) -> Iterator[MakeProgram]:
+    """Gives a function that plugs in the phones of some specs; nothing is left running at the end."""
+    before = set(threading.enumerate())
+    with ExitStack() as stack:
+
+        def make(*specs: PhoneSpec) -> Program:
+            phones = [VirtualPhone(spec) for spec in specs]
+            server = stack.enter_context(serve(*phones))
+            return stack.enter_context(Program(folder, server, phones))
+
+        yield make
+    assert set(threading.enumerate()) <= before

@@ -39,6 +39,7 @@ _OWN: dict[str, tuple[int, ...]] = {
     "encryption keychain": _READ,
     "encryption recovery-sheet": _READ,
     "import": (3, 4, 14, 15, 16, 20, 21),
+    "open": (16, 21),
     "status": (4, 16, 30),
     "list": (4, 16),
     "show": (4, 16, 21),

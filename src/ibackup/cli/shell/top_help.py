@@ -12,6 +12,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "import": "adopt other backups",
     },
     "Look": {
+        "open": "see it all in a browser",
         "status": "fresh and good?",
         "list": "all snapshots",
         "show": "one snapshot",
@@ -21,7 +22,6 @@ GROUPS: dict[str, dict[str, str]] = {
         "search": "find words in them",
         "diff": "compare two",
         "du": "space they take",
-        "log": "the last nights",
     },
     "Restore": {
         "restore": "put a backup back",
@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "nightly": "back up if due",
         "watch": "…when plugged in",
         "schedule": "start the nights",
+        "log": "the last nights",
         "notify": "test notifications",
         "config": "settings in effect",
         "prune": "remove old snapshots",

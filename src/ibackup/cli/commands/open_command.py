@@ -1,0 +1,67 @@
+"""``ibackup open``: the web view, on this computer and for its user alone."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.command_kinds import ibackup_command
+from ibackup.cli.shell.completion import files
+from ibackup.cli.shell.output import wrap
+from ibackup.cli.shell.snapshot_argument import resolve
+
+if TYPE_CHECKING:
+    from ibackup.view.view_request import Listening
+
+
+@ibackup_command("open")
+@click.argument("folder", required=False, type=click.Path(), shell_complete=files)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen on 127.0.0.1:N [a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address")
+def command(app: App, folder: str | None, port: int, no_browser: bool) -> int:
+    """Look at your backups in a web browser, and make new ones there, until Ctrl-C.
+
+    Only this computer can open the address, only once, and within a minute. FOLDER is any backup folder, to look into
+    it without a store.
+    """
+    from ibackup.view.serving import serve
+    from ibackup.view.view_request import ViewRequest
+
+    target = resolve(app, os.path.abspath(os.path.expanduser(folder)), only_read=True) if folder else None
+
+    def tell(listening: "Listening") -> None:
+        app.reporter.emit({"event": "listening", "url": listening.url})
+        app.reporter.answer(listening.url)
+        if app.settings.json:
+            return
+        opened = not no_browser and _open_browser(listening.url)
+        then = (
+            "Your browser opens it now."
+            if opened
+            else "Open it in your browser within a minute; it works once."
+        )
+        click.echo(wrap(f"{then} Ctrl-C ends ibackup."), err=True)
+
+    request = ViewRequest(
+        config=app.settings.config,
+        store=app.settings.store,
+        folder=target.path if target else None,
+        udid=target.udid if target else None,
+        port=port,
+    )
+    serve(request, tell)
+    return app.result({}, "")
+
+
+def _open_browser(url: str) -> bool:
+    """Ask the system to show an address. False if this computer has no screen to show it on."""
+    import webbrowser  # takes a while to load
+
+    has_screen = sys.platform in ("win32", "darwin") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    return has_screen and webbrowser.open(url)

@@ -1,0 +1,85 @@
+"""Serves the view on this computer until Ctrl-C."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from ibackup.base.errors import UsageError
+from ibackup.view.application import application
+from ibackup.view.guard.browser_sessions import BrowserSessions
+from ibackup.view.guard.entry_tokens import EntryTokens
+from ibackup.view.guard.request_guard import RequestGuard
+from ibackup.view.house import House
+from ibackup.view.view_request import Listening, ViewRequest
+
+_HOST = "127.0.0.1"
+_BACKLOG = 128
+_LAST_WORDS_S = 2
+
+
+def serve(request: ViewRequest, tell: Callable[[Listening], None]) -> None:
+    """Serve until Ctrl-C; running jobs are stopped then as Ctrl-C stops them in a terminal.
+
+    Args:
+        request: what to show, and where.
+        tell: told once, when the view answers.
+
+    Raises:
+        UsageError: the port is taken.
+        IbackupError: what was asked for cannot be shown.
+    """
+    house = House(request)
+    house.phones()  # a folder that is no backup is refused here, and not on a page
+    with _listen(request.port) as listening:
+        port = listening.getsockname()[1]
+        tokens, sessions = EntryTokens(), BrowserSessions(port)
+        guarded = RequestGuard(application(house), tokens, sessions, port)
+        server = _Server(
+            uvicorn.Config(
+                guarded,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                ws="none",
+                http="h11",
+                timeout_graceful_shutdown=_LAST_WORDS_S,
+            )
+        )
+        address = f"http://{_HOST}:{port}/"
+        server.when_ready = lambda: tell(Listening(f"{address}open?t={tokens.make()}", address))
+        server.when_ending = house.close
+        try:
+            server.run(sockets=[listening])
+        except KeyboardInterrupt:
+            pass  # uvicorn ended in order, and then passes Ctrl-C on
+        finally:
+            house.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is ready, and ends what streams before it waits for streams to end."""
+
+    when_ready: Callable[[], None]
+    when_ending: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self.when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.when_ending()
+        await super().shutdown(sockets)
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((_HOST, port), backlog=_BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} of this computer is taken or may not be used.",
+            why=f"({error.strerror})",
+            hint="Give another one with --port, or none: a free one is found.",
+        ) from None
