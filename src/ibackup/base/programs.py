@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +35,18 @@ class Done:
     err: str
 
 
-def run(*command: str, given: str | None = None) -> Done:
+def run(*command: str, given: str | None = None, variables: Mapping[str, str] | None = None) -> Done:
     """Run a program to its end, in English.
 
     Args:
         command: the program and its arguments.
         given: its standard input.
+        variables: added to its environment.
 
     Raises:
         IbackupError: it is not there, or does not end.
     """
-    environment = {**os.environ, "LC_ALL": "C"}
+    environment = {**os.environ, "LC_ALL": "C", **(variables or {})}
     try:
         with subprocess.Popen(
             command,

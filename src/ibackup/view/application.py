@@ -83,7 +83,7 @@ def answer(asked: Asked, page: Page) -> Response:
         return unlock_page(asked, error)
     except IbackupError as error:
         return _told(asked, error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, the person needs a page
         _log.exception("the page %s failed", asked.address.split("/")[-1])
         return _told(
             asked,
