@@ -68,4 +68,4 @@ def static_address(name: str) -> str:
     """Where one of these files is."""
     if name not in static_files():
         raise KeyError(name)
-    return f"/static/{static_mark()}/{name}"
+    return f"/static/{name}?v={static_mark()}"

@@ -8,8 +8,10 @@ import uvicorn
 from ibackup.base.errors import UsageError
 from ibackup.view.application import application
 from ibackup.view.guard.browser_sessions import BrowserSessions
+from ibackup.view.guard.connections import server_options
 from ibackup.view.guard.entry_tokens import EntryTokens
 from ibackup.view.guard.request_guard import RequestGuard
+from ibackup.view.guard.site import Site
 from ibackup.view.house import House
 from ibackup.view.view_request import Listening, ViewRequest
 
@@ -30,32 +32,34 @@ def serve(request: ViewRequest, tell: Callable[[Listening], None]) -> None:
         IbackupError: what was asked for cannot be shown.
     """
     house = House(request)
-    house.phones()  # a folder that is no backup is refused here, and not on a page
-    with _listen(request.port) as listening:
-        port = listening.getsockname()[1]
-        tokens, sessions = EntryTokens(), BrowserSessions(port)
-        guarded = RequestGuard(application(house), tokens, sessions, port)
-        server = _Server(
-            uvicorn.Config(
-                guarded,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                ws="none",
-                http="h11",
-                timeout_graceful_shutdown=_LAST_WORDS_S,
-            )
+    try:
+        house.phones()  # a folder that is no backup is refused here, and not on a page
+        with _listen(request.port) as listening:
+            _serve(house, listening, tell)
+    finally:
+        house.close()
+
+
+def _serve(house: House, listening: socket.socket, tell: Callable[[Listening], None]) -> None:
+    site = Site.on_loopback(listening.getsockname()[1])
+    tokens, sessions = EntryTokens(), BrowserSessions()
+    guarded = RequestGuard(application(house), site, sessions, tokens)
+    server = _Server(
+        uvicorn.Config(
+            **server_options(site, guarded),
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=_LAST_WORDS_S,
         )
-        address = f"http://{_HOST}:{port}/"
-        server.when_ready = lambda: tell(Listening(f"{address}open?t={tokens.make()}", address))
-        server.when_ending = house.close
-        try:
-            server.run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass  # uvicorn ended in order, and then passes Ctrl-C on
-        finally:
-            house.close()
+    )
+    server.when_ready = lambda: tell(Listening(f"{site.url}/open?t={tokens.make()}", f"{site.url}/"))
+    server.when_ending = house.close
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn ended in order, and then passes Ctrl-C on
+    finally:
+        sessions.close()
 
 
 class _Server(uvicorn.Server):

@@ -11,12 +11,12 @@ from ibackup.view.way import Way
 
 
 def static_file(asked: Asked) -> Response:
-    """One of the files; its address changes with its content, so a browser may keep it."""
+    """One of the files; its address has the mark of its content, so that a browser may keep it."""
     data = rendering.static_files().get(asked.path["name"])
     if data is None:
         raise NotShown("There is no file at this address.")
     kind = mimetypes.guess_type(asked.path["name"])[0] or "application/octet-stream"
-    return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=31536000, immutable"})
+    return Response(data, media_type=kind)
 
 
-WAYS = (Way("GET", "/static/{mark}/{name}", static_file),)
+WAYS = (Way("GET", "/static/{name}", static_file),)
