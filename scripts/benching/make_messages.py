@@ -29,7 +29,7 @@ def make(folder: str, count: int, attachments: int = 0) -> None:
     backup = PlainBackup(folder)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
         path = os.path.join(scratch, "sms.db")
-        _messages(path, count, attachments)
+        write_messages(path, count, attachments)
         backup.take(*MESSAGES_PATH, path)
     for number in range(1, attachments + 1):
         backup.add(MEDIA_DOMAIN, _place(number), _picture(number))
@@ -44,7 +44,8 @@ def _picture(number: int) -> bytes:
     return b"\xff\xd8\xff" + number.to_bytes(8, "big") * 1024
 
 
-def _messages(path: str, count: int, attachments: int) -> None:
+def write_messages(path: str, count: int, attachments: int) -> None:
+    """The database of Messages alone."""
     database = sqlite3.connect(path)
     database.execute("PRAGMA journal_mode = OFF")
     for name, columns in tables(17).items():

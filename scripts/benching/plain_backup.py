@@ -28,10 +28,16 @@ class PlainBackup:
         self._writer = ManifestWriter(os.path.join(folder, "Manifest.db"))
         self._known: set[tuple[str, str]] = set()
 
-    def add(self, domain: str, path: str, data: bytes) -> None:
-        """Add a file with these bytes."""
-        with open(self._row(domain, path, len(data)), "wb") as file:
+    def add(self, domain: str, path: str, data: bytes) -> str:
+        """Add a file with these bytes; return where it is."""
+        place = self._row(domain, path, len(data))
+        with open(place, "wb") as file:
             file.write(data)
+        return place
+
+    def link(self, domain: str, path: str, source: str) -> None:
+        """Add a file that has the bytes of one that was added before."""
+        os.link(source, self._row(domain, path, os.path.getsize(source)))
 
     def take(self, domain: str, path: str, source: str) -> None:
         """Move a file that was made elsewhere into the backup."""
