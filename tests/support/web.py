@@ -120,9 +120,9 @@ class Visitor:
                     Path(folder).mkdir(parents=True, exist_ok=True)
                     self.page.screenshot(path=Path(folder) / f"{name}-{scheme}-{width}.png", full_page=True)
             found += [f"{scheme}: {each}" for each in self.violations()]
-        assert found == []
-        assert self.elsewhere == []
-        assert self.complaints == []
+        assert found == [], found
+        assert self.elsewhere == [], self.elsewhere
+        assert self.complaints == [], self.complaints
 
 
 @contextmanager

@@ -28,9 +28,12 @@ def program(make_program: MakeProgram) -> Program:
     return make_program(SMALL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser for all tests; each visitor has a profile of its own."""
+    """A browser for a file's tests; each visitor has a profile of its own.
+
+    Not for all tests: as long as it runs, its thread has an event loop that runs, and nothing else there can start one.
+    """
     with web.browser() as made:
         yield made
 

@@ -26,6 +26,15 @@ def installing(package: str) -> str:
     return f'{shlex.quote(sys.executable)} -m pip install "{package}"'
 
 
+def this_program() -> tuple[str, ...]:
+    """How the system starts this ibackup; on Windows by the Python that opens no window."""
+    python = sys.executable
+    if sys.platform == "win32":
+        windowless = os.path.join(os.path.dirname(python), "pythonw.exe")
+        python = windowless if os.path.isfile(windowless) else python
+    return python, "-m", "ibackup"
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """How a program ended."""

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from time import monotonic
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from ibackup.view.view_request import Listening, ViewRequest
 _HOST = "127.0.0.1"
 _BACKLOG = 128
 _LAST_WORDS_S = 2
+_UNUSED_S = 5 * 60.0
 
 
 def serve(request: ViewRequest, tell: Callable[[Listening], None]) -> None:
@@ -52,6 +54,9 @@ def _serve(house: House, listening: socket.socket, tell: Callable[[Listening], N
             timeout_graceful_shutdown=_LAST_WORDS_S,
         )
     )
+    server.is_needed = lambda: (
+        not house.request.ends_itself or any(not job.is_over for job in house.board.all())
+    )
     server.when_ready = lambda: tell(Listening(f"{site.url}/open?t={tokens.make()}", f"{site.url}/"))
     server.when_ending = house.close
     try:
@@ -63,10 +68,18 @@ def _serve(house: House, listening: socket.socket, tell: Callable[[Listening], N
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready, and ends what streams before it waits for streams to end."""
+    """Tells when it is ready, ends what streams before it waits for streams to end, and ends itself if it may."""
 
     when_ready: Callable[[], None]
     when_ending: Callable[[], None]
+    is_needed: Callable[[], bool]
+    _last_needed = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end. An open page holds a connection, for live events."""
+        if self.server_state.connections or not self._last_needed or self.is_needed():
+            self._last_needed = monotonic()
+        return await super().on_tick(counter) or monotonic() - self._last_needed > _UNUSED_S
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -13,6 +13,7 @@ class ViewRequest:
         folder: a backup folder to show in place of a store; None shows the store.
         udid: the UDID that the folder's name tells, if any.
         port: of 127.0.0.1; 0 takes a free one.
+        ends_itself: end some minutes after the last page was closed, since nobody sits at a terminal.
     """
 
     config: str | None = None
@@ -20,6 +21,7 @@ class ViewRequest:
     folder: str | None = None
     udid: str | None = None
     port: int = 0
+    ends_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

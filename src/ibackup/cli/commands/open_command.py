@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen on 127.0.0.1:N [a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address")
-def command(app: App, folder: str | None, port: int, no_browser: bool) -> int:
+@click.option("--ends-itself", is_flag=True, help="End 5 minutes after the last page was closed")
+@click.option("--install-icon", is_flag=True, help="Only put an icon for it where your system keeps them")
+def command(
+    app: App, folder: str | None, port: int, no_browser: bool, ends_itself: bool, install_icon: bool
+) -> int:
     """Look at your backups in a web browser, and make new ones there, until Ctrl-C.
 
     Only this computer can open the address, only once, and within a minute. FOLDER is any backup folder, to look into
@@ -31,6 +35,8 @@ def command(app: App, folder: str | None, port: int, no_browser: bool) -> int:
     from ibackup.view.serving import serve
     from ibackup.view.view_request import ViewRequest
 
+    if install_icon:
+        return _install_icon(app, folder)
     target = resolve(app, os.path.abspath(os.path.expanduser(folder)), only_read=True) if folder else None
 
     def tell(listening: "Listening") -> None:
@@ -52,6 +58,7 @@ def command(app: App, folder: str | None, port: int, no_browser: bool) -> int:
         folder=target.path if target else None,
         udid=target.udid if target else None,
         port=port,
+        ends_itself=ends_itself,
     )
     serve(request, tell)
     return app.result({}, "")
@@ -65,3 +72,18 @@ def _open_browser(url: str) -> bool:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
     return has_screen and webbrowser.open(url)
+
+
+def _install_icon(app: App, folder: str | None) -> int:
+    from ibackup.base.programs import this_program
+    from ibackup.jobs.start_icon.installed_icon import icon_here, install
+    from ibackup.view.rendering import static_files
+
+    command = [*this_program(), "open", "--ends-itself"]
+    for option, value in (("--store", app.settings.store), ("--config", app.settings.config)):
+        command += [option, os.path.abspath(os.path.expanduser(value))] if value else []
+    command += [os.path.abspath(os.path.expanduser(folder))] if folder else []
+    icon = icon_here(command, static_files()["icon.svg"])
+    install(icon)
+    files = [each.path for each in icon.files]
+    return app.result({"files": files}, f"ibackup is now in {icon.where}.")

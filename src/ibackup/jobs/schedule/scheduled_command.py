@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from datetime import time
 
+from ibackup.base.programs import this_program
 from ibackup.jobs.schedule.schedule_types import Program, ScheduledCommand, SchedulerKind
 
 # Variables that a shell has and a scheduler's environment lacks: where to find programs (a password command), config
@@ -47,7 +48,7 @@ def make_job(
         environment: of the shell that creates the schedule.
     """
     program: Program = "watch" if at is None else "nightly"
-    command = (_python(), "-m", "ibackup", program, *options)
+    command = (*this_program(), program, *options)
     return ScheduledCommand(at, command, _passed_on(environment), password_file)
 
 
@@ -98,15 +99,6 @@ def _of_the_account() -> dict[str, str]:
                 name, value, _ = winreg.EnumValue(key, number)
                 found[name.upper()] = winreg.ExpandEnvironmentStrings(str(value))
     return found
-
-
-def _python() -> str:
-    """This interpreter; on Windows, the variant that opens no window."""
-    if sys.platform == "win32":
-        windowless = os.path.join(os.path.dirname(sys.executable), "pythonw.exe")
-        if os.path.isfile(windowless):
-            return windowless
-    return sys.executable
 
 
 def _passed_on(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
