@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ibackup.view import rendering
@@ -117,8 +118,26 @@ class Asked:
         return _with_query(quote(path), values)
 
     def render(self, template: str, status: int = 200, **values: object) -> Response:
-        """A page from a template, which finds this request as ``asked``."""
-        return HTMLResponse(rendering.page(template, asked=self, **values), status)
+        """A page from a template; see ``part``."""
+        return HTMLResponse(self.part(template, **values), status)
+
+    def part(self, template: str, **values: object) -> str:
+        """A page, or a part of one, as HTML.
+
+        Args:
+            template: its file.
+            values: what it shows. Besides them, a template finds this request as ``asked``, its session, the phone of
+                the address or None, and ``csrf_field()`` for each form. ``page`` is its name in the navigation;
+                ``title`` is empty on Home.
+        """
+        known: dict[str, object] = {"page": "", "title": "", "phone": None}
+        known |= {"asked": self, "session": self.session, "csrf_field": self._csrf_field}
+        if "phone" in self.path:
+            known["phone"] = self.phone
+        return rendering.page(template, **(known | values))
+
+    def _csrf_field(self) -> Markup:
+        return Markup('<input type="hidden" name="csrf" value="{}">').format(self.session.csrf)
 
     @staticmethod
     def see(url: str) -> Response:

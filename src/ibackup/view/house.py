@@ -21,7 +21,7 @@ Mark = tuple[int, ...]
 class House:
     """One running view.
 
-    What is on the disk is looked at anew for each request, since backups are made meanwhile; what was read is kept
+    Each request looks at what is on the disk, since backups are made meanwhile; what was read is kept
     as long as its folders did not change.
     """
 

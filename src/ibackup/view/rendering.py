@@ -3,16 +3,11 @@
 import hashlib
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import jinja2
-from markupsafe import Markup
 
 from ibackup import __version__
 from ibackup.view import words
-
-if TYPE_CHECKING:
-    from ibackup.view.asked import Asked
 
 
 @cache
@@ -29,23 +24,14 @@ def _environment() -> jinja2.Environment:
     return made
 
 
-def page(template: str, *, asked: "Asked", **values: object) -> str:
+def page(template: str, **values: object) -> str:
     """A page, or a part of one.
 
     Args:
         template: a file in ``templates``; pages extend ``frame.html``.
-        asked: the request; templates also find its session, and ``csrf_field()`` for each form.
-        values: what the page shows; a page without ``page`` is none of the navigation, one without ``title`` is Home.
+        values: what it shows. ``Asked.render`` adds what every page needs.
     """
-
-    def csrf_field() -> Markup:
-        return Markup('<input type="hidden" name="csrf" value="{}">').format(asked.session.csrf)
-
-    known: dict[str, object] = {"page": "", "title": "", "phone": None}
-    known |= {"asked": asked, "session": asked.session, "csrf_field": csrf_field}
-    if "phone" in asked.path:
-        known["phone"] = asked.phone
-    return _environment().get_template(template).render(known | values)
+    return _environment().get_template(template).render(values)
 
 
 @cache

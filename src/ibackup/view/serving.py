@@ -7,13 +7,13 @@ from time import monotonic
 import uvicorn
 
 from ibackup.base.errors import UsageError
-from ibackup.view.application import application
 from ibackup.view.guard.browser_sessions import BrowserSessions
 from ibackup.view.guard.connections import server_options
 from ibackup.view.guard.entry_tokens import EntryTokens
 from ibackup.view.guard.request_guard import RequestGuard
 from ibackup.view.guard.site import Site
 from ibackup.view.house import House
+from ibackup.view.pages_app import application
 from ibackup.view.view_request import Listening, ViewRequest
 
 _HOST = "127.0.0.1"

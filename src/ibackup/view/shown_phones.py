@@ -141,6 +141,6 @@ def _with_slugs(phones: Iterable[ShownPhone]) -> tuple[ShownPhone, ...]:
 
 
 def slug(name: str) -> str:
-    """A name as it stands in an address: ``Ann's iPhone`` is ``anns-iphone``."""
+    """A name in an address: ``Ann's iPhone`` is ``anns-iphone``."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower().replace("'", "")
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "phone"

@@ -29,7 +29,7 @@ class Listening:
     """The view answers now.
 
     Attributes:
-        url: opens it once, within a minute; whoever has it gets in.
+        url: opens it once, within a minute; anyone who has it gets in.
         address: the same without the token: what a browser that is in already can use.
     """
 
