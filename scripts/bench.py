@@ -11,11 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from benching import backups, reading
+from benching import backups, reading, viewing
 from benching.measure import ContenderFailed
 from benching.peers import MVT
 from benching.racing import Line, Scale, Start, hold, remarks, table
@@ -43,11 +43,14 @@ RACES: dict[str, Start] = {
     "start": reading.start_up,
 }
 
+REPORTS: dict[str, Callable[[str, Scale], Iterator[str]]] = {"view": viewing.report}
+"""What is measured alone, since no other program does the same work."""
+
 
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("races", nargs="*", metavar="RACE", help=f"which races [all]: {', '.join(RACES)}")
+    parser.add_argument("races", nargs="*", metavar="RACE", help=f"which races [all]: {', '.join(_names())}")
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each program [3; 1 with --quick]")
     parser.add_argument(
         "--dir", metavar="FOLDER", help="where to write everything [/dev/shm, else a temporary folder]"
@@ -56,9 +59,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=int, default=1, metavar="N", help="one N-th of the size")
     given = parser.parse_args()
     given.runs = given.runs or (1 if given.quick else 3)
-    if unknown := set(given.races) - set(RACES):
-        parser.error(f"no such race: {', '.join(sorted(unknown))}; there are {', '.join(RACES)}")
+    if unknown := set(given.races) - set(_names()):
+        parser.error(f"no such race: {', '.join(sorted(unknown))}; there are {', '.join(_names())}")
     return given
+
+
+def _names() -> list[str]:
+    return [*RACES, *REPORTS]
 
 
 def about_machine() -> Iterator[str]:
@@ -91,7 +98,8 @@ def _cpu() -> str:
 
 def title(name: str) -> str:
     """The first line of what a race says of itself."""
-    return (RACES[name].__doc__ or name).splitlines()[0].rstrip(".")
+    what = RACES.get(name) or REPORTS[name]
+    return (what.__doc__ or name).splitlines()[0].rstrip(".")
 
 
 def hold_one(start: Start, runs: int, scale: Scale, where: str | None) -> list[Line]:
@@ -105,6 +113,14 @@ def hold_one(start: Start, runs: int, scale: Scale, where: str | None) -> list[L
     return lines
 
 
+def report(name: str, scale: Scale, where: str | None) -> list[Line]:
+    """Measure something and print it; there are no lines of contenders."""
+    with tempfile.TemporaryDirectory(prefix="ibackup-bench-", dir=where) as folder:
+        for line in REPORTS[name](folder, scale):
+            print(line, flush=True)
+    return []
+
+
 def main() -> int:
     """Hold the races; 1 when a contender failed."""
     given = arguments()
@@ -112,11 +128,15 @@ def main() -> int:
     where = given.dir or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
     print("\n".join(about_machine()), flush=True)
     failed = False
-    for name in given.races or RACES:
+    for name in given.races or _names():
         size = f" (sizes and counts divided by {scale.divisor})" if scale.divisor > 1 else ""
         print(f"\n### {title(name)}{size}\n", flush=True)
         try:
-            lines = hold_one(RACES[name], given.runs, scale, where)
+            lines = (
+                hold_one(RACES[name], given.runs, scale, where)
+                if name in RACES
+                else report(name, scale, where)
+            )
         except ContenderFailed as error:
             print(f"It could not be set up: {error}", flush=True)
             failed = True
