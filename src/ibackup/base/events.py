@@ -22,6 +22,7 @@ Phase = Literal[
     "export",
     "search",
     "restore",
+    "copy",  # a second copy is made or read
 ]
 
 

@@ -15,7 +15,7 @@ from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder, PhoneLock, live_holder
 from ibackup.store.freshness import Known, Standing
-from ibackup.store.records import failed_endings
+from ibackup.store.records import failed_endings, snapshot_holds
 from ibackup.store.records.last_seen import LastSeen
 from ibackup.store.records.proof_records import Proof, Proofs
 from ibackup.store.records.run_record import RUN_NAME, RunState, is_run_id
@@ -225,6 +225,16 @@ class PhoneFolder:
         for path in (self._proofs_file(snapshot_id), self.sums_file(snapshot_id)):
             with contextlib.suppress(FileNotFoundError):
                 held.unlink(path)
+        snapshot_holds.clear(self.proofs_path, snapshot_id)
+
+    def hold(self, snapshot: Snapshot, by: str) -> contextlib.AbstractContextManager[None]:
+        """Keep a snapshot from being pruned; see ``snapshot_holds.hold``."""
+        return snapshot_holds.hold(self.proofs_path, snapshot.id, snapshot.path, by)
+
+    def is_held(self, snapshot_id: str) -> bool:
+        """Whether something reads a snapshot that must not be pruned meanwhile."""
+        with telling("The records of the checks could not be listed.", reading=True):
+            return snapshot_holds.holds(self.proofs_path, snapshot_id)
 
     # -- what the phone reported -----------------------------------------------------------------------------
 

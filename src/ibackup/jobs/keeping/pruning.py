@@ -170,7 +170,9 @@ def carry_out(
             if why == () and _remove(folder, each):
                 gone.append(each)
             elif os.path.isdir(each.path):
-                stayed.append(KeptSnapshot(each.id, each.path, each.data_from, why or ("pinned",)))
+                stayed.append(
+                    KeptSnapshot(each.id, each.path, each.data_from, why or _last_minute(folder, each.id))
+                )
             observe(Progress("prepare", percent=100 * (len(gone) + len(stayed)) / total))
     return PrunePlan(planned.udid, planned.device_name, (*planned.kept, *stayed), tuple(gone), planned.exact)
 
@@ -231,11 +233,14 @@ def _decide(
     bases = {
         left.run.base for left in folder.left_overs() if left.run is not None and left.kind != "set_aside"
     }
-    facts = [_facts(each, bases) for each in folder.standing().snapshots]
+    facts = [
+        _facts(each, in_use=each.id in bases or folder.is_held(each.id))
+        for each in folder.standing().snapshots
+    ]
     return decide(facts, rules, zone)
 
 
-def _facts(known: Known, bases: set[str]) -> Facts:
+def _facts(known: Known, *, in_use: bool) -> Facts:
     return Facts(
         known.id,
         known.snapshot.meta.sequence,
@@ -244,7 +249,7 @@ def _facts(known: Known, bases: set[str]) -> Facts:
         proven=known.proven,
         sealed=known.seal == "whole",
         pinned=known.proofs.pinned,
-        in_use=known.id in bases,
+        in_use=in_use,
     )
 
 
@@ -276,15 +281,20 @@ def _measure(
         )
 
 
+def _last_minute(folder: PhoneFolder, snapshot_id: str) -> tuple[KeepReason, ...]:
+    """Why a snapshot stays that was to be removed a moment ago."""
+    return ("pinned",) if folder.proofs(snapshot_id).pinned else ("in-use",)
+
+
 # -- removing -----------------------------------------------------------------------------------------------
 
 
 def _remove(folder: PhoneFolder, going: Going) -> bool:
-    """Remove one; False if it was pinned at the last moment, or is already gone."""
+    """Remove one; False if it was pinned or taken into use at the last moment, or is already gone."""
     if not os.path.isdir(going.path):
         return False
     nameless = folder.retire(going.path)
-    if folder.proofs(going.id).pinned:
+    if folder.proofs(going.id).pinned or folder.is_held(going.id):
         folder.reinstate(nameless, going.path)
         return False
     with telling("The records of its checks could not be removed."):

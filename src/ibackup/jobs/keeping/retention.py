@@ -68,7 +68,7 @@ class Facts:
         state: what is known about it.
         proven: how far it was proved good.
         sealed: whether its seal is intact, so that the next run may build on it even if it is damaged.
-        in_use: whether an interrupted run will continue from it.
+        in_use: whether an interrupted run will continue from it, or something reads it.
     """
 
     id: str

@@ -102,6 +102,16 @@ class JsonRecord:
             raise RecordFlaw(f"has something other than texts under {key!r}")
         return tuple(str(value) for value in values)
 
+    def numbers(self, key: str) -> tuple[int, ...]:
+        """A list of whole numbers that are not negative."""
+        values = self._get(key, list)
+        found = tuple(
+            value for value in values if isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        )
+        if len(found) != len(values):
+            raise RecordFlaw(f"has something other than numbers under {key!r}")
+        return found
+
     def record(self, key: str) -> "JsonRecord":
         """An object."""
         return JsonRecord(self._get(key, dict))

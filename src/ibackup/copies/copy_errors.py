@@ -1,0 +1,153 @@
+"""What can be wrong with a second copy, each told apart: away is not gone, and a full disk is not a wrong password."""
+
+from typing import Literal
+
+from ibackup.base.errors import IbackupError, Interrupted, NoRoom, PasswordNeeded, StoreMissing
+from ibackup.base.exit_codes import ExitCode
+from ibackup.base.long_programs import LongEnd
+from ibackup.copies.copy_address import CopyAddress, masked
+
+WhyMissing = Literal["away", "unmounted", "missing", "other"]
+
+
+class CopyMissing(StoreMissing):
+    """A copy is not there.
+
+    Attributes:
+        reason: ``away``: its host does not answer; ``unmounted``: its disk is not there; ``missing``: the place is
+            there, but no repository; ``other``: another repository is in its place.
+    """
+
+    def __init__(self, what: str, reason: WhyMissing, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.reason = reason
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it may simply come back."""
+        return self.reason in ("away", "unmounted")
+
+
+class CopyLocked(IbackupError):
+    """Another program works on the copy."""
+
+    exit_code = ExitCode.BUSY
+
+
+class CopyPasswordWrong(PasswordNeeded):
+    """The copy's password does not open it."""
+
+
+_AWAY = (
+    "connection refused",
+    "no such host",
+    "i/o timeout",
+    "network is unreachable",
+    "no route to host",
+    "connection reset by peer",
+    "connection timed out",
+    "could not resolve hostname",
+    "connection closed by",
+    "host is down",
+    "tls handshake timeout",
+)
+_FULL = ("no space left on device", "507 insufficient storage", "disk quota exceeded", "not enough space")
+_MISSING = ("unable to open config file", "repository does not exist", "there a repository at the following")
+_PASSWORD = ("wrong password or no key found", "an empty password is not a password")
+_LOCKED = ("already locked",)
+_REFUSED = ("access denied", "403 forbidden", "401 unauthorized", "permission denied")
+_INTERRUPTED = (130, -2, 0xC000013A)
+
+
+def away(name: str, address: CopyAddress, why: str = "") -> CopyMissing:
+    """The error about a host that does not answer."""
+    return CopyMissing(
+        f"The copy {name} is away: {address.shown} does not answer.",
+        "away",
+        why=why,
+        hint="It is not lost. The next run tries again; check the network, or the computer there.",
+    )
+
+
+def not_there(name: str, address: CopyAddress) -> CopyMissing:
+    """The error about an address that answers and has no repository, or a folder that may be on a missing disk."""
+    if address.unmounted():
+        return CopyMissing(
+            f"The copy {name} is not mounted: there is nothing in '{address.path}'.",
+            "unmounted",
+            why="Its disk is probably not connected.",
+            hint="Connect the disk, then run the command again. ibackup makes no new repository in its place.",
+        )
+    return CopyMissing(
+        f"The copy {name} is gone: there is no repository at {address.shown}.",
+        "missing",
+        why="The place itself is there, so the repository was removed or renamed.",
+        hint=f"Find out who removed it. To begin a new copy: `ibackup copy remove {name}`, then `ibackup copy add`.",
+    )
+
+
+def another(name: str, address: CopyAddress, wanted: str, found: str) -> CopyMissing:
+    """The error about a repository that is not the one that ``copy add`` made."""
+    return CopyMissing(
+        f"Another repository is in the place of the copy {name}: {address.shown}.",
+        "other",
+        why=f"Its id is {found[:10]}, not {wanted[:10]}.",
+        hint="Nothing was written. If you replaced it yourself: "
+        f"`ibackup copy remove {name}`, then `ibackup copy add`.",
+    )
+
+
+def error_of(name: str, address: CopyAddress, end: LongEnd, doing: str) -> IbackupError:
+    """The error of our tree for a restic that failed.
+
+    Args:
+        name: of the copy.
+        address: where it is.
+        end: how restic ended.
+        doing: what it was asked to do, as the end of "restic could not …".
+    """
+    said = "\n".join(end.said).casefold()
+    if end.silent or any(each in said for each in _AWAY):
+        return away(name, address, "" if end.silent else _last_words(end))
+    if any(each in said for each in _FULL):
+        return NoRoom(
+            f"The copy {name} is full: {address.shown}.",
+            hint="Free some space there, or have old snapshots removed from it. What was copied before is unchanged.",
+        )
+    if end.code == 10 or (end.code == 1 and any(each in said for each in _MISSING)):
+        return not_there(name, address)
+    if end.code == 12 or any(each in said for each in _PASSWORD):
+        return CopyPasswordWrong(
+            f"The password does not open the copy {name}.",
+            hint="Check `password_file` or `password_command` in its [[copies]] table, and the recovery sheet. If "
+            "the password is right, someone may have replaced the repository.",
+        )
+    if end.code == 11 or any(each in said for each in _LOCKED):
+        return CopyLocked(
+            f"Another program is working on the copy {name}.",
+            hint="Run the command again later. A lock that a crash left ends by itself after 30 minutes.",
+        )
+    if end.code in _INTERRUPTED:
+        return Interrupted(
+            f"Copying to {name} was interrupted.",
+            hint="Run the command again: it continues. What was copied before is unchanged.",
+        )
+    refused = any(each in said for each in _REFUSED)
+    return IbackupError(
+        f"restic could not {doing}" + (": it has no permission." if refused else f" (exit code {end.code})."),
+        why=_last_words(end),
+        hint="Check the credentials and the permissions there." if refused else "With -v, the log says more.",
+    )
+
+
+def _last_words(end: LongEnd) -> str:
+    """What restic said last, for people, without secrets; empty if it said nothing."""
+    from ibackup.base.json_output import object_of
+
+    for line in reversed(end.said):
+        found = object_of(line.encode())
+        text = str(found.get("message") or found.get("error") or "") if found else line
+        text = " ".join(masked(text).replace("Fatal: ", "").split())
+        if text:
+            return f'restic said: "{text[:300].rstrip(".")}".'
+    return ""

@@ -1,0 +1,342 @@
+"""A second copy in a restic repository: what it holds, putting a snapshot there, and asking it what it has."""
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ibackup.base.errors import DamageFound, IbackupError
+from ibackup.base.events import Observer, PhaseStarted, Progress
+from ibackup.base.json_output import JsonLines, Object
+from ibackup.copies import copy_errors
+from ibackup.copies.copy_address import masked
+from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
+from ibackup.copies.restic_program import PATIENT_S, ResticProgram, unexpected
+from ibackup.store.disk import this_computer
+from ibackup.store.records.snapshot import Snapshot
+
+# How long the ids on one command line may be together, which Linux limits to 2 MiB, macOS to 1 MiB, Windows to 32 kB.
+_LINE_BYTES = {"linux": 1_000_000, "win32": 24_000}.get(sys.platform, 500_000)
+_SHORT = 8  # digits of an id that restic takes for all of it
+_READS = "read what it holds"
+
+
+@dataclass(frozen=True, slots=True)
+class PutDone:
+    """One snapshot was copied; ``added_bytes`` is what the copy grew by, ``read_bytes`` what was looked at."""
+
+    held: HeldSnapshot
+    added_bytes: int
+    read_bytes: int
+
+
+@dataclass(frozen=True)
+class ResticEngine:
+    """A repository of restic's, reached through ``program``."""
+
+    program: ResticProgram
+
+    @property
+    def engine(self) -> str:
+        """Name and version: ``restic 0.18.0``."""
+        return f"restic {'.'.join(map(str, self.program.version))}"
+
+    @contextlib.contextmanager
+    def fresh(self) -> Iterator["ResticEngine"]:
+        """The same with an empty cache: what was written while copying must not prove what is there now."""
+        with self.program.fresh() as program:
+            yield ResticEngine(program)
+
+    # -- the repository -----------------------------------------------------------------------------------------
+
+    def create(self) -> str:
+        """Make the repository; returns its id. Raises IbackupError, also if there is one already."""
+        self.program.run("init", doing="make the repository", silence_s=PATIENT_S)
+        return self.identity()
+
+    def identity(self) -> str:
+        """The repository's id. Raises CopyMissing and the like: see ``copy_errors``."""
+        if not self.program.address.reachable():
+            raise copy_errors.away(self.program.name, self.program.address)
+        if self.program.address.unmounted():
+            raise copy_errors.not_there(self.program.name, self.program.address)
+        found = self.program.whole("cat", "config", "--no-lock", doing="open the repository").get("id")
+        if not isinstance(found, str) or len(found) != 64:
+            raise unexpected("open the repository")
+        return found
+
+    def require(self, repository_id: str) -> None:
+        """Raise unless the repository is there and is that one."""
+        found = self.identity()
+        if found != repository_id:
+            raise copy_errors.another(self.program.name, self.program.address, repository_id, found)
+
+    def clear_stale_locks(self) -> None:
+        """Remove locks of runs that have ended."""
+        self.program.run("unlock", doing="remove old locks")
+
+    def held(self) -> list[HeldSnapshot]:
+        """The snapshots of ours that it holds, oldest first."""
+        found: list[HeldSnapshot] = []
+
+        def hear(each: Object) -> None:
+            held = HeldSnapshot.parse(each)
+            if held is not None:
+                found.append(held)
+
+        self.program.array("snapshots", "--json", "--no-lock", doing=_READS, hear=hear)
+        return sorted(found, key=lambda each: (each.id, each.time))
+
+    # -- copying ------------------------------------------------------------------------------------------------
+
+    def put(self, snapshot: Snapshot, parent: HeldSnapshot | None, observe: Observer) -> PutDone:
+        """Copy a snapshot there.
+
+        Args:
+            snapshot: must stay until this returns.
+            parent: a snapshot of the same phone that is there: its unchanged files are not read again.
+            observe: gets the progress.
+        """
+        observe(PhaseStarted("copy", f"Copying snapshot {snapshot.id} to {self.program.name}."))
+        progress = _CopyProgress(observe)
+        output = JsonLines(progress.hear)
+        words = [
+            "backup",
+            "--json",
+            f"--host={snapshot.udid}",
+            f"--tag={tags_of(snapshot.id, snapshot.meta.seal, this_computer.name())}",
+            f"--time={snapshot.meta.started:%Y-%m-%d %H:%M:%S}",  # local time, and TZ is UTC
+            # Its own choice would need the same path, and the path has the snapshot's id in it. Each new hard link
+            # changes a file's ctime, and a clone has another inode.
+            *([f"--parent={parent.engine_id}"] if parent else ["--force"]),
+            "--ignore-ctime",
+            "--ignore-inode",
+            *(["--compression=off"] if snapshot.meta.encrypted else []),
+            ".",
+        ]
+        try:
+            self.program.run(
+                *words,
+                doing=f"copy snapshot {snapshot.id}",
+                take=output,
+                silence_s=PATIENT_S,
+                folder=snapshot.path,
+            )
+        except _StalledCopy:
+            raise copy_errors.away(
+                self.program.name, self.program.address, "Nothing moved for 15 minutes."
+            ) from None
+        output.close()
+        there = [each for each in self.held() if (each.udid, each.id) == (snapshot.udid, snapshot.id)]
+        if not there:
+            raise IbackupError(f"restic copied snapshot {snapshot.id}, but the copy does not show it.")
+        return PutDone(there[-1], progress.added, progress.total)
+
+    # -- asking what is there -----------------------------------------------------------------------------------
+
+    def sizes(self, held: HeldSnapshot) -> dict[str, int]:
+        """The size of every file of a held snapshot by its path, without the slash at its beginning.
+
+        Raises:
+            DamageFound: it holds something that is neither a file nor a folder.
+        """
+        found: dict[str, int] = {}
+
+        def hear(node: Object) -> None:
+            path, kind, size = node.get("path"), node.get("type"), node.get("size", 0)
+            if node.get("struct_type") != "node" or kind == "dir":
+                return
+            if kind != "file" or not isinstance(path, str) or not isinstance(size, int):
+                raise DamageFound(f"Snapshot {held.id} in {self.program.name} has something that is no file.")
+            found[path.removeprefix("/")] = size
+
+        self.program.lines(
+            "ls", "--json", "--no-lock", held.engine_id, doing=_READS, hear=hear, silence_s=PATIENT_S
+        )
+        return found
+
+    def _listed(self, kind: str) -> list[str]:
+        found = self.program.lines(
+            "list", kind, "--no-lock", doing=_READS, hear=_not_expected, silence_s=PATIENT_S
+        )
+        return [each for each in found if _is_id(each)]
+
+    def pieces(self, held: HeldSnapshot) -> dict[str, list[bytes]]:
+        """The ids of the pieces of every file of a held snapshot, in order. An empty file has none."""
+        found: dict[str, list[bytes]] = {}
+
+        def hear(each: Object) -> None:
+            path, piece = each.get("path"), each.get("id")
+            if each.get("object_type") == "blob" and isinstance(path, str) and _is_id(piece):
+                found.setdefault(path.removeprefix("/"), []).append(bytes.fromhex(str(piece)))
+
+        packs = self._listed("packs")
+        if len(packs) * (_SHORT + 1) > _LINE_BYTES:
+            # Several calls would lose the order of the pieces of a file that is in the packs of two.
+            return self.pieces_in(held, None)
+        self._find(held, "--pack", [each[:_SHORT] for each in packs], hear)
+        return found
+
+    def pieces_in(self, held: HeldSnapshot, folders: set[str] | None) -> dict[str, list[bytes]]:
+        """The same for the files in some folders (None: in all), one call a folder."""
+        root = self.program.whole("cat", "snapshot", held.engine_id, "--no-lock", doing=_READS).get("tree")
+        found: dict[str, list[bytes]] = {}
+        open_trees = [("", root)]
+        while open_trees:
+            folder, tree = open_trees.pop()
+            if not _is_id(tree):
+                raise unexpected(_READS)
+            nodes = self.program.whole("cat", "blob", str(tree), "--no-lock", doing=_READS).get("nodes")
+            for node in nodes if isinstance(nodes, list) else []:
+                path = f"{folder}{node.get('name')}"
+                if node.get("type") == "dir":
+                    if folders is None or any(f"{each}/".startswith(f"{path}/") for each in folders):
+                        open_trees.append((f"{path}/", node.get("subtree")))
+                elif folders is None or folder.removesuffix("/") in folders:
+                    content = node.get("content") or []
+                    found[path] = [bytes.fromhex(each) for each in content if _is_id(each)]
+        return found
+
+    def holding(self, held: HeldSnapshot, digests: Sequence[bytes]) -> set[tuple[str, bytes]]:
+        """Which files of a held snapshot have pieces with these ids; asks for the index alone, not for data."""
+        found: set[tuple[str, bytes]] = set()
+
+        def hear(each: Object) -> None:
+            path, piece = each.get("path"), each.get("id")
+            if each.get("object_type") == "blob" and isinstance(path, str) and _is_id(piece):
+                found.add((path.removeprefix("/"), bytes.fromhex(str(piece))))
+
+        for some in _batches([digest.hex() for digest in digests]):
+            self._find(held, "--blob", some, hear)
+        return found
+
+    def _find(self, held: HeldSnapshot, what: str, ids: list[str], hear: Callable[[Object], None]) -> None:
+        self.program.array(
+            "find", "--json", "--no-lock", "--snapshot", held.engine_id, what, *ids,
+            doing=_READS, hear=hear, silence_s=PATIENT_S,
+        )  # fmt: skip
+
+    def lengths(self) -> dict[bytes, int]:
+        """The length of every piece in the repository."""
+        found: dict[bytes, int] = {}
+        for ident in self._listed("index"):
+            index = self.program.whole("cat", "index", ident, "--no-lock", doing=_READS, silence_s=PATIENT_S)
+            for piece in _blobs(index):
+                length = piece.get("uncompressed_length") or piece.get("length", 0) - _OVERHEAD
+                if _is_id(piece.get("id")) and isinstance(length, int):
+                    found[bytes.fromhex(piece["id"])] = length
+        return found
+
+    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
+        """The files whose content or name differs between two held snapshots."""
+        found: set[str] = set()
+
+        def hear(each: Object) -> None:
+            path = each.get("path")
+            if each.get("message_type") == "change" and isinstance(path, str) and not path.endswith("/"):
+                found.add(path.removeprefix("/"))
+
+        self.program.lines(
+            "diff", "--json", "--no-lock", before.engine_id, after.engine_id,
+            doing=_READS, hear=hear, silence_s=PATIENT_S,
+        )  # fmt: skip
+        return found
+
+    # -- checking -----------------------------------------------------------------------------------------------
+
+    def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
+        """Have restic check its structure and, of its data, share n of t; returns what is wrong, as restic says it."""
+        words = ["check", "--no-lock"]
+        if share is not None:
+            words.append(f"--read-data-subset={share[0]}/{share[1]}")
+        doing = "check the repository"
+        end = self.program.attempt(*words, doing=doing, silence_s=PATIENT_S)
+        if not end.code and not end.silent:
+            return ()
+        said = [each for each in end.said if not _NO_TROUBLE.match(each)]
+        if end.silent or not any(mark in each for each in said for mark in _DAMAGE):
+            raise self.program.error(end, doing)
+        return tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID])
+
+    def fetch(self, held: HeldSnapshot, target: str, observe: Observer) -> None:
+        """Restore a held snapshot into a new folder."""
+        observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.program.name}."))
+        self.program.run(
+            "restore", held.engine_id, "--no-lock", f"--target={target}",
+            doing=f"fetch snapshot {held.id}", silence_s=PATIENT_S,
+        )  # fmt: skip
+
+
+_DAMAGE = ("repository contains errors", "LoadIndex", "error loading index", "number of used blobs")
+_NO_TROUBLE = re.compile(r"\s*(\[|using temporary cache|create exclusive lock|load indexes|check |read )")
+_MOST_SAID = 20
+_OVERHEAD = 32  # that restic adds to a piece that it does not compress
+
+
+class _CopyProgress:
+    """Turns restic's reports into ours; stops a restic that keeps reporting and gets nowhere."""
+
+    def __init__(self, observe: Observer) -> None:
+        self._observe = observe
+        self._last: tuple[object, object] = (None, None)
+        self._moved = time.monotonic()
+        self.added = 0
+        self.total = 0
+
+    def hear(self, said: Object) -> None:
+        """Take one object. Raises _StalledCopy."""
+        kind = said.get("message_type")
+        if kind == "summary":
+            self.added = _count(said.get("data_added_packed")) or _count(said.get("data_added"))
+            self.total = _count(said.get("total_bytes_processed"))
+        if kind != "status":
+            return
+        done, files = _count(said.get("bytes_done")), _count(said.get("files_done"))
+        if (done, files) != self._last:
+            self._last, self._moved = (done, files), time.monotonic()
+        elif time.monotonic() - self._moved > PATIENT_S:
+            raise _StalledCopy
+        total = _count(said.get("total_bytes"))
+        self._observe(
+            Progress(
+                "copy",
+                percent=100 * done / total if total else None,
+                bytes=done,
+                total_bytes=total or None,
+                files=files,
+                total_files=_count(said.get("total_files")) or None,
+            )
+        )
+
+
+class _StalledCopy(Exception):
+    """restic reports, but nothing moves."""
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _is_id(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 64 and not set(text) - set("0123456789abcdef")
+
+
+def _not_expected(_found: Object) -> None:
+    """Ids come as plain lines."""
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    size = max(_LINE_BYTES // 65, 1)
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _blobs(index: Object) -> Iterator[Object]:
+    packs = index.get("packs")
+    for pack in packs if isinstance(packs, list) else []:
+        blobs = pack.get("blobs") if isinstance(pack, dict) else None
+        for blob in blobs if isinstance(blobs, list) else []:
+            if isinstance(blob, dict) and blob.get("type") == "data":
+                yield blob
