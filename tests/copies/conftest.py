@@ -1,6 +1,6 @@
 """A store with two snapshots of a small phone that has empty, small and cut files, and a real restic repository."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Kept:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, require_tool: Callable[[str], str]) -> Iterator[Kept]:
+def repository(tmp_path: Path, require_tool: Callable[[str], str]) -> Kept:
     """An empty repository of the real restic."""
     require_tool("restic")
     path = tmp_path / "disk" / "copy"
