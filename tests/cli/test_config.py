@@ -251,3 +251,35 @@ def test_a_name_that_is_nearly_one(ibackup: Cli, store: Path, tmp_path: Path) ->
     done = ibackup("show", "--config", written(tmp_path, PHONES), "--phone", "Anne")
     assert done.code == ExitCode.USAGE
     assert "There is no phone named 'Anne'. Did you mean 'Ann'? Known phones: Ann and bob." in done.flat_err
+
+
+COPY = f'[[copies]]\nname = "usb"\nto = "/mnt/usb"\nrepository_id = "{"0" * 64}"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "flaw"),
+    [
+        ('copies = "usb"', 1, "copies is written as [[copies]] tables"),
+        ("copies = [1]", 1, "copies is written as [[copies]] tables"),
+        ('[[copies]]\nname = "usb"', 1, "copies needs to in each table"),
+        (COPY + COPY, 6, "name 'usb' names two copies"),
+        (COPY.replace("usb", "../usb", 1), 2, "name must be a name of at most 32 letters"),
+        (COPY.replace("0" * 64, "0"), 4, "repository_id must be 64 hexadecimal digits"),
+        (COPY + "read_parts = 257", 5, "read_parts must be a whole number from 0 to 256"),
+        (COPY + "pasword_file = 1", 5, "pasword_file is unknown; did you mean password_file?"),
+    ],
+)
+def test_what_is_wrong_with_a_copy_is_named(tmp_path: Path, text: str, line: int, flaw: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        config_file.load(str(path))
+    assert f"line {line}: {flaw}" in caught.value.message
+
+
+def test_a_password_in_the_address_of_a_copy_is_not_shown(ibackup: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(COPY.replace("/mnt/usb", "rest:https://ann:Geheim-7@nas/ann"))
+    done = ibackup("config", "show", "--config", path)
+    assert "rest:https://ann:***@nas/ann" in done.out
+    assert "Geheim" not in done.out + ibackup("copy", "list", "--config", path, "--json").out

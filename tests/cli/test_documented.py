@@ -78,7 +78,11 @@ KEYS = [(table, key.name) for table, kind in TABLES.items() for _, key in keys(k
 @pytest.mark.parametrize(("table", "name"), KEYS)
 def test_each_example_of_a_key_is_one_that_loads(tmp_path: Path, table: str, name: str) -> None:
     key = next(key for _, key in keys(TABLES[table]) if key.name == name)
-    head = {"": "", "phones": '[[phones]]\nname = "x"\nudid = "00008101-000A0B0C0D0E0F01"\n'}
+    head = {
+        "": "",
+        "phones": '[[phones]]\nname = "x"\nudid = "00008101-000A0B0C0D0E0F01"\n',
+        "copies": f'[[copies]]\nname = "x"\nto = "/x"\nrepository_id = "{"0" * 64}"\n',
+    }
     text = head.get(table, f"[{table}]\n")
     path = tmp_path / "config.toml"
     path.write_text(text + ("" if f"\n{name} =" in text else f"{name} = {key.example}\n"))

@@ -28,7 +28,7 @@ def mine(backed_up: PhoneFolder, tmp_path: Path) -> PhoneFolder:
 
 
 def put(repository: Kept, snapshot: Snapshot, parent: HeldSnapshot | None = None) -> HeldSnapshot:
-    return repository.engine.put(snapshot, parent, ignore).held
+    return repository.engine.put(snapshot, parent, (), ignore).held
 
 
 def large_file(snapshot: Snapshot) -> Path:
@@ -56,7 +56,7 @@ def unshared(path: Path) -> Path:
 def test_both_snapshots_are_proven_in_full_and_by_induction(repository: Kept, backed_up: PhoneFolder) -> None:
     told = Told()
     one, two = backed_up.snapshots()
-    first = repository.engine.put(one, None, told).held
+    first = repository.engine.put(one, None, (), told).held
     second = put(repository, two, first)
     assert (first.id, first.udid, first.seal) == (one.id, one.udid, one.meta.seal)
     assert [each.id for each in repository.engine.held()] == [one.id, two.id]

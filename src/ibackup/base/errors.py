@@ -34,10 +34,12 @@ class IbackupError(Exception):
         hint: what to do next, or an empty string.
         error_code: the phone's MBErrorDomain code, if there is one.
         lasting: trying again without fixing the cause fails in the same way.
+        reason: a word for programs, where one exit code has several causes.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     lasting: bool = False
+    reason: str = ""
 
     def __init__(self, what: str, *, why: str = "", hint: str = "", error_code: int | None = None) -> None:
         super().__init__(what)

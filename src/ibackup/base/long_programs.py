@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from ibackup.base import slices
 from ibackup.base.errors import IbackupError
@@ -88,7 +88,9 @@ def follow(
             stderr=subprocess.PIPE,
             cwd=folder,
             env=dict(environment),
-            **_APART,
+            # In a session of its own, Ctrl-C reaches it once, from us, and ssh has no terminal to ask on.
+            start_new_session=True,
+            creationflags=_FLAGS,
         )
     except FileNotFoundError as error:
         if error.filename == folder and folder is not None:
@@ -186,15 +188,14 @@ class _Follower:
 
 
 if sys.platform == "win32":
-    _APART: dict[str, Any] = {"creationflags": NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    _FLAGS = NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     _INTERRUPT = signal.CTRL_BREAK_EVENT
 
     def _kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 else:
-    # In a session of its own, Ctrl-C on the terminal reaches it once, from us, and ssh has no terminal to ask on.
-    _APART: dict[str, Any] = {"start_new_session": True, "creationflags": NO_WINDOW}
+    _FLAGS = NO_WINDOW
     _INTERRUPT = signal.SIGINT
 
     def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -149,6 +149,7 @@ def _fail(app: App, error: IbackupError, *, as_json: bool) -> int:
         "error_code": error.error_code,
         "message": error.message,
         "hint": error.hint,
+        **({"reason": error.reason} if error.reason else {}),
     }
     # If nobody reads it, or its disk is full, the exit code still says how it ended.
     with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ A new table is appended as text at the end; tomlkit changes existing ones.
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,49 @@ def added(text: str, additions: Additions) -> str:
     return whole
 
 
+def with_copy(text: str, values: Mapping[str, object]) -> str:
+    """A config file with one more ``[[copies]]`` table.
+
+    Raises:
+        UsageError: it is written in a way that cannot be extended.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        before = tomlkit.dumps(tomlkit.parse(text or _HEAD.replace("setup", "copy add")))
+        whole = "\n".join([before, _render("[[copies]]", values)])
+        tomllib.loads(whole)
+    except (TOMLKitError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        raise _not_extended(error) from None
+    return whole
+
+
+def without_copy(text: str, name: str) -> str:
+    """A config file without the ``[[copies]]`` table of that name. Raises UsageError."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        tables = document["copies"]
+        for number, table in enumerate(list(tables)):
+            if table.get("name") == name:
+                del tables[number]
+        if not tables:
+            del document["copies"]
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, AttributeError, KeyError) as error:
+        raise _not_extended(error) from None
+
+
+def _not_extended(error: Exception) -> UsageError:
+    return UsageError(
+        f"The config file is written in a way that ibackup cannot change ({error}).",
+        hint="Change its [[copies]] tables by hand, then check the file with `ibackup config check`.",
+    )
+
+
 def _has_phone(document: "TOMLDocument", additions: Additions) -> bool:
     """Whether the phone has a table. Updates the table in place, but keeps the spelling of its UDID."""
     for table in document.get("phones", []):
@@ -101,7 +145,7 @@ def _prune(additions: Additions) -> dict[str, str | int]:
     return {key.name: value if key.kind.is_bare else key.kind.write(value) for key, value in values if value}
 
 
-def _render(head: str, values: dict[str, str | int]) -> str:
+def _render(head: str, values: Mapping[str, object]) -> str:
     import tomlkit
 
     return f"{head}\n{tomlkit.dumps(values)}"

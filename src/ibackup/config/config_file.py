@@ -25,6 +25,7 @@ from ibackup.config.config_schema import (
     ProofConfig,
     PruneConfig,
 )
+from ibackup.config.copy_config import CopyConfig
 from ibackup.config.stall_limits import Limits
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class _Checker:
         return Config(
             path=self._file,
             phones=self._phones(data.get("phones", [])),
+            copies=self._copies(data.get("copies", [])),
             nightly=self._table(data, "nightly", NightlyConfig),
             proof=self._table(data, "proof", ProofConfig),
             notify=self._table(data, "notify", NotifyConfig),
@@ -121,6 +123,24 @@ class _Checker:
                     raise self._wrong("udid", f"{phone.udid} has two names", "phones", start)
             phones.append(phone)
         return tuple(phones)
+
+    def _copies(self, tables: object) -> tuple[CopyConfig, ...]:
+        heads = self._heads("copies")
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            raise self._wrong("copies", "is written as [[copies]] tables", "", heads[0] if heads else 0)
+        copies: list[CopyConfig] = []
+        for index, table in enumerate(tables):
+            start = heads[index] if index < len(heads) else 0
+            given: dict[str, Any] = self._values(table, CopyConfig, "copies", start)
+            lacking = [key.name for field, key in keys(CopyConfig) if key.needed and field not in given]
+            if lacking:
+                flaw = f"needs {lacking[0]} in each table; `ibackup copy add` writes it"
+                raise self._wrong("copies", flaw, "copies", start)
+            copy = CopyConfig(**given)
+            if any(other.name == copy.name for other in copies):
+                raise self._wrong("name", f"{copy.name!r} names two copies", "copies", start)
+            copies.append(copy)
+        return tuple(copies)
 
     def _phone(self, table: object, start: int) -> PhoneConfig:
         if not isinstance(table, dict):
@@ -216,4 +236,5 @@ class _Checker:
 
 def _bracketed(table: str) -> str:
     """A table as it is written."""
-    return {"": "the beginning of the file", "phones": "[[phones]]"}.get(table, f"[{table}]")
+    several = {"phones": "[[phones]]", "copies": "[[copies]]"}
+    return "the beginning of the file" if not table else several.get(table, f"[{table}]")

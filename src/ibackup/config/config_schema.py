@@ -13,6 +13,7 @@ from ibackup.base.identities import plain_name
 from ibackup.base.udids import same_udid
 from ibackup.config import value_kinds
 from ibackup.config.config_keys import key
+from ibackup.config.copy_config import CopyConfig
 from ibackup.config.stall_limits import Limits
 from ibackup.config.value_kinds import HoursWindow, ValueKind
 
@@ -299,6 +300,7 @@ class Config:
         has_option=True,
     )
     phones: tuple[PhoneConfig, ...] = ()
+    copies: tuple[CopyConfig, ...] = ()
     nightly: NightlyConfig = NightlyConfig()
     proof: ProofConfig = ProofConfig()
     notify: NotifyConfig = NotifyConfig()
@@ -346,5 +348,6 @@ TABLES: dict[str, type[object]] = {
     "notify": NotifyConfig,
     "limits": Limits,
     "prune": PruneConfig,
+    "copies": CopyConfig,
 }
 """Every table by its name in the file; a ``[phones.prune]`` has the keys of ``[prune]``."""

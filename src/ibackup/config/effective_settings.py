@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ibackup.base.masked_addresses import masked
 from ibackup.base.programs import installing
 from ibackup.config import value_kinds
 from ibackup.config.config_keys import keys
@@ -21,6 +22,7 @@ from ibackup.config.config_schema import (
     ProofConfig,
     PruneConfig,
 )
+from ibackup.config.copy_config import CopyConfig
 from ibackup.config.stall_limits import Limits
 
 APPRISE = "apprise>=2.3"  # the extra `notify`
@@ -68,6 +70,8 @@ def settings(config: Config, store: Path, *, from_option: bool = False) -> list[
         found += _table("[[phones]]", phone)
         if phone.prune is not None:
             found += _table("[phones.prune]", phone.prune)
+    for copy in config.copies:
+        found += _table("[[copies]]", copy)
     found += _table("[nightly]", config.nightly)
     found += _table("[proof]", config.proof)
     found += _table("[notify]", config.notify)
@@ -78,7 +82,8 @@ def settings(config: Config, store: Path, *, from_option: bool = False) -> list[
 
 
 def _table(
-    name: str, table: PhoneConfig | NightlyConfig | ProofConfig | NotifyConfig | Limits | PruneConfig
+    name: str,
+    table: PhoneConfig | CopyConfig | NightlyConfig | ProofConfig | NotifyConfig | Limits | PruneConfig,
 ) -> Iterator[Setting]:
     known = {field.name: field for field in fields(table)}
     for field, key in keys(type(table)):
@@ -86,6 +91,8 @@ def _table(
         if value is None:
             continue
         hidden = (not known[field].repr or key.name == _COMMAND) and value != ()
+        if isinstance(table, CopyConfig) and key.name == "to":
+            value = masked(str(value))
         origin: Origin = (
             "environment"
             if key.env and os.environ.get(key.env)
@@ -116,6 +123,9 @@ def flaws(config: Config) -> Iterator[Flaw]:
     for phone in config.phones:
         if phone.password_file is not None:
             yield from _password_file(phone.name, os.path.expanduser(phone.password_file))
+    for copy in config.copies:
+        if copy.password_file is not None:
+            yield from _password_file(f"the copy {copy.name}", os.path.expanduser(copy.password_file))
     if config.notify.heartbeat_url is not None and _is_open(config.notify.heartbeat_url):
         yield Flaw(
             "The heartbeat's address is sent unencrypted, so anyone on the network can read it and ping in your place.",

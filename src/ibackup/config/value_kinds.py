@@ -201,6 +201,31 @@ def _urls(value: object) -> tuple[str, ...] | None:
     return texts if len(texts) == len(value) else None
 
 
+_COPY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_REPOSITORY = re.compile(r"[0-9a-f]{64}")
+MOST_PARTS = 256  # restic tells the parts apart by the first byte of a name
+
+
+def _copy_name(text: str) -> str | None:
+    return text if _COPY_NAME.fullmatch(text) else None
+
+
+def _repository_id(text: str) -> str | None:
+    return text if _REPOSITORY.fullmatch(text) else None
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    texts = tuple(each for each in value if isinstance(each, str) and each and each.isprintable())
+    return texts if len(texts) == len(value) else None
+
+
+def _parts(value: object) -> int | None:
+    count = _count(value)
+    return count if count is not None and count <= MOST_PARTS else None
+
+
 TEXT: ValueKind[str] = ValueKind('text in "quotes"', _of_text(lambda text: text))
 COMMAND: ValueKind[str] = replace(TEXT, placeholder="COMMAND")
 FILE: ValueKind[str] = replace(TEXT, placeholder="FILE", is_path=True)
@@ -225,3 +250,11 @@ TIME_OF_DAY: ValueKind[time] = ValueKind(
 )
 URL: ValueKind[str] = ValueKind('an address such as "https://hc.example/ping/…"', _of_text(_url))
 URLS: ValueKind[tuple[str, ...]] = ValueKind('a list of addresses such as ["ntfys://…", "mailto://…"]', _urls)
+COPY_NAME: ValueKind[str] = ValueKind(
+    "a name of at most 32 letters from a to z, digits and hyphens", _of_text(_copy_name), placeholder="NAME"
+)
+REPOSITORY_ID: ValueKind[str] = ValueKind("64 hexadecimal digits", _of_text(_repository_id))
+NAMES: ValueKind[tuple[str, ...]] = ValueKind('a list of names such as ["ann", "bob"]', _names)
+PARTS: ValueKind[int] = ValueKind(
+    f"a whole number from 0 to {MOST_PARTS}", _parts, placeholder="N", is_bare=True
+)

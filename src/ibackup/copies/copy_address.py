@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import socket
 import urllib.request
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from ibackup.base.errors import UsageError
+from ibackup.base.masked_addresses import masked
 
 AddressKind = Literal["folder", "rest", "sftp", "s3", "rclone", "cloud"]
 _SCHEMES: dict[str, AddressKind] = {
@@ -22,7 +22,6 @@ _SCHEMES: dict[str, AddressKind] = {
     "gs": "cloud",
     "swift": "cloud",
 }
-_SECRET = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
 _CONNECT_S = 5.0
 _PORTS = {"http": 80, "https": 443}
 
@@ -102,11 +101,6 @@ _EXAMPLES = (
     "Give a folder on another disk, or an address of restic's: rest:https://host/path, sftp:user@host:/path, "
     "s3:https://host/bucket/path or rclone:remote:path."
 )
-
-
-def masked(text: str) -> str:
-    """A text without the passwords of addresses in it."""
-    return _SECRET.sub(r"\1:***@", text)
 
 
 def _holds_something(folder: str) -> bool:

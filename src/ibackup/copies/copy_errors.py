@@ -5,7 +5,8 @@ from typing import Literal
 from ibackup.base.errors import IbackupError, Interrupted, NoRoom, PasswordNeeded, StoreMissing
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.long_programs import LongEnd
-from ibackup.copies.copy_address import CopyAddress, masked
+from ibackup.base.masked_addresses import masked
+from ibackup.copies.copy_address import CopyAddress
 
 WhyMissing = Literal["away", "unmounted", "missing", "other"]
 
@@ -20,7 +21,7 @@ class CopyMissing(StoreMissing):
 
     def __init__(self, what: str, reason: WhyMissing, *, why: str = "", hint: str = "") -> None:
         super().__init__(what, why=why, hint=hint)
-        self.reason = reason
+        self.reason: str = reason
 
     @property
     def is_away(self) -> bool:

@@ -4,14 +4,14 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import JsonLines, Object
+from ibackup.base.masked_addresses import masked
 from ibackup.copies import copy_errors
-from ibackup.copies.copy_address import masked
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
 from ibackup.copies.restic_program import PATIENT_S, ResticProgram, unexpected
 from ibackup.store.disk import this_computer
@@ -91,12 +91,15 @@ class ResticEngine:
 
     # -- copying ------------------------------------------------------------------------------------------------
 
-    def put(self, snapshot: Snapshot, parent: HeldSnapshot | None, observe: Observer) -> PutDone:
+    def put(
+        self, snapshot: Snapshot, parent: HeldSnapshot | None, known: Collection[str], observe: Observer
+    ) -> PutDone:
         """Copy a snapshot there.
 
         Args:
             snapshot: must stay until this returns.
             parent: a snapshot of the same phone that is there: its unchanged files are not read again.
+            known: the ``engine_id`` of everything that was there before.
             observe: gets the progress.
         """
         observe(PhaseStarted("copy", f"Copying snapshot {snapshot.id} to {self.program.name}."))
@@ -129,7 +132,11 @@ class ResticEngine:
                 self.program.name, self.program.address, "Nothing moved for 15 minutes."
             ) from None
         output.close()
-        there = [each for each in self.held() if (each.udid, each.id) == (snapshot.udid, snapshot.id)]
+        there = [
+            each
+            for each in self.held()
+            if (each.udid, each.id) == (snapshot.udid, snapshot.id) and each.engine_id not in known
+        ]
         if not there:
             raise IbackupError(f"restic copied snapshot {snapshot.id}, but the copy does not show it.")
         return PutDone(there[-1], progress.added, progress.total)

@@ -12,6 +12,7 @@ from ibackup.config import config_file
 from ibackup.config.config_additions import Additions, added
 from ibackup.config.config_schema import Config, PruneConfig
 from ibackup.config.value_kinds import MORNING, HoursWindow
+from ibackup.jobs.config_writing import rewrite
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 
@@ -74,15 +75,7 @@ def write_config(path: Path, config: Config, choices: SetupChoices) -> bool:
         password_file=os.path.abspath(os.path.expanduser(file)) if file else None,
         password_command=choices.password_command,
     )
-    with telling(f"The config file {str(path)!r} could not be written."):
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        after = added(before, additions)
-        if after != before:
-            # If the file is a link, for example into a folder of dot files, the link stays.
-            target = os.path.realpath(path)
-            durable.make_dir(os.path.dirname(target), parents=True)
-            durable.write_file(target, after.encode())
-    return after != before
+    return rewrite(path, lambda text: added(text, additions))
 
 
 def place_of_password(config: Path, name: str) -> str | None:

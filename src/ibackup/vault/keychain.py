@@ -6,6 +6,7 @@ The entries, all under the service "ibackup":
 ``UDID new``        a password that a change was about to set; removed once the outcome is known
 ``UDID earlier``    previous passwords, one per line, newest first; they open older snapshots
 ``UDID key``        a derived key in addition to, or instead of, the password; only for the keybag it names
+``copy NAME``       the password of a second copy's repository
 """
 
 import contextlib
@@ -167,6 +168,20 @@ class Keychain:
     def keep_key(self, udid: str, stored: StoredKey) -> None:
         """Keep a derived key, in place of one for an earlier keybag."""
         self._set(f"{udid} key", f"{stored.keybag} {stored.key.hex()}")
+
+    # -- second copies --------------------------------------------------------------------------------------
+
+    def copy_password(self, name: str) -> str | None:
+        """The password of a second copy."""
+        return self._get(f"copy {name}")
+
+    def keep_copy_password(self, name: str, password: str) -> None:
+        """Keep the password of a second copy."""
+        self._set(f"copy {name}", password)
+
+    def forget_copy(self, name: str) -> None:
+        """Remove it."""
+        self._remove(f"copy {name}")
 
     # -- keyring --------------------------------------------------------------------------------------------
 

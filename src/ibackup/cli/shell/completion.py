@@ -98,6 +98,13 @@ class Completing:
             found |= {folder.udid: _name(folder) for folder in self._run(ctx).open_store().phones()}
         return _items(found, incomplete)
 
+    def copies(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The second copies in the config."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(Exception):
+            found |= {copy.name: "" for copy in self._run(ctx).config.copies}
+        return _items(found, incomplete)
+
     def snapshots(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Ids in the store, of the given phone or all, and ``latest``; folders if none fits."""
         found: dict[str, str] = {}

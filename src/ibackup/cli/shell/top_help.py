@@ -9,7 +9,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "now": "back up the phone",
         "setup": "set everything up",
         "encryption": "the backup password",
-        "import": "adopt other backups",
+        "copy": "second copies",
     },
     "Look": {
         "open": "see it all in a browser",
@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rehearse": "would it restore?",
         "export": "messages, photos, …",
         "extract": "take files out",
+        "import": "adopt other backups",
         "to-finder": "hand one to Finder",
     },
     "Automate": {

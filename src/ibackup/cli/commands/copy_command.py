@@ -1,0 +1,239 @@
+"""``ibackup copy``: second copies of the snapshots elsewhere, and what proves them."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ibackup.base.errors import DamageFound, IbackupError
+from ibackup.base.events import Caution
+from ibackup.base.exit_codes import ExitCode, worst
+from ibackup.base.masked_addresses import masked
+from ibackup.cli.commands.copy_add import add
+from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
+from ibackup.cli.commands.copy_text import (
+    config_members,
+    proof_members,
+    proved_lines,
+    record_lines,
+    record_members,
+    run_lines,
+    run_members,
+)
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
+from ibackup.cli.shell.common_options import COMPLETING
+from ibackup.cli.shell.output import printable, wrap
+from ibackup.cli.shell.snapshot_argument import resolve
+
+if TYPE_CHECKING:
+    from ibackup.config.copy_config import CopyConfig
+    from ibackup.jobs.copying.copy_run import CopyRun
+    from ibackup.store.phone_folder import PhoneFolder
+    from ibackup.store.records.snapshot import Snapshot
+
+
+@ibackup_group("copy")
+def command() -> None:
+    """Keep second copies of the snapshots elsewhere, and prove what arrived there."""
+
+
+@ibackup_command("list")
+def list_copies(app: App) -> int:
+    """List the second copies in the config file, and when each was last proven."""
+    from ibackup.copies.copy_records import CopyRecord
+
+    store = app.store_if_there()
+    rows: list[dict[str, object]] = []
+    lines: list[str] = []
+    for config in app.config.copies:
+        folders = phones_of(app, config, store) if store else []
+        records = [CopyRecord.read(each.proofs_path, config.name, config.repository_id) for each in folders]
+        count = sum(len(each.copied) for each in records)
+        rows.append(config_members(config) | {"snapshots": count})
+        lines.append(f"{config.name}  {count:>5} snapshots  {printable(masked(config.to))}")
+    text = "\n".join(lines) or wrap(
+        "There is no second copy yet. Add one: `ibackup copy add NAME --to FOLDER`."
+    )
+    return app.result({"copies": rows}, text)
+
+
+@ibackup_command("show")
+@click.argument("name", shell_complete=COMPLETING.copies)
+def show(app: App, name: str) -> int:
+    """Show what the copy NAME holds of each phone, and what proves it.
+
+    This reads the records in the store and not the copy itself. To look there: `ibackup copy prove NAME`.
+    """
+    from ibackup.copies.copy_records import CopyRecord
+
+    config = copy_named(app, name)
+    store = app.store_if_there()
+    phones: list[dict[str, object]] = []
+    lines = [f"{config.name}: {printable(masked(config.to))}"]
+    for folder in phones_of(app, config, store) if store else []:
+        record = CopyRecord.read(folder.proofs_path, config.name, config.repository_id)
+        called = folder.device_name() or folder.udid
+        phones.append(record_members(folder.udid, called, record))
+        lines += record_lines(called, record)
+    return app.result(config_members(config) | {"of_phones": phones}, "\n".join(lines))
+
+
+@ibackup_command("remove")
+@click.argument("name", shell_complete=COMPLETING.copies)
+def remove(app: App, name: str) -> int:
+    """Take the copy NAME out of the config file; what is there stays there.
+
+    Its password stays where it is, because you need it to read the copy.
+    """
+    from ibackup.config.config_file import default_path
+    from ibackup.jobs.copying import copy_adding
+
+    config = copy_named(app, name)
+    copy_adding.remove(config, app.config.path or default_path())
+    text = f"The config file no longer names the copy {name}. What it holds stays at {masked(config.to)}."
+    return app.result(config_members(config), wrap(text), skippable=True)
+
+
+@ibackup_command("run")
+@click.argument("name", required=False, shell_complete=COMPLETING.copies)
+@click.option("--snapshot", "ref", metavar="ID", help="Copy only this snapshot")
+def run(app: App, name: str | None, ref: str | None) -> int:
+    """Copy the snapshots that are not there yet, oldest first, and prove them.
+
+    Without NAME this runs every copy in turn. Every file's name and SHA-256 is compared with the seal, without
+    downloading data. Then restic checks that everything is stored, and reads the next part of the data back. Copying
+    holds no phone up. If it is interrupted, run it again: it continues with the snapshot that was not complete.
+    """
+    from ibackup.jobs.copying.copy_run import copy_snapshots
+
+    configs = copies_named(app, name)
+    store = app.open_store()
+    only = resolve(app, ref).snapshot if ref is not None else None
+    if len(configs) == 1:
+        done = copy_snapshots(
+            opened(app, configs[0]), phones_of(app, configs[0], store), app.reporter, only=only
+        )
+        return _end_of_run(app, [(configs[0], done)])
+    ends: list[tuple[CopyConfig, CopyRun | IbackupError]] = []
+    for config in configs:
+        try:
+            ends.append(
+                (
+                    config,
+                    copy_snapshots(
+                        opened(app, config), phones_of(app, config, store), app.reporter, only=only
+                    ),
+                )
+            )
+        except IbackupError as error:
+            if error.exit_code is ExitCode.INTERRUPTED:
+                raise
+            app.reporter(Caution(error.message, error.hint))
+            ends.append((config, error))
+    return _end_of_run(app, ends)
+
+
+def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]") -> int:
+    rows: list[dict[str, object]] = []
+    lines: list[str] = []
+    errors: list[IbackupError] = []
+    for config, end in ends:
+        error = end if isinstance(end, IbackupError) else _damage(config.name, end)
+        row: dict[str, object] = config_members(config)
+        if isinstance(end, IbackupError):
+            lines.append(wrap(f"{config.name}: {printable(end.message)}"))
+        else:
+            _point_out(app, config.name, end)
+            row |= run_members(end)
+            lines += run_lines(config.name, end)
+        row["error"] = None
+        if error is not None:
+            errors.append(error)
+            row["error"] = {
+                "exit_code": int(error.exit_code),
+                "reason": error.reason or None,
+                "message": error.message,
+                "hint": error.hint,
+            }
+        rows.append(row)
+    code = worst(error.exit_code for error in errors)
+    first = next((error for error in errors if error.exit_code == code), errors[0] if errors else None)
+    return app.result(
+        {"copies": rows},
+        "\n".join(lines),
+        code,
+        message=first.message if first else "",
+        hint=first.hint if first else "",
+    )
+
+
+def _damage(name: str, run: "CopyRun") -> DamageFound | None:
+    from ibackup.jobs.copying.copy_run import damage_in
+
+    return damage_in(name, run.damaged)
+
+
+def _point_out(app: App, name: str, run: "CopyRun") -> None:
+    if run.vanished:
+        app.reporter(
+            Caution(
+                f"Snapshots are gone from the copy {name} that were there before: {', '.join(run.vanished)}.",
+                "If you did not remove them, someone else did: change the password of that place.",
+            )
+        )
+    if run.ahead:
+        app.reporter(
+            Caution(
+                f"The copy {name} has snapshots that are dated in the future: {', '.join(run.ahead)}.",
+                "ibackup on this computer did not make them if its clock was right. Find out who did.",
+            )
+        )
+
+
+@ibackup_command("prove")
+@click.argument("name", shell_complete=COMPLETING.copies)
+@click.option("--snapshot", "ref", metavar="ID", help="Compare only this snapshot")
+@click.option(
+    "--all", "read_all", is_flag=True, help="Read all of the copy's data back, not only the next part"
+)
+def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
+    """Prove what the copy NAME holds, file by file, against the seals in the store.
+
+    Every snapshot that is in both is compared in full: each name, size and SHA-256, without downloading data. Then
+    restic checks that everything is stored and reads the next part of the data, or all of it. Nothing is changed there.
+    """
+    from ibackup.jobs.copying.copy_proving import prove_copy
+
+    config = copy_named(app, name)
+    store = app.open_store()
+    folders: list[PhoneFolder] = phones_of(app, config, store)
+    only: Snapshot | None = resolve(app, ref).snapshot if ref is not None else None
+    done = prove_copy(opened(app, config), folders, app.reporter, only=only, read_all=read_all)
+    from ibackup.jobs.copying.copy_run import damage_in
+
+    error = damage_in(name, [proof for proof in done.proofs if not proof.good])
+    payload = config_members(config) | {
+        "matched": [proof_members(proof) for proof in done.matched],
+        "only_there": done.only_there,
+        "proofs": {proof.level: proof_members(proof) for proof in done.repository},
+    }
+    lines = [
+        wrap(
+            f"{proof.snapshot}: "
+            + (
+                "every file matches its seal." if proof.good else f"{len(proof.problems)} files do not match."
+            ),
+        )
+        for proof in done.matched
+    ]
+    lines += [
+        f"{each}: only in the copy, so there is no seal here to compare it with." for each in done.only_there
+    ]
+    lines += proved_lines(name, done.repository)
+    if error is None:
+        return app.result(payload, "\n".join(lines))
+    return app.result(payload, "\n".join(lines), error.exit_code, message=error.message, hint=error.hint)
+
+
+for _each in (add, list_copies, show, run, prove, remove):
+    command.add_command(_each)

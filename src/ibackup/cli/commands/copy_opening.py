@@ -1,0 +1,82 @@
+"""The second copies that a command means, and their passwords."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ibackup.base.errors import PasswordNeeded, UsageError
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.password_sources import PasswordSources
+from ibackup.config.copy_config import CopyConfig
+
+if TYPE_CHECKING:
+    from ibackup.copies.opened_copy import OpenedCopy
+    from ibackup.store.phone_folder import PhoneFolder
+    from ibackup.store.store import Store
+
+
+def copy_named(app: App, name: str) -> CopyConfig:
+    """A copy of the config file. Raises UsageError."""
+    found = next((each for each in app.config.copies if each.name == name), None)
+    if found is None:
+        known = ", ".join(each.name for each in app.config.copies)
+        raise UsageError(
+            f"There is no copy named {name!r}.",
+            hint=f"Known copies: {known}." if known else "Add one: `ibackup copy add`.",
+        )
+    return found
+
+
+def copies_named(app: App, name: str | None) -> tuple[CopyConfig, ...]:
+    """One copy, or all of them. Raises UsageError, also if there is none."""
+    if name is not None:
+        return (copy_named(app, name),)
+    if not app.config.copies:
+        raise UsageError("There is no second copy yet.", hint="Add one: `ibackup copy add NAME --to FOLDER`.")
+    return app.config.copies
+
+
+def password_of(app: App, config: CopyConfig) -> str:
+    """The password of a copy's repository: from the config's file or command, or else from the keychain.
+
+    Raises:
+        PasswordNeeded: none of them has it, and there is no terminal to ask on.
+    """
+    given = PasswordSources(app, config.password_file, config.password_command, ask=False).given()
+    if given is None:
+        from ibackup.vault.keychain import Keychain
+
+        keychain = Keychain.open()
+        given = keychain.copy_password(config.name) if keychain else None
+    if given is None and app.asks:
+        app.stop_progress()
+        question = f"Password of the copy {config.name}"
+        given = str(click.prompt(question, hide_input=True, err=True))
+    if given is None:
+        raise PasswordNeeded(
+            f"The copy {config.name} needs its password.",
+            hint="Write `password_file` or `password_command` into its [[copies]] table. It is on the recovery sheet.",
+        )
+    return given
+
+
+def opened(app: App, config: CopyConfig) -> "OpenedCopy":
+    """The copy, ready for use. Raises IbackupError."""
+    from ibackup.copies.opened_copy import OpenedCopy
+
+    return OpenedCopy.open(config, password_of(app, config))
+
+
+def phones_of(app: App, config: CopyConfig, store: "Store") -> "list[PhoneFolder]":
+    """The phones in the store whose snapshots go to a copy; with ``--phone`` that one alone. Raises UsageError."""
+    udids = {each.udid for each in store.phones()}
+    if config.phones:
+        udids &= {app.udid_of(each) for each in config.phones}
+    if app.udid is not None:
+        if app.udid not in udids:
+            raise UsageError(
+                f"The snapshots of this phone do not go to the copy {config.name}.",
+                hint="`phones` in its [[copies]] table names those that do.",
+            )
+        udids = {app.udid}
+    return [each for each in store.phones() if each.udid in udids]

@@ -1,0 +1,82 @@
+"""A second copy in the config file: where it is, how it is opened, what goes there."""
+
+from dataclasses import dataclass
+
+from ibackup.config import value_kinds
+from ibackup.config.config_keys import key
+
+_ADD = "`ibackup copy add`"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyConfig:
+    """One ``[[copies]]`` table: a second copy of the snapshots elsewhere. `ibackup copy add` writes it."""
+
+    name: str = key(
+        "name",
+        value_kinds.COPY_NAME,
+        "",
+        "Short name of the copy, for `ibackup copy`",
+        twin=_ADD,
+        example='"usb"',
+        needed=True,
+    )
+    to: str = key(
+        "to",
+        value_kinds.TEXT,
+        "",
+        "Where the copy is: a folder on another disk, or an address of restic's",
+        "If the address itself contains a password, close the config file to others.",
+        twin="`copy add --to`",
+        example='"/mnt/usb/ibackup-copy"',
+        needed=True,
+    )
+    repository_id: str = key(
+        "repository_id",
+        value_kinds.REPOSITORY_ID,
+        "",
+        "Id of the repository there; ibackup writes to no other one",
+        twin=_ADD,
+        example=f'"{"c76a0e34" * 8}"',
+        needed=True,
+    )
+    password_file: str | None = key(
+        "password_file",
+        value_kinds.FILE,
+        None,
+        "File whose first line is the copy's own password",
+        "Without this and `password_command`, it is in the system's keychain.",
+        twin="`copy add --copy-password-file`",
+        example='"usb.password"',
+    )
+    password_command: str | None = key(
+        "password_command",
+        value_kinds.COMMAND,
+        None,
+        "Command whose first line of output is the copy's own password",
+        twin="`copy add --copy-password-command`",
+        example='"pass show copy-usb"',
+    )
+    key_file: str | None = key(
+        "key_file",
+        value_kinds.FILE,
+        None,
+        "File with `NAME=value` lines for the program that copies, such as the keys of a cloud",
+        twin="`copy add --key-file`",
+        example='"s3.env"',
+    )
+    phones: tuple[str, ...] = key(
+        "phones",
+        value_kinds.NAMES,
+        (),
+        "Names or UDIDs of the phones whose snapshots go there; all of them without it",
+        twin="`copy run --phone`",
+        example='["ann"]',
+    )
+    read_parts: int = key(
+        "read_parts",
+        value_kinds.PARTS,
+        90,
+        "Read the copy's data back in N parts, one each time that it is proven; 0: never",
+        twin="`copy prove --all`",
+    )

@@ -1,0 +1,67 @@
+"""One second copy of the config file, ready for use."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from ibackup.base.errors import PhoneBusy
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.copy_errors import CopyLocked
+from ibackup.copies.restic_engine import ResticEngine
+from ibackup.copies.restic_program import ResticProgram, read_variables
+from ibackup.store.disk import durable
+from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.lock import PhoneLock
+from ibackup.store.records.used_stores import state_dir
+
+
+@dataclass(frozen=True)
+class OpenedCopy:
+    """A copy and the engine that reaches it; nothing was asked there yet."""
+
+    config: CopyConfig
+    engine: ResticEngine
+
+    @classmethod
+    def open(cls, config: CopyConfig, password: str) -> Self:
+        """Prepare the engine.
+
+        Raises:
+            UsageError: the address is none.
+            IbackupError: its program, or the file with its keys, is not there.
+        """
+        variables = read_variables(config.key_file) if config.key_file else {}
+        return cls(
+            config,
+            ResticEngine(ResticProgram(config.name, CopyAddress.parse(config.to), password, variables)),
+        )
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.config.name
+
+    def require(self) -> None:
+        """Raise unless its own repository is there: see ``copy_errors``."""
+        self.engine.require(self.config.repository_id)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One run of this user on this copy at a time. Raises CopyLocked."""
+        folder = state_dir()
+        with telling("The copy could not be locked."):
+            durable.make_dir(folder, parents=True)
+        lock = PhoneLock(os.path.join(folder, f"copy-{self.name}.lock"))
+        try:
+            lock.acquire()
+        except PhoneBusy as error:
+            raise CopyLocked(
+                f"Another run of ibackup is working on the copy {self.name}.", hint=error.hint
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,0 +1,1 @@
+"""Jobs on second copies: adding one, copying, proving, and taking back."""

@@ -1,0 +1,269 @@
+"""Copies snapshots to a second copy, oldest first, and proves each one there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ibackup.base.counts import count_text
+from ibackup.base.errors import DamageFound, IbackupError, UsageError
+from ibackup.base.events import Caution, Observer, PhaseStarted
+from ibackup.copies.copy_records import CopiedSnapshot, CopyLevel, CopyProof, CopyRecord
+from ibackup.copies.expectation import Expectation
+from ibackup.copies.held_snapshot import HeldSnapshot
+from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.restic_engine import ResticEngine
+from ibackup.store.disk import record_times
+from ibackup.store.freshness import is_ahead
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.records.snapshot import Snapshot
+
+_DAMAGED_HINT = (
+    "`ibackup verify {snapshot}` says whether the snapshot here is whole. If it is, the next `ibackup copy run` "
+    "copies it again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedNow:
+    """A snapshot that this run copied, and its proof."""
+
+    snapshot: Snapshot
+    added_bytes: int
+    proof: CopyProof
+
+
+@dataclass
+class CopyRun:
+    """What a run on a copy did.
+
+    Attributes:
+        copied: the snapshots that were copied, in that order.
+        held: how many snapshots of these phones the copy holds now.
+        proofs: what was proven of the repository as a whole.
+        vanished: snapshots that were there before and are not any more.
+        ahead: snapshots there that are dated in the future.
+    """
+
+    copied: list[CopiedNow] = field(default_factory=list)
+    held: int = 0
+    proofs: list[CopyProof] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    ahead: list[str] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> tuple[CopyProof, ...]:
+        """The proofs that failed."""
+        return tuple(each for each in (*(done.proof for done in self.copied), *self.proofs) if not each.good)
+
+
+def copy_snapshots(
+    copy: OpenedCopy, folders: Sequence[PhoneFolder], observe: Observer, *, only: Snapshot | None = None
+) -> CopyRun:
+    """Copy every finished snapshot that is not known to be damaged and not there yet; prove what was copied.
+
+    Then restic checks that everything in the repository is stored, and reads the next share of its data.
+
+    Args:
+        copy: the copy.
+        folders: of the phones whose snapshots go there.
+        observe: gets the events.
+        only: the one snapshot to copy.
+
+    Raises:
+        IbackupError: the copy cannot be used: see ``copy_errors``; or a snapshot here cannot be read.
+        UsageError: the one to copy is damaged, so it would be no use there.
+    """
+    run = CopyRun()
+    with copy.alone():
+        observe(PhaseStarted("copy", f"Looking at the copy {copy.name}."))
+        copy.require()
+        copy.engine.clear_stale_locks()
+        held = copy.engine.held()
+        run.ahead = [each.id for each in held if is_ahead(each.time, record_times.now())]
+        turns = [_PhonesTurn(copy, folder, held, run, observe) for folder in folders]
+        for turn in turns:
+            turn.copy(only)
+        run.proofs = prove_repository(copy, folders, observe)
+        run.held = sum(len(turn.held) for turn in turns)
+    return run
+
+
+class _PhonesTurn:
+    """Copies what is missing of one phone's snapshots."""
+
+    def __init__(
+        self,
+        copy: OpenedCopy,
+        folder: PhoneFolder,
+        held: Sequence[HeldSnapshot],
+        run: CopyRun,
+        observe: Observer,
+    ) -> None:
+        self._copy = copy
+        self._folder = folder
+        self._run = run
+        self._observe = observe
+        known = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
+        self._known = {each.engine_id for each in held}
+        self.held = by_id(held, folder.udid, known)
+        vanished = [each.id for each in known.copied if each.id not in self.held]
+        run.vanished += vanished
+        self._record = known.only(self.held)
+        if vanished:
+            self._record.write(folder.proofs_path, copy.name)
+
+    def copy(self, only: Snapshot | None) -> None:
+        """Copy them, oldest first."""
+        for known in self._folder.standing().snapshots:
+            snapshot = known.snapshot
+            if only is not None and snapshot.path != only.path:
+                continue
+            there = self.held.get(snapshot.id)
+            proof = self._record.proof("matched", snapshot.id)
+            wrong = proof is not None and not proof.good
+            if there is not None and there.seal == snapshot.meta.seal and not wrong:
+                continue
+            if known.state == "damaged":
+                if only is not None:
+                    raise UsageError(known.damage, hint="Copy another snapshot: `ibackup list` shows them.")
+                self._observe(Caution(f"Snapshot {snapshot.id} is not copied.", known.damage))
+                continue
+            self._copy_one(snapshot, afresh=wrong)
+
+    def _copy_one(self, snapshot: Snapshot, *, afresh: bool) -> None:
+        """Copy a snapshot and prove it; ``afresh``: read each of its files, since what is there is wrong."""
+        with self._folder.hold(snapshot, f"copy-{self._copy.name}"):
+            expected = Expectation.of(snapshot)
+            earlier = [each for each in self.held.values() if each.id < snapshot.id]
+            parent = max(earlier or self.held.values(), key=lambda each: each.id, default=None)
+            done = self._copy.engine.put(snapshot, None if afresh else parent, self._known, self._observe)
+            self._known.add(done.held.engine_id)
+            self.held[snapshot.id] = done.held
+            copied = CopiedSnapshot(
+                snapshot.id, done.held.engine_id, snapshot.meta.seal, record_times.now(), done.added_bytes
+            )
+            self._record = self._record.with_copied(copied)
+            self._record.write(self._folder.proofs_path, self._copy.name)
+            with self._copy.engine.fresh() as engine:
+                outcome = self._match(engine, done.held, expected, parent)
+        proof = matched(snapshot.id, outcome)
+        self._record = self._record.with_proof(proof)
+        self._record.write(self._folder.proofs_path, self._copy.name)
+        self._run.copied.append(CopiedNow(snapshot, done.added_bytes, proof))
+
+    def _match(
+        self, engine: ResticEngine, held: HeldSnapshot, expected: Expectation, before: HeldSnapshot | None
+    ) -> MatchOutcome:
+        """By induction where the one before is proven and still here; in full otherwise, and where that finds fault."""
+        proven = self._proven(before) if before else None
+        if before is not None and proven is not None:
+            outcome = match_by_induction(engine, held, expected, before, proven, self._observe)
+            if outcome.good:
+                return outcome
+        return match_in_full(engine, held, expected, self._observe)
+
+    def _proven(self, before: HeldSnapshot) -> Expectation | None:
+        """What a snapshot must contain that is known to be there completely; None if that is not known."""
+        proof = self._record.proof("matched", before.id)
+        copied = self._record.copy_of(before.id)
+        if proof is None or not proof.good or copied is None or copied.engine_id != before.engine_id:
+            return None
+        snapshot = next((each for each in self._folder.snapshots() if each.id == before.id), None)
+        if snapshot is None or snapshot.meta.seal != copied.seal:
+            return None
+        try:
+            return Expectation.of(snapshot)
+        except IbackupError:
+            return None  # damaged here meanwhile: then everything is compared
+
+
+def by_id(held: Iterable[HeldSnapshot], udid: str, known: CopyRecord) -> dict[str, HeldSnapshot]:
+    """The held snapshots of a phone by their ids: of several with one id, the one that the record knows."""
+    found: dict[str, HeldSnapshot] = {}
+    for each in held:
+        copied = known.copy_of(each.id)
+        if each.udid == udid and (each.id not in found or (copied and copied.engine_id == each.engine_id)):
+            found[each.id] = each
+    return found
+
+
+def matched(snapshot_id: str, outcome: MatchOutcome) -> CopyProof:
+    """The record of a comparison."""
+    return CopyProof(
+        "matched",
+        record_times.now(),
+        "good" if outcome.good else "damaged",
+        snapshot_id,
+        induced=outcome.induced,
+        problems=outcome.wrong,
+    )
+
+
+def prove_repository(
+    copy: OpenedCopy, folders: Sequence[PhoneFolder], observe: Observer, *, read_all: bool = False
+) -> list[CopyProof]:
+    """Check that everything is stored, read the next share of the data (or all), and record it for each phone.
+
+    Raises:
+        IbackupError: the copy cannot be used.
+    """
+    records = {
+        folder.udid: CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
+        for folder in folders
+    }
+    last = max(
+        (found for record in records.values() if (found := record.newest("read")) is not None),
+        key=lambda proof: proof.when,
+        default=None,
+    )
+    share = None if read_all else next_share(last, copy.config.read_parts)
+    what = "all of its data" if read_all else f"part {share[0]} of {share[1]} of its data" if share else ""
+    observe(
+        PhaseStarted("verify", f"Checking the copy {copy.name}" + (f", and reading {what}." if what else "."))
+    )
+    with copy.engine.fresh() as engine:
+        proofs = [_checked("stored", engine.check())]
+        if read_all or share is not None:
+            proofs.append(_checked("read", engine.check(share or (1, 1)), share))
+    for folder in folders:
+        record = records[folder.udid]
+        for proof in proofs:
+            record = record.with_proof(proof)
+        if record.copied:
+            record.write(folder.proofs_path, copy.name)
+    return proofs
+
+
+def next_share(last: CopyProof | None, parts: int) -> tuple[int, int] | None:
+    """The share of the data to read next; a share in which damage was found is read again. None: read nothing."""
+    if not parts:
+        return None
+    if last is None or last.share is None or last.share[1] != parts:
+        return (1, parts)
+    number = last.share[0]
+    return (number % parts + 1 if last.good else number, parts)
+
+
+def _checked(level: CopyLevel, problems: tuple[str, ...], share: tuple[int, int] | None = None) -> CopyProof:
+    return CopyProof(
+        level, record_times.now(), "damaged" if problems else "good", share=share, problems=problems
+    )
+
+
+def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
+    """The error about the first proof that failed; None if none did."""
+    if not damaged:
+        return None
+    first = damaged[0]
+    if first.level == "matched":
+        count = count_text(len(first.problems), "file")
+        return DamageFound(
+            f"The copy of snapshot {first.snapshot} in {name} does not match its seal: {count}.",
+            why=f"The first is {first.problems[0]}.",
+            hint=_DAMAGED_HINT.format(snapshot=first.snapshot),
+        )
+    return DamageFound(
+        f"The copy {name} is damaged.",
+        why=" ".join(first.problems[:1]),
+        hint="`restic check --read-data` on it names everything that is damaged. Your store is unchanged.",
+    )

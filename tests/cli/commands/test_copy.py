@@ -1,0 +1,251 @@
+"""``ibackup copy`` against the real restic: made once, copied, proven, and nothing hidden when it is wrong."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import ANN, PASSWORD, Cli, snapshots
+from ibackup.base.exit_codes import ExitCode
+from ibackup.config import config_file
+from ibackup.store.store import Store
+from support.keyrings import FileKeyring
+
+pytestmark = pytest.mark.peer
+
+
+@pytest.fixture
+def disk(tmp_path: Path, require_tool: Callable[[str], str]) -> Path:
+    require_tool("restic")
+    path = tmp_path / "disk"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def usb(ibackup: Cli, anns: Path, disk: Path, tmp_path: Path) -> Path:
+    """The folder of a copy called usb, newly added."""
+    file = tmp_path / "secrets" / "usb.password"
+    done = ibackup("copy", "add", "usb", "--to", disk / "copy", "--copy-password-file", file, "--json")
+    assert done.code == 0, done
+    assert (done.result["made"], done.result["made_password"]) == (True, True)
+    return disk / "copy"
+
+
+def first_of(found: object) -> dict[str, Any]:
+    assert isinstance(found, list)
+    assert isinstance(found[0], dict)
+    return found[0]
+
+
+def test_a_copy_is_added_run_and_proven(ibackup: Cli, usb: Path, anns: Path, tmp_path: Path) -> None:
+    password = tmp_path / "secrets" / "usb.password"
+    assert stat.S_IMODE(password.stat().st_mode) == 0o600
+    assert len(password.read_text().strip()) == 35
+    config = config_file.load(None)
+    assert [each.to for each in config.copies] == [str(usb)]
+    assert password.read_text().strip() not in config.path.read_text() if config.path else False
+    ids = [each.name for each in snapshots(anns, ANN)]
+    done = ibackup("copy", "run", "usb", "--json")
+    assert done.code == 0, done
+    row = first_of(done.result["copies"])
+    assert [each["snapshot"] for each in row["copied"]] == ids  # oldest first
+    assert [each["matched"]["result"] for each in row["copied"]] == ["good", "good"]
+    assert [each["matched"]["induced"] for each in row["copied"]] == [False, True]
+    assert row["held"] == 2
+    assert row["proofs"]["stored"]["result"] == "good"
+    assert row["proofs"]["read"]["share"] == "1/90"
+    assert {"phase", "progress"} <= {str(event["event"]) for event in done.events}
+    again = ibackup("copy", "run", "--json")
+    row = first_of(again.result["copies"])
+    assert (row["copied"], row["held"], row["proofs"]["read"]["share"]) == ([], 2, "2/90")
+    shown = ibackup("copy", "show", "usb", "--json").result
+    phone = first_of(shown["of_phones"])
+    assert [each["snapshot"] for each in phone["snapshots"]] == ids
+    assert {level: proof and proof["result"] for level, proof in phone["proofs"].items()} == {
+        "matched": "good", "stored": "good", "read": "good", "rehearsed": None,
+    }  # fmt: skip
+    plain = ibackup("copy", "show", "usb")
+    assert "2 snapshots" in plain.out
+    assert "part 2/90" in plain.out
+    listed = first_of(ibackup("copy", "list", "--json").result["copies"])
+    assert (listed["name"], listed["snapshots"]) == ("usb", 2)
+    assert "usb" in ibackup("copy", "list").out
+
+
+def test_a_proof_compares_everything_and_reads_everything_back(ibackup: Cli, usb: Path, anns: Path) -> None:
+    assert ibackup("copy", "run").code == 0
+    shutil.rmtree(snapshots(anns, ANN)[0])
+    done = ibackup("copy", "prove", "usb", "--all", "--json")
+    assert done.code == 0, done
+    assert [each["result"] for each in done.result["matched"]] == ["good"]  # type: ignore[attr-defined]
+    assert len(done.result["only_there"]) == 1  # type: ignore[arg-type]
+    assert done.result["proofs"]["read"]["share"] is None  # type: ignore[index]
+    assert "All of its data was read" in ibackup("copy", "prove", "usb", "--all").flat
+
+
+def test_a_flipped_byte_in_the_copy_is_found(ibackup: Cli, usb: Path) -> None:
+    assert ibackup("copy", "run").code == 0
+    pack = max((usb / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    os.chmod(pack, 0o600)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 3] ^= 1
+    pack.write_bytes(data)
+    done = ibackup("copy", "prove", "usb", "--all", "--json")
+    assert done.code == ExitCode.DAMAGE, done
+    assert done.result["proofs"]["read"]["result"] == "damaged"  # type: ignore[index]
+    assert "damaged" in str(done.result["message"])
+    assert ibackup("copy", "show", "usb").out.count("DAMAGED") == 1
+
+
+def test_a_pack_that_is_gone_is_found(ibackup: Cli, usb: Path) -> None:
+    assert ibackup("copy", "run").code == 0
+    pack = max((usb / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    pack.unlink()
+    done = ibackup("copy", "run", "--json")
+    assert done.code == ExitCode.DAMAGE, done
+    assert first_of(done.result["copies"])["proofs"]["stored"]["result"] == "damaged"
+
+
+def test_a_file_that_was_damaged_here_is_not_called_copied(ibackup: Cli, usb: Path, anns: Path) -> None:
+    newest = snapshots(anns, ANN)[-1]
+    file = next(path for path in (newest / ANN.udid).rglob("*") if len(path.name) == 40)
+    other = file.with_name("other")
+    shutil.copy2(file, other)
+    data = bytearray(other.read_bytes())
+    data[0] ^= 1
+    other.write_bytes(data)
+    other.replace(file)
+    done = ibackup("copy", "run", "--json")
+    assert done.code == ExitCode.DAMAGE, done
+    assert "does not match its seal" in str(done.result["message"])
+    assert file.name in str(done.result["message"])
+    # Once the file is whole again, the snapshot is copied anew and proven.
+    data[0] ^= 1
+    file.write_bytes(data)
+    again = ibackup("copy", "run", "--json")
+    assert again.code == 0, again
+    row = first_of(again.result["copies"])
+    assert [each["snapshot"] for each in row["copied"]] == [newest.name]
+
+
+def test_away_gone_and_another_are_told_apart(ibackup: Cli, usb: Path, tmp_path: Path) -> None:
+    aside = tmp_path / "aside"
+    usb.rename(aside)
+    for reason in ("unmounted", "missing"):
+        if reason == "missing":
+            (usb / "letters").mkdir(parents=True)
+        for command in ("run", "prove"):
+            done = ibackup("copy", command, "usb", "--json")
+            assert (done.code, done.result["reason"]) == (ExitCode.STORE_MISSING, reason), done
+        assert not (usb / "config").exists()  # no new repository by itself
+    shutil.rmtree(usb)
+    shutil.copytree(aside, usb)
+    text = config_file.default_path().read_text()
+    (own,) = (each.repository_id for each in config_file.load(None).copies)
+    config_file.default_path().write_text(text.replace(own, "0" * 64))
+    done = ibackup("copy", "run", "usb", "--json")
+    assert (done.code, done.result["reason"]) == (ExitCode.STORE_MISSING, "other")
+
+
+def test_a_wrong_password_is_no_missing_copy(ibackup: Cli, usb: Path, tmp_path: Path) -> None:
+    (tmp_path / "secrets" / "usb.password").write_text("wrong\n")
+    done = ibackup("copy", "run", "usb", "--json")
+    assert done.code == ExitCode.PASSWORD
+    assert "reason" not in done.result
+    (tmp_path / "secrets" / "usb.password").unlink()
+    assert ibackup("copy", "run", "usb").code == ExitCode.PASSWORD
+
+
+def test_several_copies_run_in_turn_and_one_that_fails_stops_no_other(
+    ibackup: Cli, usb: Path, disk: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets" / "usb.password"
+    assert ibackup("copy", "add", "nas", "--to", disk / "nas", "--copy-password-file", file).code == 0
+    usb.rename(tmp_path / "aside")
+    done = ibackup("copy", "run", "--json")
+    assert done.code == ExitCode.STORE_MISSING
+    rows: Any = done.result["copies"]
+    assert [each["name"] for each in rows] == ["usb", "nas"]
+    assert rows[0]["error"]["reason"] == "unmounted"
+    assert (rows[1]["error"], rows[1]["held"]) == (None, 2)
+
+
+def test_what_is_there_already_is_adopted_only_when_asked(ibackup: Cli, usb: Path, tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "usb.password"
+    assert ibackup("copy", "run").code == 0
+    assert ibackup("copy", "remove", "usb").code == 0
+    assert config_file.load(None).copies == ()
+    line = ("copy", "add", "mine", "--to", usb, "--copy-password-file", file)
+    refused = ibackup(*line)
+    assert (refused.code, config_file.load(None).copies) == (ExitCode.USAGE, ())
+    assert "--adopt" in refused.err
+    assert ibackup(*line, "--adopt").code == 0
+    assert first_of(ibackup("copy", "run", "--json").result["copies"])["copied"] == []
+    assert ibackup("copy", "prove", "mine").code == 0
+    empty = ("copy", "add", "none", "--to", tmp_path / "nothing", "--copy-password-file", file, "--adopt")
+    assert ibackup(*empty).code == ExitCode.STORE_MISSING
+
+
+def test_the_keychain_keeps_the_password(ibackup: Cli, anns: Path, disk: Path, ring: FileKeyring) -> None:
+    done = ibackup("copy", "add", "usb", "--to", disk / "copy")
+    assert done.code == 0, done
+    assert "in the keychain" in done.flat
+    kept = ring.get_password("ibackup", "copy usb")
+    assert kept
+    assert kept not in done.out + done.err
+    assert ibackup("copy", "run", "usb").code == 0
+
+
+def test_without_a_place_for_the_password_nothing_is_made(ibackup: Cli, anns: Path, disk: Path) -> None:
+    done = ibackup("copy", "add", "usb", "--to", disk / "copy")
+    assert (done.code, list(disk.iterdir())) == (ExitCode.USAGE, [])
+    assert "--copy-password-file" in done.flat_err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("add", "Not A Name", "--to", "/x", "--copy-password-file", "/x/y"),
+        ("add", "usb", "--to", "rest:", "--copy-password-file", "/x/y"),
+        ("add", "usb", "--to", "/x", "--copy-password-file", "/x/y", "--copy-password-command", "true"),
+        ("run",),
+        ("run", "usb"),
+        ("show", "usb"),
+        ("prove", "usb"),
+        ("remove", "usb"),
+    ],
+)
+def test_what_is_no_use_is_said(ibackup: Cli, anns: Path, line: tuple[str, ...]) -> None:
+    assert ibackup("copy", *line).code == ExitCode.USAGE
+
+
+def test_an_encrypted_phone_and_one_phone_alone(
+    ibackup: Cli, store: Path, disk: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "copy.password"
+    line = ("copy", "add", "bob", "--to", disk / "copy", "--copy-password-file", file, "--phone", "Bob")
+    assert ibackup(*line).code == 0
+    done = ibackup("copy", "run", "bob", "--json")
+    assert done.code == 0, done
+    row = first_of(done.result["copies"])
+    assert (row["held"], {each["udid"] for each in row["copied"]} == {ANN.udid}) == (1, False)
+    assert ibackup("copy", "run", "bob", "--phone", ANN.udid).code == ExitCode.USAGE
+    assert PASSWORD not in done.out
+
+
+def test_prune_leaves_a_snapshot_that_is_being_copied(ibackup: Cli, anns: Path) -> None:
+    folder = Store.open(anns).phone(ANN.udid)
+    first = folder.snapshots()[0]
+    with folder.hold(first, "copy-usb"):
+        done = ibackup("prune", "--keep-last", "1", "--yes", "--json")
+        assert done.code == 0
+        kept: Any = done.result["kept"]
+        assert {each["snapshot"]: each["reasons"] for each in kept}[first.id] == ["in-use"]
+    assert ibackup("prune", "--keep-last", "1", "--yes").code == 0
+    assert not Path(first.path).exists()
+    assert not [name for name in os.listdir(folder.proofs_path) if "held" in name]
