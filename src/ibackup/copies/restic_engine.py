@@ -1,19 +1,20 @@
 """A second copy in a restic repository: what it holds, putting a snapshot there, and asking it what it has."""
 
 import contextlib
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ibackup.base.errors import DamageFound, IbackupError
+from ibackup.base.errors import DamageFound, IbackupError, NoRoom
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import JsonLines, Object
 from ibackup.base.masked_addresses import masked
 from ibackup.copies import copy_errors
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
-from ibackup.copies.restic_program import PATIENT_S, ResticProgram, unexpected
+from ibackup.copies.restic_program import PATIENT_S, VERY_PATIENT_S, ResticProgram, unexpected
 from ibackup.store.disk import this_computer
 from ibackup.store.records.snapshot import Snapshot
 
@@ -222,7 +223,7 @@ class ResticEngine:
     def _find(self, held: HeldSnapshot, what: str, ids: list[str], hear: Callable[[Object], None]) -> None:
         self.program.array(
             "find", "--json", "--no-lock", "--snapshot", held.engine_id, what, *ids,
-            doing=_READS, hear=hear, silence_s=PATIENT_S,
+            doing=_READS, hear=hear, silence_s=VERY_PATIENT_S,
         )  # fmt: skip
 
     def lengths(self) -> dict[bytes, int]:
@@ -268,14 +269,88 @@ class ResticEngine:
         return tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID])
 
     def fetch(self, held: HeldSnapshot, target: str, observe: Observer) -> None:
-        """Restore a held snapshot into a new folder."""
+        """Restore a held snapshot.
+
+        Args:
+            held: the snapshot.
+            target: a new folder: what is in a folder already may be changed.
+            observe: gets the progress, if restic reports any.
+
+        Raises:
+            NoRoom: it does not fit on the disk here.
+            DamageFound: some of its data is damaged or missing there; the rest was restored.
+            IbackupError: the copy cannot be read.
+        """
         observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.program.name}."))
-        self.program.run(
-            "restore", held.engine_id, "--no-lock", f"--target={target}",
-            doing=f"fetch snapshot {held.id}", silence_s=PATIENT_S,
+        doing = f"fetch snapshot {held.id}"
+        output = JsonLines(lambda said: _tell_of_fetching(said, observe))
+        end = self.program.attempt(
+            "restore", held.engine_id, "--json", "--no-lock", f"--target={target}",
+            doing=doing, take=output, silence_s=PATIENT_S, alive=_Growth(target).goes_on,
         )  # fmt: skip
+        if not end.code and not end.silent:
+            return
+        said = "\n".join(end.said)
+        if "no space left on device" in said:
+            raise NoRoom(
+                f"There is not enough space for snapshot {held.id} in '{target}'.",
+                hint="Free some space there, or choose another folder.",
+            )
+        if any(mark in said for mark in _UNREADABLE):
+            raise DamageFound(
+                f"Parts of snapshot {held.id} in {self.program.name} are damaged or missing.",
+                why=f"{masked(end.said[-1])[:300]}",
+                hint=f"What could be restored is in '{target}'. For more: "
+                f"`ibackup copy prove {self.program.name} --all`",
+            )
+        raise self.program.error(end, doing)
 
 
+class _Growth:
+    """Whether a folder grows: old versions of restic restore for hours without a word."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._last = (0, 0)
+
+    def goes_on(self) -> bool:
+        """Whether there is more in it than at the last question."""
+        before, self._last = self._last, self._measure()
+        return self._last != before
+
+    def _measure(self) -> tuple[int, int]:
+        count = size = 0
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+                    count += 1
+        return count, size
+
+
+def _tell_of_fetching(said: Object, observe: Observer) -> None:
+    total = _count(said.get("total_bytes"))
+    if said.get("message_type") == "status" and total:
+        done = _count(said.get("bytes_restored"))
+        observe(
+            Progress(
+                "copy",
+                percent=100 * done / total,
+                bytes=done,
+                total_bytes=total,
+                files=_count(said.get("files_restored")),
+                total_files=_count(said.get("total_files")) or None,
+            )
+        )
+
+
+_UNREADABLE = (
+    "ciphertext verification failed",
+    "not found in",
+    "does not exist",
+    "hash mismatch",
+    "invalid data",
+)
 _DAMAGE = ("repository contains errors", "LoadIndex", "error loading index", "number of used blobs")
 _NO_TROUBLE = re.compile(r"\s*(\[|using temporary cache|create exclusive lock|load indexes|check |read )")
 _MOST_SAID = 20

@@ -25,6 +25,8 @@ QUICK_S = 120.0
 """How long a command that only looks something up may be silent."""
 PATIENT_S = 15 * 60.0
 """How long one may be silent, or get nowhere, that reads or writes data."""
+VERY_PATIENT_S = 2 * 3600.0
+"""How long one may be silent that asks for something about every file of data before it answers."""
 
 _VERSION = re.compile(r"restic (\d+)\.(\d+)(?:\.(\d+))?")
 # What would give restic another repository, another password or other options than ours, or has our own secrets.
@@ -106,6 +108,7 @@ class ResticProgram:
         take: Take = ignore_output,
         silence_s: float = QUICK_S,
         folder: str | None = None,
+        alive: Callable[[], bool] = lambda: False,
     ) -> LongEnd:
         """Run one command, however it ends.
 
@@ -115,6 +118,7 @@ class ResticProgram:
             take: gets its output.
             silence_s: see ``follow``.
             folder: see ``follow``.
+            alive: see ``follow``.
 
         Raises:
             IbackupError: it could not be started, or printed too much.
@@ -135,6 +139,7 @@ class ResticProgram:
                     silence_s=silence_s,
                     take=take,
                     folder=folder,
+                    alive=alive,
                 )
             except OutputTooLong:
                 raise IbackupError(
@@ -149,13 +154,14 @@ class ResticProgram:
         take: Take = ignore_output,
         silence_s: float = QUICK_S,
         folder: str | None = None,
+        alive: Callable[[], bool] = lambda: False,
     ) -> None:
         """Run one command that must succeed; see ``attempt``.
 
         Raises:
             IbackupError: it did not; see ``copy_errors``.
         """
-        end = self.attempt(*words, doing=doing, take=take, silence_s=silence_s, folder=folder)
+        end = self.attempt(*words, doing=doing, take=take, silence_s=silence_s, folder=folder, alive=alive)
         if end.code or end.silent:
             raise self.error(end, doing)
 

@@ -90,11 +90,7 @@ def test_a_proof_compares_everything_and_reads_everything_back(ibackup: Cli, usb
 
 def test_a_flipped_byte_in_the_copy_is_found(ibackup: Cli, usb: Path) -> None:
     assert ibackup("copy", "run").code == 0
-    pack = max((usb / "data").rglob("*"), key=lambda path: path.stat().st_size)
-    os.chmod(pack, 0o600)
-    data = bytearray(pack.read_bytes())
-    data[len(data) // 3] ^= 1
-    pack.write_bytes(data)
+    _flip(usb)
     done = ibackup("copy", "prove", "usb", "--all", "--json")
     assert done.code == ExitCode.DAMAGE, done
     assert done.result["proofs"]["read"]["result"] == "damaged"  # type: ignore[index]
@@ -249,3 +245,77 @@ def test_prune_leaves_a_snapshot_that_is_being_copied(ibackup: Cli, anns: Path) 
     assert ibackup("prune", "--keep-last", "1", "--yes").code == 0
     assert not Path(first.path).exists()
     assert not [name for name in os.listdir(folder.proofs_path) if "held" in name]
+
+
+# -- back from there ----------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_comes_back_whole_and_can_be_used(
+    ibackup: Cli, usb: Path, anns: Path, tmp_path: Path
+) -> None:
+    assert ibackup("copy", "run").code == 0
+    newest = snapshots(anns, ANN)[-1]
+    before = {path.relative_to(newest): path.read_bytes() for path in newest.rglob("*") if path.is_file()}
+    shutil.rmtree(anns)  # the disk with the store is gone
+    target = tmp_path / "back"
+    done = ibackup("copy", "get", "latest", "--from", "usb", "--to", target, "--json")
+    assert done.code == 0, done
+    path = Path(str(done.result["path"]))
+    assert (path, done.result["status"]) == (target / newest.name, "good")
+    assert {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()} == before
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert ibackup("verify", path, "--level", "full").code == 0
+    assert ibackup("extract", path, "--all", "--to", tmp_path / "out").code == 0
+    again = ibackup("copy", "get", "latest", "--to", target)
+    assert (again.code, "there already" in again.flat_err) == (ExitCode.USAGE, True)
+    assert ibackup("copy", "get", "1999", "--to", target).code == ExitCode.USAGE
+
+
+def test_a_damaged_piece_is_named_when_it_comes_back(
+    ibackup: Cli, usb: Path, anns: Path, tmp_path: Path
+) -> None:
+    assert ibackup("copy", "run").code == 0
+    _flip(usb)
+    first = snapshots(anns, ANN)[0].name  # whose data is in the largest file there
+    done = ibackup("copy", "get", first, "--to", tmp_path / "back", "--json")
+    assert done.code == ExitCode.DAMAGE, done
+    done = ibackup("copy", "rehearse", "usb", "--snapshot", first, "--json")
+    assert done.code == ExitCode.DAMAGE, done
+    assert done.result["rehearsed"]["result"] == "damaged"  # type: ignore[index]
+
+
+def test_the_restore_test_of_a_copy_is_recorded_and_leaves_nothing(
+    ibackup: Cli, usb: Path, anns: Path
+) -> None:
+    assert ibackup("copy", "run").code == 0
+    left = anns / "copy-rehearsal-usb-killed"
+    (left / "20261201T000000Z").mkdir(parents=True)
+    names = sorted(set(os.listdir(anns)) - {left.name})
+    done = ibackup("copy", "rehearse", "usb", "--json")
+    assert done.code == 0, done
+    assert done.result["snapshot"] == snapshots(anns, ANN)[-1].name
+    assert sorted(os.listdir(anns)) == names
+    shown = first_of(ibackup("copy", "show", "usb", "--json").result["of_phones"])
+    assert shown["proofs"]["rehearsed"]["result"] == "good"
+    assert ibackup("status").code in (0, ExitCode.STALE)
+
+
+def test_an_encrypted_snapshot_is_restored_from_the_copy(
+    ibackup: Cli, bobs: Path, disk: Path, tmp_path: Path, password_file: Path
+) -> None:
+    file = tmp_path / "copy.password"
+    assert ibackup("copy", "add", "usb", "--to", disk / "copy", "--copy-password-file", file).code == 0
+    assert ibackup("copy", "run").code == 0
+    assert ibackup("copy", "rehearse", "usb").code == ExitCode.PASSWORD
+    done = ibackup("copy", "rehearse", "usb", "--password-file", password_file)
+    assert done.code == 0, done
+    assert "Restorable from usb alone" in done.flat
+
+
+def _flip(repository: Path) -> None:
+    """Damage the largest file of data in a repository."""
+    pack = max((repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    os.chmod(pack, 0o600)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 3] ^= 1
+    pack.write_bytes(data)

@@ -10,6 +10,7 @@ from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.masked_addresses import masked
 from ibackup.cli.commands.copy_add import add
 from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
+from ibackup.cli.commands.copy_taking import get, rehearse
 from ibackup.cli.commands.copy_text import (
     config_members,
     proof_members,
@@ -235,5 +236,5 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     return app.result(payload, "\n".join(lines), error.exit_code, message=error.message, hint=error.hint)
 
 
-for _each in (add, list_copies, show, run, prove, remove):
+for _each in (add, list_copies, show, run, prove, rehearse, get, remove):
     command.add_command(_each)

@@ -70,6 +70,8 @@ _OWN: dict[str, tuple[int, ...]] = {
     "copy show": (),
     "copy run": (4, 14, 15, 16, 20, 21),
     "copy prove": (4, 14, 15, 16, 20),
+    "copy rehearse": (4, 12, 14, 15, 16, 20, 21),
+    "copy get": (4, 14, 16, 20, 21),
     "copy remove": (),
     "doctor": (4, *_PHONE, 16, 20, 21, 31),
     "icloud status": (*_PHONE, 15, 16),
