@@ -5,7 +5,6 @@ import copy
 import logging
 import os
 import shlex
-import stat
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +15,10 @@ from ibackup.base.programs import NO_WINDOW, outcome
 from ibackup.base.udids import plain_udid
 from ibackup.config.config_schema import PhoneConfig
 from ibackup.vault.keychain import Keychain, KeychainTrouble
+from ibackup.vault.password_file import LONGEST_LINE, password_line, read_password_file
 
 _log = logging.getLogger("ibackup")
-_LIMIT = 4096  # bytes; no password is longer, and /dev/zero is no password file
 _COMMAND_SECONDS = 120
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_SAVE_AS = "Save it as UTF-8: in Notepad with Save as, Encoding UTF-8; in PowerShell with `Set-Content -Encoding utf8`."
 _VARIABLES = ("IBACKUP_PASSWORD_FILE", "IBACKUP_PASSWORD")
 
 
@@ -147,26 +144,7 @@ class GivenPasswords:
         return self._once("command", command, lambda: _first_line_of(command))
 
     def _from_file(self, name: str) -> str | None:
-        return self._once("file", name, lambda: self._read(name))
-
-    def _read(self, name: str) -> str:
-        path = os.path.expanduser(name)
-        try:
-            with open(path, "rb") as stream:
-                mode = os.fstat(stream.fileno()).st_mode
-                data = stream.readline(_LIMIT)
-                if data.startswith(_UTF_16):
-                    data += stream.read(_LIMIT)  # a line ends with two bytes there
-        except OSError as error:
-            raise PasswordNeeded(
-                f"The password file {name} cannot be read: {error.strerror}.",
-                hint="Check its name and its permissions.",
-            ) from None
-        if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
-            self.observe(
-                Caution(f"Others can read the password file {name}.", f"Run: chmod 600 {shlex.quote(name)}")
-            )
-        return _first_line(data, f"The password file {name}")
+        return self._once("file", name, lambda: read_password_file(name, self.observe))
 
 
 def words(command: str, *, windows: bool) -> str | list[str]:
@@ -192,34 +170,10 @@ def _first_line_of(command: str) -> str:
         raise _command_failed(type(error).__name__) from None
     if process.returncode:
         raise _command_failed(f"it ended with {process.returncode}")
-    return _first_line(out[:_LIMIT], "The password command")
+    return password_line(out[:LONGEST_LINE], "The password command")
 
 
 def _command_failed(reason: str) -> PasswordNeeded:
     return PasswordNeeded(
         "The password command failed.", why=f"({reason})", hint="Run it by hand to see why."
     )
-
-
-def _first_line(data: bytes, source: str) -> str:
-    # Windows' editors and PowerShell write UTF-16, and put a byte order mark before the text.
-    if data.startswith(_UTF_16):
-        text = data[: len(data) // 2 * 2].decode("utf-16", "replace")
-        password = text.split("\n", 1)[0].rstrip("\r")
-        if "\ufffd" in password:
-            raise PasswordNeeded(f"{source} gives damaged UTF-16 text.", hint=_SAVE_AS)
-    else:
-        line = data.split(b"\n", 1)[0].rstrip(b"\r")
-        try:
-            password = line.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise PasswordNeeded(f"{source} gives text that is not UTF-8.", hint=_SAVE_AS) from None
-    if "\0" in password:
-        raise PasswordNeeded(
-            f"{source} gives zero bytes, as text in UTF-16 without its mark does.", hint=_SAVE_AS
-        )
-    if not password:
-        raise PasswordNeeded(
-            f"{source} gives an empty password.", hint="Its first line must be the password."
-        )
-    return password
