@@ -308,7 +308,8 @@ def _packet(app: App, verdict: "DoctorVerdict", path: str, *, full: bool) -> str
 
 
 def _tell(app: App, verdict: "DoctorVerdict", written: str, *, exit_code: bool) -> int:
-    from ibackup.cli.commands.doctor_text import headline, verdict_text
+    from ibackup.cli.commands.doctor_text import verdict_text
+    from ibackup.doctor.verdict.verdict_words import headline
 
     for finding in verdict.findings:
         app.reporter.emit({"event": "check", **_members(verdict, finding)})

@@ -1,24 +1,11 @@
 """The doctor's few questions on a terminal; Return skips each one."""
 
-from dataclasses import replace
-
 import click
 
 from ibackup.cli.shell.output import wrap
 from ibackup.config import value_kinds
 from ibackup.doctor.evidence.phone_evidence import Evidence
-from ibackup.doctor.evidence.sighting import EvidenceSource, Seen
-from ibackup.doctor.verdict.person_questions import YOU_SAID, Question
-
-_TRIED = {
-    "restart": "restarted the phone",
-    "other-wifi": "another Wi-Fi",
-    "back-up-now": "tapped Back Up Now and waited",
-    "freed-storage": "freed iCloud storage",
-    "signed-out": "signed out and in again",
-    "update": "updated iOS",
-}
-_LONGEST = 200
+from ibackup.doctor.verdict.person_questions import TRIED, Question, told_for_support
 
 
 def ask(question: Question) -> str | int | None:
@@ -36,21 +23,15 @@ def ask(question: Question) -> str | int | None:
 
 def ask_for_packet(evidence: Evidence) -> Evidence:
     """Since when, and what was tried: only Apple Support needs it."""
-    source = EvidenceSource("person", evidence.now, YOU_SAID)
     since = click.prompt("How long has it failed? (Return: skip)", default="", show_default=False, err=True)
     click.echo(wrap("What did you try? Numbers separated by spaces (Return: skip)"), err=True)
-    for number, words in enumerate(_TRIED.values(), 1):
+    for number, words in enumerate(TRIED.values(), 1):
         click.echo(f"  {number}. {words}", err=True)
     line = click.prompt("", default="", show_default=False, prompt_suffix="> ", err=True)
-    keys = list(_TRIED)
+    keys = list(TRIED)
     picked = [int(word) for word in str(line).replace(",", " ").split() if word.isascii() and word.isdigit()]
     tried = tuple(keys[number - 1] for number in dict.fromkeys(picked) if 1 <= number <= len(keys))
-    answers = evidence.answers
-    if since:
-        answers = replace(answers, since=Seen(str(since)[:_LONGEST], source))
-    if tried:
-        answers = replace(answers, tried=Seen(tried, source))
-    return replace(evidence, answers=answers)
+    return told_for_support(evidence, str(since), tried)
 
 
 def _number(most: int) -> int | None:

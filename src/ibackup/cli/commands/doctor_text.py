@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 
-from ibackup.base.counts import listed
 from ibackup.base.durations import rough_duration
 from ibackup.base.sizes import rough_size
 from ibackup.cli.shell.output import printable, styled, wrap
@@ -15,32 +14,23 @@ from ibackup.doctor.evidence.sighting import Seen
 from ibackup.doctor.tables import icloud_error_codes
 from ibackup.doctor.tables.catalog import CHECKS
 from ibackup.doctor.tables.cloud_apps import app_name
-from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, FindingText, Step
-from ibackup.doctor.verdict.person_questions import YOU_SAID
+from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, Step
 from ibackup.doctor.verdict.verdict import DoctorVerdict
-
-_MOST_POSSIBLE = 3
-_MOST_APPS = 8
-# Covered by the suggestions at the end, by the steps, or by the reason why nothing answers.
-_TOLD_OTHERWISE = frozenset({"watch", "restart", "apps", "readable", "size"})
-_NOT_WORTH_A_WORD = frozenset(
-    {
-        "readable",
-        "cellular",
-        "cloud-data",
-        "network-settings",
-        "apps",
-        "app-data",
-        "low-power",
-        "backoff",
-        "helpers",
-    }
+from ibackup.doctor.verdict.verdict_words import (
+    evidence_words,
+    how_large,
+    how_sure,
+    meanwhile,
+    told_advice,
+    told_causes,
+    what_is_fine,
+    what_is_known,
+    where_to_look,
+    whole_headline,
 )
-_WORD = {
-    FindingLevel.BLOCKER: ("Cause", "red"),
-    FindingLevel.LIKELY: ("Likely", "yellow"),
-    FindingLevel.POSSIBLE: ("Possible", None),
-}
+
+_MOST_APPS = 8
+_COLOUR = {FindingLevel.BLOCKER: "red", FindingLevel.LIKELY: "yellow", FindingLevel.POSSIBLE: None}
 _HEADLINE_COLOUR = {"working": "green", "blocked": "red", "suspect": "yellow", "unknown": "yellow"}
 
 
@@ -60,45 +50,9 @@ def verdict_text(verdict: DoctorVerdict) -> str:
 # -- the headline ---------------------------------------------------------------------------------------------
 
 
-def headline(verdict: DoctorVerdict) -> str:
-    """One or two sentences that a worried person understands."""
-    blockers = [each.title for each in verdict.blockers]
-    likely = [each.title for each in verdict.causes if each.level is FindingLevel.LIKELY]
-    if blockers:
-        also = f" Also likely: {'; '.join(likely)}." if likely else ""
-        return f"iCloud Backup cannot run: {listed(blockers)}.{also}"
-    if likely and verdict.case.works:
-        return f"iCloud Backup worked recently, but later attempts failed: {'; '.join(likely)}."
-    if likely:
-        also = f" Also likely: {'; '.join(likely[1:])}." if len(likely) > 1 else ""
-        return f"The most likely reason why iCloud Backup fails: {likely[0]}.{also}"
-    if verdict.status == "working":
-        return f"iCloud Backup works. {_last(verdict)}"
-    if verdict.case.first_pending:
-        return "iCloud Backup was switched on only recently; the first backup has not run yet."
-    return "Nothing this computer can see explains it."
-
-
-def _last(verdict: DoctorVerdict) -> str:
-    """What is known of the last success."""
-    found = verdict.finding("last-success")
-    if found.level is FindingLevel.UNSEEN and verdict.case.last_success is not None:
-        return f"{found.evidence[0].text}."
-    if found.level is FindingLevel.UNSEEN:
-        return "It is unknown when the last iCloud backup finished."
-    return " ".join(said.text for said in found.evidence)
-
-
 def _head(verdict: DoctorVerdict) -> Iterator[str]:
-    text = headline(verdict)
-    if verdict.fallback and verdict.finding("icloud-storage").level is not FindingLevel.FINE:
-        path = verdict.told(verdict.fallback[0]).settings_path
-        text += f" Most often iCloud is full: look at {path}."
-    yield styled(wrap(printable(text)), bold=True, fg=_HEADLINE_COLOUR[verdict.status])
-    known = [] if verdict.status == "working" or verdict.case.first_pending else [_last(verdict)]
-    count = sum(counted.in_a_row for counted in verdict.case.counted if counted.source.kind != "person")
-    if count:
-        known.append(f"Failed attempts recorded since: {count}.")
+    yield styled(wrap(printable(whole_headline(verdict))), bold=True, fg=_HEADLINE_COLOUR[verdict.status])
+    known = what_is_known(verdict)
     if known:
         yield wrap(printable(" ".join(known)))
     if verdict.first_fix is not None:
@@ -120,34 +74,26 @@ def _first(verdict: DoctorVerdict, step: Step) -> Iterator[str]:
 def _causes(verdict: DoctorVerdict) -> Iterator[str]:
     """All blockers and likely causes, then a few possible ones; after a success, what is good to know."""
     told: set[str] = set()
-    if verdict.causes:
-        sure = [each for each in verdict.causes if each.level is not FindingLevel.POSSIBLE]
-        rest = [each for each in verdict.causes if each.level is FindingLevel.POSSIBLE]
-        for finding in (*sure, *rest[:_MOST_POSSIBLE]):
-            yield "\n".join(_cause(verdict, finding, told, *_WORD[finding.level]))
-        if len(rest) > _MOST_POSSIBLE:
-            titles = "; ".join(each.title for each in rest[_MOST_POSSIBLE:])
-            yield wrap(printable(f"Less likely, but possible: {titles}."))
-    for finding in verdict.advice[:_MOST_POSSIBLE]:
-        yield "\n".join(_cause(verdict, finding, told, "Good to know", None))
+    shown, rest = told_causes(verdict)
+    for finding in shown:
+        yield "\n".join(_cause(verdict, finding, told))
+    if rest:
+        titles = "; ".join(each.title for each in rest)
+        yield wrap(printable(f"Less likely, but possible: {titles}."))
+    for finding in told_advice(verdict):
+        yield "\n".join(_cause(verdict, finding, told))
 
 
-def _cause(
-    verdict: DoctorVerdict, finding: CheckFinding, told: set[str], word: str, colour: str | None
-) -> Iterator[str]:
+def _cause(verdict: DoctorVerdict, finding: CheckFinding, told: set[str]) -> Iterator[str]:
     """One cause; evidence is shown once, even if it supports several causes."""
-    title = wrap(printable(f"{word}: {finding.title}."), "", "  ")
-    yield styled(title, bold=True, fg=colour)
+    title = wrap(printable(f"{how_sure(finding)}: {finding.title}."), "", "  ")
+    yield styled(title, bold=True, fg=None if finding.advice else _COLOUR[finding.level])
     for said in finding.evidence:
         if said.text not in told:
-            yield wrap(printable(_evidence(said)), "  ", "  ")
+            yield wrap(printable(evidence_words(said)), "  ", "  ")
     told.update(said.text for said in finding.evidence)
     for number, step in enumerate(finding.steps, 1):
         yield from _step(f"{number}. ", verdict, step, "  ")
-
-
-def _evidence(said: FindingText) -> str:
-    return f"{said.text} ({said.source})" if said.source and said.source != YOU_SAID else said.text
 
 
 def _step(head: str, verdict: DoctorVerdict, step: Step, indent: str) -> Iterator[str]:
@@ -177,7 +123,7 @@ def _sizes(verdict: DoctorVerdict) -> Iterator[str]:
         return
     wanted = verdict.case.estimate
     if wanted is not None:
-        lines = [styled("How large it is", bold=True), _wants(verdict), *_nights(verdict)]
+        lines = [styled("How large it is", bold=True), wrap(how_large(verdict), "  "), *_nights(verdict)]
         yield "\n".join(lines)
     known = verdict.shares
     if known is not None and known.shares:
@@ -191,20 +137,6 @@ def _sizes(verdict: DoctorVerdict) -> Iterator[str]:
     if isinstance(sizes, Seen):
         yield from _files("The largest videos", sizes.value.videos, sizes.source.label)
         yield from _files("The largest attachments", sizes.value.attachments, sizes.source.label)
-
-
-def _wants(verdict: DoctorVerdict) -> str:
-    wanted, plan = verdict.case.estimate, verdict.case.evidence.answers.plan
-    if wanted is None:
-        return ""
-    limit = verdict.case.limits.free_plan
-    holds = (
-        f"your plan has {rough_size(plan.value)}"
-        if isinstance(plan, Seen)
-        else f"the free plan has {rough_size(limit)}"
-    )
-    text = f"Your {verdict.case.noun}'s iCloud backup needs {wanted.text}; {holds}, for everything in iCloud together."
-    return wrap(f"{text} (From {wanted.basis}; {wanted.source.label}.)", "  ")
 
 
 def _nights(verdict: DoctorVerdict) -> Iterator[str]:
@@ -291,58 +223,20 @@ def catalog_text() -> str:
 
 def _rest(verdict: DoctorVerdict) -> Iterator[str]:
     """What is fine in one line, and what cannot be seen with the place to look."""
-    left_out = _NOT_WORTH_A_WORD | ({"last-success"} if verdict.case.first_pending else frozenset())
-    fine = [
-        CHECKS[each.id].fine
-        for each in verdict.findings
-        if each.level is FindingLevel.FINE and each.id not in left_out
-    ]
+    fine = what_is_fine(verdict)
     if fine:
         yield wrap(f"Fine: {', '.join(fine)}.", "", "  ")
-    if verdict.status == "working":
-        return
-    rows = list(_unseen(verdict))
+    rows = where_to_look(verdict)
     if rows:
         yield styled("ibackup cannot see these; where to look:", bold=True)
-        yield from rows
-
-
-def _unseen(verdict: DoctorVerdict) -> Iterator[str]:
-    """What to check and where; the reason only if it can be fixed."""
-    by_path: dict[str, list[str]] = {}
-    case = verdict.case
-    for finding in verdict.findings:
-        if finding.level is not FindingLevel.UNSEEN or not finding.steps or finding.id in _TOLD_OTHERWISE:
-            continue
-        look, place = finding.steps[0].text.format(noun=case.noun), finding.steps[0].place
-        if finding.id == "history":
-            why = finding.evidence[0].text if finding.evidence else ""
-            look = f"what the {case.noun} itself noted about its attempts ({why}): {look}"
-        if finding.id == "icloud-storage" and isinstance(case.evidence.answers.plan, Seen):
-            look = f"{look} ({finding.evidence[0].text})"
-        path = place.path(case.ios_version, case.noun) if place else ""
-        by_path.setdefault(path or look, []).append(look if path else "")
-    for path, looks in by_path.items():
-        what = "; ".join(look for look in looks if look)
-        yield wrap(printable(f"- {what}: {path}" if what else f"- {path}"), "  ", "    ")
+        for what, path in rows:
+            yield wrap(printable(f"- {what}: {path}" if what and path else f"- {what or path}"), "  ", "    ")
 
 
 def _end(verdict: DoctorVerdict) -> Iterator[str]:
     read = "; ".join(source.label for source in verdict.sources)
     if read:
         yield wrap(f"What was read: {read}.", "", "  ")
-    noun = verdict.case.noun
-    if verdict.protected:
-        yield wrap("There is a local backup from the last 24 hours, so what is on the phone is safe for now.")
-    elif verdict.locked:
-        yield wrap(
-            "There is a local backup from the last 24 hours, but ibackup does not have its password. Check "
-            "that you know it: `ibackup encryption status`."
-        )
-    elif verdict.status == "working":
-        yield wrap("A local backup never hurts: `ibackup now`.")
-    elif not verdict.fallback:
-        yield wrap(
-            f"Whatever the cause: `ibackup now` makes a complete backup of this {noun} on this computer, "
-            f"without iCloud."
-        )
+    last = meanwhile(verdict)
+    if last:
+        yield wrap(last)

@@ -1,6 +1,6 @@
 """Questions that only the user can answer, asked if the answer could change the verdict."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,10 +10,21 @@ from ibackup.doctor.evidence.phone_evidence import Evidence, PersonAnswers
 from ibackup.doctor.evidence.sighting import EvidenceSource, Fact, Seen
 from ibackup.doctor.verdict.doctor_memory import DoctorRun, Memories
 from ibackup.doctor.verdict.verdict import DoctorVerdict, judge
+from ibackup.store.disk import record_times
 
 QuestionKind = Literal["sentence", "plan", "used"]
 MOST = 2  # questions in one run
 YOU_SAID = "what you said"
+TRIED = {
+    "restart": "restarted the phone",
+    "other-wifi": "another Wi-Fi",
+    "back-up-now": "tapped Back Up Now and waited",
+    "freed-storage": "freed iCloud storage",
+    "signed-out": "signed out and in again",
+    "update": "updated iOS",
+}
+"""What someone may have tried already; only Apple Support needs it."""
+_LONGEST = 200  # characters of what someone types
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +58,18 @@ def recalled(evidence: Evidence) -> Evidence:
 
 
 def remember(verdict: DoctorVerdict) -> None:
-    """Remember the answers and the findings for this phone, if it is known which one it is."""
+    """Remember the answers and the findings for this phone, if it is known which one it is.
+
+    After another answer to the same evidence, this replaces what was remembered of it.
+    """
     evidence = verdict.case.evidence
     if evidence.phone.identity is None:
         return
     udid, memories = evidence.phone.identity.udid, Memories()
     found = tuple(each.id for each in (*verdict.blockers, *verdict.likely))
-    runs = (*memories.of(udid).runs, DoctorRun(evidence.now, verdict.status, found))
+    now = record_times.written(evidence.now)
+    earlier = (run for run in memories.of(udid).runs if record_times.written(run.date) != now)
+    runs = (*earlier, DoctorRun(evidence.now, verdict.status, found))
     memories.keep(udid, evidence.answers, runs)
 
 
@@ -79,6 +95,23 @@ def answered(evidence: Evidence, kind: QuestionKind, answer: str | int) -> Evide
     fact: Fact[int] = Seen(int(answer), source)
     answers = evidence.answers
     return _with(evidence, replace(answers, plan=fact) if kind == "plan" else replace(answers, used=fact))
+
+
+def told_for_support(evidence: Evidence, since: str, tried: Iterable[str]) -> Evidence:
+    """The evidence with what only Apple Support needs.
+
+    Args:
+        evidence: without it.
+        since: how long it has failed, in any words; empty if that was not said.
+        tried: keys of ``TRIED``; others are left out.
+    """
+    source = EvidenceSource("person", evidence.now, YOU_SAID)
+    answers, known = evidence.answers, tuple(key for key in dict.fromkeys(tried) if key in TRIED)
+    if since:
+        answers = replace(answers, since=Seen(since[:_LONGEST], source))
+    if known:
+        answers = replace(answers, tried=Seen(known, source))
+    return _with(evidence, answers)
 
 
 def _with(evidence: Evidence, answers: PersonAnswers) -> Evidence:
