@@ -7,48 +7,52 @@ from time import monotonic
 import uvicorn
 
 from ibackup.base.errors import UsageError
+from ibackup.base.events import Observer, ignore
 from ibackup.view.guard.browser_sessions import BrowserSessions
 from ibackup.view.guard.connections import server_options
 from ibackup.view.guard.entry_tokens import EntryTokens
+from ibackup.view.guard.listen_rules import ListenPlan, plan_listening
 from ibackup.view.guard.request_guard import RequestGuard
-from ibackup.view.guard.site import Site
 from ibackup.view.house import House
 from ibackup.view.pages_app import application
 from ibackup.view.view_request import Listening, ViewRequest
 
-_HOST = "127.0.0.1"
 _BACKLOG = 128
 _LAST_WORDS_S = 2
 _UNUSED_S = 5 * 60.0
 
 
-def serve(request: ViewRequest, tell: Callable[[Listening], None]) -> None:
+def serve(request: ViewRequest, tell: Callable[[Listening], None], observe: Observer = ignore) -> None:
     """Serve until Ctrl-C; running jobs are stopped then as Ctrl-C stops them in a terminal.
 
     Args:
         request: what to show, and where.
         tell: told once, when the view answers.
+        observe: gets warnings about who else can read the web password.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: the port is taken, or something is missing that keeps strangers out.
         IbackupError: what was asked for cannot be shown.
     """
+    plan = plan_listening(request.listen, observe)
     house = House(request)
     try:
         house.phones()  # a folder that is no backup is refused here, and not on a page
-        with _listen(request.port) as listening:
-            _serve(house, listening, tell)
+        with _listen(plan) as listening:
+            _serve(house, plan, listening, tell)
     finally:
         house.close()
 
 
-def _serve(house: House, listening: socket.socket, tell: Callable[[Listening], None]) -> None:
-    site = Site.on_loopback(listening.getsockname()[1])
+def _serve(
+    house: House, plan: ListenPlan, listening: socket.socket, tell: Callable[[Listening], None]
+) -> None:
+    site = plan.site(listening.getsockname()[1])
     tokens, sessions = EntryTokens(), BrowserSessions()
-    guarded = RequestGuard(application(house), site, sessions, tokens)
+    guarded = RequestGuard(application(house), site, sessions, tokens, plan.password)
     server = _Server(
         uvicorn.Config(
-            **server_options(site, guarded),
+            **server_options(site, guarded, plan.tls),
             log_config=None,
             lifespan="off",
             timeout_graceful_shutdown=_LAST_WORDS_S,
@@ -57,7 +61,10 @@ def _serve(house: House, listening: socket.socket, tell: Callable[[Listening], N
     server.is_needed = lambda: (
         not house.request.ends_itself or any(not job.is_over for job in house.board.all())
     )
-    server.when_ready = lambda: tell(Listening(f"{site.url}/open?t={tokens.make()}", f"{site.url}/"))
+    address = f"{site.url}/"
+    server.when_ready = lambda: tell(
+        Listening(address if plan.password else f"{address}open?t={tokens.make()}", address)
+    )
     server.when_ending = house.close
     try:
         server.run(sockets=[listening])
@@ -91,12 +98,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(plan: ListenPlan) -> socket.socket:
+    family = socket.AF_INET6 if ":" in plan.address else socket.AF_INET
     try:
-        return socket.create_server((_HOST, port), backlog=_BACKLOG)
+        return socket.create_server((plan.address, plan.port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        if plan.password is None:
+            raise UsageError(
+                f"Port {plan.port} of this computer is taken or may not be used.",
+                why=f"({error.strerror})",
+                hint="Give another one with --port, or none: a free one is found.",
+            ) from None
         raise UsageError(
-            f"Port {port} of this computer is taken or may not be used.",
+            f"ibackup cannot listen on port {plan.port} of {plan.address}.",
             why=f"({error.strerror})",
-            hint="Give another one with --port, or none: a free one is found.",
+            hint="--listen needs an address of this computer, and --port one that nothing else uses.",
         ) from None

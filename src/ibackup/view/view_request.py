@@ -1,6 +1,8 @@
 """What ``ibackup open`` was asked to show, and where it listens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ibackup.view.guard.listen_rules import ListenRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +14,7 @@ class ViewRequest:
         store: the store that the user named, None for that of the config.
         folder: a backup folder to show in place of a store; None shows the store.
         udid: the UDID that the folder's name tells, if any.
-        port: of 127.0.0.1; 0 takes a free one.
+        listen: where, and who gets in.
         ends_itself: end some minutes after the last page was closed, since nobody sits at a terminal.
     """
 
@@ -20,7 +22,7 @@ class ViewRequest:
     store: str | None = None
     folder: str | None = None
     udid: str | None = None
-    port: int = 0
+    listen: ListenRequest = field(default_factory=ListenRequest)
     ends_itself: bool = False
 
 

@@ -19,19 +19,46 @@ if TYPE_CHECKING:
 @ibackup_command("open")
 @click.argument("folder", required=False, type=click.Path(), shell_complete=files)
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen on 127.0.0.1:N [a free one]"
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port to listen on [a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address")
+@click.option(
+    "--listen", metavar="ADDRESS", help="Let other computers in, at this address of this one [127.0.0.1]"
+)
+@click.option("--host-name", multiple=True, metavar="NAME", help="With --listen: a name that browsers use")
+@click.option(
+    "--web-password-file",
+    metavar="FILE",
+    help="With --listen: file whose first line lets in, not a backup password",
+    shell_complete=files,
+)
+@click.option("--tls-cert", metavar="FILE", help="With --listen: certificate, in PEM", shell_complete=files)
+@click.option("--tls-key", metavar="FILE", help="With --listen: its key, in PEM", shell_complete=files)
+@click.option(
+    "--behind-proxy", metavar="ADDRESS", help="With --listen: the proxy that encrypts; only it may connect"
+)
 @click.option("--ends-itself", is_flag=True, help="End 5 minutes after the last page was closed")
 @click.option("--install-icon", is_flag=True, help="Only put an icon for it where your system keeps them")
 def command(
-    app: App, folder: str | None, port: int, no_browser: bool, ends_itself: bool, install_icon: bool
+    app: App,
+    folder: str | None,
+    port: int,
+    no_browser: bool,
+    listen: str | None,
+    host_name: tuple[str, ...],
+    web_password_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    behind_proxy: str | None,
+    ends_itself: bool,
+    install_icon: bool,
 ) -> int:
     """Look at your backups in a web browser, and make new ones there, until Ctrl-C.
 
     Only this computer can open the address, only once, and within a minute. FOLDER is any backup folder, to look into
-    it without a store.
+    it without a store. With --listen, other computers can open it too, with a password and encryption.
     """
+    from ibackup.view.guard.listen_rules import ListenRequest
     from ibackup.view.serving import serve
     from ibackup.view.view_request import ViewRequest
 
@@ -44,12 +71,12 @@ def command(
         app.reporter.answer(listening.url)
         if app.settings.json:
             return
-        opened = not no_browser and _open_browser(listening.url)
-        then = (
-            "Your browser opens it now."
-            if opened
-            else "Open it in your browser within a minute; it works once."
-        )
+        if listen:
+            then = "Open it in a browser on any computer that reaches it, and log in with the web password."
+        elif not no_browser and _open_browser(listening.url):
+            then = "Your browser opens it now."
+        else:
+            then = "Open it in your browser within a minute; it works once."
         click.echo(wrap(f"{then} Ctrl-C ends ibackup."), err=True)
 
     request = ViewRequest(
@@ -57,10 +84,10 @@ def command(
         store=app.settings.store,
         folder=target.path if target else None,
         udid=target.udid if target else None,
-        port=port,
+        listen=ListenRequest(listen, port, host_name, web_password_file, tls_cert, tls_key, behind_proxy),
         ends_itself=ends_itself,
     )
-    serve(request, tell)
+    serve(request, tell, app.reporter)
     return app.result({}, "")
 
 

@@ -1,6 +1,7 @@
 """Connections as uvicorn serves them, with limits that it lacks: who may connect, how many, and how slowly they ask."""
 
 import asyncio
+import ssl
 from typing import Any, cast
 
 from starlette.types import ASGIApp
@@ -19,14 +20,16 @@ HEAD_SECONDS = 20.0
 """How long a request's head may take to arrive."""
 
 
-def server_options(site: Site, app: ASGIApp) -> dict[str, Any]:
+def server_options(site: Site, app: ASGIApp, tls: ssl.SSLContext | None = None) -> dict[str, Any]:
     """The arguments of ``uvicorn.Config`` that the guard needs.
 
     Args:
         site: where it listens.
         app: the guarded application.
+        tls: encrypts every connection; None: none is encrypted here.
     """
-    return {
+    encrypted = {} if tls is None else {"ssl_context_factory": lambda _config, _default: tls}
+    return encrypted | {
         "app": app,
         "http": guarded_connections(site),
         "h11_max_incomplete_event_size": HEAD_BYTES,
