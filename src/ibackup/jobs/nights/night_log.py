@@ -36,6 +36,16 @@ class History:
             with open(os.open(self._path, flags, 0o600), "ab") as out:
                 out.write(line.encode("utf-8", "backslashreplace"))
 
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """Changes when something was added."""
+        found: list[int] = []
+        for path in (self._path, f"{self._path}.1"):
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                found += (status.st_ino, status.st_size, status.st_mtime_ns)
+        return tuple(found)
+
     def read(self) -> list[dict[str, object]]:
         """Everything recorded, oldest first."""
         return [*self._lines(f"{self._path}.1"), *self._lines(self._path)]

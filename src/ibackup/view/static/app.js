@@ -197,10 +197,26 @@
     all('a[data-more]', root).forEach(link => near.observe(link));
     all('[data-gate]', root).forEach(field => { one(field.dataset.gate).disabled = plain(field.value) !== plain(field.dataset.name); });
     all('.plot', root).forEach(plot => { plot.scrollLeft = plot.scrollWidth; });
+    all('[data-again]', root).forEach(each => setTimeout(() => look(each), 1500));
     const track = one('.dock .track', root), bead = track && one('[aria-current]', track);
     if (bead) track.scrollLeft = bead.offsetLeft + bead.parentElement.offsetLeft - track.clientWidth * .6;
     const here = one('.rail [aria-current]', root), strip = here?.closest('ul');
     if (here && strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - strip.clientWidth / 2;
+  }
+
+  // ── what is still being read: <p data-again="#part"> has the part fetched again until it is there ────────
+
+  async function look(waiting) {
+    const part = waiting.dataset.again;
+    if (!waiting.isConnected || !one(part)) return;
+    try {
+      const next = one(part, asPage(await (await fetch(location.href, { headers: { 'X-Swap': '1' } })).text()));
+      if (!waiting.isConnected || !next) return;
+      const put = document.importNode(next, true);
+      one(part).replaceWith(put);
+      ready(put);
+      shown(put);
+    } catch { setTimeout(() => look(waiting), 3000); }
   }
 
   // ── live: what runs, and whether ibackup still answers ──────────────────────────────────────────────────
