@@ -23,7 +23,7 @@ def timeline(asked: Asked) -> Response:
     """The page.
 
     Its parameters: ``span`` is how far back the plot goes, ``before`` the backup to compare with, ``growth`` asks for
-    the sizes of the apps.
+    the sizes of the apps, ``open`` for the password.
     """
     phone = asked.phone
     if phone.newest is None:
@@ -42,6 +42,10 @@ def timeline(asked: Asked) -> Response:
     others = [each for each in reversed(phone.backups) if each is not chosen]
     before = phone.by_id.get(asked.query.get("before", ""))
     encrypted = chosen.snapshot.meta.encrypted if chosen.snapshot else False
+    is_locked = encrypted and phone.udid not in asked.session.unlocked
+    if is_locked and asked.query.get("open"):
+        with asked.open():  # the page that asks for the password comes in the place of this one
+            pass
     return asked.render(
         "timeline.html",
         title="Timeline",
@@ -54,7 +58,7 @@ def timeline(asked: Asked) -> Response:
         spans=[(name, text, name == span) for name, (text, _) in _SPANS.items()],
         facts=facts_of(chosen),
         proofs=proofs_of(chosen),
-        is_locked=encrypted and phone.udid not in asked.session.unlocked,
+        is_locked=is_locked,
         others=others,
         before=before if before in others else None,
         changes=changes_between(asked, before, chosen) if before in others else None,
