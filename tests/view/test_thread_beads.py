@@ -8,6 +8,7 @@ import pytest
 from ibackup.config.config_schema import Config
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.proof_records import Proof
+from ibackup.store.store import Store
 from ibackup.view import shown_phones
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.thread_beads import Bead, MissedNights, MonthBegins, nights_between, thread_of
@@ -17,10 +18,10 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GB = 10**9
 
 
-def phone_with(folder: Path, *ages: int, **changes: object) -> ShownPhone:
+def phone_with(folder: Path, *ages: int) -> ShownPhone:
     store = make_store(folder / "store")
     for n, days in enumerate(ages):
-        add_snapshot(store, ANN, timedelta(days=days, hours=14), now=NOW, bytes=(30 + n) * GB, **changes)
+        add_snapshot(store, ANN, timedelta(days=days, hours=14), now=NOW, bytes=(30 + n) * GB)
     (found,) = shown_phones.of_store(store, Config())
     return found
 
@@ -75,6 +76,6 @@ def test_a_backup_after_midnight_is_of_the_night_before(hour: int, many: int) ->
     assert nights_between(before, after, [date(2026, 11, 20)]) == many
 
 
-def _store(phone: ShownPhone) -> "shown_phones.Store":
+def _store(phone: ShownPhone) -> Store:
     assert isinstance(phone.folder, PhoneFolder)
-    return shown_phones.Store.open(Path(phone.folder.path).parent, create=False)
+    return Store.open(Path(phone.folder.path).parent, create=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ibackup.view.pages import home_page, static_page, unlock_page
+from ibackup.view.pages import home_page, static_page, take_out_page, timeline_page, unlock_page
 from ibackup.view.way import Way
 
 
@@ -10,4 +10,6 @@ def ways() -> Iterator[Way]:
     """Every way, the first that fits wins."""
     yield from home_page.WAYS
     yield from static_page.WAYS
+    yield from take_out_page.WAYS
+    yield from timeline_page.WAYS
     yield from unlock_page.WAYS
