@@ -2,31 +2,28 @@
 
 import threading
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
+from ibackup.config.config_schema import Config
 from ibackup.jobs.nights.missed_nights import missed_nights
 from ibackup.jobs.nights.night_log import History
 from ibackup.view import thread_beads
-
-if TYPE_CHECKING:
-    from ibackup.view.asked import Asked
+from ibackup.view.shown_phones import ShownPhone
 
 _lock = threading.Lock()
 _read: tuple[tuple[int, ...], list[dict[str, object]]] = ((), [])
 
 
-def missed_by(asked: "Asked") -> frozenset[date]:
-    """The nights that the phone in the address missed; none for a folder of another program."""
-    phone = asked.phone
+def missed_by(phone: ShownPhone, config: Config) -> frozenset[date]:
+    """The nights that a phone missed; none for a folder of another program."""
     if phone.folder is None:
         return frozenset()
     made = [each.made for each in phone.backups if each.made]
-    return missed_nights(_turns(), phone.udid, made, asked.house.config.rules(phone.udid).window)
+    return missed_nights(_turns(), phone.udid, made, config.rules(phone.udid).window)
 
 
-def thread_of(asked: "Asked") -> list[thread_beads.ThreadItem]:
-    """The thread of the phone in the address."""
-    return thread_beads.thread_of(asked.phone, missed_by(asked), datetime.now(UTC).astimezone())
+def thread_of(phone: ShownPhone, config: Config) -> list[thread_beads.ThreadItem]:
+    """The thread of a phone."""
+    return thread_beads.thread_of(phone, missed_by(phone, config), datetime.now(UTC).astimezone())
 
 
 def _turns() -> list[dict[str, object]]:

@@ -84,7 +84,7 @@ def _folder(text: str) -> str:
     if not text or "\0" in text or not os.path.isabs(path):
         raise UsageError(
             "This is not a complete path of a folder.",
-            hint="Write it from the top, for example /home/ann/Pictures, or begin it with ~.",
+            hint="Write it from the top, or begin it with ~ for your own folder.",
         )
     return path
 

@@ -29,7 +29,7 @@ def timeline(asked: Asked) -> Response:
     if phone.newest is None:
         return asked.render("timeline.html", title="Timeline", page="", chosen=None)
     chosen = asked.backup
-    missed = night_gaps.missed_by(asked)
+    missed = night_gaps.missed_by(phone, asked.house.config)
     beads = {
         item.id: item for item in thread_beads.thread_of(phone, missed) if isinstance(item, thread_beads.Bead)
     }
