@@ -163,6 +163,34 @@ class ManifestDb(ForeignDatabase):
         except TROUBLE as error:
             raise self._damaged(error) from None
 
+    def files_below(self, domain: str, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Path and packed record of each file below a folder, without any check of the row.
+
+        They come in the database's own order. The camera roll of 300,000 files takes a fraction of a second.
+
+        Args:
+            domain: of the folder.
+            folder: its path, with the slash at its end.
+
+        Raises:
+            FormatError: the database is damaged.
+        """
+        start = folder.encode("utf-8", "surrogateescape")
+        end = start[:-1] + bytes([start[-1] + 1])
+        query = (
+            "SELECT relativePath, file FROM Files NOT INDEXED WHERE domain = CAST(? AS TEXT) AND flags = 1 "
+            "AND relativePath >= CAST(? AS TEXT) AND relativePath < CAST(? AS TEXT)"
+        )
+        self._steps_left = self._steps
+        try:
+            values = (domain.encode("utf-8", "surrogateescape"), start, end)
+            with closing_cursor(self._connection.execute(query, values)) as cursor:
+                for path, packed in cursor:
+                    if type(path) is bytes and type(packed) is bytes:
+                        yield path.decode("utf-8", "surrogateescape"), packed
+        except TROUBLE as error:
+            raise self._damaged(error) from None
+
     def texts_as_bytes(self) -> Iterator[Row | BadRow]:
         """The rows whose fileID, domain or path is not text. Raises FormatError."""
         # Bytes sort after all text, so an index finds them at once.

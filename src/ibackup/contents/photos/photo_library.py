@@ -24,6 +24,7 @@ from ibackup.contents.photos.photo_asset import (
     PhotoSource,
     Presence,
 )
+from ibackup.contents.photos.photo_lines import SOURCES, TABLES, PhotoLine, lines
 from ibackup.contents.time_zones import known_zone
 
 PART: Final = "photos"
@@ -80,13 +81,6 @@ _STYLES: Final = {
     101: "slow motion",
     102: "time-lapse",
     103: "screen recording",
-}
-_SOURCES: Final = {
-    3: PhotoSource.PHONE,
-    4: PhotoSource.SHARED_ALBUM,
-    6: PhotoSource.ICLOUD,
-    8: PhotoSource.MOMENT,
-    12: PhotoSource.SHARED_WITH_YOU,
 }
 _LIVE, _LIVE_SHOWN, _LIVE_OFF = 2, 3, 15
 _PICKED: Final = 8
@@ -157,7 +151,7 @@ class PhotoLibrary:
 
     def count(self) -> int:
         """How many pictures and films ``assets`` gives; 0 if that is not known."""
-        table = self._database.table("ZASSET", "ZGENERICASSET")
+        table = self._database.table(*TABLES)
         return 0 if table is None else table.count()
 
     def assets(self) -> Iterator[PhotoAsset]:
@@ -167,6 +161,16 @@ class PhotoLibrary:
             return
         for cells in table.select(*_COLUMNS):
             yield self._asset(cells)
+
+    def asset(self, row: int) -> PhotoAsset | None:
+        """One picture or film by its row; None if there is none, or, with a gap, if it cannot be read."""
+        table = self._assets_table()
+        cells = table.select(*_COLUMNS).at(row) if table is not None else None
+        return self._asset(cells) if cells is not None else None
+
+    def lines(self) -> Iterator[PhotoLine]:
+        """A few words about each, in a fifth of the time that ``assets`` takes."""
+        return lines(self._database, self.files.__contains__)
 
     def presences(self) -> Iterator[Presence]:
         """What the backup has of each picture and film, in a third of the time that ``assets`` takes."""
@@ -181,14 +185,14 @@ class PhotoLibrary:
                 original_bytes = number(self._attributes.of(number(cells[0]), number(cells[7]))[3])
             holds, _ = files.holds(files.edits() if edited > 0 else (), original_bytes, placeholder)
             yield Presence(
-                _SOURCES.get(saved, PhotoSource.UNKNOWN),
+                SOURCES.get(saved, PhotoSource.UNKNOWN),
                 trashed == 1,
                 placeholder > 0 or folder.startswith(_CLOUD_FOLDER),
                 holds,
             )
 
     def _assets_table(self) -> AppTable | None:
-        table = self._database.table("ZASSET", "ZGENERICASSET")
+        table = self._database.table(*TABLES)
         if table is None:
             self._database.gaps.add(
                 PART, "the library has no table of photos that ibackup knows", damage=True
@@ -248,7 +252,7 @@ class PhotoLibrary:
             shown=visibility == 0 and hidden != 1 and trashed != 1,
             burst=burst,
             burst_pick=bool(burst) and bool(pick & _PICKED),
-            source=_SOURCES.get(saved, PhotoSource.UNKNOWN),
+            source=SOURCES.get(saved, PhotoSource.UNKNOWN),
             taken=_in_zone(taken, text(zone), offset),
             zone=text(zone),
             added=added,

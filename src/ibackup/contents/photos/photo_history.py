@@ -1,0 +1,218 @@
+"""In which backups of a phone each picture is, and which ones are gone from the phone.
+
+The lists of files say it: a picture is a file of the camera roll. A library is read only where its backup has a file
+that the newest one does not have, to learn which picture that was, and whether it is still on the phone elsewhere, for
+example only in iCloud. Each backup takes about a second, so it is done a few at a time, from the newest on.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from ibackup.apple.app_places import PHOTOS
+from ibackup.apple.backup import Backup
+from ibackup.apple.file_ids import file_id_of
+from ibackup.apple.format_errors import FormatError
+from ibackup.apple.manifest_db import ManifestDb
+from ibackup.apple.mbfile import glance
+from ibackup.apple.rows import Kind, Row
+from ibackup.base.errors import IbackupError, NoRoom
+from ibackup.contents.app_database import AppDatabase
+from ibackup.contents.gaps import Gaps
+from ibackup.contents.photos.photo_asset import DOMAIN
+from ibackup.contents.photos.photo_lines import PhotoLine, PhotoMark, lines
+
+MOST_BACKUPS: Final = 400
+"""Looked at, from the newest on."""
+_FOLDERS: Final = ("Media/DCIM/", "Media/PhotoData/CPLAssets/")
+_NOT_GONE: Final = int(PhotoMark.OF_OTHERS | PhotoMark.UNSEEN | PhotoMark.HIDDEN)
+
+
+class DatedBackup(Protocol):
+    """A backup of the phone: a ``ShownBackup``."""
+
+    @property
+    def id(self) -> str:
+        """Stands for it."""
+
+    @property
+    def path(self) -> str:
+        """The folder in Apple's format."""
+
+    @property
+    def made(self) -> datetime | None:
+        """The date of its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class GonePhoto:
+    """A picture or film that an older backup has and the newest does not.
+
+    Attributes:
+        line: what the library of that backup says of it.
+        backup: the id of the newest backup that has it.
+        after: the date of that backup.
+        before: the date of the next one that can be read, which does not have it.
+    """
+
+    line: PhotoLine
+    backup: str
+    after: datetime | None
+    before: datetime | None
+
+
+class PhotoHistory:
+    """What the backups of one phone say together. Safe to use from several threads.
+
+    Args:
+        backups: all of the phone's, oldest first.
+        on_phone: the ids of the pictures in the library of the newest.
+        unlock: opens an encrypted backup if it can.
+    """
+
+    def __init__(
+        self,
+        backups: Sequence[DatedBackup],
+        on_phone: Collection[str],
+        unlock: Callable[[Backup], None],
+    ) -> None:
+        self._backups = tuple(reversed(backups))[:MOST_BACKUPS]
+        self._on_phone = on_phone
+        self._unlock = unlock
+        self._sizes: dict[int, int] = {}
+        self._other_sizes: set[tuple[int, int]] = set()
+        self._found_in: dict[int, int] = {}
+        self._gone: list[GonePhoto] = []
+        self._gone_ids: set[str] = set()
+        self._unread: list[str] = []
+        self._last_read: DatedBackup | None = None
+        self._looked_at = 0
+        self._closed = False
+        self._lock = threading.Lock()
+
+    # -- what is known --------------------------------------------------------------------------------------
+
+    @property
+    def looked_at(self) -> int:
+        """How many backups were looked at, from the newest on."""
+        return self._looked_at
+
+    @property
+    def total(self) -> int:
+        """How many there are to look at."""
+        return len(self._backups)
+
+    @property
+    def done(self) -> bool:
+        """Whether all were looked at."""
+        return self._looked_at >= len(self._backups)
+
+    @property
+    def gone(self) -> Sequence[GonePhoto]:
+        """The pictures that are gone, as far as is known: those that went last come first."""
+        return self._gone
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """The ids of backups that could not be looked into: with another password, or damaged."""
+        return self._unread
+
+    def backups_with(self, path: str) -> list[str]:
+        """The ids of the backups that have a file of the camera roll, among those looked at; the newest first."""
+        found = self._found_in.get(_place(path), 0)
+        return [each.id for place, each in enumerate(self._backups[: self._looked_at]) if found >> place & 1]
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def look(self, seconds: float) -> None:
+        """Look at further backups for about so long, at one at least.
+
+        Raises:
+            NoRoom: there is no space for a temporary copy.
+        """
+        end = time.monotonic() + seconds
+        with self._lock:
+            while not self.done and not self._closed:
+                self._look_at(self._backups[self._looked_at], self._looked_at)
+                self._looked_at += 1
+                if time.monotonic() >= end:
+                    return
+
+    def close(self) -> None:
+        """Forget everything; nothing is looked at any more."""
+        self._closed = True
+        with self._lock:
+            self._gone.clear()
+            self._found_in.clear()
+            self._sizes.clear()
+
+    def _look_at(self, shown: DatedBackup, place: int) -> None:
+        try:
+            with Backup.open(shown.path, known=True) as backup:
+                backup.salvage()
+                if not backup.unlocked:
+                    self._unlock(backup)
+                self._compare(backup, shown, place)
+        except NoRoom:
+            raise
+        except (IbackupError, OSError):
+            self._unread.append(shown.id)
+
+    def _compare(self, backup: Backup, shown: DatedBackup, place: int) -> None:
+        bit = 1 << place
+        missing: set[int] = set()
+        for key, size in _camera_files(backup):
+            known = self._found_in.get(key, 0)
+            self._found_in[key] = known | bit
+            if place == 0:
+                self._sizes[key] = size
+            elif not known:
+                missing.add(key)
+            elif self._sizes.get(key, size) != size and (key, size) not in self._other_sizes:
+                self._other_sizes.add((key, size))  # another picture may have got its name
+                missing.add(key)
+        if missing:
+            self._name(backup, shown, missing)
+        self._last_read = shown
+
+    def _name(self, backup: Backup, shown: DatedBackup, missing: set[int]) -> None:
+        """Find out which pictures the files belong to that are not in any newer backup."""
+        database = AppDatabase.of(backup, [PHOTOS], "photos", Gaps())
+        if database is None:
+            return
+        newer = self._last_read
+        with closing(database):
+            for line in lines(database, lambda _path: True):
+                if line.marks & _NOT_GONE or line.id in self._on_phone or line.id in self._gone_ids:
+                    continue
+                if line.path and _place(line.path) in missing:
+                    self._gone_ids.add(line.id)
+                    self._gone.append(GonePhoto(line, shown.id, shown.made, newer.made if newer else None))
+
+
+def _camera_files(backup: Backup) -> "list[tuple[int, int]]":
+    """Place and size of each file in the camera's folders."""
+    rows = backup.rows
+    if isinstance(rows, ManifestDb):
+        listed = (rows.files_below(DOMAIN, folder) for folder in _FOLDERS)
+        return [(_place(path), _size(packed)) for files in listed for path, packed in files]
+    return [
+        (_place(row.relative_path), row.glance()[0])
+        for row in rows.rows(DOMAIN)
+        if isinstance(row, Row) and row.kind is Kind.FILE and row.relative_path.startswith(_FOLDERS)
+    ]
+
+
+def _size(packed: bytes) -> int:
+    try:
+        return glance(packed)[0]
+    except FormatError:
+        return 0
+
+
+def _place(path: str) -> int:
+    return int(file_id_of(DOMAIN, path)[:16], 16)

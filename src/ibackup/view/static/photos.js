@@ -1,0 +1,66 @@
+// Photos: choosing several, the arrow keys, and films that a browser cannot play.
+'use strict';
+(() => {
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // ── choosing ────────────────────────────────────────────────────────────────────────────────────────────
+
+  function choosing(on) {
+    const form = one('#picked'), button = one('[data-choose]:not([data-choose="stop"])');
+    if (!form) return;
+    form.classList.toggle('choosing', on);
+    button?.setAttribute('aria-pressed', on);
+    if (!on) all('.pick:checked', form).forEach(box => { box.checked = false; });
+    count();
+    (on ? one('.pick', form) : button)?.focus();
+  }
+
+  function count() {
+    const chosen = all('#picked .pick:checked').length, line = one('#picked-count');
+    if (!line) return;
+    line.textContent = chosen ? `${chosen.toLocaleString('en')} ${chosen === 1 ? 'photo' : 'photos'} chosen` : 'Choose photos to take them out together.';
+  }
+
+  document.addEventListener('click', event => {
+    const button = event.target.closest('[data-choose]');
+    if (button) choosing(button.dataset.choose !== 'stop' && button.getAttribute('aria-pressed') !== 'true');
+    const square = event.target.closest('#picked.choosing .photo > a');
+    if (square && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      const box = one('.pick', square.parentElement);
+      box.checked = !box.checked;
+      count();
+    }
+  }, true);
+  document.addEventListener('change', event => { if (event.target.matches('.pick')) count(); });
+  document.addEventListener('submit', event => {
+    if (event.target.id !== 'picked') return;
+    if (!one('.pick:checked', event.target)) event.preventDefault();
+    // A download leaves the page as it is, so the button must be free again.
+    setTimeout(() => all('.button[aria-busy]', event.target).forEach(each => each.removeAttribute('aria-busy')), 1500);
+  });
+
+  // ── one photo: the arrow keys walk, Escape goes back ────────────────────────────────────────────────────
+
+  document.addEventListener('keydown', event => {
+    if (!one('.viewer') || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.target.closest('input, select, textarea, video, .thread, dialog')) return;
+    const way = { ArrowLeft: '.viewer-head [rel="prev"]', ArrowRight: '.viewer-head [rel="next"]', Escape: '#photo-back' }[event.key];
+    const link = way && one(way);
+    if (link) { event.preventDefault(); link.click(); }
+  });
+
+  // ── films ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  function watch(root) {
+    for (const film of all('.viewer video', root)) {
+      film.addEventListener('error', () => {
+        const said = one('.cannot-play', film.parentElement);
+        if (said) said.hidden = false;
+      });
+    }
+  }
+  document.addEventListener('shown', event => watch(event.detail.root));
+  watch(document);
+})();
