@@ -12,6 +12,7 @@ from contextlib import suppress
 from ibackup.apple.backup import Backup
 from ibackup.apple.file_ids import file_id_of
 from ibackup.apple.format_errors import FormatError
+from ibackup.apple.manifest_db import ManifestDb
 from ibackup.apple.mbfile import glance
 from ibackup.apple.rows import BadRow, Kind, Row, Settles
 from ibackup.contents.photos.photo_asset import DOMAIN
@@ -101,13 +102,13 @@ class CameraFiles:
             self._edits[folder] = tuple(sorted((*self._edits.get(folder, ()), path)))
 
     def __contains__(self, path: str) -> bool:
-        place = _place(path)
+        place = place_of(path)
         at = bisect_left(self._places, place)
         return at < len(self._places) and self._places[at] == place
 
     def size(self, path: str) -> int | None:
         """Bytes of a file that came from iCloud; None if it is no such file."""
-        return self._cloud_sizes.get(_place(path))
+        return self._cloud_sizes.get(place_of(path))
 
     def edits_of(self, folder: str, stem: str) -> tuple[str, ...]:
         """The edited versions of a picture, by its folder (`DCIM/100APPLE`) and its name without ending."""
@@ -121,8 +122,8 @@ class CameraFiles:
 
     def thumbnail_of(self, folder: str, name: str) -> str:
         """The largest thumbnail of a picture."""
-        parent = f"Media/PhotoData/Thumbnails/V2/{folder}/{name}"
-        found = [path for each in _USUAL_THUMBNAILS if (path := f"{parent}/{each}") in self]
+        found = [path for path in usual_thumbnails(folder, name) if path in self]
+        parent = _thumbnails_of(folder, name)
         if unusual := self._unusual.get(_bytes(parent)):
             found.append(f"{parent}/{unusual.decode('utf-8', 'surrogateescape')}")
         return max(found, key=self._bytes_of) if len(found) > 1 else (found or [""])[0]
@@ -134,6 +135,54 @@ class CameraFiles:
         return 0
 
 
+OWN_FOLDERS = ("Media/DCIM/", "Media/PhotoData/CPLAssets/")
+"""Where the originals of the phone's owner are."""
+_ALL_FOLDERS = (*OWN_FOLDERS, "Media/PhotoData/PhotoCloudSharingData/")
+
+
+class OriginalFiles:
+    """Which originals a backup has, and nothing else about them, in a third of the time that ``CameraFiles`` takes."""
+
+    def __init__(self, backup: Backup) -> None:
+        self._places = array("Q", sorted(place for place, _ in originals(backup, _ALL_FOLDERS)))
+
+    def __contains__(self, path: str) -> bool:
+        place = place_of(path)
+        at = bisect_left(self._places, place)
+        return at < len(self._places) and self._places[at] == place
+
+
+def originals(backup: Backup, folders: tuple[str, ...] = OWN_FOLDERS) -> list[tuple[int, int]]:
+    """Place and size in bytes of each file in the camera's folders; what is damaged in the list is left out."""
+    rows = backup.rows
+    if isinstance(rows, ManifestDb):
+        with suppress(FormatError):
+            listed = [each for folder in folders for each in rows.files_below(DOMAIN, folder)]
+            return [(place_of(path), _size(packed)) for path, packed in listed]
+    found = []
+    for row in _all_rows(backup, _is_no_camera_file):
+        if not isinstance(row, Row) or row.kind is not Kind.FILE or row.domain != DOMAIN:
+            continue
+        if row.relative_path.startswith(folders):
+            with suppress(FormatError):
+                found.append((place_of(row.relative_path), row.glance()[0]))
+    return found
+
+
+def usual_thumbnails(folder: str, name: str) -> tuple[str, ...]:
+    """Where most phones have the thumbnail of a picture, the largest first."""
+    return tuple(f"{_thumbnails_of(folder, name)}/{each}" for each in _USUAL_THUMBNAILS)
+
+
+def _thumbnails_of(folder: str, name: str) -> str:
+    return f"Media/PhotoData/Thumbnails/V2/{folder}/{name}"
+
+
+def place_of(path: str) -> int:
+    """What stands for a file of the camera roll in memory: the first eight bytes of its fileID."""
+    return int(file_id_of(DOMAIN, path)[:16], 16)
+
+
 class LooseFiles:
     """The files in the camera's folders that no picture of the library claimed; fill it with ``claim`` first."""
 
@@ -143,7 +192,7 @@ class LooseFiles:
 
     def claim(self, path: str) -> None:
         """Say that a file belongs to a picture."""
-        self._claimed.append(_place(path))
+        self._claimed.append(place_of(path))
 
     def __iter__(self) -> Iterator[str]:
         """The paths of the others, in the list's order."""
@@ -160,7 +209,7 @@ class LooseFiles:
 
 
 def _is_no_camera_file(_digest: bytes, domain: bytes, path: bytes, flags: int, _packed: bytes) -> bool:
-    return domain != _DOMAIN or flags != Kind.FILE or not path.startswith((_CAMERA, _CLOUD))
+    return domain != _DOMAIN or flags != Kind.FILE or not path.startswith((_CAMERA, _CLOUD, _SHARED))
 
 
 def _all_rows(backup: Backup, settles: Settles) -> Iterator[Row | BadRow]:
@@ -171,8 +220,10 @@ def _all_rows(backup: Backup, settles: Settles) -> Iterator[Row | BadRow]:
         yield from backup.rows.salvaged_rows()
 
 
-def _place(path: str) -> int:
-    return int(file_id_of(DOMAIN, path)[:16], 16)
+def _size(packed: bytes) -> int:
+    with suppress(FormatError):
+        return glance(packed)[0]
+    return 0
 
 
 def _bytes(path: str) -> bytes:

@@ -15,20 +15,14 @@ from typing import Final, Protocol
 
 from ibackup.apple.app_places import PHOTOS
 from ibackup.apple.backup import Backup
-from ibackup.apple.file_ids import file_id_of
-from ibackup.apple.format_errors import FormatError
-from ibackup.apple.manifest_db import ManifestDb
-from ibackup.apple.mbfile import glance
-from ibackup.apple.rows import Kind, Row
 from ibackup.base.errors import IbackupError, NoRoom
 from ibackup.contents.app_database import AppDatabase
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.photos.photo_asset import DOMAIN
+from ibackup.contents.photos.camera_files import originals, place_of
 from ibackup.contents.photos.photo_lines import PhotoLine, PhotoMark, lines
 
 MOST_BACKUPS: Final = 400
 """Looked at, from the newest on."""
-_FOLDERS: Final = ("Media/DCIM/", "Media/PhotoData/CPLAssets/")
 _NOT_GONE: Final = int(PhotoMark.OF_OTHERS | PhotoMark.UNSEEN | PhotoMark.HIDDEN)
 
 
@@ -123,7 +117,7 @@ class PhotoHistory:
 
     def backups_with(self, path: str) -> list[str]:
         """The ids of the backups that have a file of the camera roll, among those looked at; the newest first."""
-        found = self._found_in.get(_place(path), 0)
+        found = self._found_in.get(place_of(path), 0)
         return [each.id for place, each in enumerate(self._backups[: self._looked_at]) if found >> place & 1]
 
     # -- looking --------------------------------------------------------------------------------------------
@@ -165,7 +159,7 @@ class PhotoHistory:
     def _compare(self, backup: Backup, shown: DatedBackup, place: int) -> None:
         bit = 1 << place
         missing: set[int] = set()
-        for key, size in _camera_files(backup):
+        for key, size in originals(backup):
             known = self._found_in.get(key, 0)
             self._found_in[key] = known | bit
             if place == 0:
@@ -189,30 +183,6 @@ class PhotoHistory:
             for line in lines(database, lambda _path: True):
                 if line.marks & _NOT_GONE or line.id in self._on_phone or line.id in self._gone_ids:
                     continue
-                if line.path and _place(line.path) in missing:
+                if line.path and place_of(line.path) in missing:
                     self._gone_ids.add(line.id)
                     self._gone.append(GonePhoto(line, shown.id, shown.made, newer.made if newer else None))
-
-
-def _camera_files(backup: Backup) -> "list[tuple[int, int]]":
-    """Place and size of each file in the camera's folders."""
-    rows = backup.rows
-    if isinstance(rows, ManifestDb):
-        listed = (rows.files_below(DOMAIN, folder) for folder in _FOLDERS)
-        return [(_place(path), _size(packed)) for files in listed for path, packed in files]
-    return [
-        (_place(row.relative_path), row.glance()[0])
-        for row in rows.rows(DOMAIN)
-        if isinstance(row, Row) and row.kind is Kind.FILE and row.relative_path.startswith(_FOLDERS)
-    ]
-
-
-def _size(packed: bytes) -> int:
-    try:
-        return glance(packed)[0]
-    except FormatError:
-        return 0
-
-
-def _place(path: str) -> int:
-    return int(file_id_of(DOMAIN, path)[:16], 16)

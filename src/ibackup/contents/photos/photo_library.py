@@ -14,7 +14,7 @@ from ibackup.contents.app_database import AppDatabase, AppTable, Cell, number, t
 from ibackup.contents.app_times import from_apple
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.photos.album_tree import AlbumTree
-from ibackup.contents.photos.camera_files import CameraFiles
+from ibackup.contents.photos.camera_files import CameraFiles, OriginalFiles
 from ibackup.contents.photos.photo_asset import (
     PHOTO,
     VIDEO,
@@ -96,14 +96,20 @@ _CLOUD_FOLDER: Final = "PhotoData/CPLAssets/"
 class PhotoLibrary:
     """The library of a backup. Use `open`; close it when done.
 
-    Attributes:
-        files: which files of the camera roll the backup has.
+    Args:
+        database: of the library.
+        backup: unlocked.
     """
 
-    def __init__(self, database: AppDatabase, files: CameraFiles) -> None:
+    def __init__(self, database: AppDatabase, backup: Backup) -> None:
         self._database = database
-        self.files = files
+        self._backup = backup
         self._attributes = _Attributes(database)
+
+    @cached_property
+    def files(self) -> CameraFiles:
+        """Which files of the camera roll the backup has. Raises FormatError."""
+        return CameraFiles(self._backup)
 
     @cached_property
     def _tree(self) -> AlbumTree:
@@ -129,7 +135,7 @@ class PhotoLibrary:
         if database is None:
             return None
         try:
-            return cls(database, CameraFiles(backup))
+            return cls(database, backup)
         except BaseException:
             database.close()
             raise
@@ -169,8 +175,14 @@ class PhotoLibrary:
         return self._asset(cells) if cells is not None else None
 
     def lines(self) -> Iterator[PhotoLine]:
-        """A few words about each, in a fifth of the time that ``assets`` takes."""
-        return lines(self._database, self.files.__contains__)
+        """A few words about each, in a fifth of the time that ``assets`` takes. Raises FormatError."""
+        return lines(self._database, OriginalFiles(self._backup).__contains__)
+
+    def named(self, row: int) -> tuple[str, str] | None:
+        """Folder and name of a picture's file below `Media/`; None if there is no such row."""
+        table = self._assets_table()
+        cells = table.select("ZDIRECTORY", "ZFILENAME").at(row) if table is not None else None
+        return (text(cells[1]), text(cells[2])) if cells is not None else None
 
     def presences(self) -> Iterator[Presence]:
         """What the backup has of each picture and film, in a third of the time that ``assets`` takes."""

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Final
 
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.photos.photo_asset import PhotoAlbum, PhotoAsset
+from ibackup.contents.photos.camera_files import MARKER
+from ibackup.contents.photos.photo_asset import DOMAIN, PhotoAlbum, PhotoAsset
 from ibackup.contents.photos.photo_library import PhotoLibrary
 from ibackup.contents.photos.photo_lines import PhotoIndex, PhotoMark
 from ibackup.view.opened.opened_backups import OpenedBackup
@@ -88,12 +89,14 @@ class PhotoShelf:
         index: all of its pictures.
         gaps: what could not be read.
         counts: how many each filter has, by its name.
+        cloud_is_on: whether the phone used iCloud Photos.
         lacking: how many of those shown the backup has no original of.
     """
 
-    def __init__(self, library: PhotoLibrary, gaps: Gaps) -> None:
+    def __init__(self, library: PhotoLibrary, gaps: Gaps, *, cloud_is_on: bool) -> None:
         self.library = library
         self.gaps = gaps
+        self.cloud_is_on = cloud_is_on
         self.index = PhotoIndex(library.lines())
         self._orders: OrderedDict[tuple[str, str], PhotoOrder] = OrderedDict()
         self.counts = {each.name: len(self.index.chosen(each.wanted, each.unwanted)) for each in FILTERS}
@@ -107,7 +110,7 @@ class PhotoShelf:
         if library is None:
             return None
         try:
-            return cls(library, gaps)
+            return cls(library, gaps, cloud_is_on=opened.backup.entry(DOMAIN, MARKER) is not None)
         except BaseException:
             library.close()
             raise

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ibackup.apple.entry import Entry
 from ibackup.base.errors import IbackupError
+from ibackup.contents.photos.camera_files import usual_thumbnails
 from ibackup.contents.photos.photo_asset import DOMAIN, PHOTO, Holds, PhotoAsset
 from ibackup.export.export_folder import plain_name
 from ibackup.view.opened.media import media_response, streamed_download
@@ -31,8 +32,7 @@ def small(asked: Asked) -> Response:
     row = _row(asked.query.get("row", ""))
 
     def files(opened: OpenedBackup) -> Iterable[Entry]:
-        asset = _asset(opened, row)
-        return _entries(opened, _small_paths(opened, asset)) if asset is not None else ()
+        return _entries(opened, _small_paths(opened, row))
 
     return thumbnail_response(thumbnail(asked.open(), f"photo {row}", files))
 
@@ -142,12 +142,17 @@ def _path(asset: PhotoAsset, what: str) -> str:
     return asset.path if asset.holds is Holds.ORIGINAL else asset.stand_in
 
 
-def _small_paths(opened: OpenedBackup, asset: PhotoAsset) -> Iterator[str]:
-    """What a small picture can be made of, the best first."""
-    shelf = opened.peek(PhotoShelf)
-    folder = asset.path.removeprefix("Media/").rpartition("/")[0]
-    if asset.path and shelf is not None:
-        yield shelf.library.files.thumbnail_of(folder, asset.name)
+def _small_paths(opened: OpenedBackup, row: int) -> Iterator[str]:
+    """What a small picture can be made of, the best first: the phone's own needs the least knowledge."""
+    shelf = opened.once(PhotoShelf, PhotoShelf.of)
+    named = shelf.library.named(row) if shelf is not None else None
+    if shelf is None or named is None:
+        return
+    yield from usual_thumbnails(*named)
+    asset = shelf.library.asset(row)
+    if asset is None:
+        return
+    yield shelf.library.files.thumbnail_of(*named)
     for path in (*asset.edits, asset.path, asset.stand_in):
         if _is_picture(path):
             yield path

@@ -77,7 +77,7 @@ def photos(asked: Asked) -> Response:
         values: dict[str, object] = {
             "counts_of": shelf.counts,
             "lacking": shelf.lacking,
-            "cloud": shelf.library.files.cloud_is_on,
+            "cloud": shelf.cloud_is_on,
             "albums": [(each.id, " · ".join(each.path), len(each.rows)) for each in shelf.albums],
             "damaged": [gap for gap in shelf.gaps if gap.damage],
         }
