@@ -79,3 +79,16 @@ def test_the_newest_comes_first_by_the_clock_of_the_place(mint: Mint) -> None:
     assert list(index.chosen(0, PhotoMark.FAVORITE)) == [0, 2, 3]
     assert index.number_of(assets[0].uuid) == 2
     assert index.number_of("another") is None
+
+
+def test_the_library_says_what_a_photo_was_taken_with(mint: Mint) -> None:
+    with backup_of(mint, photos_db.files(photo_cases.ASSETS, (), ios=18)) as backup:
+        library = PhotoLibrary.open(backup, Gaps())
+        assert library is not None
+        with library:
+            camera = library.camera(1)
+            assert camera is not None
+            assert (camera.make, camera.model, camera.lens, camera.iso) == ("Apple", "iPhone 15 Pro", "", 64)
+            assert (round(camera.aperture, 2), round(1 / camera.exposure_s)) == (1.78, 120)
+            assert library.camera(2) is None
+            assert library.camera(987_654) is None

@@ -129,6 +129,28 @@ class PhotoAsset(NamedTuple):
     albums: tuple[str, ...]
 
 
+class PhotoCamera(NamedTuple):
+    """What a picture was taken with; each member may be empty or 0.
+
+    Attributes:
+        make: the maker.
+        model: such as "iPhone 15 Pro".
+        lens: its name.
+        iso: the film speed.
+        aperture: the f-number.
+        exposure_s: seconds.
+        focal_mm: millimeters.
+    """
+
+    make: str
+    model: str
+    lens: str
+    iso: int
+    aperture: float
+    exposure_s: float
+    focal_mm: float
+
+
 class Presence(NamedTuple):
     """What a backup has of a picture or film; the members are those of ``PhotoAsset``."""
 

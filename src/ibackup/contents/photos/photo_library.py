@@ -21,6 +21,7 @@ from ibackup.contents.photos.photo_asset import (
     Holds,
     PhotoAlbum,
     PhotoAsset,
+    PhotoCamera,
     PhotoSource,
     Presence,
 )
@@ -74,6 +75,16 @@ _ATTRIBUTES: Final = (
     "ZTIMEZONENAME",
     "ZTIMEZONEOFFSET",
     "ZTITLE",
+)
+_CAMERA: Final = (
+    "ZASSET",
+    "ZCAMERAMAKE",
+    "ZCAMERAMODEL",
+    "ZLENSMODEL",
+    "ZISO",
+    "ZAPERTURE",
+    "ZSHUTTERSPEED",
+    "ZFOCALLENGTH",
 )
 _STYLES: Final = {
     1: "panorama",
@@ -183,6 +194,19 @@ class PhotoLibrary:
         table = self._assets_table()
         cells = table.select("ZDIRECTORY", "ZFILENAME").at(row) if table is not None else None
         return (text(cells[1]), text(cells[2])) if cells is not None else None
+
+    def camera(self, row: int) -> PhotoCamera | None:
+        """What a picture was taken with, by its row; None if the library does not say."""
+        assets, cameras = self._assets_table(), self._database.table("ZEXTENDEDATTRIBUTES")
+        if assets is None or cameras is None:
+            return None
+        link = assets.select("ZEXTENDEDATTRIBUTES").at(row)
+        cells = cameras.select(*_CAMERA).at(number(link[1])) if link is not None else None
+        if cells is None or number(cells[1]) != row:
+            return None
+        make, model, lens = (text(cell).strip()[:200] for cell in cells[2:5])
+        found = PhotoCamera(make, model, lens, number(cells[5]), *map(_real, cells[6:9]))
+        return found if any(found) else None
 
     def presences(self) -> Iterator[Presence]:
         """What the backup has of each picture and film, in a third of the time that ``assets`` takes."""

@@ -53,6 +53,13 @@ ASSETS: tuple[MadeAsset, ...] = (
         attributes={"ZTIMEZONEOFFSET": 20_700, "ZTIMEZONENAME": "Asia/Kathmandu", "ZTITLE": "Stupa"},
         caption="Monkeys, too",
         people=("Ada Lovelace", "Alan Turing"),
+        camera={
+            "ZCAMERAMAKE": "Apple",
+            "ZCAMERAMODEL": "iPhone 15 Pro",
+            "ZISO": 64,
+            "ZAPERTURE": 1.78,
+            "ZSHUTTERSPEED": 1 / 120,
+        },
         files=(f"{_CAMERA}/IMG_0001.HEIC", _thumbnail("IMG_0001.HEIC")),
         says={
             "kind": "photo",

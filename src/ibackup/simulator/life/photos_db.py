@@ -32,7 +32,8 @@ JOINS: Mapping[int, tuple[int, int]] = {
 }
 """By iOS: the numbers in `Z_26ASSETS (Z_26ALBUMS, Z_34ASSETS)`; iOS 17.0 to 17.5 has those of iOS 16."""
 
-_ASSET = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZADDITIONALATTRIBUTES INTEGER, ZAVALANCHEPICKTYPE
+_ASSET = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZADDITIONALATTRIBUTES INTEGER,
+ ZEXTENDEDATTRIBUTES INTEGER, ZAVALANCHEPICKTYPE
  INTEGER, ZCLOUDPLACEHOLDERKIND INTEGER, ZFAVORITE INTEGER, ZHEIGHT INTEGER, ZHIDDEN INTEGER, ZKIND INTEGER,
  ZKINDSUBTYPE INTEGER, ZORIENTATION INTEGER, ZPLAYBACKSTYLE INTEGER, ZSAVEDASSETTYPE INTEGER, ZTHUMBNAILINDEX INTEGER,
  ZTRASHEDSTATE INTEGER, ZVIDEOCPVISIBILITYSTATE INTEGER, ZVISIBILITYSTATE INTEGER, ZWIDTH INTEGER, ZADDEDDATE TIMESTAMP,
@@ -42,6 +43,8 @@ _ASSET = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZADDITIONALA
 _ATTRIBUTES = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZASSET INTEGER, ZORIGINALFILESIZE INTEGER,
  ZORIGINALHEIGHT INTEGER, ZORIGINALWIDTH INTEGER, ZTIMEZONEOFFSET INTEGER, ZEXIFTIMESTAMPSTRING VARCHAR,
  ZIMPORTEDBYDISPLAYNAME VARCHAR, ZORIGINALFILENAME VARCHAR, ZTIMEZONENAME VARCHAR, ZTITLE VARCHAR"""
+_CAMERA = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZASSET INTEGER, ZISO INTEGER, ZAPERTURE FLOAT,
+ ZFOCALLENGTH FLOAT, ZSHUTTERSPEED FLOAT, ZCAMERAMAKE VARCHAR, ZCAMERAMODEL VARCHAR, ZLENSMODEL VARCHAR"""
 _ALBUM = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZKIND INTEGER, ZTRASHEDSTATE INTEGER,
  ZCUSTOMKEYASSET INTEGER, ZPARENTFOLDER INTEGER, Z_FOK_PARENTFOLDER INTEGER, ZTITLE VARCHAR, ZUUID VARCHAR"""
 _RESOURCE = """Z_PK INTEGER PRIMARY KEY, Z_ENT INTEGER, Z_OPT INTEGER, ZASSET INTEGER, ZDATASTORESUBTYPE INTEGER,
@@ -61,6 +64,7 @@ class MadeAsset:
         attributes: the same in ZADDITIONALASSETATTRIBUTES.
         caption: ZASSETDESCRIPTION.ZLONGDESCRIPTION.
         people: names of those in the picture.
+        camera: columns of ZEXTENDEDATTRIBUTES; none: there is no row.
         raw: whether the camera stored a RAW file too.
         files: what the backup has of it, as paths below `Media/`.
         content: of the first of these files; empty: what `content_of` makes.
@@ -75,6 +79,7 @@ class MadeAsset:
     attributes: Mapping[str, object] = field(default_factory=dict)
     caption: str | None = None
     people: tuple[str, ...] = ()
+    camera: Mapping[str, object] = field(default_factory=dict)
     raw: bool = False
     files: tuple[str, ...] = ()
     content: bytes = b""
@@ -131,6 +136,7 @@ def filled(
             asset_table: f"{_ASSET}, {'ZADJUSTMENTSSTATE' if ios >= 18 else 'ZHASADJUSTMENTS'} INTEGER",
             "ZADDITIONALASSETATTRIBUTES": _ATTRIBUTES,
             "ZASSETDESCRIPTION": "Z_PK INTEGER PRIMARY KEY, ZASSETATTRIBUTES INTEGER, ZLONGDESCRIPTION VARCHAR",
+            "ZEXTENDEDATTRIBUTES": _CAMERA,
             "ZGENERICALBUM": _ALBUM,
             "ZINTERNALRESOURCE": _RESOURCE,
             "ZDETECTEDFACE": f"Z_PK INTEGER PRIMARY KEY, {person} INTEGER, {of_asset} INTEGER",
@@ -145,7 +151,11 @@ def filled(
     for at, asset in enumerate(assets):
         # Numbers of their own: a reader that takes one table's for the other's finds the wrong row.
         attributes_pk = 7001 + len(assets) - at
-        pk = database.add(asset_table, {"ZADDITIONALATTRIBUTES": attributes_pk, **_asset_row(asset)})
+        camera_pk = 3001 + len(assets) - at
+        keys = {"ZADDITIONALATTRIBUTES": attributes_pk, "ZEXTENDEDATTRIBUTES": camera_pk}
+        pk = database.add(asset_table, keys | _asset_row(asset))
+        if asset.camera:
+            database.add("ZEXTENDEDATTRIBUTES", {"Z_PK": camera_pk, "ZASSET": pk, **asset.camera})
         attributes = {"ZASSET": pk, "ZORIGINALFILENAME": asset.name, **asset.attributes}
         database.add("ZADDITIONALASSETATTRIBUTES", {"Z_PK": attributes_pk, **attributes})
         if asset.caption is not None:

@@ -8,7 +8,6 @@ from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
 from ibackup.view.shown_phones import ShownBackup
 from ibackup.view.way import Way
-from ibackup.view.zip_stream import ZipMember, zip_stream
 from starlette.responses import Response
 
 from ibackup.apple.entry import Entry
@@ -20,6 +19,7 @@ from ibackup.view.opened.media import media_response, streamed_download
 from ibackup.view.opened.opened_backups import OpenedBackup
 from ibackup.view.opened.photo_shelf import PhotoShelf
 from ibackup.view.opened.thumbnails import thumbnail, thumbnail_response
+from ibackup.view.zip_stream import ZipMember, zip_stream
 
 LARGE: Final = 2560
 """Pixels of the longer side of a HEIC picture that is shown as a JPEG."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ibackup.apple.entry import Entry
 from ibackup.base.errors import IbackupError
-from ibackup.contents.photos.photo_asset import DOMAIN, VIDEO, Holds, PhotoAsset
+from ibackup.contents.photos.photo_asset import DOMAIN, VIDEO, Holds, PhotoAsset, PhotoCamera
 from ibackup.contents.photos.photo_history import GonePhoto, PhotoHistory
 from ibackup.view.opened.media import shown_kind
 from ibackup.view.opened.media_kinds import HEIC, Family, MediaKind
@@ -32,6 +32,7 @@ class PhotoFacts:
         why_small: why only the small version is shown; empty if it is not.
         main_bytes: size of the file that is taken out; None if there is none.
         film_bytes: the same of a Live Photo's film.
+        camera: what it was taken with, and how.
         place: where it was taken, in words.
         albums: their titles.
     """
@@ -40,6 +41,7 @@ class PhotoFacts:
     why_small: str
     main_bytes: int | None
     film_bytes: int | None
+    camera: tuple[str, str]
     place: str
     albums: tuple[str, ...]
 
@@ -123,6 +125,7 @@ def _facts(opened: OpenedBackup, shelf: PhotoShelf, asset: PhotoAsset) -> PhotoF
         why,
         _bytes_of(_entry(opened, main)),
         _bytes_of(_entry(opened, asset.film)),
+        _camera(shelf.library.camera(asset.row)),
         _place(asset),
         tuple(titles[each] for each in asset.albums if each in titles),
     )
@@ -168,6 +171,24 @@ def _bytes_of(entry: Entry | None) -> int | None:
         return entry.size if entry is not None else None
     except IbackupError:
         return None
+
+
+def _camera(camera: PhotoCamera | None) -> tuple[str, str]:
+    if camera is None:
+        return "", ""
+    make = (
+        "" if camera.model.lower().startswith(camera.make.lower()) or camera.make == "Apple" else camera.make
+    )
+    parts = []
+    if 0 < camera.aperture < 1000:
+        parts.append(f"f/{camera.aperture:.2g}")
+    if 1e-6 < camera.exposure_s < 1:
+        parts.append(f"1/{round(1 / camera.exposure_s):,} s")
+    elif 1 <= camera.exposure_s < 100_000:
+        parts.append(f"{camera.exposure_s:.0f} s")
+    if 0 < camera.iso < 10_000_000:
+        parts.append(f"ISO {camera.iso}")
+    return f"{make} {camera.model or camera.lens}".strip(), ", ".join(parts)
 
 
 def _place(asset: PhotoAsset) -> str:
