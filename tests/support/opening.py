@@ -1,4 +1,4 @@
-"""A browser session, backups to open in it, and a server on loopback that sends what a test gives it."""
+"""Backups as pages choose them, and a server on loopback that sends what a test gives it."""
 
 import contextlib
 import http.client
@@ -11,26 +11,15 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ibackup.apple.backup import Backup
-from ibackup.store.records.snapshot import Snapshot
-from ibackup.vault.unlocker import Unlocker
+from ibackup.view.shown_phones import FOLDER_ID, ShownBackup
 from support.minted import UDID, Minted
 
 HUGE_S = 500.0
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A backup folder, as a page chooses one."""
-
-    path: str
-    udid: str = UDID
-    snapshot: Snapshot | None = None
-
-
-def chosen(made: Minted) -> Chosen:
+def chosen(made: Minted) -> ShownBackup:
     """The made backup as a page chooses it."""
-    return Chosen(str(made.folder))
+    return ShownBackup(FOLDER_ID, str(made.folder), UDID, None)
 
 
 @dataclass
@@ -83,32 +72,3 @@ def serving_application(application: ASGIApp) -> Iterator[Served]:
         server.should_exit = True
         thread.join(HUGE_S)
         socket.close()
-
-
-class Session:
-    """A browser session, until the guard's is there."""
-
-    def __init__(self) -> None:
-        self._unlockers: dict[str, Unlocker] = {}
-        self._listeners: list[Callable[[], None]] = []
-
-    @property
-    def unlocked(self) -> frozenset[str]:
-        return frozenset(self._unlockers)
-
-    def unlock(self, udid: str, password: str, backup: Backup) -> None:
-        unlocker = Unlocker(password=lambda _udid: password)
-        unlocker.find_password(backup, udid)
-        self._unlockers[udid] = unlocker
-
-    def unlocker_for(self, udid: str) -> Unlocker:
-        return self._unlockers.get(udid) or Unlocker()
-
-    def when_locked(self, listener: Callable[[], None]) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: None
-
-    def lock(self) -> None:
-        self._unlockers.clear()
-        for listener in self._listeners:
-            listener()

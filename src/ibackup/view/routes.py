@@ -2,14 +2,31 @@
 
 from collections.abc import Iterator
 
-from ibackup.view.pages import home_page, static_page, take_out_page, timeline_page, unlock_page
+from ibackup.view.pages import (
+    home_page,
+    photo_files_page,
+    photo_page,
+    photos_page,
+    static_page,
+    take_out_page,
+    timeline_page,
+    unlock_page,
+)
 from ibackup.view.way import Way
+
+_PAGES = (
+    home_page,
+    photo_files_page,
+    photo_page,
+    photos_page,
+    static_page,
+    take_out_page,
+    timeline_page,
+    unlock_page,
+)
 
 
 def ways() -> Iterator[Way]:
-    """Every way, the first that fits wins."""
-    yield from home_page.WAYS
-    yield from static_page.WAYS
-    yield from take_out_page.WAYS
-    yield from timeline_page.WAYS
-    yield from unlock_page.WAYS
+    """Every way. Two never fit one address and method; a test sees to that."""
+    for page in _PAGES:
+        yield from page.WAYS

@@ -8,9 +8,10 @@ import pytest
 from ibackup.apple.backup import Backup
 from ibackup.apple.format_errors import FormatError
 from ibackup.base.errors import PasswordNeeded, PasswordWrong
+from ibackup.view.guard.browser_sessions import BrowserSession
 from ibackup.view.opened.opened_backups import OpenedBackup, OpenedBackups
 from support.minted import Mint, Spec
-from support.opening import HUGE_S, Session, chosen
+from support.opening import HUGE_S, chosen
 
 _FILES = [Spec("HomeDomain", "Library/a.txt", content=b"ours")]
 
@@ -42,13 +43,13 @@ def test_what_was_read_once_is_kept_for_everybody_who_opens_a_plain_backup(
     house: OpenedBackups, mint: Mint
 ) -> None:
     shown = chosen(mint(None, specs=_FILES))
-    assert house.peek(shown, Session()) is None
-    with house.use(shown, Session()) as opened:
+    assert house.peek(shown, BrowserSession()) is None
+    with house.use(shown, BrowserSession()) as opened:
         assert _text(opened) == b"ours"
         first = opened.once("x", Noticed)
-    with house.use(shown, Session()) as opened:
+    with house.use(shown, BrowserSession()) as opened:
         assert opened.once("x", Noticed) is first
-    peeked = house.peek(shown, Session())
+    peeked = house.peek(shown, BrowserSession())
     assert peeked is not None
     assert peeked.peek("x") is first
     assert peeked.peek("y") is None
@@ -60,7 +61,7 @@ def test_what_was_read_once_is_kept_for_everybody_who_opens_a_plain_backup(
 def test_an_encrypted_backup_belongs_to_the_session_that_unlocked_it(
     house: OpenedBackups, mint: Mint
 ) -> None:
-    shown, ann, bob = chosen(mint("secret", specs=_FILES)), Session(), Session()
+    shown, ann, bob = chosen(mint("secret", specs=_FILES)), BrowserSession(), BrowserSession()
     with pytest.raises(PasswordNeeded), house.use(shown, ann):
         pass
     with pytest.raises(PasswordWrong):
@@ -75,7 +76,7 @@ def test_an_encrypted_backup_belongs_to_the_session_that_unlocked_it(
 
 
 def test_locking_a_session_closes_what_it_opened(house: OpenedBackups, mint: Mint) -> None:
-    shown, session = chosen(mint("secret", specs=_FILES)), Session()
+    shown, session = chosen(mint("secret", specs=_FILES)), BrowserSession()
     house.unlock(shown, session, "secret")
     with house.use(shown, session) as opened:
         kept = opened.once("x", Noticed)
@@ -93,7 +94,7 @@ def test_locking_a_session_closes_what_it_opened(house: OpenedBackups, mint: Min
 def test_locking_waits_for_nobody_and_what_is_in_use_is_closed_after_that(
     house: OpenedBackups, mint: Mint
 ) -> None:
-    shown, session = chosen(mint("secret", specs=_FILES)), Session()
+    shown, session = chosen(mint("secret", specs=_FILES)), BrowserSession()
     house.unlock(shown, session, "secret")
     with house.use(shown, session) as opened:
         kept = opened.once("x", Noticed)
@@ -104,7 +105,7 @@ def test_locking_waits_for_nobody_and_what_is_in_use_is_closed_after_that(
 
 
 def test_the_least_recently_used_backup_makes_way(house: OpenedBackups, mint: Mint) -> None:
-    session = Session()
+    session = BrowserSession()
     first, second, third = (chosen(mint(None, specs=_FILES)) for _ in range(3))
     kept = []
     for shown in (first, second, first, third):
@@ -116,7 +117,7 @@ def test_the_least_recently_used_backup_makes_way(house: OpenedBackups, mint: Mi
 
 
 def test_one_thread_at_a_time_uses_a_backup(house: OpenedBackups, mint: Mint) -> None:
-    shown, session = chosen(mint(None, specs=_FILES)), Session()
+    shown, session = chosen(mint(None, specs=_FILES)), BrowserSession()
     inside, errors = [], []
 
     def look() -> None:
@@ -136,7 +137,7 @@ def test_one_thread_at_a_time_uses_a_backup(house: OpenedBackups, mint: Mint) ->
 
 
 def test_two_backups_at_once_are_taken_together(house: OpenedBackups, mint: Mint) -> None:
-    session = Session()
+    session = BrowserSession()
     one, other = (chosen(mint(None, specs=_FILES)) for _ in range(2))
     done = []
 
@@ -159,7 +160,7 @@ def test_two_backups_at_once_are_taken_together(house: OpenedBackups, mint: Mint
 
 def test_what_cannot_be_read_is_damage_and_does_not_stay(house: OpenedBackups, mint: Mint) -> None:
     made = mint(None, specs=_FILES)
-    shown, session = chosen(made), Session()
+    shown, session = chosen(made), BrowserSession()
     database = made.folder / "Manifest.db"
     data = database.read_bytes()
     database.write_bytes(b"nothing of the kind")
@@ -173,12 +174,12 @@ def test_what_cannot_be_read_is_damage_and_does_not_stay(house: OpenedBackups, m
 def test_a_page_learns_what_is_odd_about_a_backup(house: OpenedBackups, mint: Mint) -> None:
     made = mint(None, specs=_FILES)
     (made.folder / "Manifest.plist").write_bytes(b"no plist")
-    with house.use(chosen(made), Session()) as opened:
+    with house.use(chosen(made), BrowserSession()) as opened:
         assert any("Manifest.plist cannot be read" in note.text for note in opened.notes)
 
 
 def test_all_backups_of_a_phone_close_before_it_changes(house: OpenedBackups, mint: Mint) -> None:
-    shown, session = chosen(mint(None, specs=_FILES)), Session()
+    shown, session = chosen(mint(None, specs=_FILES)), BrowserSession()
     with house.use(shown, session) as opened:
         kept = opened.once("x", Noticed)
     house.close_phone("another")
@@ -197,7 +198,7 @@ def test_nothing_decrypted_lies_on_the_disk(
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setattr("ibackup.apple.foreign_database.MEMORY_LIMIT", 0)  # as for a list of 300,000 files
-    shown, session = chosen(made), Session()
+    shown, session = chosen(made), BrowserSession()
     before = _tree(made.folder)
     house.unlock(shown, session, "secret")
     with house.use(shown, session) as opened:
@@ -216,7 +217,7 @@ def _tree(folder: Path) -> list[str]:
 def test_a_backup_that_is_locked_while_it_is_opened_stays_shut(
     house: OpenedBackups, mint: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown, session = chosen(mint("secret", specs=_FILES)), Session()
+    shown, session = chosen(mint("secret", specs=_FILES)), BrowserSession()
     house.unlock(shown, session, "secret")
     opening = Backup.unlock_with_key
     backups = []

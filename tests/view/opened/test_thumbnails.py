@@ -6,12 +6,13 @@ import pytest
 
 from ibackup.apple.entry import Entry
 from ibackup.simulator.jpeg import mosaic
+from ibackup.view.guard.browser_sessions import BrowserSession
 from ibackup.view.opened import pictures
 from ibackup.view.opened.opened_backups import OpenedBackup, OpenedBackups
 from ibackup.view.opened.pictures import PictureRefused, as_jpeg
 from ibackup.view.opened.thumbnails import Thumbnail, Thumbnails, thumbnail, thumbnail_response
 from support.minted import Mint, Spec
-from support.opening import Session, chosen
+from support.opening import chosen
 from support.tiny_heic import HEIC
 
 _DOMAIN = "CameraRollDomain"
@@ -50,7 +51,7 @@ def _of(*paths: str) -> object:
 
 
 @pytest.fixture(params=[None, "secret"], ids=["plain", "encrypted"])
-def house(request: pytest.FixtureRequest, mint: Mint) -> tuple[OpenedBackups, object, Session]:
+def house(request: pytest.FixtureRequest, mint: Mint) -> tuple[OpenedBackups, object, BrowserSession]:
     """A backup with pictures of each kind."""
     specs = {
         "own.jpg": mosaic("own")[0],
@@ -63,24 +64,26 @@ def house(request: pytest.FixtureRequest, mint: Mint) -> tuple[OpenedBackups, ob
         "cut.jpg": _LARGE[:30],
     }
     made = mint(request.param, specs=[Spec(_DOMAIN, path, content=data) for path, data in specs.items()])
-    house, shown, session = OpenedBackups(), chosen(made), Session()
+    house, shown, session = OpenedBackups(), chosen(made), BrowserSession()
     if request.param:
         house.unlock(shown, session, request.param)
     return house, shown, session
 
 
-def _thumbnail(house: tuple[OpenedBackups, object, Session], *paths: str) -> Thumbnail | None:
+def _thumbnail(house: tuple[OpenedBackups, object, BrowserSession], *paths: str) -> Thumbnail | None:
     opened, shown, session = house
     return thumbnail(opened.use(shown, session), paths[0], _of(*paths))  # type: ignore[arg-type]
 
 
-def test_the_phones_own_thumbnail_is_sent_as_it_is(house: tuple[OpenedBackups, object, Session]) -> None:
+def test_the_phones_own_thumbnail_is_sent_as_it_is(
+    house: tuple[OpenedBackups, object, BrowserSession],
+) -> None:
     assert _thumbnail(house, "own.jpg", "large.jpg") == Thumbnail(mosaic("own")[0], "image/jpeg")
 
 
 @pytest.mark.parametrize(("path", "size"), [("large.jpg", (240, 360)), ("picture.heic", (32, 64))])
 def test_other_pictures_are_scaled_and_turned_upright(
-    house: tuple[OpenedBackups, object, Session], path: str, size: tuple[int, int]
+    house: tuple[OpenedBackups, object, BrowserSession], path: str, size: tuple[int, int]
 ) -> None:
     from PIL import Image
 
@@ -94,7 +97,7 @@ def test_other_pictures_are_scaled_and_turned_upright(
 
 @pytest.mark.parametrize("path", ["bomb.png", "empty.jpg", "script.jpg", "cut.heic", "cut.jpg", "not there"])
 def test_what_is_no_harmless_picture_has_none(
-    house: tuple[OpenedBackups, object, Session], path: str
+    house: tuple[OpenedBackups, object, BrowserSession], path: str
 ) -> None:
     assert _thumbnail(house, path) is None
     answer = thumbnail_response(None)
@@ -102,11 +105,13 @@ def test_what_is_no_harmless_picture_has_none(
     assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
-def test_the_next_file_is_taken_if_the_first_is_damaged(house: tuple[OpenedBackups, object, Session]) -> None:
+def test_the_next_file_is_taken_if_the_first_is_damaged(
+    house: tuple[OpenedBackups, object, BrowserSession],
+) -> None:
     assert _thumbnail(house, "cut.jpg", "own.jpg") == Thumbnail(mosaic("own")[0], "image/jpeg")
 
 
-def test_a_second_look_reads_nothing(house: tuple[OpenedBackups, object, Session]) -> None:
+def test_a_second_look_reads_nothing(house: tuple[OpenedBackups, object, BrowserSession]) -> None:
     opened, shown, session = house
     first = _thumbnail(house, "own.jpg")
     again = thumbnail(opened.use(shown, session), "own.jpg", lambda _: pytest.fail("it was read again"))  # type: ignore[arg-type]
@@ -120,7 +125,7 @@ def test_a_bomb_is_refused_before_anything_is_decoded(monkeypatch: pytest.Monkey
 
 
 def test_without_the_extra_nothing_is_decoded(
-    house: tuple[OpenedBackups, object, Session], monkeypatch: pytest.MonkeyPatch
+    house: tuple[OpenedBackups, object, BrowserSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "can_decode", lambda: False)
     assert _thumbnail(house, "large.jpg") is None

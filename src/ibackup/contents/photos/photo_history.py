@@ -7,7 +7,7 @@ example only in iCloud. Each backup takes about a second, so it is done a few at
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +71,7 @@ class PhotoHistory:
     def __init__(
         self,
         backups: Sequence[DatedBackup],
-        on_phone: Collection[str],
+        on_phone: Container[str],
         unlock: Callable[[Backup], None],
     ) -> None:
         self._backups = tuple(reversed(backups))[:MOST_BACKUPS]

@@ -173,7 +173,7 @@ class PhotoIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __contains__(self, ident: str) -> bool:
+    def __contains__(self, ident: object) -> bool:
         return ident in self._numbers
 
     def number_of(self, ident: str) -> int | None:

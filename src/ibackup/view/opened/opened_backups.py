@@ -9,52 +9,19 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import PasswordNeeded
 from ibackup.base.events import Caution, Event
 from ibackup.explore.opening import SnapshotTarget, opened, telling_damage
-from ibackup.store.records.snapshot import Snapshot
-from ibackup.vault.unlocker import Unlocker
+from ibackup.view.guard.browser_sessions import BrowserSession
+from ibackup.view.shown_phones import ShownBackup
 
 T = TypeVar("T")
 
 MOST_OPEN: Final = 6
 """Backups that stay open; the least recently used one is closed first."""
-
-
-class ChosenBackup(Protocol):
-    """Which backup: a ``ShownBackup``."""
-
-    @property
-    def path(self) -> str:
-        """The folder in Apple's format."""
-
-    @property
-    def udid(self) -> str:
-        """Of its phone."""
-
-    @property
-    def snapshot(self) -> Snapshot | None:
-        """The snapshot, None for a folder."""
-
-
-class UnlockingSession(Protocol):
-    """Whose passwords open it: a ``BrowserSession``."""
-
-    @property
-    def unlocked(self) -> frozenset[str]:
-        """The UDIDs of the phones whose backups are unlocked."""
-
-    def unlock(self, udid: str, password: str, backup: Backup) -> None:
-        """Open a backup with a password and remember it. Raises PasswordWrong."""
-
-    def unlocker_for(self, udid: str) -> Unlocker:
-        """What opens the backups of a phone; nothing while it is locked."""
-
-    def when_locked(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have a listener called at each locking; returns what ends that."""
 
 
 class OpenedBackup:
@@ -69,7 +36,7 @@ class OpenedBackup:
         notes: what to know about the whole backup: that it is damaged, or was changed by another program.
     """
 
-    def __init__(self, backup: Backup, shown: ChosenBackup, notes: tuple[Caution, ...]) -> None:
+    def __init__(self, backup: Backup, shown: ShownBackup, notes: tuple[Caution, ...]) -> None:
         self.backup = backup
         self.shown = shown
         self.encrypted = backup.is_encrypted
@@ -110,7 +77,7 @@ class _Slot:
         self.dropped = False
 
 
-_Key = tuple[UnlockingSession | None, str]
+_Key = tuple[BrowserSession | None, str]
 
 
 class OpenedBackups:
@@ -126,11 +93,11 @@ class OpenedBackups:
         self._most = most
         self._lock = threading.Lock()
         self._slots: OrderedDict[_Key, _Slot] = OrderedDict()  # the most recently used comes last
-        self._listening: weakref.WeakSet[UnlockingSession] = weakref.WeakSet()
+        self._listening: weakref.WeakSet[BrowserSession] = weakref.WeakSet()
         self._here = threading.local()
 
     @contextmanager
-    def use(self, shown: ChosenBackup, session: UnlockingSession) -> Iterator[OpenedBackup]:
+    def use(self, shown: ShownBackup, session: BrowserSession) -> Iterator[OpenedBackup]:
         """Open a backup, or take the open one, for a ``with`` block. Keep that short: others wait for it.
 
         Raises:
@@ -143,7 +110,7 @@ class OpenedBackups:
 
     @contextmanager
     def use_two(
-        self, one: ChosenBackup, other: ChosenBackup, session: UnlockingSession
+        self, one: ShownBackup, other: ShownBackup, session: BrowserSession
     ) -> Iterator[tuple[OpenedBackup, OpenedBackup]]:
         """The same for two backups at once; they are taken in an order that lets no two threads wait for each other."""
         with self._alone(), ExitStack() as stack:
@@ -153,13 +120,13 @@ class OpenedBackups:
                     found[each.path] = stack.enter_context(self._using(each, session))
             yield found[one.path], found[other.path]
 
-    def peek(self, shown: ChosenBackup, session: UnlockingSession) -> OpenedBackup | None:
+    def peek(self, shown: ShownBackup, session: BrowserSession) -> OpenedBackup | None:
         """An open backup for its ``peek`` and its notes; reads nothing, and waits for nothing."""
         with self._lock:
             slot = self._find(shown, session)
             return slot.opened if slot is not None and self._may(shown, session, slot) else None
 
-    def unlock(self, shown: ChosenBackup, session: UnlockingSession, password: str) -> None:
+    def unlock(self, shown: ShownBackup, session: BrowserSession, password: str) -> None:
         """Try a password; the right one opens every backup of this phone that has it, for this session.
 
         Raises:
@@ -195,7 +162,7 @@ class OpenedBackups:
             self._here.held = False
 
     @contextmanager
-    def _using(self, shown: ChosenBackup, session: UnlockingSession) -> Iterator[OpenedBackup]:
+    def _using(self, shown: ShownBackup, session: BrowserSession) -> Iterator[OpenedBackup]:
         target = _target(shown)
         slot, key = self._take(shown, session)
         try:
@@ -213,7 +180,7 @@ class OpenedBackups:
         finally:
             self._release(slot, key)
 
-    def _take(self, shown: ChosenBackup, session: UnlockingSession) -> tuple[_Slot, _Key]:
+    def _take(self, shown: ShownBackup, session: BrowserSession) -> tuple[_Slot, _Key]:
         with self._lock:
             slot = self._find(shown, session)
             key: _Key = (session, shown.path)
@@ -225,7 +192,7 @@ class OpenedBackups:
             slot.users += 1
             return slot, key
 
-    def _find(self, shown: ChosenBackup, session: UnlockingSession) -> _Slot | None:
+    def _find(self, shown: ShownBackup, session: BrowserSession) -> _Slot | None:
         return self._slots.get((session, shown.path)) or self._slots.get((None, shown.path))
 
     def _share(self, slot: _Slot, key: _Key) -> None:
@@ -265,7 +232,7 @@ class OpenedBackups:
                         closing.append(slot)
         _close(closing)
 
-    def _listen(self, session: UnlockingSession) -> None:
+    def _listen(self, session: BrowserSession) -> None:
         """Close what a session opened when it is locked."""
         with self._lock:
             known = session in self._listening
@@ -275,12 +242,12 @@ class OpenedBackups:
             session.when_locked(lambda: self._drop(lambda key, _: key[0] is this()))
 
     @staticmethod
-    def _may(shown: ChosenBackup, session: UnlockingSession, slot: _Slot) -> bool:
+    def _may(shown: ShownBackup, session: BrowserSession, slot: _Slot) -> bool:
         """Whether a session may look into an open backup; one that was locked this moment may not."""
         return slot.opened is not None and (not slot.opened.encrypted or shown.udid in session.unlocked)
 
 
-def _open(target: SnapshotTarget, shown: ChosenBackup, session: UnlockingSession) -> OpenedBackup:
+def _open(target: SnapshotTarget, shown: ShownBackup, session: BrowserSession) -> OpenedBackup:
     notes: list[Caution] = []
 
     def hear(event: Event) -> None:
@@ -290,7 +257,7 @@ def _open(target: SnapshotTarget, shown: ChosenBackup, session: UnlockingSession
     return OpenedBackup(opened(target, session.unlocker_for(shown.udid), hear), shown, tuple(notes))
 
 
-def _target(shown: ChosenBackup) -> SnapshotTarget:
+def _target(shown: ShownBackup) -> SnapshotTarget:
     return SnapshotTarget(shown.path, shown.snapshot, shown.udid)
 
 

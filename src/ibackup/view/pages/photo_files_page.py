@@ -4,10 +4,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO, Final
 
-from ibackup.view.asked import Asked
-from ibackup.view.not_shown import NotShown
-from ibackup.view.shown_phones import ShownBackup
-from ibackup.view.way import Way
 from starlette.responses import Response
 
 from ibackup.apple.entry import Entry
@@ -15,10 +11,14 @@ from ibackup.base.errors import IbackupError
 from ibackup.contents.photos.camera_files import usual_thumbnails
 from ibackup.contents.photos.photo_asset import DOMAIN, PHOTO, Holds, PhotoAsset
 from ibackup.export.export_folder import plain_name
+from ibackup.view.asked import Asked
+from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.media import media_response, streamed_download
 from ibackup.view.opened.opened_backups import OpenedBackup
 from ibackup.view.opened.photo_shelf import PhotoShelf
 from ibackup.view.opened.thumbnails import thumbnail, thumbnail_response
+from ibackup.view.shown_phones import ShownBackup
+from ibackup.view.way import Way
 from ibackup.view.zip_stream import ZipMember, zip_stream
 
 LARGE: Final = 2560
@@ -75,10 +75,12 @@ def _members(asked: Asked, picked: Iterable[tuple[ShownBackup, int]]) -> Iterato
     for backup, row in picked:
         with asked.open_other(backup) as opened:
             asset = _asset(opened, row)
-            paths = [] if asset is None else [_path(asset, "main"), asset.film, asset.raw, *asset.edits]
-            present = [path for path in dict.fromkeys(paths) if path and opened.backup.entry(DOMAIN, path)]
-        for path in present if asset is not None else ():
-            modified = int(asset.taken.timestamp()) if asset and asset.taken else 0
+            if asset is None:
+                continue
+            paths = dict.fromkeys((_path(asset, "main"), asset.film, asset.raw, *asset.edits))
+            present = [path for path in paths if path and opened.backup.entry(DOMAIN, path)]
+        modified = int(asset.taken.timestamp()) if asset.taken else 0
+        for path in present:
             yield ZipMember(
                 _free(names, file_name(asset, path)), modified, partial(_reopened, asked, backup, path)
             )

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ibackup.view.asked import Asked
-from ibackup.view.shown_phones import ShownBackup
-from ibackup.view.way import Way
 from starlette.responses import Response
 
 from ibackup.apple.entry import Entry
 from ibackup.base.errors import IbackupError
 from ibackup.contents.photos.photo_asset import DOMAIN, VIDEO, Holds, PhotoAsset, PhotoCamera
 from ibackup.contents.photos.photo_history import GonePhoto, PhotoHistory
+from ibackup.view.asked import Asked
 from ibackup.view.opened.media import shown_kind
 from ibackup.view.opened.media_kinds import HEIC, Family, MediaKind
 from ibackup.view.opened.opened_backups import OpenedBackup
@@ -19,6 +17,8 @@ from ibackup.view.opened.photo_shelf import BY_NAME, GONE, PhotoShelf
 from ibackup.view.opened.pictures import can_decode
 from ibackup.view.pages.photo_files_page import film_path, view_path
 from ibackup.view.pages.photos_page import history_of, ids_on_phone, said_moment
+from ibackup.view.shown_phones import ShownBackup
+from ibackup.view.way import Way
 
 _LOOK_S: Final = 2.0
 

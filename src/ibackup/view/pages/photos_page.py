@@ -6,9 +6,6 @@ from datetime import date, datetime
 from itertools import groupby, islice
 from typing import Final
 
-from ibackup.view.asked import Asked
-from ibackup.view.shown_phones import ShownBackup
-from ibackup.view.way import Way
 from starlette.responses import Response
 
 from ibackup.apple.backup import Backup
@@ -18,7 +15,10 @@ from ibackup.base.errors import PasswordNeeded
 from ibackup.contents.photos.photo_history import GonePhoto, PhotoHistory
 from ibackup.contents.photos.photo_lines import PhotoLine, PhotoMark
 from ibackup.view import words
+from ibackup.view.asked import Asked
 from ibackup.view.opened.photo_shelf import BY_NAME, FILTERS, GONE, PhotoMonth, PhotoOrder, PhotoShelf
+from ibackup.view.shown_phones import ShownBackup
+from ibackup.view.way import Way
 
 PART: Final = 120
 """Photos that are loaded at once."""
@@ -85,6 +85,7 @@ def photos(asked: Asked) -> Response:
     sections = list(_by_month(order, tiles, start))
     return asked.render(
         "photos.html",
+        200,
         page="photos",
         title="Photos",
         counts={"photos": shelf.counts[""]},

@@ -51,9 +51,19 @@
     if (link) { event.preventDefault(); link.click(); }
   });
 
-  // ── films ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── films and pictures that this browser cannot show ────────────────────────────────────────────────────
 
   function watch(root) {
+    for (const picture of all('.viewer img[data-else]', root)) {
+      const small = () => {
+        if (!picture.dataset.else) return;
+        picture.src = picture.dataset.else;
+        delete picture.dataset.else;
+        one('.cannot-show', picture.parentElement).hidden = false;
+      };
+      picture.addEventListener('error', small);
+      if (picture.complete && !picture.naturalWidth) small();
+    }
     for (const film of all('.viewer video', root)) {
       film.addEventListener('error', () => {
         const said = one('.cannot-play', film.parentElement);
