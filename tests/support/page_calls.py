@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ibackup.view.application import application
+from ibackup.simulator.life.life_file import LifeFile
 from ibackup.view.guard.browser_sessions import BrowserSession
 from ibackup.view.guard.request_guard import SESSION
 from ibackup.view.house import House
+from ibackup.view.pages_app import application
 from ibackup.view.view_request import ViewRequest
-
-from ibackup.simulator.life.life_file import LifeFile
 from support.minted import Spec
 from support.search_store import SearchStore
 

@@ -16,6 +16,7 @@ from ibackup.simulator.life.calls_db import MadeCall
 from ibackup.simulator.life.contacts_db import MOBILE, MadeContact, MadeValue
 from ibackup.simulator.life.contacts_db import PHONE as NUMBER
 from ibackup.simulator.life.hard_life import hard_life
+from ibackup.simulator.life.life_file import LifeFile
 from ibackup.simulator.life.made_database import stamp
 from ibackup.simulator.life.memos_db import sound
 from ibackup.simulator.life.note_bodies import MadeRun, note
@@ -139,19 +140,19 @@ def test_an_encrypted_backup_is_shown_once_it_is_unlocked(tmp_path: Path) -> Non
 # -- lists ----------------------------------------------------------------------------------------------------
 
 
-def with_calls(count: int) -> Iterator[object]:
+def with_calls(count: int) -> Iterator[LifeFile]:
     made = tuple(
         MadeCall(
             case=f"call {n}", columns={"ZADDRESS": f"+4416329{n:05}", "ZDATE": stamp(1_700_000_000 + 60 * n)}
         )
         for n in range(count)
     )
-    return replace(hard_life(), calls=made).files(26)  # type: ignore[return-value]
+    return replace(hard_life(), calls=made).files(26)
 
 
 def test_a_long_list_comes_in_parts_that_together_are_all_of_it(tmp_path: Path) -> None:
     total = 2 * PART + 7
-    calls = PageCalls(store_of(tmp_path, with_calls(total)).path)  # type: ignore[arg-type]
+    calls = PageCalls(store_of(tmp_path, with_calls(total)).path)
     seen: list[str] = []
     address = f"{PHONE}/calls"
     while address:

@@ -3,26 +3,44 @@
 from collections.abc import Iterator
 
 from ibackup.view.pages import (
+    calendar_page,
+    calls_page,
+    health_page,
     home_page,
+    memos_page,
+    notes_page,
+    people_page,
     photo_files_page,
     photo_page,
     photos_page,
+    reminders_page,
+    safari_page,
     static_page,
     take_out_page,
     timeline_page,
     unlock_page,
+    voicemail_page,
 )
 from ibackup.view.way import Way
 
 _PAGES = (
+    calendar_page,
+    calls_page,
+    health_page,
     home_page,
+    memos_page,
+    notes_page,
+    people_page,
     photo_files_page,
     photo_page,
     photos_page,
+    reminders_page,
+    safari_page,
     static_page,
     take_out_page,
     timeline_page,
     unlock_page,
+    voicemail_page,
 )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ibackup.view.shown_phones import ShownBackup
 
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import NotABackup
@@ -13,6 +12,7 @@ from ibackup.contents.gaps import Gaps
 from ibackup.view.kinds_shown.entry_history import EntryHistory, entry_history
 from ibackup.view.kinds_shown.entry_types import EntryDetail, EntryRow
 from ibackup.view.kinds_shown.shown_kind import EntryLook, KindShelf, ShownKind
+from ibackup.view.shown_phones import ShownBackup
 
 FIRST = datetime(2026, 1, 1, 22, 0, tzinfo=UTC)
 BACKUPS = [ShownBackup(f"{n}", f"/backups/{n}", "UDID", FIRST + timedelta(days=n)) for n in range(60)]
