@@ -5,6 +5,7 @@ import plistlib
 import random
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from ibackup.base.events import Caution, Event, Note, PhaseStarted, Progress
 from ibackup.base.user_cache import cache_dir
 from ibackup.search import snapshot_group, snapshot_index
-from ibackup.search.search_hits import SearchRequest
+from ibackup.search.open_indexes import IndexOpener, OpenIndexes
+from ibackup.search.search_hits import HitTimes, Searched, SearchRequest
 from ibackup.search.search_words import SearchWords
 from ibackup.search.searching import Search
 from ibackup.simulator.life.whatsapp_db import DOMAIN
@@ -113,7 +115,7 @@ def test_what_only_pruned_snapshots_had_is_gone_from_the_index_too(searched: Sea
     assert searched.texts(SECRET) == []
     assert days(searched.texts("hello")) == [("hello", "2")]
     with searched.search("hello") as found:
-        group = found._groups[0]
+        group = found._indexes.groups[0]
         assert group.index is not None
         assert SECRET.encode() not in group.index.image()
         assert SECRET.lower().encode() not in group.index.image()
@@ -253,7 +255,7 @@ def test_blocks_cannot_change_places(searched: SearchStore) -> None:
     searched.chat(*(f"{number}=hello {number} {'x' * 4000}" for number in range(40)), password=PASSWORD)
     wanted = searched.texts("hello", password=PASSWORD, most=None)
     with searched.search("hello", password=PASSWORD) as found:
-        index = found._groups[0].index
+        index = found._indexes.groups[0].index
         assert index is not None
         rows = list(index._rows("SELECT offset, length FROM blocks"))
     (one, two) = next((a, b) for a in rows for b in rows if a != b and a[1] == b[1])
@@ -443,3 +445,57 @@ def test_the_order_of_hits_and_snapshots_is_the_same_in_every_search(searched: S
     assert first == searched.texts("hello", password=PASSWORD)
     kept()[0].unlink()
     assert first == searched.texts("hello", password=PASSWORD)
+
+
+# -- time, and what is gone ---------------------------------------------------------------------------------
+
+
+def _found(indexes: OpenIndexes, **how: object) -> tuple[list[str], dict[str, int], int]:
+    searched = Searched(SearchRequest(SearchWords.parse(("dinner",)), ("messages",), 20, **how), indexes)  # type: ignore[arg-type]
+    return [hit.excerpt.text for hit in searched.hits("messages")], searched.counts, searched.gone()
+
+
+@pytest.mark.parametrize("keys", [None, OTHER_KEYS])
+def test_one_set_of_open_indexes_answers_many_questions(
+    searched: SearchStore, keys: dict[int, bytes] | None
+) -> None:
+    searched.chat("1=dinner one", "2=dinner two", password=PASSWORD)
+    searched.chat("2=dinner two", "3=dinner three", password=PASSWORD, keys=keys)
+    store = Store.open(searched.path, create=False).id
+    with IndexOpener(Unlocker(lambda _udid: PASSWORD)).phone(searched.phone, store) as indexes:
+        texts, counts, gone = _found(indexes)
+        assert (sorted(texts), gone) == (["dinner one", "dinner three", "dinner two", "dinner two"], 2) or (
+            sorted(texts),
+            gone,
+        ) == (["dinner one", "dinner three", "dinner two"], 1)
+        assert counts == {"messages": len(texts)}
+        texts, counts, more = _found(indexes, gone=True)
+        assert "dinner one" in texts
+        assert "dinner three" not in texts
+        assert (counts, more) == ({"messages": gone}, gone)
+
+
+def test_a_search_in_a_span_of_time(searched: SearchStore) -> None:
+    searched.chat(*(f"{number}=dinner {number}" for number in range(100, 160)))  # one a minute
+    store = Store.open(searched.path, create=False).id
+    first = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=750_000_000)
+    with IndexOpener(Unlocker()).phone(searched.phone, store) as indexes:
+        texts, counts, _ = _found(
+            indexes, since=first + timedelta(minutes=2), until=first + timedelta(minutes=5)
+        )
+        assert (texts, counts) == (["dinner 104", "dinner 103", "dinner 102"], {"messages": 3})
+        request = SearchRequest(
+            SearchWords.parse(("dinner",)), ("messages",), 5, since=first + timedelta(minutes=55)
+        )
+        times = Searched(request, indexes).times(6)
+    assert times == HitTimes(first, first + timedelta(minutes=59), (10, 10, 10, 10, 10, 10))
+
+
+def test_what_has_no_time_is_in_no_span(searched: SearchStore) -> None:
+    searched.chat("1=hello")
+    store = Store.open(searched.path, create=False).id
+    with IndexOpener(Unlocker()).phone(searched.phone, store) as indexes:
+        words = SearchWords.parse(("grace",))  # the chat itself
+        assert Searched(SearchRequest(words, ("messages",), 5), indexes).times(6) is None
+        until = datetime(2030, 1, 1, tzinfo=UTC)
+        assert Searched(SearchRequest(words, ("messages",), 5, until=until), indexes).counts == {}

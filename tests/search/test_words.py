@@ -11,7 +11,7 @@ from ibackup.contents.gaps import Gap
 from ibackup.search.documents import Document
 from ibackup.search.excerpts import excerpt
 from ibackup.search.search_words import SearchWords
-from ibackup.search.snapshot_index import SnapshotIndex
+from ibackup.search.snapshot_index import IndexQuery, SnapshotIndex
 from ibackup.search.text_blocks import MemoryBlocks
 from support.plain_scan import matches
 
@@ -29,7 +29,8 @@ def index_of(texts: list[str]) -> SnapshotIndex:
 def found(texts: list[str], *words: str) -> list[str]:
     with index_of(texts) as index:
         numbers = [
-            each.number - 1 for each in index.found(SearchWords.parse(words).expression, "notes", None, None)
+            each.number - 1
+            for each in index.found(IndexQuery(SearchWords.parse(words).expression), "notes", None)
         ]
         return [texts[number] for number in sorted(numbers)]
 
@@ -96,7 +97,8 @@ def test_words_are_never_a_language_of_their_own(words: str) -> None:
     wanted = SearchWords.parse((words,))
     with index_of(texts) as index:
         assert all(
-            "a" in texts[each.number - 1] for each in index.found(wanted.expression, "notes", None, None)
+            "a" in texts[each.number - 1]
+            for each in index.found(IndexQuery(wanted.expression), "notes", None)
         )
 
 
@@ -141,8 +143,8 @@ def test_an_excerpt_shows_the_words_and_fits_a_line() -> None:
 
 def test_a_document_that_is_far_too_long_is_found_by_its_beginning() -> None:
     with index_of(["needle " + "straw " * 1_000_000 + "pin"]) as index:
-        assert list(index.found(SearchWords.parse(("needle",)).expression, "notes", None, None))
-        assert not list(index.found(SearchWords.parse(("pin",)).expression, "notes", None, None))
+        assert list(index.found(IndexQuery(SearchWords.parse(("needle",)).expression), "notes", None))
+        assert not list(index.found(IndexQuery(SearchWords.parse(("pin",)).expression), "notes", None))
 
 
 def test_gaps_are_kept_with_their_snapshot() -> None:

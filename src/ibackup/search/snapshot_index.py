@@ -43,7 +43,8 @@ INSERT INTO words (words, rank) VALUES ('hashsize', 4194304);
 """
 _MATCHING: Final = (
     "words JOIN docs d ON d.number = words.rowid WHERE words MATCH :words "
-    "AND (:at IS NULL OR (d.first <= :at AND (d.gone IS NULL OR d.gone > :at)))"
+    "AND (:at IS NULL OR (d.first <= :at AND (d.gone IS NULL OR d.gone > :at))) "
+    "AND (:since IS NULL OR d.time >= :since) AND (:until IS NULL OR d.time < :until)"
 )
 _FOUND: Final = """
 SELECT d.number, d.time, d.meaning, coalesce(w.name, ''), coalesce(p.name, ''), d.version, d.first, d.gone
@@ -51,6 +52,29 @@ FROM (SELECT d.* FROM MATCHING AND d.kind = :kind
   ORDER BY d.time IS NOT NULL, d.time DESC, d.version LIMIT :most) d
 LEFT JOIN names w ON w.number = d.who LEFT JOIN names p ON p.number = d.place
 """.replace("MATCHING", _MATCHING)
+
+
+class IndexQuery(NamedTuple):
+    """What to look for in an index.
+
+    Attributes:
+        words: in the language of full-text search.
+        snapshot: the number of the only snapshot that counts; None for all.
+        since, until: milliseconds since 1970; None for no limit, and then what has no time counts, too.
+    """
+
+    words: str
+    snapshot: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def at(self, snapshot: int | None) -> "IndexQuery":
+        """The same in one snapshot alone."""
+        return self._replace(snapshot=snapshot)
+
+    def values(self, **more: object) -> dict[str, object]:
+        """As SQL has it."""
+        return {"words": self.words, "at": self.snapshot, "since": self.since, "until": self.until} | more
 
 
 class IndexedSnapshot(NamedTuple):
@@ -177,32 +201,41 @@ class SnapshotIndex:
         rows = self._rows("SELECT sums FROM sources WHERE name = ?", (source,))
         return str(next(rows, ("",))[0])
 
-    def counts(self, expression: str, kinds: Collection[str], at: int | None) -> dict[str, int]:
-        """How many documents match, by kind.
-
-        Args:
-            expression: in the language of full-text search.
-            kinds: which kinds count.
-            at: the number of the only snapshot that counts; None for all.
-        """
-        query = f"SELECT d.kind, count(*) FROM {_MATCHING} GROUP BY d.kind"  # noqa: S608 - our own text
-        found = {KINDS[kind]: count for kind, count in self._rows(query, {"words": expression, "at": at})}
+    def counts(self, query: IndexQuery, kinds: Collection[str]) -> dict[str, int]:
+        """How many documents of these kinds match, by kind."""
+        sql = f"SELECT d.kind, count(*) FROM {_MATCHING} GROUP BY d.kind"  # noqa: S608 - our own text
+        found = {KINDS[kind]: count for kind, count in self._rows(sql, query.values())}
         return {kind: count for kind, count in found.items() if kind in kinds}
 
-    def versions(self, expression: str, kind: str, at: int | None) -> Iterator[int]:
-        """The versions of all documents of a kind that match."""
-        query = f"SELECT d.version FROM {_MATCHING} AND d.kind = :kind"  # noqa: S608 - our own text
-        values = {"words": expression, "kind": KINDS.index(kind), "at": at}
-        return (row[0] for row in self._rows(query, values))
+    def span(self, query: IndexQuery, kinds: Collection[str]) -> tuple[int, int] | None:
+        """The first and the last time of those that match, in milliseconds; None if none has one."""
+        sql = f"SELECT d.kind, min(d.time), max(d.time) FROM {_MATCHING} GROUP BY d.kind"  # noqa: S608 - our own
+        rows = [
+            row for row in self._rows(sql, query.values()) if KINDS[row[0]] in kinds and row[1] is not None
+        ]
+        return (min(row[1] for row in rows), max(row[2] for row in rows)) if rows else None
 
-    def found(self, expression: str, kind: str, at: int | None, most: int | None) -> Iterator[FoundDocument]:
+    def spread(
+        self, query: IndexQuery, kinds: Collection[str], span: tuple[int, int], parts: int
+    ) -> Iterator[tuple[int, int]]:
+        """How many of those that match are in each of the equal parts of a span: the part's number, and how many."""
+        sql = (
+            "SELECT d.kind, min((d.time - :start) * :parts / :length, :parts - 1) AS part, count(*) "  # noqa: S608
+            f"FROM {_MATCHING} AND d.time IS NOT NULL GROUP BY d.kind, part"
+        )
+        more = {"start": span[0], "length": max(span[1] - span[0], 1), "parts": parts}
+        for kind, part, count in self._rows(sql, query.values(**more)):
+            if KINDS[kind] in kinds and 0 <= part < parts:
+                yield part, count
+
+    def versions(self, query: IndexQuery, kind: str) -> Iterator[int]:
+        """The versions of all documents of a kind that match."""
+        sql = f"SELECT d.version FROM {_MATCHING} AND d.kind = :kind"  # noqa: S608 - our own text
+        return (row[0] for row in self._rows(sql, query.values(kind=KINDS.index(kind))))
+
+    def found(self, query: IndexQuery, kind: str, most: int | None) -> Iterator[FoundDocument]:
         """The documents of a kind that match: those without a time, then the newest. Raises IndexUnusable."""
-        values = {
-            "words": expression,
-            "kind": KINDS.index(kind),
-            "at": at,
-            "most": -1 if most is None else most,
-        }
+        values = query.values(kind=KINDS.index(kind), most=-1 if most is None else most)
         for number, time, meaning, who, place, version, first, gone in self._rows(_FOUND, values):
             yield FoundDocument(number, kind, StoredTime(time, meaning), who, place, version, first, gone)
 

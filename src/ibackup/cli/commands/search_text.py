@@ -12,7 +12,8 @@ from ibackup.cli.shell.output import printable, rfc3339, styled, time_text, widt
 if TYPE_CHECKING:
     from ibackup.search.documents import When
     from ibackup.search.excerpts import Excerpt
-    from ibackup.search.search_hits import Searched, SearchGap, SearchHit
+    from ibackup.search.search_gaps import SearchGap
+    from ibackup.search.search_hits import Searched, SearchHit
 
 _TITLES = {
     "messages": "Messages",
