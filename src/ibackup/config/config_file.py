@@ -63,6 +63,22 @@ def load(path: str | None) -> Config:
     return _Checker(file, text).config(data)
 
 
+def parse(text: str, path: Path) -> Config:
+    """What a config file with this text would mean.
+
+    Args:
+        text: of the file.
+        path: where it is, for errors and for the relative paths in it.
+
+    Raises:
+        UsageError: it has an unknown key or a wrong value; names the line.
+    """
+    try:
+        return _Checker(path, text).config(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"The config file {path} cannot be read: {error}.", hint="Fix it.") from None
+
+
 def store_path(option: str | None, config: Config) -> Path:
     """Where the store is: ``--store``, ``$IBACKUP_STORE``, the config file, the default."""
     chosen = option or os.environ.get("IBACKUP_STORE") or config.store or DEFAULT_STORE

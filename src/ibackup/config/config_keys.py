@@ -27,6 +27,7 @@ class ConfigKey:
         twin: how to do without the file, if that is not this option or the variable in ``env``.
         env: an environment variable that overrides the file, or empty.
         needed: whether the table is invalid without it.
+        is_private: whether it runs a program or holds a secret: it is never shown, and changed in the file only.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ConfigKey:
     twin: str
     env: str
     needed: bool
+    is_private: bool
 
     @property
     def flag(self) -> str:
@@ -89,6 +91,7 @@ def key(
         twin,
         env,
         needed,
+        secret or kind is value_kinds.COMMAND,
     )
     if needed:
         return cast("T", field(metadata={"key": known}))

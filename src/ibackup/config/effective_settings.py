@@ -28,7 +28,6 @@ from ibackup.config.stall_limits import Limits
 APPRISE = "apprise>=2.3"  # the extra `notify`
 Origin = Literal["option", "environment", "file", "default"]
 NOT_SHOWN = '"(not shown)"'
-_COMMAND = "password_command"  # may contain a secret
 _THIS_COMPUTER = frozenset(["localhost", "127.0.0.1", "::1"])
 
 
@@ -90,7 +89,7 @@ def _table(
         value: object = getattr(table, field)
         if value is None:
             continue
-        hidden = (not known[field].repr or key.name == _COMMAND) and value != ()
+        hidden = key.is_private and value != ()
         if isinstance(table, CopyConfig) and key.name == "to":
             value = masked(str(value))
         origin: Origin = (

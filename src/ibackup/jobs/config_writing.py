@@ -1,10 +1,13 @@
 """Changes the config file, and leaves alone what it does not change."""
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ibackup.base.errors import IbackupError
+from ibackup.base.errors import IbackupError, UsageError
+from ibackup.config import config_file
+from ibackup.config.config_changes import ConfigChange, changed
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 
@@ -33,3 +36,41 @@ def rewrite(path: Path, change: Callable[[str], str]) -> bool:
             durable.make_dir(os.path.dirname(target), parents=True)
             durable.write_file(target, after.encode())
     return after != before
+
+
+def change_config(path: Path, changes: Sequence[ConfigChange], seen: str | None = None) -> bool:
+    """Change keys of the config file, and leave the rest unchanged; returns whether anything changed.
+
+    Args:
+        path: of the file, which need not exist.
+        changes: what to change.
+        seen: the ``config_mark`` of the file that the user looked at.
+
+    Raises:
+        UsageError: a key may be changed in the file only, the result would be no valid config file, or someone changed
+            the file meanwhile.
+        IbackupError: it could not be written.
+    """
+
+    def make(before: str) -> str:
+        if seen is not None and seen != _mark(before):
+            raise UsageError(
+                "The config file has changed in the meantime.",
+                why="Nothing was saved, so that the other change is not lost.",
+                hint="Look at the settings again, then change them.",
+            )
+        after = changed(before, changes)
+        config_file.parse(after, path)
+        return after
+
+    return rewrite(path, make)
+
+
+def config_mark(path: Path) -> str:
+    """Changes with the text of the config file. Raises IbackupError."""
+    with telling(f"The config file {str(path)!r} could not be read."):
+        return _mark(path.read_text(encoding="utf-8") if path.exists() else "")
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

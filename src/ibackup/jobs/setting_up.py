@@ -1,4 +1,4 @@
-"""What ``setup`` decides and writes, without its questions: the short name, the config file, the password file."""
+"""What ``setup`` and the settings page decide and write, without their questions: names, the config file, passwords."""
 
 import os
 import re

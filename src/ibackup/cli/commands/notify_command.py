@@ -4,7 +4,6 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.output import wrap
-from ibackup.config.config_schema import ALARMS
 
 
 @ibackup_group("notify")
@@ -18,21 +17,24 @@ def test(app: App) -> int:
 
     Addresses contain secrets, so they are not shown: each appears by its place in the config file and its kind.
     """
-    from ibackup.jobs.nights.telling import desktop, heartbeat, message_texts, push
+    from ibackup.jobs.nights.telling.trial import TriedAddress, try_all
 
-    config, rows = app.config.notify, list[dict[str, object]]()
-    message = message_texts.trial()
+    rows = list[dict[str, object]]()
 
-    def took(where: str, kind: str, problem: str) -> None:
-        rows.append({"where": where, "kind": kind, "taken": not problem, "message": problem})
+    def took(tried: TriedAddress) -> None:
+        rows.append(
+            {
+                "where": tried.where,
+                "kind": tried.kind,
+                "taken": not tried.problem,
+                "message": tried.problem,
+            }
+        )
         app.reporter.emit({"event": "address", **rows[-1]})
 
-    for where, number, url in _addresses(app):
-        took(f"{where}, no. {number}", url.partition("://")[0], push.send(message, [url]))
-    if config.heartbeat_url:
-        took("heartbeat_url", "heartbeat", heartbeat.ping(config.heartbeat_url, "log", message.text))
-    unshown = desktop.show(message) if config.desktop else ""
-    failed = [str(row["where"]) for row in rows if not row["taken"]]
+    trial = try_all(app.config.notify, took)
+    unshown = trial.unshown
+    failed = [each.where for each in trial.failed]
     lines = [
         wrap(f"{row['where']} ({row['kind']}): {row['message'] or 'accepted'}", "  ", "    ") for row in rows
     ]
@@ -40,7 +42,7 @@ def test(app: App) -> int:
         lines.append(wrap("The config file has no address: set `urls` or `heartbeat_url` in [notify]."))
     if unshown:
         lines.append(wrap(f"Nothing can be shown on this computer's own screen: {unshown}."))
-    elif config.desktop:
+    elif trial.wants_screen:
         lines.append("A notification was sent to this computer's screen. Did it appear?")
     problem = hint = ""
     if failed:
@@ -50,7 +52,7 @@ def test(app: App) -> int:
         hint = "Write an address into the config file (docs/howto-nightly.md)."
         lines.append(wrap(f"{problem} {hint}"))
     return app.result(
-        {"addresses": rows, "desktop": config.desktop and not unshown},
+        {"addresses": rows, "desktop": trial.wants_screen and not unshown},
         "\n".join(lines),
         ExitCode.FAILED if problem else ExitCode.OK,
         message=problem,
@@ -59,13 +61,3 @@ def test(app: App) -> int:
 
 
 command.add_command(test)
-
-
-def _addresses(app: App) -> list[tuple[str, int, str]]:
-    """Every address once: its key, its number there, and the address itself."""
-    config = app.config.notify
-    found: dict[str, tuple[str, int, str]] = {}
-    for name in ("urls", *ALARMS):
-        for number, url in enumerate(getattr(config, name) or (), 1):
-            found.setdefault(url, (name, number, url))
-    return list(found.values())

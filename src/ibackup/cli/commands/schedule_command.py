@@ -15,7 +15,7 @@ from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.completion import files
 from ibackup.cli.shell.output import printable, rfc3339, whole, wrap
 from ibackup.cli.shell.typed_values import TIME_OF_DAY
-from ibackup.config.value_kinds import EVENING, MORNING, HoursWindow
+from ibackup.config.value_kinds import EVENING
 
 if TYPE_CHECKING:
     from ibackup.jobs.schedule.schedule_types import Installed, ScheduledCommand, SchedulerKind
@@ -131,18 +131,16 @@ def make(app: App, at: time | None, password_file: str | None = None) -> "Schedu
         password_file: to pass on.
     """
     from ibackup.config.config_file import store_path
-    from ibackup.jobs.schedule.scheduled_command import make_job
+    from ibackup.jobs.schedule.scheduled_command import job_of
 
-    config = app.config
-    options = ["--store", str(store_path(app.settings.store, config))]
-    if app.settings.config:
-        options += ["--config", os.path.abspath(os.path.expanduser(app.settings.config))]
-    if app.udid:
-        options += ["--phone", app.udid]
-    if at is not None and config.nightly.window is None and not any(phone.window for phone in config.phones):
-        options += ["--window", f"{HoursWindow(at, MORNING)}"]
-    given = os.path.abspath(os.path.expanduser(password_file)) if password_file else None
-    return make_job(at, options=tuple(options), password_file=given)
+    return job_of(
+        app.config,
+        at,
+        store=str(store_path(app.settings.store, app.config)),
+        config_path=app.settings.config,
+        udid=app.udid,
+        password_file=password_file,
+    )
 
 
 def tell_what_is_left_out(app: App, kind: "SchedulerKind | None") -> None:

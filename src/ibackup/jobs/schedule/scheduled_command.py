@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import time
 
 from ibackup.base.programs import this_program
+from ibackup.config.config_schema import Config
+from ibackup.config.value_kinds import MORNING, HoursWindow
 from ibackup.jobs.schedule.schedule_types import Program, ScheduledCommand, SchedulerKind
 
 # Variables that a shell has and a scheduler's environment lacks: where to find programs (a password command), config
@@ -50,6 +52,36 @@ def make_job(
     program: Program = "watch" if at is None else "nightly"
     command = (*this_program(), program, *options)
     return ScheduledCommand(at, command, _passed_on(environment), password_file)
+
+
+def job_of(
+    config: Config,
+    at: time | None,
+    *,
+    store: str,
+    config_path: str | None = None,
+    udid: str | None = None,
+    password_file: str | None = None,
+) -> ScheduledCommand:
+    """The job for a store and a config: nightly at a time, or watch for None.
+
+    Args:
+        config: its window applies; without one, the job waits for phones from ``at`` to the morning.
+        at: when it starts every day.
+        store: the path of the store.
+        config_path: of the config file, if it is not the usual one.
+        udid: of the only phone.
+        password_file: to pass on.
+    """
+    options = ["--store", store]
+    if config_path:
+        options += ["--config", os.path.abspath(os.path.expanduser(config_path))]
+    if udid:
+        options += ["--phone", udid]
+    if at is not None and config.nightly.window is None and not any(phone.window for phone in config.phones):
+        options += ["--window", f"{HoursWindow(at, MORNING)}"]
+    given = os.path.abspath(os.path.expanduser(password_file)) if password_file else None
+    return make_job(at, options=tuple(options), password_file=given)
 
 
 def not_passed_on(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
