@@ -5,6 +5,7 @@ carriage return in a path is written as ``\\``, ``\n`` or ``\r``, and the line t
 """
 
 import hashlib
+import mmap
 import os
 import re
 from bisect import bisect_left
@@ -88,6 +89,27 @@ def read(source: BinaryIO, seen: Callable[[bytes], object] = len) -> Iterator[Se
         if escaped:
             path = _unescape(path, number)
         yield SealLine(os.fsdecode(path), digest.decode("ascii"))
+
+
+def sum_of_blob(seal_path: str, blob_path: str) -> str | None:
+    """The checksum of one stored file in a seal, without reading the whole seal; None if it is not in there.
+
+    Args:
+        seal_path: of the seal, which is not checked.
+        blob_path: of the file below the backup's folder, as ``Backup.place_of`` gives it.
+
+    Raises:
+        OSError: the seal cannot be read.
+    """
+    with open(seal_path, "rb") as source:
+        if not os.fstat(source.fileno()).st_size:
+            return None
+        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            end = whole.find(os.fsencode(f"/{blob_path}\n"))
+            if end < 0:
+                return None
+            found = _LINE.fullmatch(whole[whole.rfind(b"\n", 0, end) + 1 : end + 1 + len(blob_path)])
+            return found[2].decode("ascii") if found else None
 
 
 def _unescape(path: bytes, number: int) -> bytes:
