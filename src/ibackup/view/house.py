@@ -11,6 +11,7 @@ from ibackup.store.store import Store
 from ibackup.view import shown_phones
 from ibackup.view.opened.opened_backups import OpenedBackups
 from ibackup.view.running.job_board import JobBoard
+from ibackup.view.searching.search_room import SearchRooms
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.view_request import ViewRequest
 
@@ -32,6 +33,7 @@ class House:
         self._phones: tuple[Mark, tuple[ShownPhone, ...]] | None = None
         self.opened = OpenedBackups()
         self.board = JobBoard()
+        self.searches = SearchRooms()
 
     @property
     def config(self) -> Config:
@@ -98,6 +100,7 @@ class House:
     def close(self) -> None:
         """Stop running jobs as Ctrl-C does, end event streams and close all backups; may be called twice."""
         self.board.close()
+        self.searches.close()
         self.opened.close()
 
     @cached_property
