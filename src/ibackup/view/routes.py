@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ibackup.view.pages import (
     calendar_page,
     calls_page,
+    files_page,
     health_page,
     home_page,
     memos_page,
@@ -15,6 +16,8 @@ from ibackup.view.pages import (
     photos_page,
     reminders_page,
     safari_page,
+    search_page,
+    settings_page,
     static_page,
     take_out_page,
     timeline_page,
@@ -26,6 +29,7 @@ from ibackup.view.way import Way
 _PAGES = (
     calendar_page,
     calls_page,
+    files_page,
     health_page,
     home_page,
     memos_page,
@@ -36,6 +40,8 @@ _PAGES = (
     photos_page,
     reminders_page,
     safari_page,
+    search_page,
+    settings_page,
     static_page,
     take_out_page,
     timeline_page,

@@ -10,16 +10,6 @@ if TYPE_CHECKING:
     from ibackup.config.config_schema import Config
     from ibackup.jobs.nights.night_journal import Attempt, NightJournal
 
-_SAID = {
-    "done": "backed up",
-    "not_due": "was not due",
-    "absent": "was not connected",
-    "unanswered": "was locked, or nobody entered the passcode",
-    "no_power": "was not connected to power",
-    "waiting": "did not get its turn",
-    "failed": "failed",
-}
-
 
 def last_members(journal: "NightJournal") -> dict[str, object]:
     """For programs: the last run and each phone's outcome."""
@@ -68,6 +58,8 @@ def last_lines(journal: "NightJournal", config: "Config") -> "Iterator[str]":
 
 
 def _outcome(last: "Attempt") -> str:
-    said = f"{_SAID[last.state]}, {time_text(last.ended)}"
+    from ibackup.jobs.nights.night_journal import STATE_WORDS
+
+    said = f"{STATE_WORDS[last.state]}, {time_text(last.ended)}"
     code = f" (exit code {int(last.code)})" if last.code else ""
     return f"{said}{code}. {printable(last.message)}".strip()

@@ -125,7 +125,7 @@ def plan(
         UsageError: there is no rule, and without one nothing is removed.
         IbackupError: the store cannot be read.
     """
-    reasons = _decide(folder, rules, zone)
+    reasons = decided(folder, rules, zone)
     entries = folder.entries()
     newest = folder.newest()
     kept = [
@@ -141,6 +141,26 @@ def plan(
     ]
     name = newest.meta.device_name if newest else ""
     return PrunePlan(folder.udid, name, tuple(kept), tuple(going), measured.exact)
+
+
+def decided(
+    folder: PhoneFolder, rules: RetentionRules, zone: tzinfo | None = None
+) -> dict[str, tuple[KeepReason, ...]]:
+    """Why each readable snapshot stays, the newest first; an empty tuple for one to remove. Measures nothing.
+
+    Raises:
+        UsageError: there is no rule, and without one nothing is removed.
+        IbackupError: the store cannot be read.
+    """
+    require_rule(rules)
+    bases = {
+        left.run.base for left in folder.left_overs() if left.run is not None and left.kind != "set_aside"
+    }
+    facts = [
+        _facts(each, in_use=each.id in bases or folder.is_held(each.id))
+        for each in folder.standing().snapshots
+    ]
+    return decide(facts, rules, zone)
 
 
 def carry_out(
@@ -159,7 +179,7 @@ def carry_out(
     """
     with folder.lock() as lock:
         folder.clear_up()
-        reasons = _decide(folder, rules, zone)
+        reasons = decided(folder, rules, zone)
         gone: list[Going] = []
         stayed: list[KeptSnapshot] = []
         total = len(planned.going)
@@ -223,21 +243,6 @@ def require_rule(rules: RetentionRules) -> None:
 
 
 # -- deciding -----------------------------------------------------------------------------------------------
-
-
-def _decide(
-    folder: PhoneFolder, rules: RetentionRules, zone: tzinfo | None
-) -> dict[str, tuple[KeepReason, ...]]:
-    """Why each readable snapshot stays; an empty tuple for one to remove."""
-    require_rule(rules)
-    bases = {
-        left.run.base for left in folder.left_overs() if left.run is not None and left.kind != "set_aside"
-    }
-    facts = [
-        _facts(each, in_use=each.id in bases or folder.is_held(each.id))
-        for each in folder.standing().snapshots
-    ]
-    return decide(facts, rules, zone)
 
 
 def _facts(known: Known, *, in_use: bool) -> Facts:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Self, get_args
+from typing import Final, Literal, Self, get_args
 
 from ibackup.base.errors import IbackupError, PhoneBusy
 from ibackup.base.exit_codes import ExitCode
@@ -35,6 +35,16 @@ JournalState = Literal[
     "failed",  # see the exit code
 ]
 STATES: tuple[JournalState, ...] = get_args(JournalState)
+STATE_WORDS: Final[Mapping[JournalState, str]] = {
+    "done": "backed up",
+    "not_due": "was not due",
+    "absent": "was not connected",
+    "unanswered": "was locked, or nobody entered the passcode",
+    "no_power": "was not connected to power",
+    "waiting": "did not get its turn",
+    "failed": "failed",
+}
+"""The rest of a sentence that begins with the phone's name."""
 
 
 @dataclass(frozen=True, slots=True)

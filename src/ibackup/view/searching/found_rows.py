@@ -20,7 +20,7 @@ _SEEN_BY_ID: Final = ("people", "notes", "calendar", "reminders", "calls")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class MarkedText:
     """A piece of a text, and whether it is what was searched for."""
 
     text: str
@@ -50,8 +50,8 @@ class FoundRow:
 
     phone: ShownPhone
     href: str
-    title: tuple[Piece, ...]
-    text: tuple[Piece, ...]
+    title: tuple[MarkedText, ...]
+    text: tuple[MarkedText, ...]
     about: str
     when: str
     life: LifeBar
@@ -74,7 +74,7 @@ def _row(phone: ShownPhone, found: PhoneFound, hit: SearchHit) -> FoundRow:
     later = found.snapshots[places[1] + 1] if places[1] + 1 < len(found.snapshots) else ""
     title, text = _pieces(hit.title), _pieces(hit.excerpt)
     if not title:
-        title = (Piece(hit.who or hit.place or "A message", False),)
+        title = (MarkedText(hit.who or hit.place or "A message", False),)
         about = hit.place if hit.who else ""
     else:
         about = ", ".join(each for each in (hit.who, hit.place) if each) if hit.kind != "files" else ""
@@ -92,13 +92,13 @@ def _row(phone: ShownPhone, found: PhoneFound, hit: SearchHit) -> FoundRow:
     )
 
 
-def _pieces(found: Excerpt) -> tuple[Piece, ...]:
-    pieces: list[Piece] = []
+def _pieces(found: Excerpt) -> tuple[MarkedText, ...]:
+    pieces: list[MarkedText] = []
     place = 0
     for start, end in found.marks:
-        pieces += [Piece(found.text[place:start], False), Piece(found.text[start:end], True)]
+        pieces += [MarkedText(found.text[place:start], False), MarkedText(found.text[start:end], True)]
         place = end
-    pieces.append(Piece(found.text[place:], False))
+    pieces.append(MarkedText(found.text[place:], False))
     return tuple(each for each in pieces if each.text)
 
 
