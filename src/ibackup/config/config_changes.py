@@ -1,6 +1,6 @@
 """Changes single keys of a config file and leaves everything else as it is: order, comments, spacing.
 
-What runs a program or holds a secret is never changed here, whoever asks: someone at a web page must not be able to
+What runs a program or holds a secret is never changed here: someone at a web page must not be able to
 have a command run.
 """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -99,9 +100,10 @@ class KeepPreview:
 
 @dataclass(frozen=True, slots=True)
 class PhoneAtNight:
-    """A phone of the config file."""
+    """A phone, and whether the config file has a part for it."""
 
     phone: ShownPhone
+    in_file: bool
     on: bool
     own: tuple[str, ...]
     has_password: bool
@@ -168,7 +170,9 @@ def _page(asked: Asked, status: int = 200, **changed: Any) -> Response:
 def _at_night(config: Config, phone: ShownPhone) -> PhoneAtNight:
     own = config.phone(phone.udid)
     has_password = own is not None and bool(own.password_file or own.password_command)
-    return PhoneAtNight(phone, own is None or not own.ignore, tuple(has_own_rules(own)), has_password)
+    return PhoneAtNight(
+        phone, own is not None, own is None or not own.ignore, tuple(has_own_rules(own)), has_password
+    )
 
 
 def _turns(phones: tuple[ShownPhone, ...]) -> list[NightTurn]:
@@ -296,6 +300,12 @@ def save_schedule(asked: Asked) -> Response:
     return asked.see("/settings?saved=schedule#schedule")
 
 
+def preview_keep(asked: Asked) -> Response:
+    """Show what the rules of a form would do; they stand in the address then, and nothing is saved."""
+    query = {each.key: asked.value(each.key)[:40] or "0" for each in KEEP_FIELDS}
+    return asked.see(f"/settings?{urlencode(query)}#would-go")
+
+
 def save_keep(asked: Asked) -> Response:
     """Save what is kept; nothing is removed by that alone."""
     config, sent = asked.house.config, _sent(asked, KEEP_FIELDS)
@@ -344,6 +354,7 @@ WAYS = (
     Way("GET", "/settings", settings),
     Way("POST", "/settings/nights", save_nights),
     Way("POST", "/settings/schedule", save_schedule),
+    Way("POST", "/settings/preview", preview_keep),
     Way("POST", "/settings/keep", save_keep),
     Way("POST", "/settings/told", save_told),
     Way("POST", "/settings/test", try_telling),
