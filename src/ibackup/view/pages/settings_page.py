@@ -17,6 +17,7 @@ from ibackup.base.errors import IbackupError, UsageError
 from ibackup.config.config_changes import ConfigChange
 from ibackup.config.config_schema import Alarm, Config, NotifyConfig, PruneConfig
 from ibackup.config.value_kinds import EVENING, time_of_day
+from ibackup.jobs.config_writing import change_config, config_mark
 from ibackup.jobs.keeping.pruning import decided
 from ibackup.jobs.keeping.retention import KeepReason, RetentionRules
 from ibackup.jobs.nights.night_journal import STATE_WORDS
@@ -25,7 +26,6 @@ from ibackup.jobs.nights.telling.trial import Trial, try_all
 from ibackup.jobs.schedule import scheduler_choice
 from ibackup.jobs.schedule.next_start import next_start
 from ibackup.jobs.schedule.scheduled_command import job_of
-from ibackup.jobs.setting_up import change_config, config_mark
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
