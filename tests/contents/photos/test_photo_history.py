@@ -10,7 +10,7 @@ import pytest
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import PasswordNeeded
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.photos.photo_history import PhotoHistory
+from ibackup.contents.photos.photo_history import GonePhoto, PhotoHistory
 from ibackup.contents.photos.photo_library import PhotoLibrary
 from ibackup.contents.photos.photo_lines import PhotoIndex
 from ibackup.simulator.life import photos_db
@@ -98,6 +98,23 @@ def test_a_photo_that_is_gone_has_the_two_backups_between_which_it_went(
     assert history.backups_with(f"{path}/IMG_0001.HEIC") == ["day 4", "day 3", "day 2", "day 1"]
     assert history.backups_with(f"{path}/IMG_0002.HEIC") == ["day 2", "day 1"]
     assert history.backups_with(f"{path}/IMG_0009.HEIC") == []
+
+
+def test_each_photo_that_is_gone_is_told_while_its_backup_is_open(
+    make: MakeBackup, password: str | None
+) -> None:
+    heard = []
+
+    def found(backup: Backup, photo: GonePhoto) -> None:
+        entry = backup.entry(photos_db.DOMAIN, photo.line.path)
+        assert entry is not None
+        with entry.open() as source:
+            heard.append((photo.line.id, source.read()))
+
+    days = [make(1, [_photo(1), _photo(2)]), make(2, [_photo(1)])]
+    history = PhotoHistory(days, {_photo(1).uuid}, lambda backup: backup.unlock(password), found)
+    history.look(500)
+    assert heard == [(_photo(2).uuid, b"IMG_0002.HEIC")]
 
 
 def test_a_photo_whose_file_went_to_icloud_alone_is_not_gone(make: MakeBackup, password: str | None) -> None:

@@ -69,9 +69,15 @@ def test_keys_walk_through_the_photos(chromium: Browser, view: web.View) -> None
         page.wait_for_url(f"**{second}")
         page.keyboard.press("ArrowLeft")
         page.wait_for_url(f"**{first}")
-        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")  # back to the grid, where the keys walk, too
         page.wait_for_url(f"**{_PHOTOS}*")
         expect(page.locator(".photo").first).to_be_visible()
+        page.locator(".photo a").first.focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".photo a").nth(1)).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowUp")
+        expect(page.locator(".photo a").nth(1)).to_be_focused()
 
 
 def test_several_are_chosen_and_come_as_one_archive(

@@ -66,6 +66,7 @@ class PhotoHistory:
         backups: all of the phone's, oldest first.
         on_phone: the ids of the pictures in the library of the newest.
         unlock: opens an encrypted backup if it can.
+        found: called with each photo that is gone, while the backup that has it is open.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class PhotoHistory:
         backups: Sequence[DatedBackup],
         on_phone: Container[str],
         unlock: Callable[[Backup], None],
+        found: Callable[[Backup, GonePhoto], None] = lambda _backup, _photo: None,
     ) -> None:
         self._backups = tuple(reversed(backups))[:MOST_BACKUPS]
         self._on_phone = on_phone
         self._unlock = unlock
+        self._found = found
         self._sizes: dict[int, int] = {}
         self._other_sizes: set[tuple[int, int]] = set()
         self._found_in: dict[int, int] = {}
@@ -185,4 +188,6 @@ class PhotoHistory:
                     continue
                 if line.path and place_of(line.path) in missing:
                     self._gone_ids.add(line.id)
-                    self._gone.append(GonePhoto(line, shown.id, shown.made, newer.made if newer else None))
+                    photo = GonePhoto(line, shown.id, shown.made, newer.made if newer else None)
+                    self._gone.append(photo)
+                    self._found(backup, photo)

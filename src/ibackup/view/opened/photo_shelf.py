@@ -81,11 +81,17 @@ class PhotoOrder:
     months: Sequence[PhotoMonth]
 
 
+def library_of(opened: OpenedBackup) -> PhotoLibrary | None:
+    """The library alone, for those who know which picture they want; None as for ``PhotoShelf.of``."""
+    gaps = opened.once(Gaps, lambda _: Gaps())
+    return opened.once(PhotoLibrary, lambda each: PhotoLibrary.open(each.backup, gaps))
+
+
 class PhotoShelf:
     """The library of an open backup; use it inside the ``with`` block of the backup.
 
     Attributes:
-        library: stays open.
+        library: stays open as long as the backup.
         index: all of its pictures.
         gaps: what could not be read.
         counts: how many each filter has, by its name.
@@ -105,19 +111,11 @@ class PhotoShelf:
     @classmethod
     def of(cls, opened: OpenedBackup) -> "PhotoShelf | None":
         """For ``OpenedBackup.once``; None if the backup has no library that can be read. Raises NoRoom."""
-        gaps = Gaps()
-        library = PhotoLibrary.open(opened.backup, gaps)
+        gaps = opened.once(Gaps, lambda _: Gaps())
+        library = library_of(opened)
         if library is None:
             return None
-        try:
-            return cls(library, gaps, cloud_is_on=opened.backup.entry(DOMAIN, MARKER) is not None)
-        except BaseException:
-            library.close()
-            raise
-
-    def close(self) -> None:
-        """Close the library."""
-        self.library.close()
+        return cls(library, gaps, cloud_is_on=opened.backup.entry(DOMAIN, MARKER) is not None)
 
     @property
     def albums(self) -> list[PhotoAlbum]:

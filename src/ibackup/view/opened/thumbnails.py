@@ -103,6 +103,18 @@ def thumbnail(
         return found
 
 
+def small_of(entries: Iterable[Entry]) -> Thumbnail | None:
+    """The first of some files that is a small picture, or can be made one; None if none is."""
+    for entry in entries:
+        try:
+            with entry.open() as source:
+                if (found := _small(source)) is not None:
+                    return found
+        except (OSError, IbackupError):
+            continue
+    return None
+
+
 def thumbnail_response(found: Thumbnail | None) -> Response:
     """An answer for an ``<img>``; of nothing a transparent one, so that the page's own square is seen."""
     found = found or Thumbnail(_NOTHING, "image/gif")

@@ -15,8 +15,8 @@ from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.media import media_response, streamed_download
 from ibackup.view.opened.opened_backups import OpenedBackup
-from ibackup.view.opened.photo_shelf import PhotoShelf
-from ibackup.view.opened.thumbnails import thumbnail, thumbnail_response
+from ibackup.view.opened.photo_shelf import GONE, library_of
+from ibackup.view.opened.thumbnails import Thumbnail, Thumbnails, thumbnail, thumbnail_response
 from ibackup.view.shown_phones import ShownBackup
 from ibackup.view.way import Way
 from ibackup.view.zip_stream import ZipMember, zip_stream
@@ -30,11 +30,22 @@ _PICTURES: Final = frozenset(("jpg", "jpeg", "heic", "heif", "png", "gif", "webp
 def small(asked: Asked) -> Response:
     """The square of the grid for a row of the library."""
     row = _row(asked.query.get("row", ""))
+    found = kept_of_gone(asked, row)
+    if found is not None:
+        return thumbnail_response(found)
 
     def files(opened: OpenedBackup) -> Iterable[Entry]:
         return _entries(opened, _small_paths(opened, row))
 
     return thumbnail_response(thumbnail(asked.open(), f"photo {row}", files))
+
+
+def kept_of_gone(asked: Asked, row: int) -> Thumbnail | None:
+    """The small picture of a photo that is gone, if it was kept when its backup was looked through."""
+    newest = asked.phone.newest
+    opened = asked.house.opened.peek(newest, asked.session) if newest is not None else None
+    shelf = opened.peek(GONE) if opened is not None else None
+    return shelf.get(f"{asked.at}/{row}")[1] if isinstance(shelf, Thumbnails) else None
 
 
 def file(asked: Asked) -> Response:
@@ -146,15 +157,15 @@ def _path(asset: PhotoAsset, what: str) -> str:
 
 def _small_paths(opened: OpenedBackup, row: int) -> Iterator[str]:
     """What a small picture can be made of, the best first: the phone's own needs the least knowledge."""
-    shelf = opened.once(PhotoShelf, PhotoShelf.of)
-    named = shelf.library.named(row) if shelf is not None else None
-    if shelf is None or named is None:
+    library = library_of(opened)
+    named = library.named(row) if library is not None else None
+    if library is None or named is None:
         return
     yield from usual_thumbnails(*named)
-    asset = shelf.library.asset(row)
+    asset = library.asset(row)
     if asset is None:
         return
-    yield shelf.library.files.thumbnail_of(*named)
+    yield library.files.thumbnail_of(*named)
     for path in (*asset.edits, asset.path, asset.stand_in):
         if _is_picture(path):
             yield path
@@ -168,8 +179,8 @@ def _entries(opened: OpenedBackup, paths: Iterable[str]) -> Iterator[Entry]:
 
 
 def _asset(opened: OpenedBackup, row: int) -> PhotoAsset | None:
-    shelf = opened.once(PhotoShelf, PhotoShelf.of)
-    return shelf.library.asset(row) if shelf is not None else None
+    library = library_of(opened)
+    return library.asset(row) if library is not None else None
 
 
 def _is_picture(path: str) -> bool:

@@ -12,11 +12,14 @@ from ibackup.apple.backup import Backup
 from ibackup.base import durations
 from ibackup.base.counts import count_text
 from ibackup.base.errors import PasswordNeeded
+from ibackup.contents.photos.camera_files import usual_thumbnails
+from ibackup.contents.photos.photo_asset import DOMAIN
 from ibackup.contents.photos.photo_history import GonePhoto, PhotoHistory
 from ibackup.contents.photos.photo_lines import PhotoLine, PhotoMark
 from ibackup.view import words
 from ibackup.view.asked import Asked
 from ibackup.view.opened.photo_shelf import BY_NAME, FILTERS, GONE, PhotoMonth, PhotoOrder, PhotoShelf
+from ibackup.view.opened.thumbnails import Thumbnails, small_of
 from ibackup.view.shown_phones import ShownBackup
 from ibackup.view.way import Way
 
@@ -153,8 +156,17 @@ def history_of(asked: Asked) -> PhotoHistory | None:
         shelf = opened.once(PhotoShelf, PhotoShelf.of)
         if shelf is None:
             return None
-        index = shelf.index
-        return opened.once(PhotoHistory, lambda _: PhotoHistory(phone.backups, index, unlock))
+        index, kept = shelf.index, opened.once(GONE, Thumbnails.of)
+
+        def keep(backup: Backup, photo: GonePhoto) -> None:
+            """Its backup is open now; opening it again for each square of the grid would take seconds."""
+            folder, _, name = photo.line.path.removeprefix("Media/").rpartition("/")
+            entries = (backup.entry(DOMAIN, path) for path in usual_thumbnails(folder, name))
+            small = small_of(entry for entry in entries if entry is not None)
+            if small is not None:
+                kept.keep(f"{photo.backup}/{photo.line.row}", small)
+
+        return opened.once(PhotoHistory, lambda _: PhotoHistory(phone.backups, index, unlock, keep))
 
 
 def ids_on_phone(asked: Asked) -> PhotoShelf | None:

@@ -4,6 +4,8 @@
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+  const MOST = 1500; // as many as fit into what a form may send
+
   // ── choosing ────────────────────────────────────────────────────────────────────────────────────────────
 
   function choosing(on) {
@@ -36,7 +38,9 @@
   document.addEventListener('change', event => { if (event.target.matches('.pick')) count(); });
   document.addEventListener('submit', event => {
     if (event.target.id !== 'picked') return;
-    if (!one('.pick:checked', event.target)) event.preventDefault();
+    const chosen = all('.pick:checked', event.target).length;
+    if (!chosen || chosen > MOST) event.preventDefault();
+    if (chosen > MOST) one('#picked-count').textContent = `At most ${MOST.toLocaleString('en')} at once. Take out a part of them first.`;
     // A download leaves the page as it is, so the button must be free again.
     setTimeout(() => all('.button[aria-busy]', event.target).forEach(each => each.removeAttribute('aria-busy')), 1500);
   });
@@ -49,6 +53,26 @@
     const way = { ArrowLeft: '.viewer-head [rel="prev"]', ArrowRight: '.viewer-head [rel="next"]', Escape: '#photo-back' }[event.key];
     const link = way && one(way);
     if (link) { event.preventDefault(); link.click(); }
+  });
+
+  // ── the grid: the arrow keys walk from square to square ─────────────────────────────────────────────────
+
+  document.addEventListener('keydown', event => {
+    const square = event.target.closest?.('.photo > a');
+    if (!square || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const squares = all('.photo > a'), at = squares.indexOf(square), box = square.getBoundingClientRect();
+    let to = { ArrowLeft: at - 1, ArrowRight: at + 1 }[event.key];
+    if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
+      const down = event.key === 'ArrowDown';
+      const others = squares.map((each, number) => ({ number, box: each.getBoundingClientRect() }))
+        .filter(each => down ? each.box.top > box.top + 2 : each.box.top < box.top - 2);
+      const row = down ? Math.min(...others.map(each => each.box.top)) : Math.max(...others.map(each => each.box.top));
+      const near = others.filter(each => Math.abs(each.box.top - row) < 2).sort((a, b) => Math.abs(a.box.left - box.left) - Math.abs(b.box.left - box.left));
+      to = near[0]?.number;
+    }
+    if (!squares[to]) return;
+    event.preventDefault();
+    squares[to].focus();
   });
 
   // ── films and pictures that this browser cannot show ────────────────────────────────────────────────────
