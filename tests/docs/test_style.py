@@ -59,3 +59,13 @@ def test_no_sentence_of_the_program_uses_one_either(pages: dict[Path, str]) -> N
     ]
     assert found == []
     assert [*sentences('"""Whoever did it."""\nmend = 1  # anew\n')] == ["Whoever did it.", "# anew"]
+
+
+def test_no_template_uses_one_either(pages: dict[Path, str]) -> None:
+    words = ruled_out(pages)
+    found = [
+        f"{path.relative_to(SOURCES)}: {match[0]}"
+        for path in sorted(SOURCES.rglob("*.html"))
+        for match in words.finditer(" ".join(path.read_text(encoding="utf-8").split()))
+    ]
+    assert found == []

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -84,7 +85,7 @@ def test_a_locked_phone_asks_for_its_password_in_the_place_of_what_needs_it(
 
 @pytest.fixture
 def aged(make_program: MakeProgram) -> Program:
-    """A store of four backups that changed places in time: one proven, one damaged, one a week old."""
+    """A store with one backup, to be changed."""
     program = make_program(SMALL)
     program.now()
     return program
@@ -116,16 +117,21 @@ def test_it_is_read_again_in_full(chromium: Browser, aged: Program) -> None:
         expect(visitor.page.get_by_text("Every byte was read.").first).to_be_visible()
 
 
-def test_damage_is_told_without_names_of_files(chromium: Browser, aged: Program) -> None:
+def test_damage_is_told_with_where_the_file_is_whole(chromium: Browser, aged: Program) -> None:
     snapshot = Snapshot.open(str(aged.snapshots[0]))
-    hurt = Proof("full", datetime.now(UTC) - timedelta(days=1), "damaged", ("ab/ab12ef",))
-    PhoneFolder.of(snapshot).add_proof(snapshot.id, hurt)
+    stored = next(each for each in Path(snapshot.backup_path).glob("??/*") if each.is_file())
+    aged.now()
+    hurt = f"{stored.parent.name}/{stored.name}"
+    found = Proof("full", datetime.now(UTC) - timedelta(days=1), "damaged", (hurt,))
+    PhoneFolder.of(snapshot).add_proof(snapshot.id, found)
     with web.running(aged) as view, web.visitor(chromium, view) as visitor:
-        visitor.page.goto(view.origin + _phone(visitor))
-        expect(visitor.page.get_by_role("heading", level=1)).to_have_text("The newest backup is damaged.")
+        visitor.page.goto(f"{view.origin}{_phone(visitor)}?at={snapshot.id}")
         expect(visitor.page.get_by_text("1 file is damaged.")).to_be_visible()
-        expect(visitor.page.get_by_text("ab12ef")).to_be_hidden()
+        expect(visitor.page.locator("#whole")).to_contain_text("1 damaged file is whole in the backup of")
+        expect(visitor.page.get_by_text(stored.name)).to_be_hidden()  # only for those who help
         visitor.check("timeline-damaged")
+        visitor.page.locator("#whole a").click()
+        expect(visitor.page.locator("#past")).to_have_count(0)
 
 
 def test_what_is_taken_out_is_in_the_folder(chromium: Browser, lived_in: Program, view: web.View) -> None:

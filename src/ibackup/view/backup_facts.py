@@ -136,7 +136,7 @@ def _reading(proofs: Proofs) -> ProofLine:
         are = "is" if len(proofs.damaged) == 1 else "are"
         many = f"{count_text(len(proofs.damaged), 'file')} {are} damaged."
         what = many if proofs.damaged else "Damage was found."
-        more = "Everything else can be opened. Newer backups may be whole."
+        more = "Everything else can be opened."
         return ProofLine("bad", what, more, newest.when if newest else None, "read")
     deep, full = proofs.good("deep"), proofs.good("full")
     newest = _newest([proof for proof in (deep, full) if proof])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ibackup.explore.app_owners import Apps
 from ibackup.explore.backup_diff import Change, compare_by_app
 from ibackup.explore.listing import by_app
+from ibackup.jobs.proving.backup_proof import intact_elsewhere
 from ibackup.view.asked import Asked
 from ibackup.view.plots import GrowthPlot, growth_plot
 from ibackup.view.reckonings import RECKONINGS, Reckoning
@@ -102,6 +103,19 @@ def changes_between(asked: Asked, one: ShownBackup | None, other: ShownBackup) -
         )
 
     return RECKONINGS.get(session, ("changes", before.path, after.path), make)
+
+
+def whole_elsewhere(asked: Asked, shown: ShownBackup) -> Reckoning | None:
+    """In which other backups the damaged files of one are whole: how many in each, by its id. None without damage."""
+    known, folder = shown.known, asked.phone.folder
+    if known is None or folder is None or not known.proofs.damaged:
+        return None
+    damaged = sorted(known.proofs.damaged)
+
+    def make(_reckoning: Reckoning) -> dict[str, int]:
+        return dict(Counter(intact_elsewhere(folder, known.snapshot, damaged).values()))
+
+    return RECKONINGS.get(asked.session, ("whole", shown.path, tuple(damaged)), make)
 
 
 def growth_of(asked: Asked) -> Growth:

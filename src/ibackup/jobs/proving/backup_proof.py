@@ -161,7 +161,7 @@ def prove(
     folder = PhoneFolder.holding(snapshot) if snapshot is not None else None
     if snapshot is not None and folder is not None:
         _write_down(folder, snapshot, verdict, damaged, observer)
-        verdict.intact_in = _look_elsewhere(folder, snapshot, damaged)
+        verdict.intact_in = intact_elsewhere(folder, snapshot, damaged)
     return verdict
 
 
@@ -304,11 +304,19 @@ def _seal_of(path: str, snapshot: Snapshot | None, seal_file: str | None) -> Sea
         raise NotABackup(f"The seal '{file}' cannot be read.", why=f"{reason}.", hint=_SEAL_HINT) from error
 
 
-def _look_elsewhere(folder: PhoneFolder, damaged_one: Snapshot, files: list[str]) -> dict[str, str]:
-    """For damaged files, the newest other snapshot that has the file whole by its own seal."""
+def intact_elsewhere(folder: PhoneFolder, damaged_one: Snapshot, files: list[str]) -> dict[str, str]:
+    """Where damaged files are whole: the id of the newest other snapshot that has the file whole by its own seal.
+
+    Args:
+        folder: of the phone.
+        damaged_one: the snapshot with the damage.
+        files: their paths below the backup folder; only the first ones are looked for.
+    """
     found: dict[str, str] = {}
     wanted = files[:_LOOKED_FOR]
-    for other in reversed(folder.snapshots()) if wanted else ():
+    for other in reversed(folder.snapshots()):
+        if len(found) == len(wanted):
+            break
         if other.id == damaged_one.id:
             continue
         try:

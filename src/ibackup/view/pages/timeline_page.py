@@ -9,7 +9,7 @@ from ibackup.jobs.keeping.pruning import pin, unpin
 from ibackup.view import night_gaps, ordering, plots, thread_beads
 from ibackup.view.asked import Asked
 from ibackup.view.backup_facts import facts_of, headline, proofs_of
-from ibackup.view.backup_readings import changes_between, growth_of
+from ibackup.view.backup_readings import changes_between, growth_of, whole_elsewhere
 from ibackup.view.not_shown import NotShown
 from ibackup.view.running.job_order import RehearseWork, VerifyWork, Work
 from ibackup.view.shown_phones import ShownBackup, ShownPhone
@@ -63,6 +63,7 @@ def timeline(asked: Asked) -> Response:
         before=before if before in others else None,
         changes=changes_between(asked, before, chosen) if before in others else None,
         growth=growth_of(asked),
+        whole=whole_elsewhere(asked, chosen),
         job=asked.house.board.of(phone.udid),
         is_folder=asked.house.is_folder,
     )
