@@ -1,4 +1,4 @@
-"""What app.js makes smooth, in a real browser: parts that are swapped, lists that grow, dialogs, a view that is gone."""
+"""What app.js makes smooth, in a real browser: swapped parts, lists that grow, dialogs, a view that has ended."""
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -41,8 +41,8 @@ def test_a_name_must_be_typed_before_the_button_works(chromium: Browser, view: w
         visitor.go(ANN)
         gate = (
             '<label>Name <input type="text" data-gate="#go" data-name="Ann\u2019s iPhone"></label>'
-            '<button id="go" disabled>Restore</button><dialog id="ask"><button data-close autofocus>Keep</button></dialog>'
-            '<button data-open="#ask">Ask</button>'
+            '<button id="go" disabled>Restore</button><button data-open="#ask">Ask</button>'
+            '<dialog id="ask"><button data-close autofocus>Keep</button></dialog>'
         )
         visitor.page.evaluate(
             "html => document.querySelector('#main').insertAdjacentHTML('beforeend', html)", gate

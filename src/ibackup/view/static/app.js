@@ -12,7 +12,8 @@
   // ── another page, without loading the frame again ───────────────────────────────────────────────────────
 
   const PARTS = ['#top', '#rail', '#dock', '#main'];
-  let loading = null;
+  let loading = null, name = document.title, running = '';
+  const titled = () => { document.title = running ? `${running}, ${name}` : name; }; // what runs leads it
 
   async function load(address, { push = true, keep = false } = {}) {
     loading?.abort();
@@ -42,7 +43,8 @@
       const now = one(part), next = one(part, page);
       if (now && next) now.replaceWith(document.importNode(next, true));
     }
-    document.title = page.title;
+    name = page.title;
+    titled();
     document.body.className = page.body.className;
     for (const script of all('script[src]', page)) {
       if (!all('script[src]').some(known => known.src === new URL(script.getAttribute('src'), location.href).href)) {
@@ -223,7 +225,8 @@
   // "run" and "progress" carry HTML: each element with an id replaces the one of that id. "told" is for the status
   // line, "title" what leads the window's title, "locked" that nothing decrypted may stay on the screen.
 
-  const name = document.title;
+  // A refused stream, for example because too many pages are open, does not mean that ibackup has ended.
+  const answers = () => fetch(one('script[src]').src, { method: 'HEAD', cache: 'no-store' }).then(() => true, () => false);
   let source = null, since = 0, closed = false, ended = false;
 
   function listen() {
@@ -233,7 +236,7 @@
     source.onopen = () => { if (closed) { location.reload(); return; } since = 0; one('#lost').hidden = true; };
     source.onerror = () => {
       since ||= Date.now();
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+      if (source.readyState === EventSource.CLOSED) answers().then(is => { if (is) since = 0; setTimeout(listen, is ? 30000 : 2000); });
     };
     const replace = event => {
       for (const part of all('[id]', asPage(event.data).body)) {
@@ -249,7 +252,7 @@
     source.addEventListener('run', replace);
     source.addEventListener('progress', replace);
     source.addEventListener('told', event => tell(event.data));
-    source.addEventListener('title', event => { document.title = event.data ? `${event.data}, ${name}` : name; });
+    source.addEventListener('title', event => { running = event.data; titled(); });
     source.addEventListener('locked', () => { all('#main, dialog').forEach(each => each.replaceChildren()); location.reload(); });
   }
   setInterval(() => {
