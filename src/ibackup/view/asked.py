@@ -1,6 +1,7 @@
 """One request as a page sees it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, urlencode
@@ -134,7 +135,15 @@ class Asked:
         known |= {"asked": self, "session": self.session, "csrf_field": self._csrf_field}
         if "phone" in self.path:
             known["phone"] = self.phone
+            known["counts"] = self._numbers()
         return rendering.page(template, **(known | values))
+
+    def _numbers(self) -> Mapping[str, int]:
+        """The numbers beside the pages of the phone, as far as its backup is open and they were read."""
+        with suppress(NotShown):
+            opened = self.peek()
+            return opened.numbers if opened is not None else {}
+        return {}
 
     def _csrf_field(self) -> Markup:
         return Markup('<input type="hidden" name="csrf" value="{}">').format(self.session.csrf)

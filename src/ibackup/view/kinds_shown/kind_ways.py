@@ -19,7 +19,6 @@ from ibackup.view.kinds_shown.entry_choice import GONE, PART, EntryChoice
 from ibackup.view.kinds_shown.entry_history import EntryHistory, entry_history
 from ibackup.view.kinds_shown.entry_times import day_of
 from ibackup.view.kinds_shown.entry_types import EntryDetail, EntryNotice, EntryRow
-from ibackup.view.kinds_shown.kind_numbers import numbers, shelf_key
 from ibackup.view.kinds_shown.shown_kind import EntryLook, KindShelf, Record, ShownKind
 from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.media import media_response, streamed_download
@@ -104,7 +103,6 @@ class _KindPages(Generic[Record]):
             "page": kind.page.partition("/")[0],
         }
         status = 404 if values["absent"] is not None else 200
-        values["counts"] = numbers(asked)
         return asked.render("kind.html", status, here=self, **values)
 
     def chip(self, asked: Asked, choice: EntryChoice, only: str = "") -> str:
@@ -132,10 +130,12 @@ class _KindPages(Generic[Record]):
 
     def _shelf(self, asked: Asked, backup: ShownBackup) -> KindShelf[Record]:
         def read(opened: OpenedBackup) -> KindShelf[Record]:
-            return self._kind.shelf(opened.backup)
+            shelf = self._kind.shelf(opened.backup)
+            opened.numbers[self._kind.page] = len(shelf.records)
+            return shelf
 
         with asked.open_other(backup) as opened:
-            return opened.once(shelf_key(self._kind.page), read)
+            return opened.once(("kind", self._kind.page), read)
 
     def _gone(self, asked: Asked, shelf: KindShelf[Record]) -> frozenset[str]:
         """The ids of the entries that the newest backup does not have; none if nobody can look into it."""

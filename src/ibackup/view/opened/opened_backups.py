@@ -34,6 +34,7 @@ class OpenedBackup:
         shown: which one it is.
         encrypted: whether it is, and so belongs to one session.
         notes: what to know about the whole backup: that it is damaged, or was changed by another program.
+        numbers: how many entries the pages have that were read already, by their names in the navigation.
     """
 
     def __init__(self, backup: Backup, shown: ShownBackup, notes: tuple[Caution, ...]) -> None:
@@ -41,6 +42,7 @@ class OpenedBackup:
         self.shown = shown
         self.encrypted = backup.is_encrypted
         self.notes = notes
+        self.numbers: dict[str, int] = {}
         self._read: dict[Hashable, object] = {}
 
     def once(self, key: Hashable, make: "Callable[[OpenedBackup], T]") -> T:
