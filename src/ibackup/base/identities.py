@@ -65,3 +65,13 @@ def bare_name(text: str) -> str:
 def plain_name(text: str) -> str:
     """A name in normal form: case, kinds of quotation marks and spaces do not matter."""
     return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().split())
+
+
+def is_name_typed(typed: str, name: str) -> bool:
+    """Whether someone typed this name: quotation marks, spaces, letter case and Unicode's forms do not matter."""
+    return bool(typed) and _typed(typed) == _typed(name)
+
+
+def _typed(name: str) -> str:
+    simple = unicodedata.normalize("NFKC", name).casefold().strip()
+    return "".join(char for char in simple if char.isalnum()) or simple

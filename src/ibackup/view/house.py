@@ -9,9 +9,12 @@ from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.store.store import Store
 from ibackup.view import shown_phones
+from ibackup.view.home.overviews import Overviews
 from ibackup.view.opened.opened_backups import OpenedBackups
+from ibackup.view.running.connected_phones import ConnectedPhones
 from ibackup.view.running.job_board import JobBoard
 from ibackup.view.searching.search_room import SearchRooms
+from ibackup.view.running.live_stream import LiveStreams
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.view_request import ViewRequest
 
@@ -34,6 +37,9 @@ class House:
         self.opened = OpenedBackups()
         self.board = JobBoard()
         self.searches = SearchRooms()
+        self.connected = ConnectedPhones(lambda: self.config.limits, self.board.bump)
+        self.streams = LiveStreams(lambda: self.board.version, lambda: self.board.is_closed)
+        self.overviews = Overviews()
 
     @property
     def config(self) -> Config:

@@ -19,7 +19,7 @@ class News:
 
     def look(self) -> list[LiveEvent]:
         self.looks += 1
-        return [LiveEvent("run", {"html": f"<p>\nlook {self.looks}"})]
+        return [LiveEvent("run", f"<p>\nlook {self.looks}")]
 
 
 async def parts(streams: LiveStreams, news: News, count: int) -> list[str]:
@@ -42,8 +42,8 @@ def test_the_state_comes_first_and_then_each_change_until_the_server_ends() -> N
     streams = LiveStreams(lambda: news.version, lambda: news.closed)
     said = asyncio.run(parts(streams, news, 3))
     assert said[1:] == [
-        'event: run\ndata: {"html": "<p>\\nlook 1"}\n\n',
-        'event: run\ndata: {"html": "<p>\\nlook 2"}\n\n',
+        "event: run\ndata: <p>\ndata: look 1\n\n",
+        "event: run\ndata: <p>\ndata: look 2\n\n",
     ]
     assert streams.count == 0
 

@@ -1,6 +1,5 @@
 """``ibackup restore``: put a snapshot back on a phone."""
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +7,7 @@ import click
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Caution
+from ibackup.base.identities import is_name_typed
 from ibackup.base.sizes import size_text
 from ibackup.cli.commands.restore_ctrl_c import SecondThought
 from ibackup.cli.shell.application import App
@@ -193,16 +193,10 @@ def _confirm(app: App, name: str) -> None:
     click.echo(wrap(f"To restore this phone, type its name: {shown}"), err=True)
     for _ in range(_TRIES):
         typed = str(click.prompt("Name", default="", show_default=False, err=True))
-        if typed and _plain(typed) == _plain(shown):
+        if is_name_typed(typed, shown):
             return
         click.echo(wrap(f"That is not {shown}."), err=True)
     raise UsageError("The phone's name was not typed.", hint="Nothing was sent; the phone is unchanged.")
-
-
-def _plain(name: str) -> str:
-    """A name in a form anyone can type: quotation marks, spaces and letter case do not matter."""
-    simple = unicodedata.normalize("NFKC", name).casefold().strip()
-    return "".join(char for char in simple if char.isalnum()) or simple
 
 
 def _row(check: "PreflightCheck") -> dict[str, object]:

@@ -46,8 +46,8 @@ class JobBoard:
                 )
             if self._closed:
                 raise PhoneBusy("ibackup is ending.")
-            job = self._jobs[plain] = RunningJob(order, self._bump)
-        self._bump()
+            job = self._jobs[plain] = RunningJob(order, self.bump)
+        self.bump()
         return job
 
     def of(self, udid: str) -> RunningJob | None:
@@ -64,7 +64,7 @@ class JobBoard:
             job = self.of(udid)
             if job is not None and job.is_over:
                 del self._jobs[plain_udid(udid)]
-        self._bump()
+        self.bump()
 
     def outside(self, folder: PhoneFolder) -> Holder | None:
         """Who else works with a phone now: a night, or a command in a terminal; None if nobody does."""
@@ -82,8 +82,9 @@ class JobBoard:
             job.stop()
         for job in self.all():
             job.wait()
-        self._bump()
+        self.bump()
 
-    def _bump(self) -> None:
+    def bump(self) -> None:
+        """Say that there is news, so that open pages look again."""
         with self._lock:
             self._version += 1

@@ -1,14 +1,17 @@
 """Server-Sent Events: what an open page is told while it is open."""
 
 import asyncio
-import json
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from ibackup.base.errors import IbackupError
+
+_log = logging.getLogger("ibackup")
 _LOOK_EVERY_S = 0.25
 _FIGURES_EVERY_S = 0.5
 _AGAIN_EVERY_S = 5.0  # for what happens outside of the server: another run, a phone that is plugged in
@@ -19,14 +22,15 @@ MOST_STREAMS = 64
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """One event: its name, and what it carries."""
+    """One event: its name, and the text that it carries: parts of a page, or words."""
 
     name: str
-    data: Mapping[str, object]
+    data: str
 
     def encode(self) -> bytes:
-        """As it travels. JSON has no line breaks, so one ``data`` line is enough."""
-        return f"event: {self.name}\ndata: {json.dumps(self.data)}\n\n".encode()
+        """As it travels: each line of the text on a line of its own."""
+        lines = "".join(f"data: {line}\n" for line in self.data.splitlines() or [""])
+        return f"event: {self.name}\n{lines}\n".encode()
 
 
 Look = Callable[[], Iterable[LiveEvent]]
@@ -81,7 +85,7 @@ class LiveStreams:
             news = version != seen and now - looked >= _FIGURES_EVERY_S
             if news or now - looked >= _AGAIN_EVERY_S:
                 seen, looked = version, now
-                parts = [event.encode() for event in await run_in_threadpool(lambda: list(look()))]
+                parts = [event.encode() for event in await run_in_threadpool(_told, look)]
                 if parts:
                     told = now
                     yield b"".join(parts)
@@ -89,3 +93,13 @@ class LiveStreams:
                 told = now
                 yield b": alive\n\n"
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _told(look: Look) -> list[LiveEvent]:
+    try:
+        return list(look())
+    except IbackupError:
+        return []  # a disk that is not there now; the page itself says so when it is loaded
+    except Exception:  # noqa: BLE001 - one failed look must not end the stream
+        _log.exception("an open page could not be told")
+        return []

@@ -14,7 +14,7 @@ from ibackup.base.events import PhaseStarted, Progress
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.pace import Pace
 from ibackup.view.running import worker
-from ibackup.view.running.job_order import JobKind, JobOrder, Work
+from ibackup.view.running.job_order import JobKind, JobOrder, RestoreWork, Work
 from ibackup.view.running.job_outcome import JobOutcome
 from ibackup.view.running.job_state import JobState
 
@@ -38,6 +38,7 @@ class RunningJob:
         udid: the phone's.
         kind: of the job.
         snapshot: the id of the backup it is about, or ``latest``; empty if it is about none.
+        only_looks: a restore that only checks whether it would work.
 
     Raises:
         IbackupError: no process can be started.
@@ -47,6 +48,7 @@ class RunningJob:
         self.udid = order.udid
         self.kind: JobKind = order.kind
         self.snapshot = _snapshot(order.work)
+        self.only_looks = isinstance(order.work, RestoreWork) and order.work.only_check
         self._changed = changed
         self._lock = threading.Lock()
         self._pace = Pace()

@@ -227,33 +227,58 @@
 
   // A refused stream, for example because too many pages are open, does not mean that ibackup has ended.
   const answers = () => fetch(one('script[src]').src, { method: 'HEAD', cache: 'no-store' }).then(() => true, () => false);
+
+  // One of this browser's open pages listens and passes everything on to the others: a browser opens only six
+  // connections to one host, and each stream is one.
+
+  const others = window.BroadcastChannel && navigator.locks ? new BroadcastChannel('ibackup-live') : null;
   let source = null, since = 0, closed = false, ended = false;
 
+  const replace = (kind, html) => {
+    for (const part of all('[id]', asPage(html).body)) {
+      if (part.parentElement?.closest('[id]')) continue;
+      const now = document.getElementById(part.id), focused = document.activeElement;
+      if (!now || now.isEqualNode(part) || one('dialog[open]', now)) continue;
+      const held = now.contains(focused) ? focused.id : '';
+      if (kind === 'progress' && now.contains(focused)) continue;
+      const next = document.importNode(part, true);
+      now.replaceWith(next);
+      if (held) document.getElementById(held)?.focus({ preventScroll: true });
+      ready(next);
+      shown(next);
+    }
+  };
+  const heard = {
+    run: html => replace('run', html),
+    progress: html => replace('progress', html),
+    told: tell,
+    title: text => { running = text; titled(); },
+    locked: () => { all('#main, dialog').forEach(each => each.replaceChildren()); location.reload(); },
+    here: () => { if (closed) location.reload(); since = 0; one('#lost').hidden = true; },
+    lost: () => { since ||= Date.now(); },
+  };
+
+  function hear(kind, data) {
+    others?.postMessage({ kind, data });
+    heard[kind](data);
+  }
+
   function listen() {
-    const address = document.body.dataset.events;
-    if (!address || ended) return;
-    source = new EventSource(address);
-    source.onopen = () => { if (closed) { location.reload(); return; } since = 0; one('#lost').hidden = true; };
+    if (ended) return;
+    source = new EventSource(document.body.dataset.events);
+    source.onopen = () => hear('here');
     source.onerror = () => {
-      since ||= Date.now();
-      if (source.readyState === EventSource.CLOSED) answers().then(is => { if (is) since = 0; setTimeout(listen, is ? 30000 : 2000); });
+      hear('lost');
+      if (source.readyState === EventSource.CLOSED) answers().then(is => { if (is) hear('here'); setTimeout(listen, is ? 30000 : 2000); });
     };
-    const replace = event => {
-      for (const part of all('[id]', asPage(event.data).body)) {
-        if (part.parentElement?.closest('[id]')) continue;
-        const now = document.getElementById(part.id);
-        if (!now || (event.type === 'progress' && now.contains(document.activeElement))) continue;
-        const next = document.importNode(part, true);
-        now.replaceWith(next);
-        ready(next);
-        shown(next);
-      }
-    };
-    source.addEventListener('run', replace);
-    source.addEventListener('progress', replace);
-    source.addEventListener('told', event => tell(event.data));
-    source.addEventListener('title', event => { running = event.data; titled(); });
-    source.addEventListener('locked', () => { all('#main, dialog').forEach(each => each.replaceChildren()); location.reload(); });
+    for (const kind of ['run', 'progress', 'told', 'title', 'locked']) source.addEventListener(kind, event => hear(kind, event.data));
+  }
+
+  function live() {
+    if (!document.body.dataset.events) return;
+    if (!others) { listen(); return; }
+    others.onmessage = ({ data }) => heard[data.kind]?.(data.data);
+    navigator.locks.request('ibackup-live', () => new Promise(listen)).catch(listen); // held until this page goes
   }
   setInterval(() => {
     if (!since || closed) return;
@@ -271,6 +296,6 @@
   addEventListener('pagehide', () => { ended = true; source?.close(); });
 
   ready(document);
-  listen();
+  live();
   shown(document);
 })();

@@ -1,0 +1,87 @@
+"""One sentence for all phones: the gravest thing first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ibackup.base.errors import IbackupError
+from ibackup.view import words
+from ibackup.view.home.phone_cards import PhoneCard, Tone
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSentence:
+    """What Home says above everything."""
+
+    tone: Tone
+    title: str
+    text: str
+
+
+def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low: int | None) -> HomeSentence:
+    """The state of everything in a sentence.
+
+    Args:
+        cards: of all phones.
+        trouble: why the store cannot be read, if it cannot.
+        space_low: the bytes that are free, if that is too little.
+    """
+    if trouble is not None:
+        return HomeSentence("wait", trouble.what, trouble.why or "Connect the disk with the backups.")
+    hurt = [each for each in cards if each.tone == "bad"]
+    if hurt:
+        return HomeSentence(
+            "bad",
+            f"The newest backup of {_names(hurt)} is damaged.",
+            "Make a new one: the phone sends the damaged files again. Older backups are not affected.",
+        )
+    if space_low is not None:
+        return HomeSentence(
+            "wait",
+            f"The disk is almost full: {words.size(space_low)} is left.",
+            "The backups there are good. Make space before the next one: remove old backups, or other files.",
+        )
+    known = [each for each in cards if not each.is_new]
+    late = [each for each in known if each.tone == "wait" and each.has_backup]
+    if late:
+        return _late(late, known)
+    without = [each for each in cards if not each.has_backup]
+    if without:
+        have = "has" if len(without) == 1 else "have"
+        rest = (
+            "Every other phone is safe."
+            if len(without) < len(cards)
+            else "Connect the phone, and back it up."
+        )
+        return HomeSentence("wait", f"{_names(without)} {have} no backup yet.", rest)
+    return HomeSentence(
+        "good",
+        _all_safe(known),
+        "Every backup is complete and was checked. Nothing needs you today.",
+    )
+
+
+def _late(late: Sequence[PhoneCard], known: Sequence[PhoneCard]) -> HomeSentence:
+    first = late[0]
+    if len(late) == 1:
+        made = first.status.made if first.status else None
+        when = words.age(made) if made else "long ago"
+        title = f"{first.name} was last backed up {when}."
+    else:
+        title = f"{_names(late)} are late."
+    rest = "" if len(late) == len(known) else " Every other phone is safe."
+    return HomeSentence("wait", title, f"Connect it with its cable and unlock it, then back it up.{rest}")
+
+
+def _all_safe(known: Sequence[PhoneCard]) -> str:
+    count = len(known)
+    if count == 1:
+        return f"{known[0].name} is safe."
+    if count == 2:
+        return "Both phones are safe."
+    return f"All {_NUMBERS[count] if count < len(_NUMBERS) else count} phones are safe."
+
+
+def _names(cards: Sequence[PhoneCard]) -> str:
+    return words.FILTERS["listed"]([each.name for each in cards])

@@ -1,0 +1,147 @@
+"""The phones as Home shows them: each with its state, what runs for it, and what is plugged in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ibackup.base.udids import plain_udid
+from ibackup.jobs.overview.store_overview import Overview, PhoneStatus
+from ibackup.store.disk.lock import Holder
+from ibackup.view.home.job_endings import JobEnding, ending
+from ibackup.view.running.connected_phones import ConnectedPhone
+from ibackup.view.running.job_board import JobBoard
+from ibackup.view.running.job_state import JobState
+from ibackup.view.running.running_job import RunningJob
+from ibackup.view.shown_phones import ShownPhone, slug
+
+Tone = Literal["good", "wait", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCard:
+    """One phone on Home.
+
+    Attributes:
+        slug: stands for it in addresses and in the page's own names.
+        is_new: it is plugged in, and there is no backup of it here yet.
+        status: what the store knows; None for a new one.
+        shown: its pages; None for a new one.
+        connected: what it says itself; None while it is not plugged in.
+        job: what runs, or ran, for it; None for nothing.
+        outside: who else works with it now: a night, or a command in a terminal.
+        second_copy: how fresh it is on another disk; None for no second copy.
+    """
+
+    slug: str
+    udid: str
+    name: str
+    model: str
+    is_new: bool
+    status: PhoneStatus | None = None
+    shown: ShownPhone | None = None
+    connected: ConnectedPhone | None = None
+    running: RunningJob | None = None
+    job: JobState | None = None
+    outside: Holder | None = None
+    second_copy: datetime | None = None
+
+    @property
+    def has_backup(self) -> bool:
+        """Whether there is a good backup."""
+        return self.status is not None and self.status.newest is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something runs for it."""
+        return self.outside is not None or (self.job is not None and not self.job.is_over)
+
+    @property
+    def ended(self) -> JobEnding | None:
+        """How its last job ended, until someone has seen that."""
+        outcome = self.job.outcome if self.job else None
+        return ending(self.job.kind, outcome) if self.job and outcome else None
+
+    @property
+    def tone(self) -> Tone:
+        """How it is: safe, waiting for somebody, or damaged."""
+        if self.status is not None and self.status.damage:
+            return "bad"
+        if self.status is None or not self.has_backup or self.status.is_stale:
+            return "wait"
+        return "good"
+
+    @property
+    def word(self) -> str:
+        """The same in a word or two."""
+        if self.tone == "bad":
+            return "Damaged"
+        if self.tone == "good":
+            return "Safe"
+        return "Late" if self.has_backup else "No backup yet"
+
+    @property
+    def may_go(self) -> bool:
+        """Whether the phone may be unplugged."""
+        return self.job is None or self.job.phone_may_go
+
+
+def cards(
+    overview: Overview | None,
+    phones: Sequence[ShownPhone],
+    connected: Sequence[ConnectedPhone],
+    board: JobBoard,
+) -> tuple[PhoneCard, ...]:
+    """A card for each phone of the store, then for each that is plugged in and new."""
+    plugged = {plain_udid(each.udid): each for each in connected}
+    statuses = {plain_udid(each.udid): each for each in overview.phones} if overview else {}
+    found = [_known(each, statuses.get(plain_udid(each.udid)), plugged, board) for each in phones]
+    here = {plain_udid(each.udid) for each in phones}
+    taken = {each.slug for each in phones}
+    for plain, each in plugged.items():
+        if plain in here:
+            continue
+        name = slug(each.name)
+        mine = next(
+            every for every in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if every not in taken
+        )
+        taken.add(mine)
+        job = board.of(each.udid)
+        found.append(
+            PhoneCard(
+                mine,
+                each.udid,
+                each.name,
+                each.model,
+                is_new=True,
+                connected=each,
+                running=job,
+                job=job.state if job else None,
+            )
+        )
+    return tuple(found)
+
+
+def _known(
+    phone: ShownPhone,
+    status: PhoneStatus | None,
+    plugged: dict[str, ConnectedPhone],
+    board: JobBoard,
+) -> PhoneCard:
+    connected = plugged.get(plain_udid(phone.udid))
+    job = board.of(phone.udid)
+    version = f"iOS {phone.ios_version}" if phone.ios_version else ""
+    model = (connected.model if connected else "") or phone.product_type
+    return PhoneCard(
+        phone.slug,
+        phone.udid,
+        phone.name,
+        ", ".join(each for each in (model, version) if each),
+        is_new=False,
+        status=status,
+        shown=phone,
+        connected=connected,
+        running=job,
+        job=job.state if job else None,
+        outside=board.outside(phone.folder) if phone.folder else None,
+    )
