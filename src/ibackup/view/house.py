@@ -13,8 +13,8 @@ from ibackup.view.home.overviews import Overviews
 from ibackup.view.opened.opened_backups import OpenedBackups
 from ibackup.view.running.connected_phones import ConnectedPhones
 from ibackup.view.running.job_board import JobBoard
-from ibackup.view.searching.search_room import SearchRooms
 from ibackup.view.running.live_stream import LiveStreams
+from ibackup.view.searching.search_room import SearchRooms
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.view_request import ViewRequest
 
