@@ -1,4 +1,4 @@
-"""Starts a job for the phone in an address, with what the session may open."""
+"""Starts jobs, with what the session may open."""
 
 from ibackup.view.asked import Asked
 from ibackup.view.running.job_order import JobOrder, Work
@@ -6,7 +6,12 @@ from ibackup.view.running.running_job import RunningJob
 
 
 def start(asked: Asked, work: Work) -> RunningJob:
-    """Start a job for the phone in the address.
+    """Start a job for the phone in the address; see ``start_for``."""
+    return start_for(asked, asked.phone.udid, work)
+
+
+def start_for(asked: Asked, udid: str, work: Work) -> RunningJob:
+    """Start a job for a phone, also for one of which there is no backup yet.
 
     The password that the session typed goes along; no password source of the config opens contents for it.
 
@@ -14,13 +19,13 @@ def start(asked: Asked, work: Work) -> RunningJob:
         PhoneBusy: another one is running.
         IbackupError: no process can be started.
     """
-    house, phone = asked.house, asked.phone
+    house, request = asked.house, asked.house.request
     order = JobOrder(
-        udid=phone.udid,
+        udid=udid,
         work=work,
         store="" if house.is_folder else house.store_path,
-        folder=asked.backup.path if house.is_folder else "",
-        config=house.request.config,
-        password=asked.session.unlocker_for(phone.udid).password(phone.udid),
+        folder=request.folder or "",
+        config=request.config,
+        password=asked.session.unlocker_for(udid).password(udid),
     )
     return house.board.start(order)

@@ -9,7 +9,7 @@ import pytest
 
 from cli.conftest import ANN, BOB, PASSWORD, Cli, snapshots
 from ibackup.base.exit_codes import ExitCode
-from ibackup.cli.commands.restore_command import _plain
+from ibackup.base.identities import is_name_typed
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, UnreadableFile
 from ibackup.simulator.virtual_phone import VirtualPhone
 from support.runs import flip
@@ -45,8 +45,8 @@ def test_without_a_terminal_it_must_be_told(ibackup: Cli, anns: Path, plugged: P
     ],
 )
 def test_a_name_as_anybody_can_type_it(name: str, typed: str, same: bool) -> None:
-    assert (_plain(name) == _plain(typed)) is same
-    assert _plain(name)
+    assert is_name_typed(typed, name) is same
+    assert is_name_typed(name, name)
 
 
 def test_a_dry_run_looks_and_sends_nothing(ibackup: Cli, store: Path, plugged: Plug) -> None:

@@ -11,7 +11,8 @@ from ibackup.view.asked import Asked
 from ibackup.view.home.home_state import HomeState, home_state
 from ibackup.view.home.phone_cards import PhoneCard
 from ibackup.view.not_shown import NotShown
-from ibackup.view.running.job_order import BackUpWork, JobOrder, RehearseWork, VerifyWork, Work
+from ibackup.view.ordering import start_for
+from ibackup.view.running.job_order import BackUpWork, RehearseWork, VerifyWork, Work
 from ibackup.view.running.live_stream import LiveEvent
 from ibackup.view.way import Way
 
@@ -64,22 +65,9 @@ def seen(asked: Asked) -> Response:
     return asked.see(asked.value("next") or "/")
 
 
-def order(asked: Asked, udid: str, work: Work) -> JobOrder:
-    """A job of this view, with the password that this session has opened the phone's backups with."""
-    request, house = asked.house.request, asked.house
-    return JobOrder(
-        udid,
-        work,
-        store="" if house.is_folder else house.store_path,
-        folder=request.folder or "",
-        config=request.config,
-        password=asked.session.unlocker_for(udid).password(udid),
-    )
-
-
 def _start(asked: Asked, work: Work) -> Response:
     card = _card(asked)
-    asked.house.board.start(order(asked, card.udid, work))
+    start_for(asked, card.udid, work)
     return asked.see(asked.value("next") or f"/run/{card.slug}")
 
 

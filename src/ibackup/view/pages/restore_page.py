@@ -13,8 +13,9 @@ from ibackup.view.home.home_state import HomeState, home_state
 from ibackup.view.home.job_endings import without_commands
 from ibackup.view.home.phone_cards import PhoneCard
 from ibackup.view.not_shown import NotShown
-from ibackup.view.pages.home_page import order, started
-from ibackup.view.running.job_order import JobOrder, RestoreWork
+from ibackup.view.ordering import start_for
+from ibackup.view.pages.home_page import started
+from ibackup.view.running.job_order import RestoreWork
 from ibackup.view.running.job_outcome import JobOutcome
 from ibackup.view.shown_phones import FOLDER_ID
 from ibackup.view.way import Way
@@ -67,7 +68,7 @@ def restore(asked: Asked) -> Response:
 
 def look(asked: Asked) -> Response:
     """Look whether it would work; sends nothing."""
-    asked.house.board.start(_order(asked, only_check=True))
+    _begin(asked, only_check=True)
     return asked.see(_back(asked))
 
 
@@ -82,11 +83,11 @@ def start(asked: Asked) -> Response:
             f"Nothing was sent: what was typed is not {found.device_name}.",
             hint="Go back and type the name of the phone. Any apostrophe will do.",
         )
-    asked.house.board.start(_order(asked, only_check=False))
+    _begin(asked, only_check=False)
     return asked.see(_back(asked))
 
 
-def _order(asked: Asked, *, only_check: bool) -> JobOrder:
+def _begin(asked: Asked, *, only_check: bool) -> None:
     with asked.open():
         pass
     home = home_state(asked.house)
@@ -106,7 +107,7 @@ def _order(asked: Asked, *, only_check: bool) -> JobOrder:
         despite_flaws=bool(asked.value("despite_flaws")),
         new_key=bool(asked.value("new_key")),
     )
-    return order(asked, asked.phone.udid, work)
+    start_for(asked, asked.phone.udid, work)
 
 
 def _back(asked: Asked) -> str:
