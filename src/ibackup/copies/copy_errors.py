@@ -120,7 +120,7 @@ def error_of(name: str, address: CopyAddress, end: LongEnd, doing: str) -> Iback
     if end.code == 12 or any(each in said for each in _PASSWORD):
         return CopyPasswordWrong(
             f"The password does not open the copy {name}.",
-            hint="Check `password_file` or `password_command` in its [[copies]] table, and the recovery sheet. If "
+            hint="Compare `password_file` or `password_command` in its [[copies]] table with what you wrote down. If "
             "the password is right, someone may have replaced the repository.",
         )
     if end.code == 11 or any(each in said for each in _LOCKED):

@@ -1,6 +1,7 @@
 """``ibackup copy`` against the real restic: made once, copied, proven, and nothing hidden when it is wrong."""
 
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Callable
@@ -319,3 +320,39 @@ def _flip(repository: Path) -> None:
     data = bytearray(pack.read_bytes())
     data[len(data) // 3] ^= 1
     pack.write_bytes(data)
+
+
+def test_the_recovery_sheet_is_enough_on_a_new_computer(
+    ibackup: Cli, usb: Path, anns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ibackup("copy", "run").code == 0
+    kept = (tmp_path / "secrets" / "usb.password").read_text().strip()
+    plain = ibackup("encryption", "recovery-sheet")
+    assert (plain.code, kept in plain.out, "usb: " in plain.out) == (0, False, True)
+    done = ibackup("encryption", "recovery-sheet", "--with-password", "--json")
+    assert first_of(done.result["copies"])["password"] == kept
+    page = ibackup("encryption", "recovery-sheet", "--with-password").out
+    assert f"its password: {kept}" in page
+    # Another computer: no config, no store, no state, nothing but the sheet and the disk.
+    newest = snapshots(anns, ANN)[-1].name
+    shutil.rmtree(anns)
+    home = tmp_path / "new home"
+    home.mkdir()
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.delenv("IBACKUP_STORE")
+    file = home / "password"
+    file.write_text(kept)
+    commands = [
+        shlex.split(
+            each.replace("FILE", shlex.quote(str(file))).replace("FOLDER", shlex.quote(str(home / "back")))
+        )
+        for each in page.replace("\\\n", " ").splitlines()
+        if each.strip().startswith("ibackup copy")
+    ]
+    assert [words[:3] for words in commands] == [["ibackup", "copy", "add"], ["ibackup", "copy", "get"]]
+    for words in commands:
+        end = ibackup(*words[1:])
+        assert end.code == 0, end
+    assert str(home / "back" / newest) in end.out
+    assert ibackup("verify", home / "back" / newest).code == 0

@@ -37,17 +37,12 @@ def copies_named(app: App, name: str | None) -> tuple[CopyConfig, ...]:
 
 
 def password_of(app: App, config: CopyConfig) -> str:
-    """The password of a copy's repository: from the config's file or command, or else from the keychain.
+    """The password of a copy's repository: from the config's file or command, from the keychain, or as it is typed.
 
     Raises:
         PasswordNeeded: none of them has it, and there is no terminal to ask on.
     """
-    given = PasswordSources(app, config.password_file, config.password_command, ask=False).given()
-    if given is None:
-        from ibackup.vault.keychain import Keychain
-
-        keychain = Keychain.open()
-        given = keychain.copy_password(config.name) if keychain else None
+    given = kept_password(app, config)
     if given is None and app.asks:
         app.stop_progress()
         question = f"Password of the copy {config.name}"
@@ -55,8 +50,19 @@ def password_of(app: App, config: CopyConfig) -> str:
     if given is None:
         raise PasswordNeeded(
             f"The copy {config.name} needs its password.",
-            hint="Write `password_file` or `password_command` into its [[copies]] table. It is on the recovery sheet.",
+            hint="Write `password_file` or `password_command` into its [[copies]] table.",
         )
+    return given
+
+
+def kept_password(app: App, config: CopyConfig) -> str | None:
+    """The password as the config's file or command, or the keychain, has it. Raises PasswordNeeded, KeychainTrouble."""
+    given = PasswordSources(app, config.password_file, config.password_command, ask=False).given()
+    if given is None:
+        from ibackup.vault.keychain import Keychain
+
+        keychain = Keychain.open()
+        given = keychain.copy_password(config.name) if keychain else None
     return given
 
 

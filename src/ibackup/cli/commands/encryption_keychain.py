@@ -8,6 +8,7 @@ import click
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.programs import installing
+from ibackup.cli.commands.sheet_of_copies import copy_lines, sheet_copies
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.output import phone_text, printable, rfc3339, time_text, whole, wrap
@@ -104,7 +105,10 @@ def recovery_sheet(
     }
     if with_password:
         payload["password"] = sheet.password
-    return app.result(payload, _page(sheet, hint, with_password=with_password))
+    copies = sheet_copies(app, store, sheet.udid, with_password=with_password)
+    payload["copies"] = [each.members(with_password=with_password) for each in copies]
+    page = _page(sheet, hint, with_password=with_password)
+    return app.result(payload, "\n".join([page, *copy_lines(copies, sheet.udid)]))
 
 
 def _phone(app: App, store: "Store") -> "PhoneFolder":
@@ -133,7 +137,7 @@ def _page(sheet: "Sheet", hint: str, *, with_password: bool) -> str:
         "THE BACKUPS",
         wrap(whole(f"in the folder {folder}"), "  "),
         "  on the computer or disk named: ______________________________________",
-        "  second copy at:                ______________________________________",
+        "  another copy at:               ______________________________________",
         *_rows(sheet),
         "",
         *_password_lines(sheet, hint, encrypted=encrypted, with_password=with_password),

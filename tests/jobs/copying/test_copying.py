@@ -1,0 +1,205 @@
+"""Copies that are cut off, kept from prune, over a network with append-only rights, and by two computers at once."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from copies.conftest import PASSWORD
+from ibackup.base.errors import UsageError
+from ibackup.base.events import Event, PhaseStarted, Progress, ignore
+from ibackup.base.exit_codes import ExitCode
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_errors import CopyLocked, CopyMissing
+from ibackup.copies.copy_records import CopyProof, CopyRecord
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.jobs.copying.copy_adding import add
+from ibackup.jobs.copying.copy_run import copy_snapshots, next_share
+from ibackup.store.disk.record_times import now
+from ibackup.store.phone_folder import PhoneFolder
+from support.runs import Told
+
+pytestmark = pytest.mark.peer
+
+
+@pytest.fixture
+def folder(backed_up: PhoneFolder, tmp_path: Path) -> PhoneFolder:
+    path = tmp_path / "store" / backed_up.udid
+    shutil.copytree(backed_up.path, path)
+    return PhoneFolder(str(path))
+
+
+@pytest.fixture
+def made(tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> OpenedCopy:
+    """A new copy on a disk."""
+    require_tool("restic")
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    return _add(str(tmp_path / "disk" / "copy"), tmp_path)
+
+
+def _add(to: str, tmp_path: Path) -> OpenedCopy:
+    done = add(CopyConfig("usb", to, repository_id=""), PASSWORD, tmp_path / "config.toml", ignore)
+    assert done.made
+    return OpenedCopy.open(done.config, PASSWORD)
+
+
+def _locks(copy: OpenedCopy) -> list[str]:
+    return copy.engine.program.lines("list", "locks", "--no-lock", doing="list locks", hear=lambda _: None)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupted_copy_leaves_no_lock_and_is_finished_by_the_next(
+    made: OpenedCopy, folder: PhoneFolder, number: int
+) -> None:
+    begun = 0
+
+    def stops(event: Event) -> bool:
+        nonlocal begun
+        begun += isinstance(event, PhaseStarted) and event.text.startswith("Copying")
+        return isinstance(event, Progress) and event.phase == "copy" and begun == number
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_snapshots(made, [folder], Told(stop=stops))
+    assert _locks(made) == []
+    assert [name for name in os.listdir(folder.proofs_path) if "held" in name] == []
+    done = copy_snapshots(made, [folder], ignore)
+    assert done.damaged == ()
+    assert done.held == 2
+    copied = [each.snapshot.id for each in done.copied]
+    assert copied == [each.id for each in folder.snapshots()][2 - len(copied) :]
+
+
+def test_a_lock_that_a_killed_restic_left_does_not_stop_the_next_copy(
+    made: OpenedCopy, folder: PhoneFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    process = subprocess.Popen(
+        [made.engine.program.program, "backup", "--stdin"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ
+        | {
+            "RESTIC_REPOSITORY": made.config.to,
+            "RESTIC_PASSWORD_FILE": str(tmp_path / "password"),
+            "RESTIC_CACHE_DIR": str(tmp_path / "cache"),
+        },
+    )
+    waited = threading.Event()
+    while not _locks(made) and not waited.wait(0.1):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    assert _locks(made) != []
+    assert copy_snapshots(made, [folder], ignore).damaged == ()
+    assert _locks(made) == []
+
+
+def test_two_runs_on_one_copy_take_turns_and_a_held_snapshot_is_not_copied_twice(
+    made: OpenedCopy, folder: PhoneFolder
+) -> None:
+    with made.alone(), pytest.raises(CopyLocked) as caught:
+        copy_snapshots(made, [folder], ignore)
+    assert caught.value.exit_code is ExitCode.BUSY
+
+
+def test_a_snapshot_that_is_pruned_before_its_turn_is_not_copied(
+    made: OpenedCopy, folder: PhoneFolder
+) -> None:
+    first = folder.snapshots()[0]
+    shutil.rmtree(first.path)
+    with pytest.raises(UsageError, match="just been removed"), folder.hold(first, "copy-usb"):
+        pass
+    done = copy_snapshots(made, [folder], ignore)
+    assert done.held == 1
+
+
+def test_what_vanished_from_the_copy_is_told_once(made: OpenedCopy, folder: PhoneFolder) -> None:
+    copy_snapshots(made, [folder], ignore)
+    first = made.engine.held()[0]
+    made.engine.program.run("forget", first.engine_id, doing="forget")
+    shutil.rmtree(folder.snapshots()[0].path)
+    assert copy_snapshots(made, [folder], ignore).vanished == [first.id]
+    assert copy_snapshots(made, [folder], ignore).vanished == []
+
+
+def test_a_lost_record_is_found_out_again_and_one_of_another_repository_does_not_count(
+    made: OpenedCopy, folder: PhoneFolder
+) -> None:
+    copy_snapshots(made, [folder], ignore)
+    record = CopyRecord.read(folder.proofs_path, "usb", made.config.repository_id)
+    assert len(record.copied) == 2
+    assert CopyRecord.read(folder.proofs_path, "usb", "0" * 64).copied == ()
+    file = Path(folder.proofs_path, "copy-usb.json")
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_text("{")
+    assert CopyRecord.read(folder.proofs_path, "usb", made.config.repository_id).copied == ()
+    again = copy_snapshots(made, [folder], ignore)
+    assert (again.copied, again.held, again.vanished) == ([], 2, [])
+
+
+def test_shares_are_read_in_turn_and_a_damaged_one_again() -> None:
+    assert next_share(None, 3) == (1, 3)
+    assert next_share(None, 0) is None
+    assert next_share(CopyProof("read", now(), "good", share=(1, 3)), 3) == (2, 3)
+    assert next_share(CopyProof("read", now(), "good", share=(3, 3)), 3) == (1, 3)
+    assert next_share(CopyProof("read", now(), "damaged", share=(2, 3)), 3) == (2, 3)
+    assert next_share(CopyProof("read", now(), "good", share=(2, 90)), 3) == (1, 3)
+
+
+# -- over a network -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def served(path: Path) -> Iterator[str]:
+    """A server of restic's REST protocol on which nothing can be removed; gives its address."""
+    process = subprocess.Popen(
+        ["rclone", "serve", "restic", "--append-only", "--addr", "127.0.0.1:0", str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"},
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
+                break
+        else:
+            pytest.fail("rclone serves nothing")
+        drain = threading.Thread(target=process.stderr.read, daemon=True)
+        drain.start()
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        drain.join()
+        process.stderr.close()
+
+
+def test_a_computer_that_may_only_add_copies_and_proves_and_a_stopped_server_is_away(
+    folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_tool("restic")
+    require_tool("rclone")
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    with served(tmp_path / "served") as address:
+        copy = _add(f"rest:{address}", tmp_path)
+        done = copy_snapshots(copy, [folder], ignore)
+        assert (len(done.copied), done.damaged) == (2, ())
+        files = sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir())
+        end = copy.engine.program.attempt(
+            "forget", copy.engine.held()[0].engine_id, doing="forget", silence_s=5
+        )
+        assert end.code or end.said  # some versions only complain
+        assert sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir()) == files
+    with pytest.raises(CopyMissing) as caught:
+        copy_snapshots(copy, [folder], ignore)
+    assert caught.value.reason == "away"
