@@ -16,7 +16,7 @@ from ibackup.export.formats.csv_rows import MARK, csv_line
 from ibackup.export.message_records import CSV_HEADS, csv_row, message_record, text_of
 
 if TYPE_CHECKING:
-    from ibackup.export.export_folder import ExportDraft
+    from ibackup.export.export_target import TextDraft
 
 _RECORDS: Final = ("json", "csv", "txt")
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode
@@ -50,9 +50,9 @@ class ConversationWriters:
         self._years: Counter[int] = Counter()
         self._year: int | None = None
         self._stack = ExitStack()
-        self._page: ExportDraft | None = None
+        self._page: TextDraft | None = None
         self._page_end = ""
-        self._drafts: dict[str, ExportDraft] = {}
+        self._drafts: dict[str, TextDraft] = {}
         self._count = 0
         formats = run.request.formats
         self._html = "html" in formats

@@ -12,8 +12,8 @@ from ibackup.apple.format_errors import FormatError
 from ibackup.base.confined import Parts
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.contents.gaps import Gaps
-from ibackup.export.export_folder import ExportFolder
 from ibackup.export.export_request import Exported, ExportRequest
+from ibackup.export.export_target import ExportTarget
 
 _SHOWN_EACH = 500  # things
 
@@ -50,7 +50,7 @@ class Export:
         self,
         backup: Backup,
         request: ExportRequest,
-        folder: ExportFolder,
+        folder: ExportTarget,
         result: Exported,
         observer: Observer,
     ) -> None:

@@ -10,11 +10,10 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.entry import Entry
@@ -42,6 +41,7 @@ from ibackup.explore.writer_pool import AnyWriter, Pool
 from ibackup.explore.writer_process import Helper
 from ibackup.export.earlier_exports import RECORD, EarlierExports
 from ibackup.export.export_request import Exported, ExportRequest, Tell
+from ibackup.export.export_target import ExportTarget, Tick
 
 _CHUNK = 256 * 1024
 _MOST_NAME = 80  # characters of a name that comes from a text
@@ -50,8 +50,6 @@ _SPACES = re.compile(r"\s+")
 _PLAIN = re.compile(
     r"[\w(),'+&-](?:[ .]?[\w(),'+&-])*", re.ASCII
 )  # most names by far: nothing in them has to change
-
-Tick = Callable[[int, int], None]
 
 
 def plain_name(text: str, instead: str) -> str:
@@ -69,7 +67,7 @@ def plain_name(text: str, instead: str) -> str:
     return name or instead
 
 
-class ExportFolder:
+class ExportFolder(ExportTarget):
     """An open target; use it in one thread.
 
     Args:
@@ -130,15 +128,7 @@ class ExportFolder:
     # -- places ---------------------------------------------------------------------------------------------
 
     def place(self, above: Parts, name: str, key: str = "") -> Parts:
-        """A place for a file or folder, the same in every export into this folder.
-
-        Args:
-            above: the folder it belongs into, from this method; () for the export's own.
-            name: the name it should get; anything in it that some system does not allow is changed. If it is
-                taken, a number is added.
-            key: what it is, unique in the whole export: its kind and its own id. Without it the place is not
-                remembered, which suits files whose names depend on nothing but the backup.
-        """
+        """See ``ExportTarget``; also the same in every later export into this folder."""
         if not key:
             return self._namer.place(above, name)
         earlier = self._earlier.place(key)
@@ -148,35 +138,10 @@ class ExportFolder:
         self._earlier.placed(key, parts)
         return parts
 
-    @staticmethod
-    def link(page: Parts, target: Parts) -> str:
-        """A relative address of one place, as it is written on a page at another."""
-        common = 0
-        while common < min(len(page), len(target)) - 1 and page[common] == target[common]:
-            common += 1
-        steps = [".."] * (len(page) - 1 - common) + list(target[common:])
-        return "/".join(quote(step, safe="") for step in steps)
-
     # -- writing --------------------------------------------------------------------------------------------
 
-    def write(self, parts: Parts, chunks: Iterable[bytes | str], modified: float | None = None) -> bool:
-        """Write a text or page of our own; texts are written as UTF-8.
-
-        Args:
-            parts: its place.
-            chunks: its content.
-            modified: its time, seconds since 1970.
-
-        Returns:
-            Whether it is there now; otherwise something in the way was reported.
-        """
-        with self.draft(parts, modified) as draft:
-            for chunk in chunks:
-                draft.write(chunk)
-        return draft.there
-
     def draft(self, parts: Parts, modified: float | None = None) -> "ExportDraft":
-        """A text or page of our own that is written piece by piece, beside others; see ``write``."""
+        """See ``ExportTarget``."""
 
         def begin() -> Staged:
             self._make(parts[:-1])
@@ -223,13 +188,7 @@ class ExportFolder:
         return False
 
     def copy(self, entry: Entry, parts: Parts, times: Times | None = None) -> None:
-        """Copy a file of the backup to its place; what cannot be copied is reported.
-
-        Args:
-            entry: the file.
-            parts: its place.
-            times: those it gets; by default those it has on the phone.
-        """
+        """See ``ExportTarget``."""
         try:
             record = entry.record
             self._make(parts[:-1])

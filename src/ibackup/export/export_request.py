@@ -24,6 +24,7 @@ class ExportRequest:
         to: the target folder; created with its parents if it does not exist.
         kinds: names of ``kinds.KINDS``, in its order.
         names: only conversations with someone of whom one of these is part of the name, number or address.
+        talk: only the conversation with this id, of Messages or WhatsApp; "" for all.
         since, until: only what is dated from the first and before the second; None for no limit.
         formats: of messages and the like, from ``kinds.TEXT_FORMATS``.
         vcard: "3.0" or "4.0".
@@ -40,6 +41,7 @@ class ExportRequest:
     to: str
     kinds: tuple[str, ...]
     names: tuple[str, ...] = ()
+    talk: str = ""
     since: datetime | None = None
     until: datetime | None = None
     formats: frozenset[str] = frozenset({"html", "json", "csv"})

@@ -10,6 +10,7 @@ from ibackup.contents.gaps import Gap
 from ibackup.export.export_context import Export
 from ibackup.export.export_folder import ExportFolder
 from ibackup.export.export_request import Exported, ExportRequest, Tell
+from ibackup.export.export_target import ExportTarget
 from ibackup.export.kinds import kind
 from ibackup.export.pages import page
 
@@ -39,28 +40,38 @@ def export(
         IbackupError: the target cannot be written.
     """
     result = Exported(compared=request.later is not None)
-
     observer(PhaseStarted("export", f"Exporting to {request.to}."))
     with ExportFolder(backup, request, tell, result) as folder:
-        run = Export(backup, request, folder, result, observer)
-        folder.tick = run.copied
-        for name in request.kinds:
-            chosen = kind(name)
-            module = chosen.load()
-            run.begin(name, chosen.in_a_sentence, module.ids)
-            module.export(run)
-        folder.flush()
-        if backup.list_lost is not None:
-            run.gaps.add(
-                "the list of files", "it is lost or damaged, so nobody can tell what is missing", damage=True
-            )
-        result.gaps = tuple(run.gaps)
-        result.unfound = run.unfound
-        if result.damaged and request.snapshot is not None:
-            request.snapshot.refuse_if_removed()
-        if len(request.kinds) > 1:
-            _write_index(run, result)
+        export_into(folder, backup, request, result, observer)
     return result
+
+
+def export_into(
+    target: ExportTarget,
+    backup: Backup,
+    request: ExportRequest,
+    result: Exported,
+    observer: Observer = ignore,
+) -> None:
+    """The same into an open target, which need not be a folder; `result` takes what came of it."""
+    run = Export(backup, request, target, result, observer)
+    target.tick = run.copied
+    for name in request.kinds:
+        chosen = kind(name)
+        module = chosen.load()
+        run.begin(name, chosen.in_a_sentence, module.ids)
+        module.export(run)
+    target.flush()
+    if backup.list_lost is not None:
+        run.gaps.add(
+            "the list of files", "it is lost or damaged, so nobody can tell what is missing", damage=True
+        )
+    result.gaps = tuple(run.gaps)
+    result.unfound = run.unfound
+    if result.damaged and request.snapshot is not None:
+        request.snapshot.refuse_if_removed()
+    if len(request.kinds) > 1:
+        _write_index(run, result)
 
 
 def gap_text(gap: Gap) -> str:

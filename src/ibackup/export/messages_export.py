@@ -94,6 +94,8 @@ class _Written:
 
 
 def _is_wanted(run: Export, conversation: Conversation) -> bool:
+    if run.request.talk not in ("", conversation.id):
+        return False
     people = (*conversation.participants, *conversation.former)
     names = [conversation.title, *(each.name for each in people)]
     return is_chosen(run.request.names, names, [each.address for each in people])

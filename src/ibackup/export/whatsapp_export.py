@@ -87,6 +87,8 @@ def _write_all(run: Export, store: WhatsAppStore, title: str) -> bool:
     listed = run.folder.place(above, "chats.json", f"{title} list")
     done = []
     for chat in store.chats():
+        if run.request.talk not in ("", chat.id):
+            continue
         if is_chosen(run.request.names, (chat.name, *chat.members), (chat.id, *chat.member_ids)):
             one = _write_chat(run, store, above, chat, title)
             if one is not None:

@@ -9,6 +9,7 @@ from ibackup.view.pages import (
     health_page,
     home_page,
     memos_page,
+    messages_page,
     notes_page,
     people_page,
     photo_files_page,
@@ -24,6 +25,7 @@ from ibackup.view.pages import (
     timeline_page,
     unlock_page,
     voicemail_page,
+    whatsapp_page,
 )
 from ibackup.view.way import Way
 
@@ -34,6 +36,7 @@ _PAGES = (
     health_page,
     home_page,
     memos_page,
+    messages_page,
     notes_page,
     people_page,
     photo_files_page,
@@ -49,6 +52,7 @@ _PAGES = (
     timeline_page,
     unlock_page,
     voicemail_page,
+    whatsapp_page,
 )
 
 

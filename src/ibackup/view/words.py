@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ibackup.base import durations, sizes
 from ibackup.base.counts import count_text, listed
+from ibackup.export.message_html import calm
 
 _MINUTES_UP_TO = timedelta(minutes=90)
 _HOURS_UP_TO = timedelta(hours=20)
@@ -20,7 +21,13 @@ _TOGETHER = "\u00a0"
 
 
 def _local(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is None else moment.astimezone()
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone()
+    except (
+        OverflowError,
+        ValueError,
+    ):  # at the ends of the calendar, where only hostile or damaged times are
+        return moment
 
 
 def _now(like: datetime) -> datetime:
@@ -141,6 +148,27 @@ def _day(on: date, today: date, month_form: str = "%B") -> str:
     return f"{on.day} {on.strftime(month_form)}{year}"
 
 
+def list_day(moment: datetime, now: datetime | None = None) -> str:
+    """The day in a list of the newest: ``22:14`` of today, ``Yesterday``, ``Friday``, ``24 Nov``."""
+    passed = (_today(moment, now) - _date(moment)).days
+    if passed == 0:
+        return clock(moment)
+    if passed == 1:
+        return "Yesterday"
+    return f"{_date(moment):%A}" if 1 < passed < 7 else short_day(moment, now)
+
+
+def whole_day(moment: date) -> str:
+    """The day with everything, for print: ``Friday 20 November 2026``."""
+    on = _date(moment)
+    return f"{on:%A} {on.day} {on:%B %Y}"
+
+
+def day_key(moment: date) -> str:
+    """The day for programs, equal for all moments of one day: ``2026-11-20``."""
+    return _date(moment).isoformat()
+
+
 # -- sizes, numbers, durations ------------------------------------------------------------------------------
 
 
@@ -194,9 +222,12 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "clock": clock,
     "clock_text": durations.clock_text,
     "counted": count_text,
+    "calm": calm,
     "day": day,
+    "day_key": day_key,
     "duration": durations.duration_words,
     "exact_size": sizes.exact_size,
+    "list_day": list_day,
     "listed": listed,
     "machine_time": machine_time,
     "moment": moment,
@@ -210,6 +241,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "short_moment": short_moment,
     "size": size,
     "time_left": time_left,
+    "whole_day": whole_day,
     "whole_moment": whole_moment,
     "window": window,
     "with_query": with_query,

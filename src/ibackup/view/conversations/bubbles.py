@@ -49,16 +49,23 @@ class BubbleFile(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a message answers: who said what, and its id for an address; "" if it is not here."""
+    """What a message answers: who said what; its id for an address and its anchor, "" if it is not here."""
 
     who: str
     text: str
     id: str
+    anchor: str = ""
 
 
-def answered(who: str, text: str, ident: str) -> Answered:
+def answered(who: str, text: str, guid: str, row: int) -> Answered:
     """What a message answers, in a few words."""
-    return Answered(who, " ".join(text[: 4 * _QUOTED].split())[:_QUOTED] or "an attachment", ident)
+    said = " ".join(text[: 4 * _QUOTED].split())[:_QUOTED] or "an attachment"
+    return Answered(who, said, id_of(guid, row), anchor_of(row))
+
+
+def anchor_of(row: int) -> str:
+    """The id of a message on a page."""
+    return f"m{row}"
 
 
 NOT_HERE: Final = Answered("", "a message that is not here", "")
@@ -129,7 +136,12 @@ class Bubble:
     @property
     def anchor(self) -> str:
         """Its id on a page."""
-        return f"m{self.number}"
+        return anchor_of(self.number)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to show of it but its time."""
+        return not (self.event or self.subject or self.content or self.card or self.more_files)
 
 
 class PieceBudget:

@@ -155,7 +155,7 @@ class MessageTalks(Talks):
             service=message.service,
             delivered=message.delivered,
             read=message.read,
-            left=self._gone.left(message.number) if self._gone is not None else Left.ALL,
+            left=self.gone.left(message.number) if self.gone is not None else Left.ALL,
         )
 
     def _answered(self, conversation: Conversation, message: TextMessage) -> Answered | None:
@@ -165,7 +165,7 @@ class MessageTalks(Talks):
         found = next(self._reader.built(conversation, [row], 1), None) if row is not None else None
         if found is None:
             return NOT_HERE
-        return answered(found.sender.name, shown_text(found), id_of(found.id, found.number))
+        return answered(found.sender.name, shown_text(found), found.id, found.number)
 
 
 def _shown(each: Conversation) -> ShownConversation:

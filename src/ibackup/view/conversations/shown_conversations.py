@@ -130,13 +130,16 @@ class Talks(ABC):
         gaps: what could not be read.
         conversations: the newest first.
         messages: how many there are in all.
+        gone: what became of them; None before ``compare``.
+        compared_with: the id of the backup that they were compared with; "" for none.
     """
 
     def __init__(self, gaps: Gaps, found: Iterable[ShownConversation], made: datetime | None) -> None:
         self.gaps = gaps
         self._latest = made + _CLOCKS_DIFFER if made is not None else None
         self._newest: dict[str, str] = {}
-        self._gone: GoneMessages | None = None
+        self.gone: GoneMessages | None = None
+        self.compared_with = ""
         self._gone_counts: dict[str, int] = {}
         listed = [each for each in found if each.messages]
         self.conversations = sorted(listed, key=self._age)
@@ -220,15 +223,11 @@ class Talks(ABC):
 
     # -- what is no longer on the phone -----------------------------------------------------------------------
 
-    def compare(self, gone: GoneMessages) -> None:
-        """Take what the newest backup still has, for the marks of all that follows."""
-        self._gone = gone
+    def compare(self, gone: GoneMessages, newest: str) -> None:
+        """Take what the newest backup still has, for the marks of all that follows; `newest` is that backup's id."""
+        self.gone = gone
+        self.compared_with = newest
         self._gone_counts = {each.id: gone.count(self.rows(each)) for each in self.conversations}
-
-    @property
-    def compared(self) -> bool:
-        """Whether this was compared with the newest backup."""
-        return self._gone is not None
 
     def gone_in(self, conversation: ShownConversation) -> int:
         """How many of its messages the newest backup does not have any more; 0 if nothing was compared."""

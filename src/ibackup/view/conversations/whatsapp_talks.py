@@ -130,7 +130,7 @@ class WhatsAppTalks(Talks):
                 for each in message.reactions
             ),
             notes=("starred",) if message.starred else (),
-            left=self._gone.left(message.number) if self._gone is not None else Left.ALL,
+            left=self.gone.left(message.number) if self.gone is not None else Left.ALL,
         )
 
     def _answered(self, chat: WhatsAppChat, message: WhatsAppMessage) -> Answered | None:
@@ -140,7 +140,7 @@ class WhatsAppTalks(Talks):
         found = next(self._store.built(chat, [row]), None) if row is not None else None
         if found is None:
             return NOT_HERE
-        return answered(found.sender, said_text(found), id_of(found.id, found.number))
+        return answered(found.sender, said_text(found), found.id, found.number)
 
 
 def _shown(each: WhatsAppChat) -> ShownConversation:
