@@ -96,7 +96,7 @@ class MessageTalks(Talks):
         found = self._reader.conversation_of(row)
         return self.by_slug(slug_of(found.id)) if found is not None else None
 
-    def keys(self) -> Iterator[tuple[int, str]]:
+    def all_keys(self) -> Iterator[tuple[int, str]]:
         """See ``Talks``."""
         return self._reader.keys()
 

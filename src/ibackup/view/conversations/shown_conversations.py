@@ -256,7 +256,7 @@ class Talks(ABC):
         """The conversation that has a message."""
 
     @abstractmethod
-    def keys(self) -> Iterator[tuple[int, str]]:
+    def all_keys(self) -> Iterator[tuple[int, str]]:
         """The row and the key of every message, by which backups are compared."""
 
     @abstractmethod

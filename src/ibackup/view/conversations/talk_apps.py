@@ -47,7 +47,7 @@ def _whatsapp_keys(backup: "Backup") -> Iterator[str]:
     talks = _whatsapp(backup, None)
     if talks is not None:
         try:
-            for _, key in talks.keys():  # noqa: SIM118 - not those of a dictionary
+            for _, key in talks.all_keys():
                 yield key
         finally:
             talks.close()
@@ -88,7 +88,7 @@ def opened_talks(asked: "Asked", app: TalkApp) -> Iterator[OpenedTalks]:
         talks = opened.once((app.page, "talks"), lambda each: app.read(each.backup, made))
         if talks is not None and newest is not None and talks.compared_with != asked.phone.backups[-1].id:
             talks.compare(
-                gone_messages(talks.keys(), newest, made, asked.phone.backups[-1].made),
+                gone_messages(talks.all_keys(), newest, made, asked.phone.backups[-1].made),
                 asked.phone.backups[-1].id,
             )
         yield OpenedTalks(opened, talks, not asked.is_past or newest is not None)

@@ -80,7 +80,7 @@ class WhatsAppTalks(Talks):
         chat = self._store.chat_of(row)
         return self.by_slug(slug_of(self._ids[chat])) if chat in self._ids else None
 
-    def keys(self) -> Iterator[tuple[int, str]]:
+    def all_keys(self) -> Iterator[tuple[int, str]]:
         """See ``Talks``."""
         return self._store.keys()
 

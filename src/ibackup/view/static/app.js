@@ -221,6 +221,8 @@
     } catch { setTimeout(() => look(waiting), 3000); }
   }
 
+  document.addEventListener('added', event => ready(event.detail.root)); // a page's own script put something there
+
   // ── live: what runs, and whether ibackup still answers ──────────────────────────────────────────────────
   // "run" and "progress" carry HTML: each element with an id replaces the one of that id. "told" is for the status
   // line, "title" what leads the window's title, "locked" that nothing decrypted may stay on the screen.
