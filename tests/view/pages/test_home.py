@@ -20,6 +20,7 @@ SLOW = replace(
     domains=(DomainSpec(name="MediaDomain", count=300, min_size=500, max_size=9_000),),
     latency_s=0.02,
 )
+QUICK = replace(SLOW, latency_s=0.002)
 WAITING = replace(ANN, passcode=Passcode(kind="late", delay_s=A_LONG_TIME))
 
 
@@ -73,7 +74,7 @@ def test_two_tabs_show_the_same_backup_and_either_stops_it(
 def test_a_broken_cable_says_what_to_do_and_the_button_does_it(
     chromium: Browser, make_program: MakeProgram
 ) -> None:
-    program = make_program(SLOW)
+    program = make_program(QUICK)
     program.phone.set_faults(DropInPhase(phase="uploading"))
     with web.running(program) as view, web.visitor(chromium, view) as visitor:
         page = visitor.page

@@ -65,7 +65,7 @@ def home_state(house: House) -> HomeState:
             trouble = error
     connected = () if house.is_folder else house.connected.look()
     phones = () if trouble else house.phones()
-    found = cards(overview, phones, connected, house.board)
+    found = cards(overview, phones, connected, house.board, config.copies)
     low = overview.free_bytes if overview and overview.free_bytes < config.nightly.min_free_bytes else None
     return HomeState(
         sentence(found, trouble, low),

@@ -1,12 +1,15 @@
 """The phones as Home shows them: each with its state, what runs for it, and what is plugged in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from ibackup.base.udids import plain_udid
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_records import CopyRecord
 from ibackup.jobs.overview.store_overview import Overview, PhoneStatus
+from ibackup.store.disk import record_times
 from ibackup.store.disk.lock import Holder
 from ibackup.view.home.job_endings import JobEnding, ending
 from ibackup.view.running.connected_phones import ConnectedPhone
@@ -16,6 +19,21 @@ from ibackup.view.running.running_job import RunningJob
 from ibackup.view.shown_phones import ShownPhone, slug
 
 Tone = Literal["good", "wait", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCopy:
+    """The freshest second copy of a phone's backups.
+
+    Attributes:
+        name: of the copy, as the config calls it.
+        newest: when the newest backup in it was made.
+        is_proven: whether that one was compared with its checksums there.
+    """
+
+    name: str
+    newest: datetime
+    is_proven: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +48,7 @@ class PhoneCard:
         connected: what it says itself; None while it is not plugged in.
         job: what runs, or ran, for it; None for nothing.
         outside: who else works with it now: a night, or a command in a terminal.
-        second_copy: how fresh it is on another disk; None for no second copy.
+        second_copy: None for none.
     """
 
     slug: str
@@ -44,7 +62,7 @@ class PhoneCard:
     running: RunningJob | None = None
     job: JobState | None = None
     outside: Holder | None = None
-    second_copy: datetime | None = None
+    second_copy: SecondCopy | None = None
 
     @property
     def has_backup(self) -> bool:
@@ -91,11 +109,18 @@ def cards(
     phones: Sequence[ShownPhone],
     connected: Sequence[ConnectedPhone],
     board: JobBoard,
+    copies: Sequence[CopyConfig],
 ) -> tuple[PhoneCard, ...]:
     """A card for each phone of the store, then for each that is plugged in and new."""
     plugged = {plain_udid(each.udid): each for each in connected}
     statuses = {plain_udid(each.udid): each for each in overview.phones} if overview else {}
-    found = [_known(each, statuses.get(plain_udid(each.udid)), plugged, board) for each in phones]
+    found = [
+        replace(
+            _known(each, statuses.get(plain_udid(each.udid)), plugged, board),
+            second_copy=_second_copy(each, copies),
+        )
+        for each in phones
+    ]
     here = {plain_udid(each.udid) for each in phones}
     taken = {each.slug for each in phones}
     for plain, each in plugged.items():
@@ -145,3 +170,18 @@ def _known(
         job=job.state if job else None,
         outside=board.outside(phone.folder) if phone.folder else None,
     )
+
+
+def _second_copy(phone: ShownPhone, copies: Sequence[CopyConfig]) -> SecondCopy | None:
+    """The copy with the newest backup, as the store remembers it."""
+    found: list[SecondCopy] = []
+    for each in copies if phone.folder else ():
+        record = (
+            CopyRecord.read(phone.folder.proofs_path, each.name, each.repository_id) if phone.folder else None
+        )
+        if record is None or not record.copied:
+            continue
+        newest = record.copied[-1].id
+        proven = any(proof.snapshot == newest and proof.result == "good" for proof in record.proofs)
+        found.append(SecondCopy(each.name, record_times.from_id(newest), proven))
+    return max(found, key=lambda each: each.newest, default=None)
