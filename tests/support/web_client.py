@@ -61,6 +61,18 @@ class WebClient:
         self.csrf = found[1].decode() if found else self.csrf
         return answer
 
+    @contextmanager
+    def begun(self, address: str) -> Iterator[http.client.HTTPResponse]:
+        """An answer whose body is not read yet."""
+        connection = http.client.HTTPConnection(self.host, timeout=_PATIENCE_S)
+        try:
+            connection.request(
+                "GET", address, headers={"Cookie": self._cookie, "Sec-Fetch-Site": "same-origin"}
+            )
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
     def post(self, address: str, fields: Mapping[str, str | Sequence[str]], **headers: str) -> Answer:
         """Send a form."""
         body = urlencode({"csrf": self.csrf, **fields}, doseq=True).encode()

@@ -133,3 +133,10 @@ def test_what_fails_in_the_middle_leaves_no_whole_zip() -> None:
         collections.deque(map(sent.extend, blocks), maxlen=0)
     assert len(sent) > 1 << 19
     assert not zipfile.is_zipfile(io.BytesIO(bytes(sent)))
+
+
+def test_a_file_that_ends_early_leaves_no_whole_zip() -> None:
+    short = ZipMember("a", 0, lambda: io.BytesIO(b"12"), 3)
+    with pytest.raises(OSError, match="changed"):
+        b"".join(zip_stream([short]))
+    assert unpacked(ZipMember("a", 0, lambda: io.BytesIO(b"123"), 3)).read("a") == b"123"

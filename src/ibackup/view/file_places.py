@@ -1,5 +1,6 @@
 """Where a Files page is: an app, a folder or a file, by the names that stand in its address."""
 
+import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BytesIO
@@ -134,9 +135,7 @@ def zip_members(asked: Asked, listed: Iterable[ZipEntry]) -> Iterator[ZipMember]
             waiting = []
     yield from _opened(asked, waiting, namer, absent)
     if absent:
-        text = "These files could not be read from the backup, so they are not here:\r\n\r\n" + "\r\n".join(
-            absent
-        )
+        text = "These files could not be read from the backup, or not wholly:\r\n\r\n" + "\r\n".join(absent)
         made = int(asked.backup.made.timestamp()) if asked.backup.made else 0
         yield ZipMember(LEFT_OUT, made, partial(BytesIO, text.encode("utf-8", "replace")))
 
@@ -162,8 +161,12 @@ def _opened(asked: Asked, wanted: list[ZipEntry], namer: Namer, absent: list[str
                     absent.append(below)
                     continue
                 held.append(source)
+                size = source.seek(0, os.SEEK_END)
+                source.seek(0)
+                if size < entry.size:
+                    absent.append(f"{below} (the backup has {size:,} of its {entry.size:,} bytes)")
                 parts = namer.file(folder, path, entry.file_id)
-                made.append(ZipMember("/".join(parts), modified, partial(_same, source)))
+                made.append(ZipMember("/".join(parts), modified, partial(_same, source), size))
         yield from made
     finally:
         for source in held:

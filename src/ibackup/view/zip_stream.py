@@ -43,15 +43,21 @@ class ZipMember:
         path: its names, joined by slashes; unique, and safe for every system.
         modified: seconds since 1970.
         open: opens its content; None for a folder.
+        size: bytes that must come; None if that is not known.
     """
 
     path: str
     modified: int
     open: Callable[[], BinaryIO] | None
+    size: int | None = None
 
 
 def zip_stream(members: Iterable[ZipMember]) -> Iterator[bytes]:
-    """The bytes of a zip with these members. Raises whatever `members` and their files raise."""
+    """The bytes of a zip with these members.
+
+    Raises:
+        OSError: a file ended early. Whatever `members` and their files raise comes through as well.
+    """
     maker = _Maker()
     for member in members:
         yield from maker.add(member)
@@ -96,6 +102,8 @@ class _Maker:
                     size += len(chunk)
                     self._waiting += chunk
                     yield from self._ready()
+            if member.size is not None and size != member.size:
+                raise OSError("a file has changed while it was read")
         self._waiting += _AFTER.pack(0x08074B50, checksum, size, size)
         yield from self._ready()
         self._count += 1
