@@ -9,6 +9,7 @@ from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.store.store import Store
 from ibackup.view import shown_phones
+from ibackup.view.doctor_visits import DoctorVisits
 from ibackup.view.home.overviews import Overviews
 from ibackup.view.opened.opened_backups import OpenedBackups
 from ibackup.view.running.connected_phones import ConnectedPhones
@@ -40,6 +41,7 @@ class House:
         self.connected = ConnectedPhones(lambda: self.config.limits, self.board.bump)
         self.streams = LiveStreams(lambda: self.board.version, lambda: self.board.is_closed)
         self.overviews = Overviews()
+        self.doctor = DoctorVisits()
 
     @property
     def config(self) -> Config:

@@ -84,7 +84,7 @@ def answer(asked: Asked, page: Page) -> Response:
     except IbackupError as error:
         return _told(asked, error)
     except Exception:  # noqa: BLE001 - whatever it is, the person needs a page
-        _log.exception("the page %s failed", asked.address.split("/")[-1])
+        _log.debug("the page %s failed", asked.address.split("/")[-1], exc_info=True)
         return _told(
             asked,
             IbackupError(

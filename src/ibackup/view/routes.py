@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ibackup.view.pages import (
     calendar_page,
     calls_page,
+    doctor_page,
     files_page,
     first_page,
     health_page,
@@ -33,6 +34,7 @@ from ibackup.view.way import Way
 _PAGES = (
     calendar_page,
     calls_page,
+    doctor_page,
     files_page,
     first_page,
     health_page,

@@ -79,7 +79,7 @@ class RequestGuard:
             try:
                 await self._serve(scope, receive, watched)
             except Exception:
-                _log.exception("a page of the view failed")
+                _log.debug("a page of the view failed", exc_info=True)
                 if watched.started:
                     raise
                 await BROKEN.response()(scope, receive, watched)
