@@ -96,10 +96,10 @@ class EntryChoice:
         if self.start is not None:
             start = self.start
         elif self.day is not None and kind.dated:
-            start = _of_day(kind, shelf, found, self.day)
+            start = _of_day(shelf, found, self.day)
         else:
             from_today = kind.from_today and self.is_all and today is not None
-            start = _of_day(kind, shelf, found, today) if from_today and today is not None else 0
+            start = _of_day(shelf, found, today) if from_today and today is not None else 0
             start = min(start, max(len(found) - _LEAST, 0))
             start = self._with_chosen(shelf, found, start)
         # An empty page would look as if nothing was there.
@@ -116,9 +116,9 @@ class EntryChoice:
         return start
 
 
-def _of_day(kind: ShownKind[Record], shelf: KindShelf[Record], found: Sequence[int], day: date) -> int:
+def _of_day(shelf: KindShelf[Record], found: Sequence[int], day: date) -> int:
     """The first entry of a day, or the next one in the order of the list."""
-    days = [kind.day(shelf.records[each]) for each in found]
+    days = [shelf.days[each] for each in found]
     known = [each for each in days if each is not None]
     falling = len(known) > 1 and known[0] > known[-1]
     for at, each in enumerate(days):

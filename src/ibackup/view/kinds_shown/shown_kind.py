@@ -79,6 +79,11 @@ class KindShelf(Generic[Record]):
         return [comparable(self._kind.words(record)) for record in self.records]
 
     @cached_property
+    def days(self) -> "list[date | None]":
+        """The day of each entry."""
+        return [self._kind.day(record) for record in self.records]
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many entries belong to each of the kind's chips, by its name."""
         return {chip.name: sum(map(chip.wants, self.records)) for chip in self._kind.chips}

@@ -49,17 +49,15 @@ class ShownCall:
     Attributes:
         people: one for each address.
         names: how the list calls them.
+        partners: what calls with the same people share.
         spellings: the numbers as people may type them.
     """
 
     call: Call
     people: tuple[WhoItIs, ...]
     names: str
-
-    @property
-    def with_whom(self) -> frozenset[str]:
-        """What calls with the same people share."""
-        return frozenset(who.address.key if who.address else who.text for who in self.people)
+    partners: frozenset[str]
+    spellings: str
 
 
 class Calls(ShownKind[ShownCall]):
@@ -88,7 +86,8 @@ class Calls(ShownKind[ShownCall]):
             return []
         names = names_of(backup)
         with log:
-            found = [_shown(call, names) for call in log]
+            callers = _Callers(names)
+            found = [callers.shown(call) for call in log]
         found.sort(key=lambda each: dated(each.call.time), reverse=True)
         return found
 
@@ -121,7 +120,7 @@ class Calls(ShownKind[ShownCall]):
     def words(self, record: ShownCall) -> str:
         """Names, numbers, the place."""
         call = record.call
-        return "\n".join((record.names, *call.addresses, call.place, *_digits(record.people)))
+        return "\n".join((record.names, *call.addresses, call.place, record.spellings))
 
     def row(self, record: ShownCall) -> EntryRow:
         """Who, when, and what came of it."""
@@ -137,9 +136,7 @@ class Calls(ShownKind[ShownCall]):
         """What the phone noted, and the calls with the same people."""
         del look
         call = record.call
-        same = (
-            [each for each in shelf.records if each.with_whom == record.with_whom] if call.addresses else []
-        )
+        same = [each for each in shelf.records if each.partners == record.partners] if call.addresses else []
         mark = _direction(call)
         said = [mark.word if mark else "", moment_of(call.time), _length(call)]
         return EntryDetail(
@@ -174,17 +171,25 @@ class Calls(ShownKind[ShownCall]):
         return Download("Calls.csv", "text/csv; charset=utf-8", (line.encode() for line in lines))
 
 
-def _shown(call: Call, names: NameBook) -> ShownCall:
-    people = people_of(call, names)
-    named = ", ".join(dict.fromkeys(who.shown for who in people))
-    if call.name_then and not any(who.people for who in people):
-        named = call.name_then
-    return ShownCall(call, people, named or _WITHHELD)
+class _Callers:
+    """Finds who calls were with; it works out each number once, since a phone's calls are with the same few people."""
 
+    def __init__(self, names: NameBook) -> None:
+        self._names = names
+        self._known: dict[tuple[WhoItIs, ...], tuple[str, frozenset[str], str]] = {}
 
-def _digits(people: Sequence[WhoItIs]) -> Iterator[str]:
-    for who in people:
-        yield from other_spellings(who)
+    def shown(self, call: Call) -> ShownCall:
+        people = people_of(call, self._names)
+        known = self._known.get(people)
+        if known is None:
+            named = ", ".join(dict.fromkeys(who.shown for who in people))
+            partners = frozenset(who.address.key if who.address else who.text for who in people)
+            spellings = "\n".join(spelling for who in people for spelling in other_spellings(who))
+            known = self._known[people] = (named, partners, spellings)
+        named, partners, spellings = known
+        if call.name_then and not any(who.people for who in people):
+            named = call.name_then
+        return ShownCall(call, people, named or _WITHHELD, partners, spellings)
 
 
 def _direction(call: Call) -> EntryMark | None:
