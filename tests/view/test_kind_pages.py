@@ -18,10 +18,11 @@ from ibackup.simulator.life.contacts_db import PHONE as NUMBER
 from ibackup.simulator.life.hard_life import hard_life
 from ibackup.simulator.life.life_file import LifeFile
 from ibackup.simulator.life.made_database import stamp
-from ibackup.simulator.life.memos_db import sound
+from ibackup.simulator.life.memos_db import NEW_PLACE, sound
 from ibackup.simulator.life.note_bodies import MadeRun, note
 from ibackup.simulator.life.notes_db import MadeNote
 from ibackup.view.kinds_shown.entry_choice import PART
+from support.minted import Minted
 from support.page_calls import PHONE, PageCalls, store_of
 from support.search_store import FIRST, PASSWORD
 
@@ -293,6 +294,28 @@ def test_a_recording_that_is_not_here_is_told_and_not_offered(hard: PageCalls) -
     assert "only in iCloud" in page.text
     assert "<audio" not in page.html
     assert not page.links("/take?id=")
+
+
+def test_a_file_that_the_backup_lost_cuts_no_download_off(tmp_path: Path) -> None:
+    store = store_of(tmp_path, hard_life().files(26))
+    snapshot = next(iter(store.phone.snapshots()))
+    name = Minted.file_id(*memo_place("20240503 100000-AAAA.m4a"))
+    next(Path(snapshot.backup_path).glob(f"*/{name}")).unlink()
+    calls = PageCalls(store.path)
+    taken = zipfile.ZipFile(io.BytesIO(calls.get(f"{PHONE}/memos/take?as=sound").body))
+    assert taken.testzip() is None
+    assert not any("Band 3" in each for each in taken.namelist())
+    assert any("Idea" in each for each in taken.namelist())
+    address = f"{PHONE}/memos/file?id=slash+in+the+title&name=sound"
+    assert calls.get(address).status == 404
+    assert "cannot be read" in calls.get(address).text
+    assert calls.get(f"{PHONE}/memos/take?as=sound&id=slash+in+the+title").status == 404
+    calls.close()
+
+
+def memo_place(name: str) -> tuple[str, str]:
+    domain, folder = NEW_PLACE
+    return domain, f"{folder}/{name}"
 
 
 def test_a_locked_note_says_so(hard: PageCalls) -> None:

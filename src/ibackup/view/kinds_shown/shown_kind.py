@@ -9,6 +9,8 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.entry import Entry
+from ibackup.apple.format_errors import FormatError
+from ibackup.base.confined import PathRefused
 from ibackup.contents.gaps import Gap, Gaps
 from ibackup.search.word_folding import folded
 from ibackup.view.kinds_shown.entry_types import Download, EntryDetail, EntryRow, TakeForm
@@ -230,6 +232,14 @@ class ShownKind(ABC, Generic[Record]):
             alone: whether one entry was asked for, and not all.
         """
         raise NotImplementedError
+
+
+def is_stored(backup: Backup, entry: Entry) -> bool:
+    """Whether a file that the backup lists is there; one that is not would cut a download off."""
+    try:
+        return backup.stored_bytes(entry.blob_path) > 0 or entry.size == 0
+    except (FormatError, PathRefused, OSError):
+        return False
 
 
 def comparable(text: str) -> str:

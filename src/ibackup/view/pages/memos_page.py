@@ -23,7 +23,7 @@ from ibackup.view.kinds_shown.entry_types import (
     facts,
 )
 from ibackup.view.kinds_shown.kind_ways import kind_ways
-from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind
+from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind, is_stored
 from ibackup.view.kinds_shown.taken_sounds import TakenSound, sounds_download
 
 _UNTITLED: Final = "Untitled"
@@ -134,11 +134,11 @@ class Memos(ShownKind[VoiceMemo]):
 def _sounds(memo: VoiceMemo, backup: Backup) -> Iterator[TakenSound]:
     title = memo.title or _UNTITLED
     whole = memo_recording(backup, memo)
-    if whole is not None:
+    if whole is not None and is_stored(backup, whole):
         yield TakenSound(title, memo.time, whole)
     for number, path in enumerate(memo.pieces, start=1):
         piece = backup.entry(memo.domain, path)
-        if piece is not None:
+        if piece is not None and is_stored(backup, piece):
             yield TakenSound(f"{title}, part {number}", memo.time, piece)
 
 

@@ -36,7 +36,7 @@ from ibackup.view.kinds_shown.entry_types import (
     facts,
 )
 from ibackup.view.kinds_shown.kind_ways import kind_ways
-from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind
+from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind, is_stored
 from ibackup.view.zip_stream import ZipMember, zip_stream
 
 _UNTITLED: Final = "Untitled"
@@ -222,7 +222,7 @@ class _Pages:
             for each in note.attachments.values():
                 path = each.path or each.preview
                 entry = self._backup.entry(DOMAIN, path) if path else None
-                if entry is None:
+                if entry is None or not is_stored(self._backup, entry):
                     attached[each.id] = ShownAttachment(each, "", "")
                     continue
                 folder = (*place[:-1], f"{place[-1].rpartition('.')[0]} files")

@@ -26,7 +26,14 @@ from ibackup.view.kinds_shown.entry_types import (
     facts,
 )
 from ibackup.view.kinds_shown.kind_ways import kind_ways
-from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind, initials
+from ibackup.view.kinds_shown.shown_kind import (
+    EntryChip,
+    EntryLook,
+    KindShelf,
+    ShownKind,
+    initials,
+    is_stored,
+)
 from ibackup.view.kinds_shown.taken_sounds import TakenSound, sounds_download
 
 _WITHHELD: Final = "No number shown"
@@ -149,7 +156,9 @@ class VoicemailMessages(ShownKind[ShownVoicemail]):
         del form
         found = ((each, voicemail_recording(backup, each.message)) for each in records)
         sounds = [
-            TakenSound(each.name, each.message.time, entry) for each, entry in found if entry is not None
+            TakenSound(each.name, each.message.time, entry)
+            for each, entry in found
+            if entry is not None and is_stored(backup, entry)
         ]
         return sounds_download(self.title, sounds, alone=alone)
 
