@@ -104,7 +104,8 @@ def test_a_template_obeys_the_content_security_policy(path: Path) -> None:
     assert not re.search(r"\sstyle\s*=", text), (
         "no style attributes: sizes from data are classes or SVG attributes"
     )
-    assert not re.search(r"\son\w+\s*=\s*[\"']", text), "no handlers in attributes: app.js listens"
+    html = re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.DOTALL)
+    assert not re.search(r"\son\w+\s*=\s*[\"']", html), "no handlers in attributes: app.js listens"
     assert not re.search(r"<style\b", text)
     assert all("src=" in tag for tag in re.findall(r"<script\b[^>]*>", text)), "no script inside of a page"
     assert not re.search(r"(?:src|href)=[\"']https?:", text), "nothing from another host"
