@@ -111,7 +111,7 @@ def test_it_is_read_again_in_full(chromium: Browser, aged: Program) -> None:
     with web.running(aged) as view, web.visitor(chromium, view) as visitor:
         visitor.page.goto(view.origin + _phone(visitor))
         visitor.page.get_by_role("button", name="Read it again").click()
-        expect(visitor.page.locator("#run-here")).to_contain_text("Nothing has changed")
+        expect(visitor.page.locator(".job-here .notice.good")).to_be_visible()
         assert PhoneFolder.of(snapshot).proofs(snapshot.id).good("full") is not None
         visitor.page.reload()
         expect(visitor.page.get_by_text("Every byte was read.").first).to_be_visible()
@@ -147,7 +147,7 @@ def test_what_is_taken_out_is_in_the_folder(chromium: Browser, lived_in: Program
             "for (const each of document.querySelectorAll('[name=kind]')) each.checked = each.value === 'contacts'"
         )
         visitor.page.get_by_role("button", name="Take it out").click()
-        expect(visitor.page.locator("#run-here .notice.good")).to_be_visible()
+        expect(visitor.page.locator(".job-here .notice.good")).to_be_visible()
         visitor.complaints.clear()  # the browser tells of the refused form
     assert list(target.rglob("*.vcf"))
     assert re.search("BEGIN:VCARD", next(target.rglob("*.vcf")).read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from ibackup.base.errors import UsageError
 from ibackup.export.kinds import KINDS
 from ibackup.view import ordering, words
 from ibackup.view.asked import Asked
+from ibackup.view.home.home_state import home_state
 from ibackup.view.running.job_order import ExportWork
 from ibackup.view.way import Way
 
@@ -67,7 +69,8 @@ def _page(
         folder=folder or _proposed(asked),
         error=error,
         is_past=asked.is_past,
-        job=asked.house.board.of(asked.phone.udid),
+        card=home_state(asked.house).card(asked.phone.slug),
+        now=time.time(),
     )
 
 

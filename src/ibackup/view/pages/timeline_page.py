@@ -1,17 +1,18 @@
 """A phone's timeline: every backup, what proves it, what changed between two, and how the apps grew."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
 from ibackup.base.errors import UsageError
 from ibackup.jobs.keeping.pruning import pin, unpin
-from ibackup.view import night_gaps, ordering, plots, thread_beads
+from ibackup.view import night_gaps, plots, thread_beads
 from ibackup.view.asked import Asked
 from ibackup.view.backup_facts import facts_of, headline, proofs_of
 from ibackup.view.backup_readings import changes_between, growth_of, whole_elsewhere
+from ibackup.view.home.home_state import home_state
 from ibackup.view.not_shown import NotShown
-from ibackup.view.running.job_order import RehearseWork, VerifyWork, Work
 from ibackup.view.shown_phones import ShownBackup, ShownPhone
 from ibackup.view.way import Way
 
@@ -64,7 +65,8 @@ def timeline(asked: Asked) -> Response:
         changes=changes_between(asked, before, chosen) if before in others else None,
         growth=growth_of(asked),
         whole=whole_elsewhere(asked, chosen),
-        job=asked.house.board.of(phone.udid),
+        card=home_state(asked.house).card(phone.slug),
+        now=time.time(),
         is_folder=asked.house.is_folder,
     )
 
@@ -103,21 +105,6 @@ def keep_for_good(asked: Asked) -> Response:
     return asked.see(asked.link("", at=_at(asked, backup)))
 
 
-def read_again(asked: Asked) -> Response:
-    """Have every byte of the backup read."""
-    return _start(asked, VerifyWork(snapshot=_chosen(asked).id))
-
-
-def rehearse(asked: Asked) -> Response:
-    """Restore the backup in a rehearsal."""
-    return _start(asked, RehearseWork(snapshot=_chosen(asked).id))
-
-
-def _start(asked: Asked, work: Work) -> Response:
-    ordering.start(asked, work)
-    return asked.see(asked.link("", at=_at(asked, _chosen(asked))))
-
-
 def _chosen(asked: Asked) -> ShownBackup:
     found = asked.phone.by_id.get(asked.value("backup"))
     if found is None:
@@ -132,6 +119,4 @@ def _at(asked: Asked, backup: ShownBackup) -> str:
 WAYS = (
     Way("GET", "/phone/{phone}", timeline),
     Way("POST", "/phone/{phone}/keep", keep_for_good),
-    Way("POST", "/phone/{phone}/read-again", read_again),
-    Way("POST", "/phone/{phone}/rehearse", rehearse),
 )

@@ -46,12 +46,14 @@
     name = page.title;
     titled();
     document.body.className = page.body.className;
-    for (const script of all('script[src]', page)) {
-      if (!all('script[src]').some(known => known.src === new URL(script.getAttribute('src'), location.href).href)) {
-        const added = document.createElement('script');
-        added.src = script.getAttribute('src');
-        document.head.append(added);
-      }
+    for (const wanted of all('script[src], link[rel="stylesheet"]', page)) {
+      const [kind, name] = wanted.matches('script') ? ['script', 'src'] : ['link', 'href'];
+      const address = new URL(wanted.getAttribute(name), location.href).href;
+      if (all(kind).some(known => known[name] === address)) continue;
+      const added = document.createElement(kind);
+      if (kind === 'link') added.rel = 'stylesheet';
+      added[name] = address;
+      document.head.append(added);
     }
     if (one('#rail ul')) one('#rail ul').scrollLeft = strip;
     ready(document);
