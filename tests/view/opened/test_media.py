@@ -125,6 +125,14 @@ def test_a_range_does_not_read_what_is_before_it() -> None:
     assert _Counting.taken < 1000
 
 
+def test_only_the_headers_are_sent_if_only_they_are_asked_for() -> None:
+    _Counting.taken = 0
+    with serving(lambda headers: media_response(_Counting(_FILM), headers, name="a.mov")) as served:
+        status, headers, body = served.ask(method="HEAD")
+    assert (status, body, headers["content-length"]) == (200, b"", str(len(_FILM)))
+    assert _Counting.taken < 1000
+
+
 @pytest.mark.parametrize(
     "content",
     [

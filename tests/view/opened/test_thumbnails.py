@@ -81,6 +81,17 @@ def test_the_phones_own_thumbnail_is_sent_as_it_is(
     assert _thumbnail(house, "own.jpg", "large.jpg") == Thumbnail(mosaic("own")[0], "image/jpeg")
 
 
+def test_nothing_is_looked_for_behind_the_phones_own_thumbnail(
+    house: tuple[OpenedBackups, object, BrowserSession],
+) -> None:
+    def files(opened: OpenedBackup) -> Iterable[Entry]:
+        yield from _of("own.jpg")(opened)  # type: ignore[operator]
+        pytest.fail("the next was looked for")
+
+    opened, shown, session = house
+    assert thumbnail(opened.use(shown, session), "own.jpg", files) is not None  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("path", "size"), [("large.jpg", (240, 360)), ("picture.heic", (32, 64))])
 def test_other_pictures_are_scaled_and_turned_upright(
     house: tuple[OpenedBackups, object, BrowserSession], path: str, size: tuple[int, int]

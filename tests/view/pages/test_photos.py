@@ -122,6 +122,7 @@ def test_albums_favorites_and_an_earlier_day_without_scripts(
         gone = page.url.partition("id=")[2].partition("&")[0]
         visitor.go(f"{_PHOTOS}/photo?id={gone}")
         expect(page.get_by_role("heading", level=1)).to_have_text("This photo is not in this backup")
+        expect(page.get_by_text("It was gone by then")).to_be_visible()
         page.get_by_role("link", name="Show it in the backup of").click()
         expect(page.get_by_text("No longer on the phone")).to_be_visible()
 

@@ -93,9 +93,14 @@ def thumbnail(
             sources: list[BinaryIO] = []
             for entry in files(opened):
                 try:
-                    sources.append(closing.enter_context(entry.open()))
+                    source = closing.enter_context(entry.open())
+                    found = _as_it_is(source) if entry.size <= _AS_IS_BYTES else None
                 except (OSError, IbackupError):  # listed, but missing or damaged: the next may do
                     continue
+                if found is not None:  # and what comes after it need not be looked for
+                    shelf.keep(key, found)
+                    return found
+                sources.append(source)
                 if len(sources) == _MOST_TRIED:
                     break
         found = next(filter(None, map(_small, sources)), None)
@@ -124,18 +129,23 @@ def thumbnail_response(found: Thumbnail | None) -> Response:
 def _small(source: BinaryIO) -> Thumbnail | None:
     """A file as a small picture: as it is if it is small already."""
     try:
-        kind = kind_of(source.read(HEAD_BYTES))
-        if kind is None or kind.family is not Family.PICTURE:
-            return None
-        size = None if kind is HEIC else size_of(source, kind)
-        if size is not None and size.pixels <= _AS_IS_PIXELS:
-            source.seek(0)
-            data = source.read(_AS_IS_BYTES + 1)
-            if len(data) <= _AS_IS_BYTES:
-                return Thumbnail(data, kind.content_type)
-        return Thumbnail(as_jpeg(source, SIDE), "image/jpeg")
+        return _as_it_is(source) or Thumbnail(as_jpeg(source, SIDE), "image/jpeg")
     except (OSError, IbackupError, PictureRefused):
         return None
+
+
+def _as_it_is(source: BinaryIO) -> Thumbnail | None:
+    """A file that is a small picture already; None if it is not. Raises OSError, IbackupError."""
+    source.seek(0)
+    kind = kind_of(source.read(HEAD_BYTES))
+    if kind is None or kind.family is not Family.PICTURE or kind is HEIC:
+        return None
+    size = size_of(source, kind)
+    if size is None or size.pixels > _AS_IS_PIXELS:
+        return None
+    source.seek(0)
+    data = source.read(_AS_IS_BYTES + 1)
+    return Thumbnail(data, kind.content_type) if len(data) <= _AS_IS_BYTES else None
 
 
 def _cost(found: Thumbnail | None) -> int:

@@ -62,7 +62,7 @@ def photo(asked: Asked) -> Response:
         number = shelf.index.number_of(ident) if shelf is not None else None
         asset = shelf.asset(number) if shelf is not None and number is not None else None
         if shelf is None or number is None or asset is None:
-            return _not_there(asked, ident, gone, on_newest=not is_gone)
+            return _not_there(asked, ident, gone, on_phone=not is_gone and on_phone is not None)
         facts = _facts(opened, shelf, asset)
         beside = _beside_of_list(shelf, number, only, album) if only != GONE else (None, None)
         counts = {"photos": shelf.counts[""]} if here == newest else {}
@@ -102,9 +102,11 @@ def _looked(asked: Asked, ident: str, *, is_gone: bool) -> PhotoHistory | None:
     return history
 
 
-def _not_there(asked: Asked, ident: str, gone: GonePhoto | None, *, on_newest: bool) -> Response:
+def _not_there(asked: Asked, ident: str, gone: GonePhoto | None, *, on_phone: bool) -> Response:
     """The photo exists at another time only."""
-    elsewhere = gone.backup if gone else asked.phone.newest.id if on_newest and asked.phone.newest else ""
+    newest, here = asked.phone.newest, asked.backup
+    elsewhere = gone.backup if gone else newest.id if on_phone and newest else ""
+    later = bool(gone and gone.after and here.made and here.made > gone.after)
     return asked.render(
         "photo_elsewhere.html",
         404,
@@ -112,7 +114,8 @@ def _not_there(asked: Asked, ident: str, gone: GonePhoto | None, *, on_newest: b
         title="Not in this backup",
         photo_id=ident,
         elsewhere=asked.phone.by_id.get(elsewhere),
-        is_gone=gone is not None,
+        too_early=on_phone or (gone is not None and not later),
+        too_late=later,
     )
 
 
