@@ -42,6 +42,11 @@ _THOROUGH = {
 _QUICK = ("e2e/test_backing_up_program.py", "e2e/test_setup.py")  # the program as people start it
 # Where programs look for a user's files; the last two are how platformdirs is told on Windows.
 _OF_A_USER = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+_KEPT = (
+    "IBACKUP_LONG",
+    "IBACKUP_PEERS_REQUIRED",
+    "IBACKUP_SCREENSHOTS",
+)  # they are about the tests themselves
 _ON_WINDOWS = ("WIN_PD_OVERRIDE_APPDATA", "WIN_PD_OVERRIDE_LOCAL_APPDATA")
 
 
@@ -80,7 +85,7 @@ def _move_in(patch: pytest.MonkeyPatch, home: Path) -> None:
     """Let this process and what it starts find a user's files in a folder, and no settings in the environment."""
     home.mkdir()
     for name in list(os.environ):
-        if name.startswith("IBACKUP_") and name not in ("IBACKUP_LONG", "IBACKUP_PEERS_REQUIRED"):
+        if name.startswith("IBACKUP_") and name not in _KEPT:
             patch.delenv(name)
     for name in (*_OF_A_USER, *_ON_WINDOWS):
         patch.setenv(name, str(home))

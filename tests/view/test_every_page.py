@@ -1,0 +1,69 @@
+"""What holds for every page: everybody can read it, in both schemes and at all widths, and nothing comes from elsewhere.
+
+The list of pages is held against the table of routes, so that no page is forgotten. A page's own tests say what it
+shows. Pictures of all are kept (support/web.py).
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser
+
+from ibackup.view.routes import ways
+from support import web
+from support.program import Program
+from support.runs import PASSWORD
+
+pytestmark = pytest.mark.peer
+
+_NO_PAGES = re.compile(
+    r"/static/|events$|/file/|/media|/thumb|/picture|/download|/zip|/take|\.(?:vcf|ics|zip)"
+)
+"""Addresses of what pages show, send or listen to."""
+
+
+def _readable(path: str) -> str:
+    return path.strip("/").replace("/", "-").replace("{phone}", "phone") or "home"
+
+
+def _pages() -> list[str]:
+    """The addresses of pages that are shown whole without any choice: every one but those with more parameters."""
+    found = [way.path for way in ways() if way.method == "GET" and not _NO_PAGES.search(way.path)]
+    return [path for path in found if set(re.findall(r"{(\w+)", path)) <= {"phone"}]
+
+
+@pytest.mark.parametrize("path", _pages(), ids=_readable)
+def test_everybody_can_read_it(path: str, chromium: Browser, view: web.View) -> None:
+    with web.visitor(chromium, view) as visitor:
+        visitor.go(path.replace("{phone}", "anns-iphone"))
+        visitor.check(_readable(path))
+
+
+@pytest.mark.parametrize("path", _pages(), ids=_readable)
+def test_it_needs_no_script(path: str, chromium: Browser, view: web.View) -> None:
+    """What there is to read is there without scripts, too."""
+    with web.visitor(chromium, view) as visitor:
+        visitor.go(path.replace("{phone}", "anns-iphone"))
+        heading = visitor.page.locator("h1").first.inner_text()
+    with web.visitor(chromium, view, scripts=False) as visitor:
+        visitor.go(path.replace("{phone}", "anns-iphone"))
+        assert visitor.page.locator("h1").first.inner_text() == heading
+
+
+def test_a_locked_backup_shows_where_its_password_goes(
+    chromium: Browser, lived_in_encrypted: Program
+) -> None:
+    with web.running(lived_in_encrypted) as view, web.visitor(chromium, view) as visitor:
+        visitor.go("/phone/bobs-iphone/messages")
+        visitor.complaints.clear()  # the browser says that the page was answered with 403
+        visitor.check("locked")
+        visitor.page.get_by_label("Backup password").fill("not this one")
+        visitor.page.keyboard.press("Enter")
+        visitor.page.get_by_text("does not open").first.wait_for()
+        visitor.page.get_by_label("Backup password").fill(PASSWORD)
+        visitor.page.keyboard.press("Enter")
+        visitor.page.wait_for_url("**/messages")
+        visitor.page.get_by_role("button", name="Lock").click()
+        visitor.page.wait_for_url(view.origin + "/")
+        visitor.go("/phone/bobs-iphone/messages")
+        assert visitor.page.get_by_label("Backup password").is_visible()
