@@ -82,7 +82,7 @@ class PhoneCard:
 
     @property
     def tone(self) -> Tone:
-        """How it is: safe, waiting for somebody, or damaged."""
+        """How it is: safe, waiting for someone, or damaged."""
         if self.status is not None and self.status.damage:
             return "bad"
         if self.status is None or not self.has_backup or self.status.is_stale:

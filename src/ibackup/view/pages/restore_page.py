@@ -25,7 +25,7 @@ _CHOICES = ("keep_settings", "skip_apps", "remove", "may_erase", "despite_flaws"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundBackup:
     """What the look before a restore found, for the page.
 
     Attributes:
@@ -123,7 +123,7 @@ def _card(asked: Asked, home: HomeState) -> PhoneCard:
     return card
 
 
-def _found(card: PhoneCard, asked: Asked) -> Found | None:
+def _found(card: PhoneCard, asked: Asked) -> FoundBackup | None:
     """What the last look found, if it was at this backup."""
     outcome = card.job.outcome if card.job and card.job.kind == "restore" else None
     if outcome is None or "checks" not in outcome.result or not outcome.result["only_check"]:
@@ -133,7 +133,7 @@ def _found(card: PhoneCard, asked: Asked) -> Found | None:
     return _in_words(outcome)
 
 
-def _in_words(outcome: JobOutcome) -> Found:
+def _in_words(outcome: JobOutcome) -> FoundBackup:
     result = outcome.result
     checks = [
         {**each, "text": without_commands(each["text"]), "hint": without_commands(each["hint"])}
@@ -142,7 +142,7 @@ def _in_words(outcome: JobOutcome) -> Found:
     failed = {each["name"] for each in checks if each["outcome"] == "failed"}
     allows = {"erasing": "may_erase", "flaws": "despite_flaws"}
     only = next(iter(failed)) if len(failed) == 1 else ""
-    return Found(
+    return FoundBackup(
         tuple(each for each in checks if each["name"] != "replaced"),
         next((each["text"] for each in checks if each["name"] == "replaced"), ""),
         result["device_name"],
