@@ -2,9 +2,11 @@
 
 import os
 import threading
+from collections.abc import Callable
 from functools import cached_property
 
 from ibackup.base.errors import NotABackup, StoreMissing
+from ibackup.base.events import Observer, ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.store.store import Store
@@ -105,9 +107,14 @@ class House:
                 self._phones = (mark, shown_phones.of_store(store, config))
             return self._phones[1]
 
-    def close(self) -> None:
-        """Stop running jobs as Ctrl-C does, end event streams and close all backups; may be called twice."""
-        self.board.close()
+    def close(self, hurry: Callable[[], bool] = lambda: False, observe: Observer = ignore) -> None:
+        """Stop running jobs as Ctrl-C does, end event streams and close all backups; may be called twice.
+
+        Args:
+            hurry: whether a restore in its middle is to be stopped, too; see ``JobBoard.close``.
+            observe: gets a warning about it.
+        """
+        self.board.close(hurry, observe)
         self.searches.close()
         self.opened.close()
 

@@ -39,13 +39,17 @@ def serve(request: ViewRequest, tell: Callable[[Listening], None], observe: Obse
     try:
         house.phones()  # a folder that is no backup is refused here, and not on a page
         with _listen(plan) as listening:
-            _serve(house, plan, listening, tell)
+            _serve(house, plan, listening, tell, observe)
     finally:
         house.close()
 
 
 def _serve(
-    house: House, plan: ListenPlan, listening: socket.socket, tell: Callable[[Listening], None]
+    house: House,
+    plan: ListenPlan,
+    listening: socket.socket,
+    tell: Callable[[Listening], None],
+    observe: Observer,
 ) -> None:
     site = plan.site(listening.getsockname()[1])
     tokens, sessions = EntryTokens(), BrowserSessions()
@@ -65,7 +69,7 @@ def _serve(
     server.when_ready = lambda: tell(
         Listening(address if plan.password else f"{address}open?t={tokens.make()}", address)
     )
-    server.when_ending = house.close
+    server.when_ending = lambda: house.close(lambda: server.force_exit, observe)
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:

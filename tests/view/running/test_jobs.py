@@ -11,6 +11,7 @@ import pytest
 
 from ibackup.base.errors import PhoneBusy
 from ibackup.base.exit_codes import ExitCode
+from ibackup.jobs.restore.restore_request import HALF_RESTORED
 from ibackup.simulator.faults import DropInPhase
 from ibackup.simulator.spec import DomainSpec, Passcode
 from ibackup.view.running.job_order import (
@@ -273,3 +274,17 @@ def test_a_server_that_dies_leaves_no_job_behind(make_desk: MakeDesk, tmp_path: 
     while desk.lab.folder.holder() is not None and time.monotonic() < end:
         time.sleep(0.05)
     assert desk.lab.folder.holder() is None
+
+
+@pytest.mark.parametrize("hurry", [False, True])
+def test_a_phone_is_not_left_half_restored_unless_someone_insists(make_desk: MakeDesk, hurry: bool) -> None:
+    desk = make_desk(SLOWER)
+    assert desk.run(BackUpWork()).is_good
+    job = desk.start(RestoreWork())
+    until(desk.board, job, lambda state: state.must_not_stop)
+    told: list[object] = []
+    desk.board.close(lambda: hurry, told.append)
+    assert told == [HALF_RESTORED]
+    assert job.state.outcome is not None
+    assert job.state.outcome.was_stopped is hurry
+    assert job.state.outcome.is_good is not hurry

@@ -6,7 +6,6 @@ import click
 
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
-from ibackup.base.events import Caution
 from ibackup.base.identities import is_name_typed
 from ibackup.base.sizes import size_text
 from ibackup.cli.commands.restore_ctrl_c import SecondThought
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
     from ibackup.jobs.restore.restore_request import PreflightCheck, RestoreResult
 
 _CHANGING = frozenset(["restore", "finish"])
-_HALF = Caution(
-    "The phone is in the middle of its restore. If you stop now, it has only some of the backup's files "
-    "and must be restored again from the beginning.",
-    "To stop anyway, press Ctrl-C again. To continue, do nothing.",
-)
 _TRIES = 3
 _MARKS = {
     "ok": ("ok", "green"),
@@ -96,7 +90,7 @@ def command(
     from.
     """
     from ibackup.jobs.restore.restoration import Restoration
-    from ibackup.jobs.restore.restore_request import RestoreOptions, RestoreRequest
+    from ibackup.jobs.restore.restore_request import HALF_RESTORED, RestoreOptions, RestoreRequest
 
     if not (yes or dry_run or app.asks):
         raise UsageError(
@@ -129,7 +123,7 @@ def command(
         vouches=vouching(app, new_key=new_key),
     )
     with (
-        SecondThought(app.reporter, _CHANGING, _HALF) as observe,
+        SecondThought(app.reporter, _CHANGING, HALF_RESTORED) as observe,
         Restoration(request, observe) as restoration,
     ):
         text = _tell(app, restoration, dry_run=dry_run, asks=not yes)

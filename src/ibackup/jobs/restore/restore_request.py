@@ -5,9 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ibackup.base.errors import IbackupError
+from ibackup.base.events import Caution
 from ibackup.jobs.backup_source import BackupSource
 from ibackup.jobs.phone_to_open import PhoneToOpen
 from ibackup.vault.unlocker import Unlocker
+
+HALF_RESTORED = Caution(
+    "The phone is in the middle of its restore. If you stop now, it has only some of the backup's files "
+    "and must be restored again from the beginning.",
+    "To stop anyway, press Ctrl-C again. To continue, do nothing.",
+)
+"""Said at the first Ctrl-C while files are sent."""
 
 
 @dataclass(frozen=True, slots=True)

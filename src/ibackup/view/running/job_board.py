@@ -1,13 +1,18 @@
 """All jobs of the server: one at a time for each phone, kept until their end was seen."""
 
 import threading
+from collections.abc import Callable
 
 from ibackup.base.errors import PhoneBusy
+from ibackup.base.events import Observer, ignore
 from ibackup.base.udids import plain_udid
+from ibackup.jobs.restore.restore_request import HALF_RESTORED
 from ibackup.store.disk.lock import Holder
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.view.running.job_order import JobOrder
 from ibackup.view.running.running_job import RunningJob
+
+_LOOK_EVERY_S = 0.5
 
 
 class JobBoard:
@@ -74,11 +79,26 @@ class JobBoard:
         ours = {job.pid for job in self.all()}
         return None if holder.is_here and holder.pid in ours else holder
 
-    def close(self) -> None:
-        """Stop all jobs as Ctrl-C does, and wait for their end; no job starts any more."""
+    def close(self, hurry: Callable[[], bool] = lambda: False, observe: Observer = ignore) -> None:
+        """Stop all jobs as Ctrl-C does, and wait for their end; no job starts any more.
+
+        A phone that would be left half restored is restored to its end first, as a terminal does at the first Ctrl-C.
+
+        Args:
+            hurry: whether that one is to be stopped anyway; asked again and again.
+            observe: gets a warning if there is one.
+        """
         with self._lock:
             self._closed = True
+        halves = [job for job in self.all() if job.state.must_not_stop]
         for job in self.all():
+            if job not in halves:
+                job.stop()
+        if halves:
+            observe(HALF_RESTORED)
+        for job in halves:
+            while not job.wait(_LOOK_EVERY_S) and not hurry():
+                pass
             job.stop()
         for job in self.all():
             job.wait()
