@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,24 @@ class Nights:
 
 @pytest.fixture
 def nights(make_program: MakeProgram) -> Iterator[Nights]:
+    """The nights of a phone that has no backup yet."""
+    with _nights(make_program(SMALL)) as found:
+        yield found
+
+
+@pytest.fixture
+def aged(make_program: MakeProgram) -> Iterator[Nights]:
+    """The nights of a phone with two backups."""
     program = make_program(SMALL)
     for _ in range(2):
         program.now()
         program.phone.change(changed=1)
+    with _nights(program) as found:
+        yield found
+
+
+@contextmanager
+def _nights(program: Program) -> Iterator[Nights]:
     config = program.folder / "ibackup.toml"
     config.write_text(CONFIG.format(udid=SMALL.udid, secret=SECRET), encoding="utf-8")
     config.chmod(0o600)
@@ -146,33 +161,33 @@ def test_a_form_without_its_token_changes_nothing(nights: Nights) -> None:
     assert nights.config.read_text(encoding="utf-8") == before
 
 
-def test_rules_are_previewed_saved_and_removing_asks_again(nights: Nights) -> None:
-    preview = nights.send("preview", keep_last="1")
+def test_rules_are_previewed_saved_and_removing_asks_again(aged: Nights) -> None:
+    preview = aged.send("preview", keep_last="1")
     assert preview.status == 303
     address = str(preview.headers["location"])
     assert "csrf" not in address
-    shown = nights.asked.get(address.partition("#")[0])
+    shown = aged.asked.get(address.partition("#")[0])
     assert "1 would go" in shown.text
     assert "not saved yet" in shown.text
-    assert "keep_last" not in nights.config.read_text(encoding="utf-8")
-    assert nights.send("keep", keep_last="1", keep_daily="0").status == 303
-    assert tomllib.loads(nights.config.read_text(encoding="utf-8"))["prune"] == {"keep_last": 1}
-    asks = nights.get("?remove=anns")
+    assert "keep_last" not in aged.config.read_text(encoding="utf-8")
+    assert aged.send("keep", keep_last="1", keep_daily="0").status == 303
+    assert tomllib.loads(aged.config.read_text(encoding="utf-8"))["prune"] == {"keep_last": 1}
+    asks = aged.get("?remove=anns")
     assert "<dialog" in asks.text
     assert re.search(r"autofocus[^>]*><span>Keep it", asks.text)
     ids = re.findall(r'name="shown" value="(\w+)"', asks.text)
     assert len(ids) == 1
-    assert len(nights.program.snapshots) == 2
-    assert nights.asked.post("/settings/remove", {"phone": "anns", "shown": ids}).status == 303  # not sure
-    assert len(nights.program.snapshots) == 2
+    assert len(aged.program.snapshots) == 2
+    assert aged.asked.post("/settings/remove", {"phone": "anns", "shown": ids}).status == 303  # not sure
+    assert len(aged.program.snapshots) == 2
     sent = {"phone": "anns", "shown": [*ids, "../../etc"], "sure": "yes"}
-    assert nights.asked.post("/settings/remove", sent).status == 303
+    assert aged.asked.post("/settings/remove", sent).status == 303
     for _ in range(5000):
-        if len(nights.program.snapshots) == 1:
+        if len(aged.program.snapshots) == 1:
             break
-        nights.asked.get("/settings")
-    assert [each.name for each in nights.program.snapshots] != ids
-    assert len(nights.program.snapshots) == 1
+        aged.asked.get("/settings")
+    assert [each.name for each in aged.program.snapshots] != ids
+    assert len(aged.program.snapshots) == 1
 
 
 def test_a_test_message_says_where_it_arrived_without_the_address(nights: Nights) -> None:

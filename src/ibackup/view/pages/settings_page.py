@@ -157,6 +157,7 @@ def _page(asked: Asked, status: int = 200, **changed: Any) -> Response:
         "alarms": [(text, _addresses(config.notify, alarm)) for alarm, text in _ALARM_WORDS.items()],
         "heartbeat": config.notify.heartbeat_url is not None,
         "trial": None,
+        "copies": [each.name for each in config.copies],
         "store_path": house.store_path,
         "free": _free(house.store_path),
         "asks_prune": asked.query.get("remove", ""),
