@@ -123,6 +123,8 @@ def files(asked: Asked) -> Response:
         if place.domain and folder is None:
             facts = _facts(asked, opened.backup, place)
             folder = index.folder(place.domain, place.path.rpartition("/")[0])
+        elif folder is None and app is not None and len(app.domains) == 1:
+            folder = index.folder(app.domains[0].name)
         rows = list(_rows(asked, opened.backup, folder, start, by_size=by_size)) if folder else []
     values: dict[str, object] = {
         "index": index,
