@@ -2,6 +2,7 @@
 
 import re
 from array import array
+from functools import cached_property
 from typing import Final
 
 from ibackup.contents.app_database import AppDatabase, Cell, number, text
@@ -25,7 +26,6 @@ class AlbumTree:
 
     def __init__(self, database: AppDatabase) -> None:
         self.albums: list[PhotoAlbum] = []
-        self._by_asset: dict[int, tuple[str, ...]] = {}
         table = database.table("ZGENERICALBUM")
         if table is None:
             return
@@ -46,18 +46,20 @@ class AlbumTree:
                 rows=members.get(row, array("q")),
             )
             self.albums.append(album)
-        self._note_albums_of_each()
 
     def of(self, row: int) -> tuple[str, ...]:
         """The ids of the albums that a picture is in."""
         return self._by_asset.get(row, ())
 
-    def _note_albums_of_each(self) -> None:
+    @cached_property
+    def _by_asset(self) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
         same: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of pictures are in the same albums
         for album in self.albums:
             for row in album.rows:
-                whole = (*self._by_asset.get(row, ()), album.id)
-                self._by_asset[row] = same.setdefault(whole, whole)
+                whole = (*found.get(row, ()), album.id)
+                found[row] = same.setdefault(whole, whole)
+        return found
 
 
 def _members(database: AppDatabase) -> "dict[int, array[int]]":

@@ -168,6 +168,7 @@ class PhotoIndex:
         self._at = array("d", (line.taken.timestamp() if line.taken else _NO_TIME for line in all_lines))
         self._offsets = array("i", map(_offset_of, all_lines))
         self._durations = array("f", (line.duration_s for line in all_lines))
+        self._months: dict[int, tuple[int, int] | None] = {}
         self._numbers = {ident: place for place, ident in enumerate(self.ids)}
 
     def __len__(self) -> int:
@@ -195,8 +196,14 @@ class PhotoIndex:
 
     def month(self, place: int) -> tuple[int, int] | None:
         """Year and month in which it was taken."""
-        taken = self.taken(place)
-        return (taken.year, taken.month) if taken else None
+        at = self._at[place]
+        if math.isnan(at):
+            return None
+        day = int((at + self._offsets[place]) // _DAY_S)
+        if day not in self._months:
+            taken = self.taken(place)
+            self._months[day] = (taken.year, taken.month) if taken else None
+        return self._months[day]
 
     def chosen(self, wanted: int, unwanted: int) -> "array[int]":
         """The numbers of those that have all marks of `wanted`, and none of `unwanted`."""
