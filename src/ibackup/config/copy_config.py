@@ -73,6 +73,22 @@ class CopyConfig:
         twin="`copy run --phone`",
         example='["ann"]',
     )
+    every_s: float = key(
+        "every",
+        value_kinds.DURATION,
+        20 * 3600.0,
+        "Have `nightly` run this copy when it was last proven more than TIME ago",
+        "`ibackup copy run` runs it at any time.",
+        twin="`copy run`",
+    )
+    max_age_s: float = key(
+        "max_age",
+        value_kinds.DURATION,
+        14 * 86400.0,
+        "How long this copy may be away before `nightly` fails",
+        "While it is away for less than TIME, the night goes well without it.",
+        twin="none",
+    )
     read_parts: int = key(
         "read_parts",
         value_kinds.PARTS,

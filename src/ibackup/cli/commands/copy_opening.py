@@ -36,14 +36,14 @@ def copies_named(app: App, name: str | None) -> tuple[CopyConfig, ...]:
     return app.config.copies
 
 
-def password_of(app: App, config: CopyConfig) -> str:
+def password_of(app: App, config: CopyConfig, *, ask: bool = True) -> str:
     """The password of a copy's repository: from the config's file or command, from the keychain, or as it is typed.
 
     Raises:
         PasswordNeeded: none of them has it, and there is no terminal to ask on.
     """
     given = kept_password(app, config)
-    if given is None and app.asks:
+    if given is None and ask and app.asks:
         app.stop_progress()
         question = f"Password of the copy {config.name}"
         given = str(click.prompt(question, hide_input=True, err=True))
@@ -66,11 +66,11 @@ def kept_password(app: App, config: CopyConfig) -> str | None:
     return given
 
 
-def opened(app: App, config: CopyConfig) -> "OpenedCopy":
+def opened(app: App, config: CopyConfig, *, ask: bool = True) -> "OpenedCopy":
     """The copy, ready for use. Raises IbackupError."""
     from ibackup.copies.opened_copy import OpenedCopy
 
-    return OpenedCopy.open(config, password_of(app, config))
+    return OpenedCopy.open(config, password_of(app, config, ask=ask))
 
 
 def phones_of(app: App, config: CopyConfig, store: "Store") -> "list[PhoneFolder]":

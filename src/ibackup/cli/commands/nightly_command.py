@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from ibackup.base.exit_codes import ExitCode
+from ibackup.base.exit_codes import ExitCode, worst
+from ibackup.cli.commands.copies_at_night import copies_of_the_night, copy_lines, copy_message, copy_row
 from ibackup.cli.commands.unattended_run import Unattended, unattended_options
 from ibackup.cli.commands.unattended_text import message, row, text
 from ibackup.cli.shell.application import App
@@ -24,8 +25,9 @@ def command(app: App, once: bool, **given: Any) -> int:
     responds, it tries that phone again later.
 
     Without a terminal, nothing is printed if all is well. A phone that is away is not an error until its backup is
-    stale; then ibackup also sends a notification. Having no phone at all to back up is an error. With several
-    phones, the exit code is the first of 4, 1, 16, 14, 11, 12, 13, 15, 20, 3, 30 that occurred.
+    stale; then ibackup also sends a notification. Having no phone at all to back up is an error. After the phones,
+    each second copy that is due is run (`ibackup copy run`). With several phones or copies, the exit code is the first
+    of 4, 1, 16, 14, 11, 12, 13, 15, 20, 3, 30 that occurred.
     """
     from ibackup.jobs.nights.night import run_night
     from ibackup.jobs.nights.plugs import Plugs
@@ -37,18 +39,23 @@ def command(app: App, once: bool, **given: Any) -> int:
             report = run_night(job, plugs)
         finally:
             plugs.close()
+        copies = copies_of_the_night(app, job)
     if report.error is not None and not report.phones:
         run.note_failure(report.error)
         raise report.error
-    code = report.code
+    code = worst([report.code, *(each.code for each in copies)])
     if code:
         run.tell_worries()
-    lines = [text(each) for each in report.phones] if code and run.silent else []
+    lines = [text(each) for each in report.phones] + copy_lines(copies) if code and run.silent else []
     return app.result(
-        {"phones": [row(each) for each in report.phones]},
+        {"phones": [row(each) for each in report.phones], "copies": [copy_row(each) for each in copies]},
         "\n".join(lines),
         code,
-        message=message(report, code) if code else "",
+        message=""
+        if not code
+        else message(report, code)
+        if code == report.code
+        else copy_message(copies, code),
         hint=_hint(code),
         skippable=True,
     )
@@ -57,4 +64,4 @@ def command(app: App, once: bool, **given: Any) -> int:
 def _hint(code: ExitCode) -> str:
     if not code:
         return ""
-    return "`phones` in the result has each phone's own message and hint."
+    return "`phones` and `copies` in the result have each one's own message and hint."

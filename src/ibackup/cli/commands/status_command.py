@@ -40,6 +40,7 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     newest one is known to be damaged. For iCloud it shows what the phone last reported: to a backup, the doctor or
     `ibackup icloud`.
     """
+    from ibackup.cli.commands.status_of_copies import copy_lines, copy_row, statuses
     from ibackup.cli.commands.status_text import headline, text
     from ibackup.jobs.overview.store_overview import look
     from ibackup.jobs.schedule.next_start import next_start
@@ -68,6 +69,7 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     )
     if prometheus:
         _write(prometheus, overview, now, overview.code)
+    copies = statuses(app, now)
     rows = [_row(phone) for phone in overview.phones]
     for row in rows:
         app.reporter.emit({"event": "phone", **row})
@@ -77,15 +79,15 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
         "next_run": _moment(overview.next_run),
         "watched": overview.watched,
         "phones": rows,
+        "copies": [copy_row(each) for each in copies],
     }
     names = told_apart({phone.udid: phone.name for phone in overview.phones})
     shown = replace(
         overview, phones=tuple(replace(phone, name=names[phone.udid]) for phone in overview.phones)
     )
     message, hint = headline(shown)
-    return app.result(
-        payload, text(shown, now, _width()), overview.code, message=message, hint=hint, skippable=True
-    )
+    said = "\n".join([text(shown, now, _width()), *copy_lines(copies, now)])
+    return app.result(payload, said, overview.code, message=message, hint=hint, skippable=True)
 
 
 def _width() -> int | None:

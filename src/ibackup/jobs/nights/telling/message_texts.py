@@ -6,6 +6,7 @@ from datetime import datetime
 from ibackup.base.durations import rough_duration
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import PromptKind
+from ibackup.base.exit_codes import ExitCode
 from ibackup.base.identities import JOINERS
 from ibackup.config.config_schema import Alarm
 from ibackup.jobs.runs.following_up import space_low_text
@@ -87,6 +88,14 @@ def store_gone(error: IbackupError) -> Message:
 def nothing_to_do(error: IbackupError) -> Message:
     """A schedule runs, and there is no phone to back up."""
     return Message("failed", "Nothing is backed up", f"{error.message} {error.hint}".strip())
+
+
+def copy_failed(name: str, error: IbackupError) -> Message:
+    """A second copy could not be made, or is damaged."""
+    text = f"{error.message} {error.hint}".strip()
+    if error.exit_code is ExitCode.DAMAGE:
+        return Message("damage", f"The second copy {name} is damaged", text)
+    return Message("failed", f"The second copy {name} failed", text)
 
 
 def stale(name: str, newest: datetime | None, now: datetime) -> Message:

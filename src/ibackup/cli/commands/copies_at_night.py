@@ -1,0 +1,92 @@
+"""Second copies in ``ibackup nightly``: after the phones' turns, without a question."""
+
+from typing import TYPE_CHECKING
+
+from ibackup.base.errors import IbackupError
+from ibackup.base.exit_codes import ExitCode
+from ibackup.cli.commands.copy_opening import opened, phones_of
+from ibackup.cli.commands.copy_text import config_members, run_members
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.output import rfc3339, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ibackup.jobs.copying.copy_night import CopyTurn
+    from ibackup.jobs.nights.night_context import NightContext
+
+_STATES = {
+    "copied": "copied and proven",
+    "not_due": "not due",
+    "away": "away, which is no failure yet",
+    "failed": "failed",
+}
+
+
+def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
+    """Run each copy that is due and has phones; with ``--phone``, only for that phone."""
+    if not app.config.copies:
+        return []
+    from ibackup.jobs.backup.keep_awake import awake
+    from ibackup.jobs.copying.copy_night import copy_at_night
+    from ibackup.jobs.nights.telling import message_texts
+
+    store = app.store_if_there()
+    if store is None:
+        return []  # the night has said so
+    turns: list[CopyTurn] = []
+    for config in app.config.copies:
+        try:
+            folders = phones_of(app, config, store)
+        except IbackupError:
+            continue  # the phone in --phone does not go there
+        if not folders:
+            continue
+        with awake():
+            turn = copy_at_night(
+                config,
+                folders,
+                lambda config=config: opened(app, config, ask=False),  # type: ignore[misc]
+                job.clock.now(),
+                job.observe,
+            )
+        if turn.error is not None and turn.code:
+            job.alarm_all(message_texts.copy_failed(config.name, turn.error), f"copy {config.name}")
+        turns.append(turn)
+    job.teller.flush()
+    return turns
+
+
+def copy_row(turn: "CopyTurn") -> dict[str, object]:
+    """A copy's turn for programs."""
+    error = turn.error
+    return (
+        config_members(turn.config)
+        | {
+            "state": turn.state,
+            "exit_code": int(turn.code),
+            "reason": (error.reason or None) if error else None,
+            "message": error.message if error else "",
+            "hint": error.hint if error else "",
+            "proven": rfc3339(turn.proven) if turn.proven else None,
+            "stale": turn.stale,
+        }
+        | (run_members(turn.run) if turn.run else {})
+    )
+
+
+def copy_lines(turns: "Sequence[CopyTurn]") -> list[str]:
+    """The same for people."""
+    return [
+        wrap(
+            f"Copy {turn.config.name}: {_STATES[turn.state]}. "
+            f"{turn.error.message if turn.error else ''}".strip(),
+            hanging="  ",
+        )
+        for turn in turns
+    ]
+
+
+def copy_message(turns: "Sequence[CopyTurn]", code: ExitCode) -> str:
+    """Why the night ended with this code, if that is because of a copy."""
+    return next((turn.error.message for turn in turns if turn.error and turn.code == code), "")
