@@ -98,3 +98,13 @@ def test_a_second_copy_is_shown_with_its_newest_backup(labs: list[Lab], tmp_path
     assert (ann.second_copy.name, ann.second_copy.is_proven) == ("grey", False)
     assert bob.second_copy is None
     assert os.path.isdir(folder.proofs_path)
+
+
+def test_a_backup_folder_is_called_what_it_is(labs: list[Lab]) -> None:
+    house = House(ViewRequest(folder=labs[0].snapshots[-1].backup_path))
+    home = home_state(house)
+    house.close()
+    assert home.sentence.title == f"A backup of {ANN.name}."
+    (card,) = home.cards
+    assert (card.word, card.has_backup, card.second_copy) == ("Opened", True, None)
+    assert not home.is_first

@@ -29,6 +29,12 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
     """
     if trouble is not None:
         return HomeSentence("wait", trouble.what, trouble.why or "Connect the disk with the backups.")
+    if cards and all(each.is_folder for each in cards):
+        return HomeSentence(
+            "good",
+            f"A backup of {_names(cards)}.",
+            "ibackup only reads this folder, and changes nothing in it.",
+        )
     hurt = [each for each in cards if each.tone == "bad"]
     if hurt:
         return HomeSentence(

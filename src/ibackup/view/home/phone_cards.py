@@ -65,9 +65,14 @@ class PhoneCard:
     second_copy: SecondCopy | None = None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is the phone of a backup folder that was opened; what it is worth is not known."""
+        return self.shown is not None and self.shown.folder is None
+
+    @property
     def has_backup(self) -> bool:
         """Whether there is a good backup."""
-        return self.status is not None and self.status.newest is not None
+        return self.is_folder or (self.status is not None and self.status.newest is not None)
 
     @property
     def is_busy(self) -> bool:
@@ -83,6 +88,8 @@ class PhoneCard:
     @property
     def tone(self) -> Tone:
         """How it is: safe, waiting for someone, or damaged."""
+        if self.is_folder:
+            return "good"
         if self.status is not None and self.status.damage:
             return "bad"
         if self.status is None or not self.has_backup or self.status.is_stale:
@@ -92,6 +99,8 @@ class PhoneCard:
     @property
     def word(self) -> str:
         """The same in a word or two."""
+        if self.is_folder:
+            return "Opened"
         if self.tone == "bad":
             return "Damaged"
         if self.tone == "good":
