@@ -72,7 +72,9 @@ class _KindPages(Generic[Record]):
         today = day_of(asked.backup.made)
         start = choice.first(kind, shelf, found, today)
         record = shelf.find(choice.ident) if choice.ident else None
-        history = self._history(asked, choice.ident) if record is not None and "look" in asked.query else None
+        # The thread keeps the rest of an address: whoever goes on to another backup has not asked there.
+        looking = record is not None and asked.query.get("look") == asked.backup.id
+        history = self._history(asked, choice.ident) if looking else None
         is_gone = choice.ident in gone
         values: dict[str, object] = {
             "kind": kind,
@@ -183,7 +185,7 @@ class _KindPages(Generic[Record]):
         ident: str = "",
         look: bool = False,
     ) -> str:
-        query = choice.query() | {"from": start, "id": ident, "look": "1" if look else None}
+        query = choice.query() | {"from": start, "id": ident, "look": asked.backup.id if look else None}
         return asked.link(self._kind.page, **query)
 
     def _detail(self, asked: Asked, record: Record, shelf: KindShelf[Record]) -> EntryDetail:
