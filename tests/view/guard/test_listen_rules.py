@@ -1,19 +1,15 @@
 """Where the view may listen, and what keeps strangers out."""
 
-import datetime as dt
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from ibackup.base.errors import PasswordNeeded, UsageError
 from ibackup.base.events import Caution
 from ibackup.view.guard.listen_rules import ListenRequest, plan_listening
+from support.made_certificate import make_certificate
 
 
 @pytest.fixture
@@ -26,25 +22,8 @@ def password(tmp_path: Path) -> str:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> ListenRequest:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "backup.example")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (tmp_path / "cert.pem").write_bytes(made.public_bytes(pem))
-    (tmp_path / "key.pem").write_bytes(key.private_bytes(pem, secret, serialization.NoEncryption()))
-    locked = key.private_bytes(pem, secret, serialization.BestAvailableEncryption(b"x"))
-    (tmp_path / "locked.pem").write_bytes(locked)
-    return ListenRequest(certificate=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
+    made, key = make_certificate(tmp_path)
+    return ListenRequest(certificate=made, key=key)
 
 
 def no_warning(event: object) -> None:

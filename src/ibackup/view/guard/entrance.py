@@ -25,9 +25,11 @@ _HOME = "/"
 _LOGINS_AT_ONCE = 4
 _LONGEST_PASSWORD = 4096  # characters
 _LOGIN_FORM = (
-    '{note}<form method="post" action="/login"><label for="password">Web password</label> '
-    '<input id="password" name="password" type="password" autocomplete="current-password" required autofocus> '
-    "<button>Log in</button></form>"
+    '{note}<form method="post" action="/login" class="stack-close"><div class="field">'
+    '<label for="password">Web password</label>'
+    '<input id="password" name="password" type="password" autocomplete="current-password" required autofocus></div>'
+    '<p class="acts"><button class="button main"><span>Log in</span></button></p></form>'
+    '<p class="quiet">The one that was chosen for this server. It is not the password of a backup.</p>'
 )
 
 
@@ -153,5 +155,5 @@ class Entrance:
 
 
 def _login_page(note: str = "", status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    form = _LOGIN_FORM.format(note=f'<p role="alert">{escape(note)}</p>' if note else "")
+    form = _LOGIN_FORM.format(note=f'<p role="alert" class="notice wait">{escape(note)}</p>' if note else "")
     return plain_page("Log in to ibackup", form, status, headers)

@@ -5,6 +5,10 @@ from html import escape
 
 from starlette.responses import HTMLResponse, Response
 
+_SHEETS = "".join(
+    f'<link rel="stylesheet" href="/static/{name}.css">' for name in ("base", "frame", "parts", "scenes")
+)
+
 
 @dataclass(frozen=True)
 class RefusedRequest:
@@ -41,8 +45,10 @@ def plain_page(heading: str, body: str, status: int = 200, headers: dict[str, st
     html = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>ibackup</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="/static/style.css"></head>'
-        f'<body class="plain"><main id="main"><h1>{escape(heading)}</h1>{body}</main></body></html>\n'
+        '<meta name="color-scheme" content="light dark"><link rel="icon" href="/static/icon.svg">'
+        f"{_SHEETS}</head>"
+        f'<body><main id="main" class="alone"><section class="card narrow stack">'
+        f"<h1>{escape(heading)}</h1>{body}</section></main></body></html>\n"
     )
     return HTMLResponse(html, status, headers)
 
