@@ -18,6 +18,12 @@ def test_another_page_gets_the_focus_and_the_frame_stays(chromium: Browser, view
         expect(visitor.page.get_by_role("heading", level=1)).to_be_focused()
         assert visitor.page.evaluate("window.sameWindow"), "only the parts are loaded"
         assert visitor.page.title().startswith("Timeline")
+        visitor.page.evaluate("document.querySelector('#main').dataset.same = 'yes'")
+        visitor.page.locator(".skip").focus()
+        visitor.page.keyboard.press("Enter")
+        visitor.page.wait_for_url("**#main")
+        visitor.page.go_back()
+        expect(visitor.page.locator("#main")).to_have_attribute("data-same", "yes")
         visitor.page.go_back()
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Take out")
 

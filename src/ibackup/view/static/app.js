@@ -12,7 +12,8 @@
   // ── another page, without loading the frame again ───────────────────────────────────────────────────────
 
   const PARTS = ['#top', '#rail', '#dock', '#main'];
-  let loading = null, name = document.title, running = '';
+  const here = () => location.pathname + location.search;
+  let loading = null, shownAt = here(), name = document.title, running = '';
   const titled = () => { document.title = running ? `${running}, ${name}` : name; }; // what runs leads it
 
   async function load(address, { push = true, keep = false } = {}) {
@@ -26,6 +27,7 @@
       const page = asPage(await answer.text());
       if (!one('#main', page) || !samePhone(page)) { location.href = answer.url; return; }
       if (push) history.pushState({}, '', answer.url + new URL(address, location.href).hash);
+      shownAt = here();
       put(page, keep);
     } catch (error) {
       if (error.name !== 'AbortError') location.href = address;
@@ -81,7 +83,8 @@
     event.preventDefault();
     load(link.href, { keep: Boolean(link.closest('[data-keep]')) });
   });
-  addEventListener('popstate', () => load(location.href, { push: false }));
+  // A step to another place on the same page comes here, too; the browser has done it already.
+  addEventListener('popstate', () => { if (here() !== shownAt) load(location.href, { push: false }); });
   addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 
   // ── lists that load their next part when their end comes into view ──────────────────────────────────────
@@ -155,6 +158,7 @@
       const now = one(form.dataset.live), next = one(form.dataset.live, page);
       if (!now || !next) { location.href = address; return; }
       history.replaceState({}, '', address);
+      shownAt = here();
       const put = document.importNode(next, true);
       now.replaceWith(put);
       if (put.dataset.told) tell(put.dataset.told);
