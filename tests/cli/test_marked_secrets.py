@@ -170,6 +170,15 @@ def test_no_command_reveals_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path
         watch("du", *extra)
         watch("notify", "test", "--config", config, *extra, code=1)
     watch("help", "exit-codes")
+    config.write_text(
+        f'[[copies]]\nname = "nas"\nto = "rest:http://ann:{TOKEN}@127.0.0.1:9/ann"\n'
+        f'repository_id = "{"0" * 64}"\npassword_file = "{new}"\n'
+    )
+    for extra in ([], ["--json"]):
+        watch("copy", "list", "--config", config, *extra)
+        watch("copy", "show", "nas", "--config", config, *extra)
+        watch("config", "show", "--config", config, *extra)
+        watch.unlocked("encryption", "recovery-sheet", "--config", config, *extra)
     config.unlink()
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")

@@ -64,6 +64,7 @@ def run_every_command(
     run("encryption", "status")
     run("icloud", "status")
     run("config", "show")
+    run("copy", "list")
     run("notify", "test", or_code=1)  # where there is no screen
     run("schedule", "show")
     run("completion", "bash")
