@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -484,6 +485,27 @@ def test_a_wrong_web_password_lets_nobody_in(home_server: Guarded) -> None:
     assert forged.status == 429  # only what the proxy itself adds counts
     right = home_server.client.post("/login", "password=open+sesame", X_Forwarded_For="192.0.2.3")
     assert right.status == 303
+
+
+def test_one_address_that_sends_slowly_keeps_nobody_else_waiting(home_server: Guarded) -> None:
+    client = home_server.client
+    head = (
+        "POST /login HTTP/1.1\r\nHost: backup.example\r\nX-Forwarded-Proto: https\r\nSec-Fetch-Site: same-origin\r\n"
+        "X-Forwarded-For: 192.0.2.50\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 99\r\n\r\npass"
+    )
+    slow = [socket.create_connection(("127.0.0.1", client.port), timeout=WAIT) for _ in range(40)]
+    for each in slow:
+        each.sendall(head.encode())
+    waiting = list(slow)
+    while len(waiting) > 4:
+        for each in select.select(waiting, [], [], WAIT)[0]:
+            assert each.recv(12) == b"HTTP/1.1 503"
+            waiting.remove(each)
+    right = client.post("/login", "password=open+sesame", X_Forwarded_For="192.0.2.51")
+    assert right.status == 303
+    for each in slow:
+        each.close()
 
 
 def test_another_page_cannot_log_in(home_server: Guarded) -> None:

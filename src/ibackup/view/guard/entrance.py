@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from html import escape
 from urllib.parse import parse_qs
 
@@ -22,7 +23,8 @@ OPEN = "/open"
 LOGIN = "/login"
 LOGOUT = "/logout"
 _HOME = "/"
-_LOGINS_AT_ONCE = 4
+_LOGINS_AT_ONCE = 32
+_OF_ONE_ADDRESS = 4
 _LONGEST_PASSWORD = 4096  # characters
 _LOGIN_FORM = (
     '{note}<form method="post" action="/login" class="stack-close"><div class="field">'
@@ -57,7 +59,7 @@ class Entrance:
         self._tokens = tokens
         self._password = password
         self._attempts = attempts or LoginAttempts()
-        self._logging_in = 0
+        self._logging_in: Counter[str] = Counter()
 
     def session(self, scope: Scope) -> BrowserSession | None:
         """The session that a request's cookie belongs to."""
@@ -108,24 +110,31 @@ class Entrance:
             return RefusedRequest(404, "This address is not one of ibackup's.").response()
         if scope["method"] != "POST":
             return _login_page() if self.session(scope) is None else RedirectResponse(_HOME, 303)
+        address = asker(scope, self._site)
+        # Counted before the form has arrived: one address that sends slowly must not keep the others waiting.
+        if self._logging_in[address] >= _OF_ONE_ADDRESS or self._logging_in.total() >= _LOGINS_AT_ONCE:
+            return BUSY.response()
+        self._logging_in[address] += 1
+        try:
+            return await self._answer_login(address, self._password, scope, receive)
+        finally:
+            self._logging_in[address] -= 1
+            if not self._logging_in[address]:
+                del self._logging_in[address]
+
+    async def _answer_login(
+        self, address: str, password: WebPassword, scope: Scope, receive: Receive
+    ) -> Response:
         form = await read_form(scope, receive)
         if isinstance(form, RefusedRequest):
             return form.response()
-        if self._logging_in >= _LOGINS_AT_ONCE:
-            return BUSY.response()
-        address = asker(scope, self._site)
         wait = self._attempts.begin(address)
         if wait:
             seconds = math.ceil(wait)
             note = f"Too many wrong passwords. Try again in {duration_words(seconds)}."
             return _login_page(note, 429, {"Retry-After": str(seconds)})
         given = first(form, "password")
-        self._logging_in += 1
-        try:
-            right = len(given) <= _LONGEST_PASSWORD and await asyncio.to_thread(self._password.fits, given)
-        finally:
-            self._logging_in -= 1
-        if not right:
+        if len(given) > _LONGEST_PASSWORD or not await asyncio.to_thread(password.fits, given):
             return _login_page("This is not the web password.", 403)
         self._attempts.worked(address)
         response = RedirectResponse(_HOME, 303)

@@ -56,6 +56,7 @@ def plain_page(heading: str, body: str, status: int = 200, headers: dict[str, st
 OPEN_AGAIN = "Open it again with `ibackup open`."
 
 NO_SESSION = RefusedRequest(403, "This browser was not let in, or ibackup was started again.", OPEN_AGAIN)
+LOGGED_OUT = RefusedRequest(403, "This browser is not logged in.", "Load the page again, and log in.")
 USED_LINK = RefusedRequest(
     403,
     "This link was used already, or it is older than a minute.",
@@ -75,7 +76,9 @@ PROXY_NOT_SECURE = RefusedRequest(
     "The connection to the proxy is not encrypted, or the proxy does not say so.",
     "Use https. The proxy must set the header X-Forwarded-Proto.",
 )
-FROM_ELSEWHERE = RefusedRequest(403, "Another page asked for this, so nothing was done.", OPEN_AGAIN)
+FROM_ELSEWHERE = RefusedRequest(
+    403, "Another page led here, so nothing was done.", "Type the address of ibackup, or use a bookmark."
+)
 NO_FORM_TOKEN = RefusedRequest(
     403,
     "This form is out of date, so nothing was done.",

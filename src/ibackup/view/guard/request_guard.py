@@ -14,6 +14,7 @@ from ibackup.view.guard.entry_tokens import EntryTokens
 from ibackup.view.guard.refused_request import (
     BROKEN,
     BUSY,
+    LOGGED_OUT,
     NO_FORM_TOKEN,
     NO_SESSION,
     TOO_MANY_STREAMS,
@@ -119,7 +120,7 @@ class RequestGuard:
         page = Headers(scope=scope).get("sec-fetch-dest", "document") == "document"
         if self._entrance.has_password and scope["method"] in READING and page:
             return RedirectResponse(LOGIN, 303)
-        return NO_SESSION.response()
+        return (LOGGED_OUT if self._entrance.has_password else NO_SESSION).response()
 
     async def _page(self, session: BrowserSession, scope: Scope, receive: Receive, send: Send) -> None:
         form = NO_FORM if scope["method"] in READING else await _sent_form(session, scope, receive)
