@@ -99,13 +99,18 @@ class House:
         if store is None:
             return ()
         config = self.config
-        mark = _mark(self.config_path, store.path)
-        for folder in store.phones():
-            mark += _mark(folder.path, folder.snapshots_path, folder.proofs_path)
+        mark = self.mark(store)
         with self._lock:
             if self._phones is None or self._phones[0] != mark:
                 self._phones = (mark, shown_phones.of_store(store, config))
             return self._phones[1]
+
+    def mark(self, store: Store) -> Mark:
+        """Changes when a backup, a proof or something that a phone reported was written."""
+        mark = _mark(self.config_path, store.path)
+        for folder in store.phones():
+            mark += _mark(folder.path, folder.snapshots_path, folder.proofs_path)
+        return mark
 
     def close(self, hurry: Callable[[], bool] = lambda: False, observe: Observer = ignore) -> None:
         """Stop running jobs as Ctrl-C does, end event streams and close all backups; may be called twice.

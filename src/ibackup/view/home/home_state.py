@@ -58,7 +58,8 @@ def home_state(house: House) -> HomeState:
     trouble: IbackupError | None = None
     if not house.is_folder:
         try:
-            overview = house.overviews.of(house.store(), config, house.board.version)
+            store = house.store()
+            overview = house.overviews.of(store, config, house.mark(store))
         except StoreMissing as error:
             trouble = error if error.why else None  # without a reason there never was one
         except IbackupError as error:

@@ -1,4 +1,4 @@
-"""The state of the store's backups for pages that ask often: read again after some seconds, or when there is news."""
+"""The state of the store's backups for pages that ask often: read again when something was written there."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from ibackup.jobs.overview.store_overview import Overview, look
 from ibackup.jobs.schedule.next_start import NextStart, next_start
 from ibackup.store.store import Store
 
-_FRESH_S = 4.0
+_FRESH_S = 60.0  # ages and limits; each look reads the seal of the newest backup
 _SCHEDULE_FRESH_S = 60.0  # asking the system's schedulers starts programs
 
 
@@ -19,16 +19,16 @@ class Overviews:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: tuple[float, int, Config, Overview] | None = None
+        self._kept: tuple[float, tuple[int, ...], Config, Overview] | None = None
         self._start: tuple[float, NextStart] | None = None
 
-    def of(self, store: Store, config: Config, version: int) -> Overview:
+    def of(self, store: Store, config: Config, mark: tuple[int, ...]) -> Overview:
         """The overview of a store.
 
         Args:
             store: the store.
             config: names, limits and hours.
-            version: another number means news.
+            mark: another one means that something in the store was written.
 
         Raises:
             IbackupError: the store cannot be read.
@@ -36,17 +36,12 @@ class Overviews:
         with self._lock:
             kept, now = self._kept, time.monotonic()
             is_fresh = kept is not None and now - kept[0] < _FRESH_S
-            if (
-                is_fresh
-                and kept is not None
-                and kept[1:3] == (version, config)
-                and kept[3].store == store.path
-            ):
+            if is_fresh and kept is not None and kept[1:3] == (mark, config) and kept[3].store == store.path:
                 return kept[3]
             found = look(store, config, datetime.now(UTC))
             start = self._next_start(now)
             found = replace(found, next_run=start.next_run, watched=start.watched, unsure=start.unsure)
-            self._kept = (now, version, config, found)
+            self._kept = (now, mark, config, found)
             return found
 
     def schedule_changed(self) -> None:
