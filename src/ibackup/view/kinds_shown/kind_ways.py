@@ -72,7 +72,7 @@ class _KindPages(Generic[Record]):
         today = day_of(asked.backup.made)
         start = choice.first(kind, shelf, found, today)
         record = shelf.find(choice.ident) if choice.ident else None
-        # The thread keeps the rest of an address: whoever goes on to another backup has not asked there.
+        # The thread keeps the rest of an address: someone who moves to another backup has not asked there.
         looking = record is not None and asked.query.get("look") == asked.backup.id
         history = self._history(asked, choice.ident) if looking else None
         is_gone = choice.ident in gone
