@@ -73,7 +73,10 @@ class MessageTalks(Talks):
         """Those of a backup; None if it has none. Raises NoRoom, FormatError."""
         gaps = Gaps()
         reader = MessageReader.of(backup, gaps, lambda own: names_of(backup, own))
-        return cls(reader, gaps, made) if reader is not None else None
+        if reader is None:
+            return None
+        reader.row_of("")  # reads all ids now, so that no later page waits for them
+        return cls(reader, gaps, made)
 
     def close(self) -> None:
         """Close the database."""

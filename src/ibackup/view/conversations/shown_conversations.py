@@ -17,7 +17,7 @@ from ibackup.view.conversations.gone_messages import GoneMessages
 
 PART: Final = 100
 """Messages that a page loads at once."""
-_MOST_READ: Final = 8000
+_MOST_READ: Final = 4000
 _MOST_LOOKED_AT: Final = 400
 """Of one part of a search: rows that are ruled out quickly, and messages that are built."""
 _MOST_FOUND: Final = 50
