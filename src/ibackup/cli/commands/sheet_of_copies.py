@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ibackup.base.masked_addresses import masked
 from ibackup.cli.commands.copy_opening import kept_password, phones_of
 from ibackup.cli.shell.application import App
-from ibackup.cli.shell.output import printable, whole, wrap
+from ibackup.cli.shell.output import printable
 from ibackup.config.copy_config import CopyConfig
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def copy_lines(copies: Sequence[SheetCopy], udid: str) -> Iterator[str]:
     )
     for each in copies:
         name, to = each.config.name, masked(each.config.to)
-        yield wrap(f"{name}: {whole(printable(to))}", "  ")
+        yield f"  {name}: {printable(to)}"
         if each.password is not None:
             yield f"      its password: {printable(each.password)}"
         else:
