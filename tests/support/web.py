@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from support.program import Program
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PATIENCE_MS = 500_000.0  # only what hangs reaches it, however busy the machine is
 WIDTHS = (360, 768, 1280)
 Scheme = Literal["light", "dark"]
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass

@@ -12,7 +12,6 @@ from support.program import MakeProgram
 from support.runs import PASSWORD, SMALL
 
 pytestmark = pytest.mark.peer
-expect.set_options(timeout=web.PATIENCE_MS)
 
 
 def test_from_nothing_to_the_first_encrypted_backup(

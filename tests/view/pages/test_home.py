@@ -13,7 +13,6 @@ from support.runs import SMALL, assert_is_the_phone, assert_sealed
 from view.running.conftest import A_LONG_TIME
 
 pytestmark = pytest.mark.peer
-expect.set_options(timeout=web.PATIENCE_MS)
 ANN = replace(SMALL, name="Ann\u2019s iPhone")
 SLOW = replace(
     ANN,

@@ -10,7 +10,6 @@ from support.program import MakeProgram
 from support.runs import PASSWORD, SMALL
 
 pytestmark = pytest.mark.peer
-expect.set_options(timeout=web.PATIENCE_MS)
 ANN = replace(SMALL, name="Ann\u2019s iPhone", backup_password=PASSWORD)
 
 
