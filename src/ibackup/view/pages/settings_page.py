@@ -29,7 +29,8 @@ from ibackup.jobs.schedule.scheduled_command import job_of
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
-from ibackup.view.running.job_order import JobOrder, PruneWork
+from ibackup.view.running.job_order import PruneWork
+from ibackup.view.running.ordering import start_for
 from ibackup.view.setting_fields import (
     IGNORE,
     KEEP_FIELDS,
@@ -338,14 +339,8 @@ def remove_old(asked: Asked) -> Response:
     if asked.value("sure") != "yes" or not chosen:
         return asked.see("/settings#keep")
     try:
-        house.board.start(
-            JobOrder(
-                phone.udid,
-                PruneWork(chosen),
-                store=house.store_path,
-                config=house.request.config,
-            )
-        )
+        house.opened.close_phone(phone.udid)  # Windows removes no file that is open
+        start_for(asked, phone.udid, PruneWork(chosen))
     except IbackupError as error:
         return _page(asked, 409, error=error, error_at="keep")
     return asked.see("/")
