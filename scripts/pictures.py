@@ -96,7 +96,7 @@ def _take(page: Page, origin: str, picture: Picture) -> bytes:
     page.set_viewport_size({"width": picture.width, "height": picture.height})
     page.emulate_media(color_scheme=picture.scheme, reduced_motion="reduce")
     page.goto(origin + picture.address)
-    page.wait_for_function("Array.from(document.images).every(each => each.complete)")
+    page.wait_for_function("() => Array.from(document.images).every(each => each.complete)")
     # Few colours, so that all of them are small.
     few = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(_COLOURS)
     data = BytesIO()

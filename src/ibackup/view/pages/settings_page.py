@@ -29,8 +29,8 @@ from ibackup.jobs.schedule.scheduled_command import job_of
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
+from ibackup.view.ordering import start_for
 from ibackup.view.running.job_order import PruneWork
-from ibackup.view.running.ordering import start_for
 from ibackup.view.setting_fields import (
     IGNORE,
     KEEP_FIELDS,
