@@ -98,21 +98,21 @@ def test_the_page_shows_what_is_set_and_no_secret(nights: Nights) -> None:
         assert secret not in text
 
 
-def test_saving_changes_only_what_was_changed(nights: Nights) -> None:
-    before = nights.config.read_text(encoding="utf-8")
-    assert nights.send("nights", **NIGHT).status == 303
-    assert nights.config.read_text(encoding="utf-8") == before
+def test_saving_changes_only_what_was_changed(aged: Nights) -> None:
+    before = aged.config.read_text(encoding="utf-8")
+    assert aged.send("nights", **NIGHT).status == 303
+    assert aged.config.read_text(encoding="utf-8") == before
     changed = {**NIGHT, "window_end": "06:30", "max_age": "3d", "max_prompts": "2"}
     del changed["night-anns"]
-    assert nights.send("nights", **changed).status == 303
-    after = nights.config.read_text(encoding="utf-8")
+    assert aged.send("nights", **changed).status == 303
+    after = aged.config.read_text(encoding="utf-8")
     assert '"21:00-06:30" # after dinner' in after
     assert after.startswith("# Ask Ann first.")
     assert "# hers" in after
     found = tomllib.loads(after)
     assert found["nightly"] == {"window": "21:00-06:30", "max_age": "3d", "max_prompts": 2}
     assert found["phones"][0]["ignore"] is True
-    assert nights.config.stat().st_mode & 0o077 == 0
+    assert aged.config.stat().st_mode & 0o077 == 0
 
 
 def test_a_wrong_value_is_told_beside_its_field_and_nothing_is_saved(nights: Nights) -> None:
