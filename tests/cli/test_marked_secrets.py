@@ -101,7 +101,9 @@ def files(folder: Path, *but: Path) -> Iterator[tuple[Path, bytes]]:
 
 @pytest.mark.promise("No secret leaks")
 @pytest.mark.usefixtures("nobody_is_known")
-def test_no_command_reveals_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path, ring: FileKeyring) -> None:
+def test_no_command_reveals_a_secret(
+    ibackup: Cli, plugged: Plug, tmp_path: Path, ring: FileKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (phone,) = plugged(MARKED)
     password = tmp_path / "password"
     password.write_text(SECRET + "\n", encoding="utf-8")
@@ -163,6 +165,11 @@ def test_no_command_reveals_a_secret(ibackup: Cli, plugged: Plug, tmp_path: Path
         watch.unlocked("nightly", "--once", "--every", "0", "--config", config, *extra)
     threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
     watch.unlocked("watch", "--config", config, code=130)
+    monkeypatch.setenv("BROWSER", "none")
+    monkeypatch.setattr(
+        "webbrowser.open", lambda _url: os.kill(os.getpid(), signal.SIGINT)
+    )  # as soon as it answers
+    watch("open", "--config", config)
     watch.unlocked("setup", "--yes", "--no-schedule", "--no-backup", "--config", config)
     for extra in ([], ["--json"]):
         watch("config", "show", "--config", config, *extra)

@@ -1,6 +1,9 @@
 """Every command of the program, once, on a phone that is plugged in: for surroundings that some may not stand."""
 
+import contextlib
+import http.client
 import signal
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,9 +74,10 @@ def run_every_command(
     run("help")
     run("simulator", "run", "--spec", folder / "none.toml", code=2)
     _watch(program, environment, before)
+    _open(program, environment, before)
     run("prune", "--keep-last", "1", "--yes")
     run("demo")
-    return ran | {"watch"}
+    return ran | {"watch", "open"}
 
 
 def _watch(program: Program, environment: Mapping[str, str | None] | None, before: Sequence[str]) -> None:
@@ -86,3 +90,24 @@ def _watch(program: Program, environment: Mapping[str, str | None] | None, befor
         time.sleep(_POLL_S)
     process.send_signal(signal.SIGTERM)
     program.finish(process, 130)
+
+
+def _open(program: Program, environment: Mapping[str, str | None] | None, before: Sequence[str]) -> None:
+    """Have it answer, and stop it. It may have no output to say where it is."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = program.start(
+        "open", "--no-browser", "--port", str(port), environment=environment, before=before
+    )
+    status = 0
+    while not status and process.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=500)) as asking,
+        ):
+            asking.request("GET", "/")
+            status = asking.getresponse().status
+        time.sleep(_POLL_S)
+    assert status == 403  # nobody is let in without the address
+    process.send_signal(signal.SIGTERM)
+    program.finish(process, 0)
