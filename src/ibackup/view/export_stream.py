@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.format_errors import FormatError
+from ibackup.base import slices
 from ibackup.base.errors import IbackupError
 from ibackup.explore.target_names import Namer, NameRules, Renamed
 from ibackup.export.export_request import Exported, ExportRequest
@@ -84,7 +85,7 @@ class ExportStream:
     def close(self) -> None:
         """Stop the export if it still runs, and close its backup."""
         self._pipe.abandon()
-        self._thread.join()
+        slices.join(self._thread)
 
 
 class _Abandoned(Exception):

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from ibackup.base.errors import IbackupError, UsageError
 from ibackup.config import config_file
 from ibackup.config.value_kinds import EVENING, time_of_day
-from ibackup.jobs.encryption.password_strength import untypable, weaknesses
 from ibackup.jobs.readiness.computer_checks import check_all
 from ibackup.jobs.schedule.scheduled_command import job_of
 from ibackup.jobs.schedule.scheduler_choice import install
@@ -17,6 +16,7 @@ from ibackup.jobs.setting_up import SetupChoices, check_name, write_config
 from ibackup.view.asked import Asked
 from ibackup.view.home.home_state import home_state
 from ibackup.view.home.phone_cards import PhoneCard
+from ibackup.view.new_password import problem_with
 from ibackup.view.ordering import start_for
 from ibackup.view.running.job_order import BackUpWork, EncryptionWork
 from ibackup.view.way import Way
@@ -37,7 +37,7 @@ def set_up(asked: Asked) -> Response:
             asked, "phone", UsageError("That phone is not connected any more.", hint="Connect it again.")
         )
     password = asked.value("password")
-    problem = _problem_with(password, asked.value("again")) if asked.value("encrypt") else ""
+    problem = problem_with(password, asked.value("again")) if asked.value("encrypt") else ""
     if problem:
         return _screen(asked, "password", UsageError(problem))
     try:
@@ -95,14 +95,6 @@ def _screen(
 def _chosen(asked: Asked, slug: str) -> PhoneCard | None:
     card = home_state(asked.house).card(slug) if slug else None
     return card if card and card.connected else None
-
-
-def _problem_with(password: str, again: str) -> str:
-    if not password:
-        return "Type the new backup password twice, or choose to go on without one."
-    if password != again:
-        return "The two passwords differ."
-    return untypable(password) or next(iter(weaknesses(password)), "")
 
 
 def _write(asked: Asked, card: PhoneCard) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from ibackup.base import slices
 from ibackup.base.errors import IbackupError, Interrupted
 from ibackup.base.events import Event, PhaseStarted, Progress
 from ibackup.search.index_container import IndexUnusable
@@ -122,7 +123,7 @@ class SearchRoom:
             work = self._work
         self.close()
         if work is not None:
-            work.thread.join()
+            slices.join(work.thread)
 
 
 class _Work:
