@@ -1,6 +1,7 @@
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,10 @@ class Noticed:
 
 
 @pytest.fixture
-def house() -> OpenedBackups:
-    return OpenedBackups(most=2)
+def house() -> Iterator[OpenedBackups]:
+    made = OpenedBackups(most=2)
+    yield made
+    made.close()
 
 
 def _text(opened: OpenedBackup) -> bytes:

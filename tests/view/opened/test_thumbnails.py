@@ -1,6 +1,6 @@
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -51,7 +51,9 @@ def _of(*paths: str) -> object:
 
 
 @pytest.fixture(params=[None, "secret"], ids=["plain", "encrypted"])
-def house(request: pytest.FixtureRequest, mint: Mint) -> tuple[OpenedBackups, object, BrowserSession]:
+def house(
+    request: pytest.FixtureRequest, mint: Mint
+) -> Iterator[tuple[OpenedBackups, object, BrowserSession]]:
     """A backup with pictures of each kind."""
     specs = {
         "own.jpg": mosaic("own")[0],
@@ -67,7 +69,8 @@ def house(request: pytest.FixtureRequest, mint: Mint) -> tuple[OpenedBackups, ob
     house, shown, session = OpenedBackups(), chosen(made), BrowserSession()
     if request.param:
         house.unlock(shown, session, request.param)
-    return house, shown, session
+    yield house, shown, session
+    house.close()
 
 
 def _thumbnail(house: tuple[OpenedBackups, object, BrowserSession], *paths: str) -> Thumbnail | None:
