@@ -49,6 +49,7 @@ def _start(asked: Asked, work: EncryptionWork, problem: str) -> Response:
 
 
 def _page(asked: Asked, error: UsageError | None = None) -> Response:
+    asked.house.connected.ask_again()
     return asked.render(
         "encryption.html",
         422 if error else 200,

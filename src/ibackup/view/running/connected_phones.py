@@ -67,6 +67,11 @@ class ConnectedPhones:
                 threading.Thread(target=self._look, name="ibackup phones", daemon=True).start()
             return self._found
 
+    def ask_again(self) -> None:
+        """Ask every phone now and wait for it, for a page that must not say what was true before a change."""
+        self._serials = None
+        self._look()
+
     @property
     def problem(self) -> IbackupError | None:
         """Why nothing can be found, for example because usbmuxd does not run."""
