@@ -38,6 +38,11 @@ _THOROUGH = {
     "jobs/backup/test_damaged_snapshots.py": "many kinds of damage; apple/verify has them all on one backup",
     "jobs/backup/test_litter.py": "many files of others; apple/test_litter.py has the rule",
     "store/work/test_killed.py": "kills at many calls; store/work tests each step",
+    "view": "a server, and often a browser, for each test; what pages show is tested where it is read",
+    "copies": "restic takes half a second to try its password, for each call",
+    "jobs/copying": "the same",
+    "cli/commands/test_copy.py": "the same",
+    "cli/commands/test_copies_at_night.py": "the same",
 }
 _QUICK = ("e2e/test_backing_up_program.py", "e2e/test_setup.py")  # the program as people start it
 # Where programs look for a user's files; the last two are how platformdirs is told on Windows.
