@@ -40,7 +40,9 @@ def test_on_another_password_and_off(chromium: Browser, make_program: MakeProgra
         page.get_by_label("New backup password").fill(OTHER)
         page.get_by_label("The same again").fill(OTHER)
         page.get_by_role("button", name="Change the password").click()
-        expect(page.locator("#main").get_by_text("The new backup password applies from now on.")).to_be_visible()
+        expect(
+            page.locator("#main").get_by_text("The new backup password applies from now on.")
+        ).to_be_visible()
         assert program.phone.backup_password == OTHER
 
         visitor.go(_PAGE)
