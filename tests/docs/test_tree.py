@@ -64,3 +64,10 @@ def test_git_keeps_the_executable_bit(root: Path, tracked: list[Path]) -> None:
 
 def test_no_file_is_huge(tracked: list[Path]) -> None:
     assert [path.name for path in tracked if os.path.getsize(path) > 2_000_000] == []
+
+
+def test_the_only_binaries_are_small_pictures_of_the_web_view(root: Path, tracked: list[Path]) -> None:
+    """They are what `scripts/pictures` makes, and 1.5 MB at most in all."""
+    binary = [path for path in tracked if path.suffix in {".png", ".jpg", ".webp", ".gif", ".ico", ".woff2"}]
+    assert {path.parent for path in binary} == {root / "docs" / "pictures"}
+    assert sum(path.stat().st_size for path in binary) <= 1_500_000
