@@ -16,7 +16,7 @@ from support.runs import PASSWORD
 
 pytestmark = pytest.mark.peer
 
-_NO_PAGES = re.compile(r"^/static/|/(events|file|small|photo|take|content|zip)$")
+_NO_PAGES = re.compile(r"^/static/|/(events|file|small|photo|take|content|zip|export)$")
 """Addresses of what pages show, send or listen to, and of one thing that has to be chosen first."""
 
 
