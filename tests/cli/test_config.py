@@ -154,7 +154,7 @@ def test_a_missing_one_is_an_empty_one_unless_it_was_asked_for(tmp_path: Path) -
             7,
             "name 'zoe\u0308' names two phones",
         ),
-        ('every = "20h"', 1, "every is unknown here; it belongs in [[phones]] or [nightly]."),
+        ('every = "20h"', 1, "every is unknown here; it belongs in [[phones]] or [nightly] or [[copies]]."),
         ('[nigtly]\nevery = "20h"', 1, "nigtly is unknown; did you mean nightly?"),
         ('[nightly]\nevry = "20h"', 2, "evry is unknown; did you mean every?"),
         ("[nightly]\nevery = 20", 2, "every must be a duration as in 30s, 90m, 36h, 7d or 8w"),

@@ -100,7 +100,7 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     assert "nightly" in crontab(program)
     # All that follows says the same.
     status = program.run("status").out.splitlines()[1]
-    assert re.match(r"ann +\d min ago +not yet +none +(\w{3} )?21:30 ", status)
+    assert re.match(r"ann +\d+ (min|h) ago +not yet +none +(\w{3} )?21:30 ", status)
     assert "is valid (1 phone)" in " ".join(program.run("config", "check").out.split())
     assert "21:30" in program.run("schedule", "show").out
 

@@ -40,7 +40,7 @@ def test_a_line_for_each_phone(ibackup: Cli, store: Path) -> None:
     lines = done.out.splitlines()
     assert re.match(r"PHONE +NEWEST GOOD +PROVEN +RESTORE TEST +NEXT RUN +LAST ICLOUD BACKUP$", lines[0])
     ann = next(line for line in lines if line.startswith(ANN.name))
-    assert re.search(r"\d+ min ago +not yet +none +none +off$", ann)
+    assert re.search(r"\d+ (min|h) ago +not yet +none +none +off$", ann)
     assert sum(line.startswith((f"{ANN.name}  ", f"{BOB.name}  ")) for line in lines[:3]) == 2
     assert "to re-read every byte of snapshot 2" in done.flat
 
@@ -60,7 +60,7 @@ def test_proven_quiet_and_said_in_json(ibackup: Cli, anns: Path) -> None:
 def test_stale_is_30_in_words_and_says_what_to_do(ibackup: Cli, anns: Path) -> None:
     done = ibackup("status", "--max-age", "0", "-q")
     assert done.code == ExitCode.STALE
-    assert re.search(r"\d min STALE", done.out)
+    assert re.search(r"\d+ (min|h) STALE", done.out)
     assert "stale: the newest good backup is from 20" in done.flat
     assert "`ibackup now`" in done.flat
     result = ibackup("status", "--max-age", "0", "--json").result
@@ -72,7 +72,7 @@ def test_the_limit_of_the_config(ibackup: Cli, anns: Path, tmp_path: Path) -> No
     config.write_text(f'[[phones]]\nname = "ann"\nudid = "{ANN.udid}"\nmax_age = "0"\n', encoding="utf-8")
     done = ibackup("status", "--config", config)
     assert done.code == ExitCode.STALE
-    assert re.search(r"^ann +\d min STALE", done.out, re.MULTILINE)
+    assert re.search(r"^ann +\d+ (min|h) STALE", done.out, re.MULTILINE)
     assert ibackup("status", "--config", config, "--max-age", "1h").code == 0
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from ibackup.simulator.faults import DropInPhase
 from ibackup.simulator.spec import DomainSpec, Passcode, PhoneSpec, Trust
@@ -68,6 +68,23 @@ def test_two_tabs_show_the_same_backup_and_either_stops_it(
         for page in (one, other):
             expect(main(page).get_by_text("Stopped.").first).to_be_visible()
             expect(main(page).get_by_text("Nothing is lost").first).to_be_visible()
+
+
+def test_a_page_that_is_loaded_while_something_happens_shows_it(
+    chromium: Browser, make_program: MakeProgram
+) -> None:
+    program = make_program(WAITING)
+    with web.running(program) as view, web.visitor(chromium, view) as visitor:
+        listens, loads = visitor.page, visitor.page.context.new_page()
+        loads.goto(view.origin + "/")
+        held: list[Route] = []
+        loads.route("**/app.js*", lambda route: held.append(route))
+        loads.get_by_role("button", name="Back up now").first.click(no_wait_after=True)
+        expect(listens.get_by_role("heading", name="Enter the passcode")).to_be_visible()
+        expect(loads.get_by_role("button", name="Stop")).to_be_visible()
+        for route in held:
+            route.continue_()
+        expect(loads.get_by_role("heading", name="Enter the passcode")).to_be_visible()
 
 
 def test_a_broken_cable_says_what_to_do_and_the_button_does_it(

@@ -12,7 +12,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "copy": "second copies",
     },
     "Look": {
-        "open": "see it all in a browser",
+        "open": "see it in a browser",
         "status": "fresh and good?",
         "list": "all snapshots",
         "show": "one snapshot",

@@ -52,7 +52,8 @@ def guarded_connections(
 
     Args:
         site: if it is for this user only, each connection is checked.
-        most: connections at once. One more takes the place of the one that has been silent for longest.
+        most: connections at once. One more takes the place of the one that has been silent for longest; while none
+            is silent, twice as many are let in.
         seconds: a request's head may take.
         allowed: the user IDs that may connect; None: those of the person who started this.
     """
@@ -102,8 +103,11 @@ class GuardedConnection(H11Protocol):
         """Make room for it, and find out whose it is."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.most:
-            oldest = next(iter(self.limits.silent), self)
-            oldest.drop()
+            oldest = next(iter(self.limits.silent), None)
+            if oldest is not None:
+                oldest.drop()
+            elif len(self.connections) > 2 * self.limits.most:
+                self.drop()
         users = self.limits.users
         if users is not None and self.client and self.server:
             server = (self.server[0], self.server[1] or 0)

@@ -271,8 +271,10 @@
     heard[kind](data);
   }
 
+  // A new stream begins with the whole present state.
   function listen() {
     if (ended) return;
+    source?.close();
     source = new EventSource(document.body.dataset.events);
     source.onopen = () => hear('here');
     source.onerror = () => {
@@ -285,7 +287,9 @@
   function live() {
     if (!document.body.dataset.events) return;
     if (!others) { listen(); return; }
-    others.onmessage = ({ data }) => heard[data.kind]?.(data.data);
+    // A page that has just been loaded may have missed what happened since the server wrote it.
+    others.onmessage = ({ data }) => { if (data.kind !== 'again') heard[data.kind](data.data); else if (source) listen(); };
+    others.postMessage({ kind: 'again' });
     navigator.locks.request('ibackup-live', () => new Promise(listen)).catch(listen); // held until this page goes
   }
   setInterval(() => {
