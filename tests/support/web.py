@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright._impl._api_structures import SetCookieParam
 
-PATIENCE_MS = 20_000.0  # only what hangs reaches it, however busy the machine is
+PATIENCE_MS = 180_000.0  # only what hangs reaches it, however busy the machine is
 WIDTHS = (360, 768, 1280)
 Scheme = Literal["light", "dark"]
 expect.set_options(timeout=PATIENCE_MS)
