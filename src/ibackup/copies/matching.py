@@ -5,19 +5,44 @@ that was cut is read here, at the same cuts: each piece must have its name, and 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
-from ibackup.copies.restic_engine import ResticEngine
 from ibackup.store.disk.disk_errors import telling
 
 _EMPTY = hashlib.sha256(b"").digest()
 _MOST_FOLDERS = 40  # to ask for one by one; for more, asking for everything is quicker
 _AT_ONCE = 1 << 20
+
+
+class NamesPieces(Protocol):
+    """A repository that names the pieces of files by the SHA-256 of their bytes; see ``ResticEngine``."""
+
+    @property
+    def name(self) -> str:
+        """The copy's name in the config."""
+
+    def sizes(self, held: HeldSnapshot) -> dict[str, int]:
+        """The size of every file by its path."""
+
+    def pieces(self, held: HeldSnapshot) -> dict[str, list[bytes]]:
+        """The pieces of every file, in order."""
+
+    def pieces_in(self, held: HeldSnapshot, folders: set[str] | None) -> dict[str, list[bytes]]:
+        """The same for the files in some folders."""
+
+    def holding(self, held: HeldSnapshot, digests: Sequence[bytes]) -> set[tuple[str, bytes]]:
+        """Which files have which of these pieces."""
+
+    def lengths(self) -> dict[bytes, int]:
+        """The length of every piece."""
+
+    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
+        """The files that differ between two held snapshots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +66,10 @@ class MatchOutcome:
 
 
 def match_in_full(
-    engine: ResticEngine, held: HeldSnapshot, expected: Expectation, observe: Observer
+    engine: NamesPieces, held: HeldSnapshot, expected: Expectation, observe: Observer
 ) -> MatchOutcome:
     """Compare every file. Raises IbackupError: the copy cannot be read."""
-    observe(PhaseStarted("verify", f"Proving every file of snapshot {held.id} in {engine.program.name}."))
+    observe(PhaseStarted("verify", f"Proving every file of snapshot {held.id} in {engine.name}."))
     sizes = engine.sizes(held)
     wrong = set(sizes.keys() ^ expected.sums.keys())
     pieces = engine.pieces(held)
@@ -53,7 +78,7 @@ def match_in_full(
 
 
 def match_by_induction(
-    engine: ResticEngine,
+    engine: NamesPieces,
     held: HeldSnapshot,
     expected: Expectation,
     before: HeldSnapshot,
@@ -73,7 +98,7 @@ def match_by_induction(
     Raises:
         IbackupError: the copy cannot be read.
     """
-    observe(PhaseStarted("verify", f"Proving snapshot {held.id} in {engine.program.name}."))
+    observe(PhaseStarted("verify", f"Proving snapshot {held.id} in {engine.name}."))
     sizes = engine.sizes(held)
     wrong = set(sizes.keys() ^ expected.sums.keys())
     new, gone = expected.changed_since(proven)
@@ -88,7 +113,7 @@ def match_by_induction(
     return MatchOutcome(len(expected.sums), tuple(sorted(wrong)), induced=True)
 
 
-def _pieces_of(engine: ResticEngine, held: HeldSnapshot, paths: set[str]) -> dict[str, list[bytes]]:
+def _pieces_of(engine: NamesPieces, held: HeldSnapshot, paths: set[str]) -> dict[str, list[bytes]]:
     folders = {path.rpartition("/")[0] for path in paths}
     if not paths:
         return {}
@@ -97,7 +122,7 @@ def _pieces_of(engine: ResticEngine, held: HeldSnapshot, paths: set[str]) -> dic
 
 
 def _wrong_content(
-    engine: ResticEngine,
+    engine: NamesPieces,
     expected: Expectation,
     paths: Iterable[str],
     sizes: Mapping[str, int],

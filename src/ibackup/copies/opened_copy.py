@@ -9,6 +9,7 @@ from typing import Self
 from ibackup.base.errors import PhoneBusy
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.copy_engine import CopyEngine
 from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.restic_engine import ResticEngine
 from ibackup.copies.restic_program import ResticProgram, read_variables
@@ -23,7 +24,7 @@ class OpenedCopy:
     """A copy and the engine that reaches it; nothing was asked there yet."""
 
     config: CopyConfig
-    engine: ResticEngine
+    engine: CopyEngine
 
     @classmethod
     def open(cls, config: CopyConfig, password: str) -> Self:

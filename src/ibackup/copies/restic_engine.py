@@ -13,7 +13,11 @@ from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import JsonLines, Object
 from ibackup.base.masked_addresses import masked
 from ibackup.copies import copy_errors
+from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.copy_engine import ProvenCopy, PutDone
+from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
+from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
 from ibackup.copies.restic_program import PATIENT_S, VERY_PATIENT_S, ResticProgram, unexpected
 from ibackup.store.disk import this_computer
 from ibackup.store.records.snapshot import Snapshot
@@ -24,20 +28,21 @@ _SHORT = 8  # digits of an id that restic takes for all of it
 _READS = "read what it holds"
 
 
-@dataclass(frozen=True, slots=True)
-class PutDone:
-    """One snapshot was copied; ``added_bytes`` is what the copy grew by, ``read_bytes`` what was looked at."""
-
-    held: HeldSnapshot
-    added_bytes: int
-    read_bytes: int
-
-
 @dataclass(frozen=True)
 class ResticEngine:
-    """A repository of restic's, reached through ``program``."""
+    """A repository of restic's, reached through ``program``; see ``CopyEngine`` for what is not described here."""
 
     program: ResticProgram
+
+    @property
+    def name(self) -> str:
+        """The copy's name in the config."""
+        return self.program.name
+
+    @property
+    def address(self) -> CopyAddress:
+        """Where the copy is."""
+        return self.program.address
 
     @property
     def engine(self) -> str:
@@ -59,10 +64,10 @@ class ResticEngine:
 
     def identity(self) -> str:
         """The repository's id. Raises CopyMissing and the like: see ``copy_errors``."""
-        if not self.program.address.reachable():
-            raise copy_errors.away(self.program.name, self.program.address)
-        if self.program.address.unmounted():
-            raise copy_errors.not_there(self.program.name, self.program.address)
+        if not self.address.reachable():
+            raise copy_errors.away(self.name, self.address)
+        if self.address.unmounted():
+            raise copy_errors.not_there(self.name, self.address)
         found = self.program.whole("cat", "config", "--no-lock", doing="open the repository").get("id")
         if not isinstance(found, str) or len(found) != 64:
             raise unexpected("open the repository")
@@ -72,9 +77,9 @@ class ResticEngine:
         """Raise unless the repository is there and is that one."""
         found = self.identity()
         if found != repository_id:
-            raise copy_errors.another(self.program.name, self.program.address, repository_id, found)
+            raise copy_errors.another(self.name, self.address, repository_id, found)
 
-    def clear_stale_locks(self) -> None:
+    def tidy(self) -> None:
         """Remove locks of runs that have ended."""
         self.program.run("unlock", doing="remove old locks")
 
@@ -95,15 +100,8 @@ class ResticEngine:
     def put(
         self, snapshot: Snapshot, parent: HeldSnapshot | None, known: Collection[str], observe: Observer
     ) -> PutDone:
-        """Copy a snapshot there.
-
-        Args:
-            snapshot: must stay until this returns.
-            parent: a snapshot of the same phone that is there: its unchanged files are not read again.
-            known: the ``engine_id`` of everything that was there before.
-            observe: gets the progress.
-        """
-        observe(PhaseStarted("copy", f"Copying snapshot {snapshot.id} to {self.program.name}."))
+        """Copy a snapshot there."""
+        observe(PhaseStarted("copy", f"Copying snapshot {snapshot.id} to {self.name}."))
         progress = _CopyProgress(observe)
         output = JsonLines(progress.hear)
         words = [
@@ -129,9 +127,7 @@ class ResticEngine:
                 folder=snapshot.path,
             )
         except _StalledCopy:
-            raise copy_errors.away(
-                self.program.name, self.program.address, "Nothing moved for 15 minutes."
-            ) from None
+            raise copy_errors.away(self.name, self.address, "Nothing moved for 15 minutes.") from None
         output.close()
         there = [
             each
@@ -157,7 +153,7 @@ class ResticEngine:
             if node.get("struct_type") != "node" or kind == "dir":
                 return
             if kind != "file" or not isinstance(path, str) or not isinstance(size, int):
-                raise DamageFound(f"Snapshot {held.id} in {self.program.name} has something that is no file.")
+                raise DamageFound(f"Snapshot {held.id} in {self.name} has something that is no file.")
             found[path.removeprefix("/")] = size
 
         self.program.lines(
@@ -254,6 +250,16 @@ class ResticEngine:
 
     # -- checking -----------------------------------------------------------------------------------------------
 
+    def match(
+        self, held: HeldSnapshot, expected: Expectation, proven: ProvenCopy | None, observe: Observer
+    ) -> MatchOutcome:
+        """Compare it by induction if an earlier one is proven; in full otherwise, and where that finds fault."""
+        if proven is not None:
+            outcome = match_by_induction(self, held, expected, proven.held, proven.contents, observe)
+            if outcome.good:
+                return outcome
+        return match_in_full(self, held, expected, observe)
+
     def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
         """Have restic check its structure and, of its data, share n of t; returns what is wrong, as restic says it."""
         words = ["check", "--no-lock"]
@@ -281,7 +287,7 @@ class ResticEngine:
             DamageFound: some of its data is damaged or missing there; the rest was restored.
             IbackupError: the copy cannot be read.
         """
-        observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.program.name}."))
+        observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.name}."))
         doing = f"fetch snapshot {held.id}"
         output = JsonLines(lambda said: _tell_of_fetching(said, observe))
         end = self.program.attempt(
@@ -298,10 +304,10 @@ class ResticEngine:
             )
         if any(mark in said for mark in _UNREADABLE):
             raise DamageFound(
-                f"Parts of snapshot {held.id} in {self.program.name} are damaged or missing.",
+                f"Parts of snapshot {held.id} in {self.name} are damaged or missing.",
                 why=f"{masked(end.said[-1])[:300]}",
                 hint=f"What could be restored is in '{target}'. For more: "
-                f"`ibackup copy prove {self.program.name} --all`",
+                f"`ibackup copy prove {self.name} --all`",
             )
         raise self.program.error(end, doing)
 

@@ -20,6 +20,8 @@ from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.restic_engine import ResticEngine
+from ibackup.copies.restic_program import ResticProgram
 from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_run import copy_snapshots, next_share
 from ibackup.store.disk.record_times import now
@@ -50,8 +52,13 @@ def _add(to: str, tmp_path: Path) -> OpenedCopy:
     return OpenedCopy.open(done.config, PASSWORD)
 
 
+def _restic(copy: OpenedCopy) -> ResticProgram:
+    assert isinstance(copy.engine, ResticEngine)
+    return copy.engine.program
+
+
 def _locks(copy: OpenedCopy) -> list[str]:
-    return copy.engine.program.lines("list", "locks", "--no-lock", doing="list locks", hear=lambda _: None)
+    return _restic(copy).lines("list", "locks", "--no-lock", doing="list locks", hear=lambda _: None)
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -81,7 +88,7 @@ def test_a_lock_that_a_killed_restic_left_does_not_stop_the_next_copy(
 ) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     process = subprocess.Popen(
-        [made.engine.program.program, "backup", "--stdin"],
+        [_restic(made).program, "backup", "--stdin"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -124,7 +131,7 @@ def test_a_snapshot_that_is_pruned_before_its_turn_is_not_copied(
 def test_what_vanished_from_the_copy_is_told_once(made: OpenedCopy, folder: PhoneFolder) -> None:
     copy_snapshots(made, [folder], ignore)
     first = made.engine.held()[0]
-    made.engine.program.run("forget", first.engine_id, doing="forget")
+    _restic(made).run("forget", first.engine_id, doing="forget")
     shutil.rmtree(folder.snapshots()[0].path)
     assert copy_snapshots(made, [folder], ignore).vanished == [first.id]
     assert copy_snapshots(made, [folder], ignore).vanished == []
@@ -195,9 +202,7 @@ def test_a_computer_that_may_only_add_copies_and_proves_and_a_stopped_server_is_
         done = copy_snapshots(copy, [folder], ignore)
         assert (len(done.copied), done.damaged) == (2, ())
         files = sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir())
-        end = copy.engine.program.attempt(
-            "forget", copy.engine.held()[0].engine_id, doing="forget", silence_s=5
-        )
+        end = _restic(copy).attempt("forget", copy.engine.held()[0].engine_id, doing="forget", silence_s=5)
         assert end.code or end.said  # some versions only complain
         assert sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir()) == files
     with pytest.raises(CopyMissing) as caught:

@@ -59,7 +59,7 @@ def add(
         IbackupError: it could not be made.
     """
     copy = OpenedCopy.open(planned, password)
-    address = copy.engine.program.address
+    address = copy.engine.address
     observe(PhaseStarted("copy", f"Looking at {address.shown}."))
     rewrite(path, _tried(planned))  # rather than after the repository was made
     found = _identity(copy)

@@ -7,7 +7,6 @@ from ibackup.base.events import Caution, Observer, PhaseStarted
 from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
-from ibackup.copies.matching import match_in_full
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_run import by_id, matched, prove_repository
 from ibackup.store.disk import record_times
@@ -92,7 +91,7 @@ def _prove_phone(
             done.only_there.append(ident)
             continue
         with folder.hold(snapshot, f"copy-{copy.name}"), copy.engine.fresh() as engine:
-            outcome = match_in_full(engine, each, Expectation.of(snapshot), observe)
+            outcome = engine.match(each, Expectation.of(snapshot), None, observe)
         known = record.copy_of(ident)
         if known is None or known.engine_id != each.engine_id:
             # Another computer copied it, or the records were lost.

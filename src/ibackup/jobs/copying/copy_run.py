@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError, UsageError
 from ibackup.base.events import Caution, Observer, PhaseStarted
+from ibackup.copies.copy_engine import ProvenCopy
 from ibackup.copies.copy_records import CopiedSnapshot, CopyLevel, CopyProof, CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
-from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
+from ibackup.copies.matching import MatchOutcome
 from ibackup.copies.opened_copy import OpenedCopy
-from ibackup.copies.restic_engine import ResticEngine
 from ibackup.store.disk import record_times
 from ibackup.store.freshness import is_ahead
 from ibackup.store.phone_folder import PhoneFolder
@@ -77,7 +77,7 @@ def copy_snapshots(
     with copy.alone():
         observe(PhaseStarted("copy", f"Looking at the copy {copy.name}."))
         copy.require()
-        copy.engine.clear_stale_locks()
+        copy.engine.tidy()
         held = copy.engine.held()
         run.ahead = [each.id for each in held if is_ahead(each.time, record_times.now())]
         turns = [_PhonesTurn(copy, folder, held, run, observe) for folder in folders]
@@ -145,25 +145,15 @@ class _PhonesTurn:
             self._record = self._record.with_copied(copied)
             self._record.write(self._folder.proofs_path, self._copy.name)
             with self._copy.engine.fresh() as engine:
-                outcome = self._match(engine, done.held, expected, parent)
+                proven = self._proven(parent) if parent else None
+                outcome = engine.match(done.held, expected, proven, self._observe)
         proof = matched(snapshot.id, outcome)
         self._record = self._record.with_proof(proof)
         self._record.write(self._folder.proofs_path, self._copy.name)
         self._run.copied.append(CopiedNow(snapshot, done.added_bytes, proof))
 
-    def _match(
-        self, engine: ResticEngine, held: HeldSnapshot, expected: Expectation, before: HeldSnapshot | None
-    ) -> MatchOutcome:
-        """By induction where the one before is proven and still here; in full otherwise, and where that finds fault."""
-        proven = self._proven(before) if before else None
-        if before is not None and proven is not None:
-            outcome = match_by_induction(engine, held, expected, before, proven, self._observe)
-            if outcome.good:
-                return outcome
-        return match_in_full(engine, held, expected, self._observe)
-
-    def _proven(self, before: HeldSnapshot) -> Expectation | None:
-        """What a snapshot must contain that is known to be there completely; None if that is not known."""
+    def _proven(self, before: HeldSnapshot) -> ProvenCopy | None:
+        """An earlier snapshot, if it is known to be there completely and is still here to compare with."""
         proof = self._record.proof("matched", before.id)
         copied = self._record.copy_of(before.id)
         if proof is None or not proof.good or copied is None or copied.engine_id != before.engine_id:
@@ -172,7 +162,7 @@ class _PhonesTurn:
         if snapshot is None or snapshot.meta.seal != copied.seal:
             return None
         try:
-            return Expectation.of(snapshot)
+            return ProvenCopy(before, Expectation.of(snapshot))
         except IbackupError:
             return None  # damaged here meanwhile: then everything is compared
 

@@ -1,0 +1,102 @@
+"""What the jobs ask of the program that keeps a second copy. Behind it is restic, or another program like it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ibackup.base.events import Observer
+from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.expectation import Expectation
+from ibackup.copies.held_snapshot import HeldSnapshot
+from ibackup.copies.matching import MatchOutcome
+from ibackup.store.records.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True, slots=True)
+class PutDone:
+    """One snapshot was copied; ``added_bytes`` is what the copy grew by, ``read_bytes`` what was looked at."""
+
+    held: HeldSnapshot
+    added_bytes: int
+    read_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenCopy:
+    """A held snapshot that is proven to be there completely, and what it contains."""
+
+    held: HeldSnapshot
+    contents: Expectation
+
+
+class CopyEngine(Protocol):
+    """One second copy. Every method raises the errors of ``copy_errors`` if the copy cannot be used."""
+
+    @property
+    def name(self) -> str:
+        """The copy's name in the config."""
+
+    @property
+    def address(self) -> CopyAddress:
+        """Where the copy is."""
+
+    @property
+    def engine(self) -> str:
+        """Name and version of the program: ``restic 0.18.0``."""
+
+    def create(self) -> str:
+        """Make the repository; returns its id. Raises IbackupError, also if there is one already."""
+
+    def identity(self) -> str:
+        """The id of the repository that is there."""
+
+    def require(self, repository_id: str) -> None:
+        """Raise unless the repository is there and is that one."""
+
+    def tidy(self) -> None:
+        """Clear away what a run left that was killed, before something is copied."""
+
+    def held(self) -> list[HeldSnapshot]:
+        """The snapshots of ours that it holds, oldest first."""
+
+    def put(
+        self, snapshot: Snapshot, parent: HeldSnapshot | None, known: Collection[str], observe: Observer
+    ) -> PutDone:
+        """Copy a snapshot there.
+
+        Args:
+            snapshot: must stay until this returns.
+            parent: a snapshot of the same phone that is there: its unchanged files are not read again. None: what is
+                there may be wrong, so every file is looked at.
+            known: the ``engine_id`` of everything that was there before.
+            observe: gets the progress.
+        """
+
+    def fresh(self) -> "AbstractContextManager[CopyEngine]":
+        """The same for proofs: it remembers nothing of what was written while copying."""
+
+    def match(
+        self, held: HeldSnapshot, expected: Expectation, proven: ProvenCopy | None, observe: Observer
+    ) -> MatchOutcome:
+        """Compare a held snapshot with what it must contain.
+
+        Args:
+            held: the snapshot.
+            expected: what it must contain.
+            proven: an earlier one that is proven and still held: then only what differs is compared. None: everything.
+            observe: gets the progress.
+        """
+
+    def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
+        """Check that everything is stored and, with a share, read part n of t of the data; returns what is wrong."""
+
+    def fetch(self, held: HeldSnapshot, target: str, observe: Observer) -> None:
+        """Bring a held snapshot back into a folder that is new and empty.
+
+        Raises:
+            NoRoom: it does not fit on the disk here.
+            DamageFound: some of its data is damaged or missing there; the rest was fetched.
+        """
