@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ibackup.base.durations import at_least, clock_text, duration_words, rough_duration
+from ibackup.base.durations import at_least, clock_text, duration_words, long_duration, rough_duration
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,14 @@ def test_about(span: timedelta | float, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(7.9, "0:07"), (754, "12:34"), (3723, "1:02:03")])
 def test_clocks(seconds: float, text: str) -> None:
     assert clock_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (1, "about 1 day"), (13, "about 13 days"), (14, "about 2 weeks"), (60, "about 2 months"),
+        (729, "about 24 months"), (730, "about 2 years"), (3652, "about 10 years"), (3653, "more than 10 years"),
+    ],
+)  # fmt: skip
+def test_for_plans(days: int, text: str) -> None:
+    assert long_duration(timedelta(days=days)) == text

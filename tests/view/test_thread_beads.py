@@ -11,7 +11,7 @@ from ibackup.store.records.proof_records import Proof
 from ibackup.store.store import Store
 from ibackup.view import shown_phones
 from ibackup.view.shown_phones import ShownPhone
-from ibackup.view.thread_beads import Bead, MissedNights, MonthBegins, nights_between, thread_of
+from ibackup.view.thread_beads import Bead, MissedNights, MonthBegins, NextRun, nights_between, thread_of
 from support.made_store import ANN, add_snapshot, make_store
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -67,6 +67,13 @@ def test_missed_nights_lie_between_their_neighbours_and_after_the_newest(tmp_pat
     found = thread_of(phone, days, NOW)
     kinds = [each.nights if isinstance(each, MissedNights) else each.kind for each in found]
     assert kinds == ["month", "bead", 2, "bead", "bead", 1]
+
+
+def test_the_next_run_ends_the_thread_and_is_no_bead(tmp_path: Path) -> None:
+    phone = phone_with(tmp_path, 3, 2)
+    last = thread_of(phone, (), NOW, NOW + timedelta(hours=10))[-1]
+    assert isinstance(last, NextRun)
+    assert last.label.endswith(": not made yet")
 
 
 @pytest.mark.parametrize(("hour", "many"), [(21, 0), (2, 0), (13, 1)])

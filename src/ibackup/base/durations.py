@@ -32,6 +32,18 @@ def rough_duration(span: timedelta | float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
+def long_duration(span: timedelta) -> str:
+    """About how long, for plans: ``about 9 days``, ``about 5 weeks``, ``about 7 months``, ``more than 10 years``."""
+    days = span.days
+    if days < 14:
+        return f"about {_counted(days, 'day')}"
+    if days < 60:
+        return f"about {_counted(days // 7, 'week')}"
+    if days < 730:
+        return f"about {_counted(round(days / 30.44), 'month')}"
+    return f"about {_counted(round(days / 365.25), 'year')}" if days < 3653 else "more than 10 years"
+
+
 def clock_text(seconds: float) -> str:
     """Time that passes: ``0:07``, ``12:30``, ``1:02:03``."""
     minutes, rest = divmod(int(seconds), 60)

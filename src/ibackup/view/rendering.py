@@ -7,7 +7,7 @@ from importlib import resources
 import jinja2
 
 from ibackup import __version__
-from ibackup.view import night_gaps, words
+from ibackup.view import known_nights, words
 
 
 @cache
@@ -20,7 +20,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= words.FILTERS
-    made.globals |= {"static": static_address, "version": __version__, "thread_of": night_gaps.thread_of}
+    made.globals |= {"static": static_address, "version": __version__, "thread_of": known_nights.thread_of}
     return made
 
 

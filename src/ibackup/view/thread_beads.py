@@ -59,18 +59,30 @@ class MonthBegins:
     kind: Literal["month"] = "month"
 
 
-ThreadItem = Bead | MissedNights | MonthBegins
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """The next unattended backup, which is not made yet."""
+
+    label: str
+    kind: Literal["next"] = "next"
+
+
+ThreadItem = Bead | MissedNights | MonthBegins | NextRun
 
 
 def thread_of(
-    phone: ShownPhone, missed: Collection[date] = (), now: datetime | None = None
+    phone: ShownPhone,
+    missed: Collection[date] = (),
+    now: datetime | None = None,
+    following: datetime | None = None,
 ) -> list[ThreadItem]:
     """The thread of a phone, oldest first.
 
     Args:
         phone: whose backups.
         missed: the nights in which a backup was due and none was made, by the day on which they began.
-        now: where the thread ends.
+        now: where the backups end.
+        following: when the next one may begin; None if nothing starts it.
     """
     sizes = [each.snapshot.meta.bytes for each in phone.backups if each.snapshot]
     span = (min(sizes, default=0), max(sizes, default=0))
@@ -90,6 +102,10 @@ def thread_of(
         before = made or before
     if before and (nights := nights_between(before, now or datetime.now().astimezone(), missed)):
         found.append(MissedNights(nights, count_text(nights, "night")))
+    if following:
+        found.append(
+            NextRun(f"{words.relative_day(following, now)} from {words.clock(following)}: not made yet")
+        )
     return found
 
 

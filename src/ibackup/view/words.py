@@ -229,6 +229,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "exact_size": sizes.exact_size,
     "list_day": list_day,
     "listed": listed,
+    "long_duration": durations.long_duration,
     "machine_time": machine_time,
     "moment": moment,
     "month": month,

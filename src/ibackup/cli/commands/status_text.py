@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ibackup.base.counts import count_text
+from ibackup.base.durations import long_duration
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.cli.shell.output import printable, styled, time_text, whole, wrap
@@ -43,7 +44,10 @@ def text(overview: "Overview", now: datetime, width: int | None = _WIDTH) -> str
         return wrap(f"No backup yet in '{overview.store}'. Make one with `ibackup now`.")
     rows = [_HEAD, *(_cells(phone, overview, now) for phone in overview.phones)]
     remarks = [line for phone in overview.phones for line in _remarks(phone)]
-    room = wrap(f"Free on the disk of '{printable(overview.store)}': {size_text(overview.free_bytes)}.")
+    enough = f", enough for {long_duration(overview.enough_for)}" if overview.enough_for else ""
+    room = wrap(
+        f"Free on the disk of '{printable(overview.store)}': {size_text(overview.free_bytes)}{enough}."
+    )
     wide = sys.maxsize if width is None else width
     table = _table(rows, wide) if wide >= _WIDTH else _one_below_the_other(*rows)
     return "\n".join([*map(_striking, table), "", *remarks, room])

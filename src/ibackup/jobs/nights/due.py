@@ -76,6 +76,25 @@ def next_due(
     return opens(rules.window, max(moment, newest + timedelta(seconds=rules.every_s)), zone)
 
 
+def next_turn(
+    rules: PhoneRules,
+    newest: datetime | None,
+    starts: datetime | None,
+    moment: datetime,
+    zone: tzinfo | None = None,
+) -> datetime | None:
+    """When the next unattended backup of a phone may begin; None if nothing starts one.
+
+    Args:
+        rules: its hours, and how often.
+        newest: the date of its newest good backup.
+        starts: when the schedule starts next.
+        moment: now.
+        zone: this computer's by default.
+    """
+    return None if starts is None else max(next_due(rules, newest, moment, zone), starts)
+
+
 def pause_s(failures: int) -> float:
     """Seconds until a phone is tried again after a number of failures in a row: 5, 10, 20, 40, 60 minutes."""
     doublings = min(max(failures - 1, 0), 10)

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.udids import same_udid
 from ibackup.config.config_schema import Config, PhoneConfig
+from ibackup.jobs.overview import store_growth
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder
-from ibackup.store.freshness import is_stale
+from ibackup.store.freshness import Standing, is_stale
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.proof_records import Proof
 from ibackup.store.records.snapshot import Snapshot
@@ -95,6 +96,7 @@ class Overview:
     Attributes:
         phones: those of the config first, then the others in the store.
         free_bytes: free space on the store's disk.
+        enough_for: how long that is enough at the store's growth; None if that is not known.
         next_run: when the schedule next starts, None without a schedule.
         watched: whether `ibackup watch` is kept running.
         unsure: whether there is a schedule of which nobody knows whether it starts.
@@ -106,6 +108,7 @@ class Overview:
     next_run: datetime | None
     watched: bool = False
     unsure: bool = False
+    enough_for: timedelta | None = None
 
     @property
     def code(self) -> ExitCode:
@@ -144,13 +147,19 @@ def look(
         IbackupError: the store cannot be read.
     """
     with telling(f"The store {store.path!r} could not be read.", reading=True):
-        phones = tuple(
-            _Look(folder, configured, now, accept_icloud).status(
-                config.rules(folder.udid).max_age_s if max_age_s is None else max_age_s
-            )
+        looks = [
+            _Look(folder, configured, folder.standing(), now, accept_icloud)
             for folder, configured in _who(store, config.phones, udid)
+        ]
+        phones = tuple(
+            each.status(config.rules(each.folder.udid).max_age_s if max_age_s is None else max_age_s)
+            for each in looks
         )
-        return Overview(store.path, phones, free_bytes(store.path), next_run, watched)
+        free = free_bytes(store.path)
+        metas = [[known.snapshot.meta for known in each.standing.snapshots] for each in looks]
+        growth = store_growth.bytes_per_day(metas, now, copies=store.copies) if udid is None else None
+        enough_for = store_growth.lasts(free, growth)
+        return Overview(store.path, phones, free, next_run, watched, enough_for=enough_for)
 
 
 def _who(
@@ -176,12 +185,12 @@ class _Look:
 
     folder: PhoneFolder
     configured: PhoneConfig | None
+    standing: Standing
     now: datetime
     accept_icloud: bool
 
     def status(self, max_age_s: float) -> PhoneStatus:
-        folder = self.folder
-        standing = folder.standing()
+        folder, standing = self.folder, self.standing
         seen = folder.seen()
         newest, damaged = standing.newest_good, standing.damaged_newest
         is_old = standing.is_stale(max_age_s, self.now)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from ibackup.base.errors import IbackupError, StoreMissing
 from ibackup.config.config_schema import Config
-from ibackup.jobs.nights.due import next_due
+from ibackup.jobs.nights.due import next_turn
 from ibackup.jobs.overview.store_overview import Overview
 from ibackup.view.home.home_sentence import HomeSentence, sentence
+from ibackup.view.home.night_strip import NightStrip, night_strip
 from ibackup.view.home.phone_cards import PhoneCard, cards
 from ibackup.view.house import House
 
@@ -44,11 +45,17 @@ class HomeState:
 
     def next_run(self, card: PhoneCard) -> datetime | None:
         """When the next backup of a phone may begin; None without a schedule."""
-        if self.overview is None or self.overview.next_run is None:
-            return None
         made = card.status.made if card.status else None
-        due = next_due(self.config.rules(card.udid), made, datetime.now(UTC))
-        return max(due, self.overview.next_run)
+        starts = self.overview.next_run if self.overview else None
+        return next_turn(self.config.rules(card.udid), made, starts, datetime.now(UTC))
+
+    @property
+    def nights(self) -> NightStrip | None:
+        """The last nights of all phones; None if nothing is known of them."""
+        phones = [
+            (each.shown, self.next_run(each)) for each in self.cards if each.shown and not each.is_folder
+        ]
+        return night_strip(phones, self.config)
 
 
 def home_state(house: House) -> HomeState:

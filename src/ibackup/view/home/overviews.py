@@ -44,6 +44,11 @@ class Overviews:
             self._kept = (now, mark, config, found)
             return found
 
+    @property
+    def starts(self) -> datetime | None:
+        """When the nights start next, as far as a look has found out; asks nobody."""
+        return self._start[1].next_run if self._start else None
+
     def schedule_changed(self) -> None:
         """Ask the schedulers again at the next look."""
         with self._lock:

@@ -135,6 +135,7 @@ class _Live:
         yield from self._changed(
             "where", self._part("where", home=home) if home.overview or home.is_first else ""
         )
+        yield from self._changed("nights", self._part("nights", home=home))
         for card in cards:
             yield from self._of(home, card)
         titles = [self._part("title", home=home, **_values(card)) for card in cards if card.is_busy]

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ibackup.base.errors import UsageError
 from ibackup.jobs.keeping.pruning import pin, unpin
-from ibackup.view import night_gaps, plots, thread_beads
+from ibackup.view import known_nights, plots, thread_beads
 from ibackup.view.asked import Asked
 from ibackup.view.backup_facts import facts_of, headline, proofs_of
 from ibackup.view.backup_readings import changes_between, growth_of, whole_elsewhere
@@ -30,7 +30,7 @@ def timeline(asked: Asked) -> Response:
     if phone.newest is None:
         return asked.render("timeline.html", title="Timeline", page="", chosen=None)
     chosen = asked.backup
-    missed = night_gaps.missed_by(phone, asked.house.config)
+    missed = known_nights.missed_by(phone, asked.house.config)
     beads = {
         item.id: item for item in thread_beads.thread_of(phone, missed) if isinstance(item, thread_beads.Bead)
     }
