@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -41,16 +41,16 @@ BOB = PhoneSpec(seed=2, name="Bob", domains=DOMAINS, batch_size=2, keybag_rounds
 class FakeClock:
     """Jumps over every pause, and does what was planned for the time in between.
 
-    It begins at the present moment, since snapshots bear real times.
+    It begins at the present moment, since snapshots bear real times, in a zone where that is eight in the evening.
 
     Args:
         speed: seconds that pass here in a second of real time, beside the jumps.
     """
 
-    zone: tzinfo | None = UTC
-
     def __init__(self, speed: float = 0.0) -> None:
         self.started = datetime.now(UTC).replace(microsecond=0)
+        evening = self.started.replace(hour=20, minute=0, second=0)
+        self.zone: tzinfo | None = timezone(evening - self.started)
         self._offset = timedelta(0)
         self._real = time.monotonic()
         self.speed = speed
@@ -115,7 +115,8 @@ class House:
         self.ears = Ears()
         self.outcomes: list[PhoneOutcome] = []
         hour = timedelta(hours=1)
-        self.window = HoursWindow((clock.now() + hour / 2).time(), (clock.now() + 10 * hour).time())
+        here = clock.now().astimezone(clock.zone)
+        self.window = HoursWindow((here + hour / 2).time(), (here + 10 * hour).time())
         self.config = Config(nightly=NightlyConfig(window=self.window, min_free_bytes=0))
         self.journal = JournalFile(str(folder / "state"))
         self.password: str | None = None
