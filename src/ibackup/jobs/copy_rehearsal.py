@@ -1,11 +1,8 @@
 """The restore test of a second copy: fetched, verified, restored to a virtual iPhone, and removed again."""
 
-import contextlib
 import os
-import tempfile
 from dataclasses import dataclass
 
-from ibackup.base import held as held_files
 from ibackup.base.errors import DamageFound
 from ibackup.base.events import Observer
 from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
@@ -15,11 +12,9 @@ from ibackup.jobs.backup_source import BackupSource
 from ibackup.jobs.copying.copy_getting import get
 from ibackup.jobs.restore.rehearsal import Rehearsal, rehearse
 from ibackup.store.disk import record_times
-from ibackup.store.disk.disk_errors import telling
 from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.private_folder import private_folder
 from ibackup.vault.unlocker import Unlocker
-
-_PREFIX = "copy-rehearsal-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +43,9 @@ def rehearse_copy(
         IbackupError: the copy cannot be read, or it does not fit on the disk here.
     """
     with copy.alone():
-        parent = os.path.dirname(folder.path)
-        with telling("What an earlier restore test left could not be removed."):
-            for name in os.listdir(parent):
-                if name.startswith(f"{_PREFIX}{copy.name}-"):
-                    held_files.remove_tree(os.path.join(parent, name))
         folder.make()
         rehearsal: Rehearsal | None = None
-        with telling("There is no place for the restore test."):
-            private = tempfile.mkdtemp(prefix=f"{_PREFIX}{copy.name}-", dir=parent)
-        try:
+        with private_folder(os.path.dirname(folder.path)) as private:
             try:
                 got = get(copy, held, private, observe)
                 problems = _problems(got.verdict.status)
@@ -68,9 +56,6 @@ def rehearse_copy(
                     problems = (rehearsal.error.message,) if rehearsal.error else ()
             except DamageFound as error:
                 problems = (error.message,)
-        finally:
-            with contextlib.suppress(OSError):
-                held_files.remove_tree(private)
         proof = CopyProof(
             "rehearsed", record_times.now(), "damaged" if problems else "good", held.id, problems=problems
         )

@@ -169,10 +169,10 @@ class Standing:
     def damaged_newest(self) -> Known | BrokenSnapshot | None:
         """The newest snapshot if it is damaged and came after the newest good one.
 
-        By sequence, as always; one with an unreadable record has only its id.
+        By id, as always.
         """
         good = self.newest_good
-        later = [each for each in self.entries if good is None or _is_later(each, good)]
+        later = [each for each in self.entries if good is None or each.id > good.id]
         return max(later, key=lambda each: each.id, default=None)
 
     @property
@@ -218,9 +218,3 @@ def is_due(made: datetime | None, every_s: float, now: datetime) -> bool:
 def is_stale(made: datetime | None, max_age_s: float, now: datetime) -> bool:
     """Whether a backup from ``made`` is too old."""
     return made is None or now - made > timedelta(seconds=max_age_s) or is_ahead(made, now)
-
-
-def _is_later(entry: Known | BrokenSnapshot, good: Known) -> bool:
-    if isinstance(entry, Known):
-        return entry.snapshot.meta.sequence > good.snapshot.meta.sequence
-    return entry.id > good.id

@@ -101,7 +101,7 @@ class PhoneFolder:
     # -- snapshots ------------------------------------------------------------------------------------------
 
     def entries(self) -> list[Snapshot | BrokenSnapshot]:
-        """Every folder with a snapshot's name, by sequence; unreadable ones come last."""
+        """Every folder with a snapshot's name, by id, which only grows; unreadable ones come last."""
         good: list[Snapshot] = []
         broken: list[BrokenSnapshot] = []
         for name in self._ids():
@@ -116,7 +116,8 @@ class PhoneFolder:
                 broken.append(BrokenSnapshot(name, path, error))
             else:
                 good.append(snapshot)
-        good.sort(key=lambda snapshot: (snapshot.meta.sequence, snapshot.id))
+        # Not by sequence: a snapshot that came back from another store has the number that it had there.
+        good.sort(key=lambda snapshot: snapshot.id)
         return [*good, *broken]
 
     def _ids(self) -> list[str]:
@@ -132,7 +133,7 @@ class PhoneFolder:
                 return []
 
     def snapshots(self) -> list[Snapshot]:
-        """The snapshots that can be read, oldest first (by sequence, not by the clock)."""
+        """The snapshots that can be read, oldest first (by id, not by the clock)."""
         return [each for each in self.entries() if isinstance(each, Snapshot)]
 
     def broken(self) -> list[BrokenSnapshot]:

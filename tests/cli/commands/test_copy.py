@@ -289,7 +289,7 @@ def test_the_restore_test_of_a_copy_is_recorded_and_leaves_nothing(
     ibackup: Cli, usb: Path, anns: Path
 ) -> None:
     assert ibackup("copy", "run").code == 0
-    left = anns / "copy-rehearsal-usb-killed"
+    left = anns / "copy-fetched-killed"
     (left / "20261201T000000Z").mkdir(parents=True)
     names = sorted(set(os.listdir(anns)) - {left.name})
     done = ibackup("copy", "rehearse", "usb", "--json")

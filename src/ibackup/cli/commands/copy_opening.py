@@ -36,6 +36,17 @@ def copies_named(app: App, name: str | None) -> tuple[CopyConfig, ...]:
     return app.config.copies
 
 
+def one_copy(app: App, name: str | None) -> CopyConfig:
+    """The copy of that name, or the only one. Raises UsageError."""
+    configs = copies_named(app, name)
+    if len(configs) > 1:
+        raise UsageError(
+            "There are several copies.",
+            hint=f"Choose one with --from: {', '.join(each.name for each in configs)}.",
+        )
+    return configs[0]
+
+
 def password_of(app: App, config: CopyConfig, *, ask: bool = True) -> str:
     """The password of a copy's repository: from the config's file or command, from the keychain, or as it is typed.
 

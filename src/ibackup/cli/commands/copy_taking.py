@@ -9,7 +9,7 @@ from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
-from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
+from ibackup.cli.commands.copy_opening import copy_named, one_copy, opened, phones_of
 from ibackup.cli.commands.copy_text import config_members, proof_members
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
@@ -19,8 +19,11 @@ from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
 
 if TYPE_CHECKING:
+    from ibackup.config.copy_config import CopyConfig
     from ibackup.copies.held_snapshot import HeldSnapshot
     from ibackup.copies.opened_copy import OpenedCopy
+    from ibackup.jobs.copying.copy_getting import GotSnapshot
+    from ibackup.store.phone_folder import PhoneFolder
 
 
 @ibackup_command("get")
@@ -28,35 +31,33 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "name", metavar="NAME", help="The copy to take it from", shell_complete=COMPLETING.copies
 )
-@to_option("Folder for the snapshot; created if missing", required=True)
-def get(app: App, snapshot: str, name: str | None, to: str) -> int:
-    """Fetch a SNAPSHOT back from a copy into a folder, and verify every byte of it.
+@to_option("Folder for the snapshot; created if missing")
+@click.option("--into-store", is_flag=True, help="Put it back among the store's snapshots, pinned")
+def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: bool) -> int:
+    """Fetch a SNAPSHOT back from a copy, and verify every byte of it.
 
-    SNAPSHOT is an id, the beginning of one, or latest. It arrives in a folder below --to that has its id, and is a
-    whole snapshot: `ibackup restore`, `files`, `extract` and `export` take its path. This needs no store.
+    SNAPSHOT is an id, the beginning of one, or latest. With --to it arrives in a folder below FOLDER that has its id,
+    and is a whole snapshot: `ibackup restore`, `files`, `extract` and `export` take its path. This needs no store.
+    With --into-store it is in the store again, among the others by its date. It gets its name there only when every
+    byte matches its seal, and it is pinned, so that no rule removes it again.
     """
     from ibackup.jobs.copying import copy_getting
 
-    configs = copies_named(app, name)
-    if len(configs) > 1:
+    if (to is None) == (not into_store):
         raise UsageError(
-            "There are several copies.",
-            hint=f"Choose one with --from: {', '.join(each.name for each in configs)}.",
+            "Say where the snapshot goes.", hint="Give --to FOLDER or --into-store, and not both."
         )
-    copy = opened(app, configs[0])
+    config = one_copy(app, name)
+    store = app.open_store(create=True) if into_store else None
+    copy = opened(app, config)
     held = copy_getting.choose(_held(copy), snapshot, app.settings.phone and app.udid, copy.name)
-    folder = os.path.abspath(os.path.expanduser(to))
+    if store is not None:
+        return _into_store(app, copy, held, store.phone(held.udid))
+    folder = os.path.abspath(os.path.expanduser(to or ""))
     done = copy_getting.get(copy, held, folder, app.reporter)
     path = done.snapshot.path
     good = done.verdict.status != "damaged"
-    payload = config_members(configs[0]) | {
-        "snapshot": held.id,
-        "udid": held.udid,
-        "path": path,
-        "status": done.verdict.status,
-        "files": done.verdict.files,
-        "bytes": done.verdict.bytes,
-    }
+    payload = _got_members(config, done) | {"path": path}
     if good:
         text = (
             f"Fetched snapshot {held.id} from {copy.name}: {count_text(done.verdict.files, 'file')}, "
@@ -70,6 +71,39 @@ def get(app: App, snapshot: str, name: str | None, to: str) -> int:
         message=f"Snapshot {held.id} from the copy {copy.name} is damaged.",
         hint=f"`ibackup verify {path}` names the damaged files.",
     )
+
+
+def _into_store(app: App, copy: "OpenedCopy", held: "HeldSnapshot", folder: "PhoneFolder") -> int:
+    from ibackup.jobs.copying.copy_returning import bring_back
+
+    done = bring_back(copy, held, folder, app.reporter)
+    payload = _got_members(copy.config, done.got) | {
+        "path": done.snapshot.path,
+        "shared_files": done.shared_files,
+        "shared_bytes": done.shared_bytes,
+    }
+    space = (
+        f"{size_text(done.shared_bytes)} of it take no space of their own, because the snapshots beside it have the "
+        "same files."
+        if done.shared_bytes
+        else "It takes its full size, because it shares no file with the snapshots beside it."
+    )
+    text = (
+        f"Snapshot {held.id} is in the store again: {count_text(done.got.verdict.files, 'file')}, "
+        f"{size_text(done.got.verdict.bytes)}. Every byte matches its seal. {space} It is pinned: "
+        f"`ibackup unpin {held.id}` lets your rules remove it again."
+    )
+    return app.result(payload, wrap(text))
+
+
+def _got_members(config: "CopyConfig", got: "GotSnapshot") -> dict[str, object]:
+    return config_members(config) | {
+        "snapshot": got.held.id,
+        "udid": got.held.udid,
+        "status": got.verdict.status,
+        "files": got.verdict.files,
+        "bytes": got.verdict.bytes,
+    }
 
 
 @ibackup_command("rehearse")

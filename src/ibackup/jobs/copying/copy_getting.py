@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ibackup.apple.verify.findings import Level
-from ibackup.base.errors import DamageFound, UsageError
+from ibackup.base.errors import DamageFound, NoRoom, UsageError
 from ibackup.base.events import Observer
+from ibackup.base.sizes import size_text
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.proving.backup_proof import ProofVerdict, prove
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.records.snapshot import Snapshot
 
 _PART = ".part"
+_BLOCK = 4096  # bytes that files are rounded up to on most disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def get(copy: OpenedCopy, held: HeldSnapshot, folder: str, observe: Observer) ->
     Raises:
         UsageError: the folder is there already.
         DamageFound: what came is not the snapshot that was copied.
-        IbackupError: the copy cannot be read, or the disk here is full.
+        NoRoom: there is too little space for it.
+        IbackupError: the copy cannot be read.
     """
     target = os.path.join(folder, held.id)
     if os.path.lexists(target):
@@ -71,11 +75,24 @@ def get(copy: OpenedCopy, held: HeldSnapshot, folder: str, observe: Observer) ->
         )
     with telling(f"The folder '{folder}' could not be made."):
         durable.make_dir(folder, parents=True)
+        _require_room(copy, held, folder)
         durable.make_dir(part)
     copy.engine.fetch(held, part, observe)
     with telling(f"'{part}' could not be renamed."):
         durable.rename_new(part, target)
     return verified(held, target, observe)
+
+
+def _require_room(copy: OpenedCopy, held: HeldSnapshot, folder: str) -> None:
+    """Raise NoRoom if a snapshot certainly does not fit; DamageFound if it has something that is no file. OSError."""
+    needed = sum(-(-size // _BLOCK) * _BLOCK for size in copy.engine.sizes(held).values())
+    free = free_bytes(folder)
+    if needed > free:
+        raise NoRoom(
+            f"There is not enough space for snapshot {held.id} in '{folder}'.",
+            why=f"It needs {size_text(needed)}, and {size_text(free)} are free.",
+            hint="Free some space there, or choose another folder with --to.",
+        )
 
 
 def verified(held: HeldSnapshot, target: str, observe: Observer) -> GotSnapshot:

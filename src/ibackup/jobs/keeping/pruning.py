@@ -157,8 +157,8 @@ def decided(
         left.run.base for left in folder.left_overs() if left.run is not None and left.kind != "set_aside"
     }
     facts = [
-        _facts(each, in_use=each.id in bases or folder.is_held(each.id))
-        for each in folder.standing().snapshots
+        _facts(each, place, in_use=each.id in bases or folder.is_held(each.id))
+        for place, each in enumerate(folder.standing().snapshots)
     ]
     return decide(facts, rules, zone)
 
@@ -245,10 +245,10 @@ def require_rule(rules: RetentionRules) -> None:
 # -- deciding -----------------------------------------------------------------------------------------------
 
 
-def _facts(known: Known, *, in_use: bool) -> Facts:
+def _facts(known: Known, place: int, *, in_use: bool) -> Facts:
     return Facts(
         known.id,
-        known.snapshot.meta.sequence,
+        place,
         known.snapshot.meta.data_from,
         state=known.state,
         proven=known.proven,

@@ -186,7 +186,7 @@ class SnapshotMeta(Draft):
     """What ``snapshot.json`` says.
 
     Attributes:
-        sequence: number of the snapshot; the newest has the highest, whatever the clock says.
+        sequence: number of the snapshot in the store that made it; ids say which is newer.
         files, bytes: below the backup folder.
         carried_files: how many of them came unchanged from the previous snapshot.
         seal: SHA-256 of SHA256SUMS.

@@ -1,0 +1,134 @@
+"""Back from a second copy: into the store again, and files straight from there."""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import ANN, BOB, Cli, snapshots
+from ibackup.base.events import ignore
+from ibackup.base.exit_codes import ExitCode
+from ibackup.config import config_file
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.jobs.copying.copy_adding import add, keep_in_new_file
+from ibackup.jobs.copying.copy_run import copy_snapshots
+from ibackup.store.disk.json_records import JsonRecord
+from ibackup.store.store import Store
+
+pytestmark = pytest.mark.peer
+_COPY_PASSWORD = "Feldhase 12 Bergahorn"
+
+
+@pytest.fixture(scope="module")
+def copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store, a copy of all of it in ``disk/copy``, and their config; never to be changed."""
+    if shutil.which("restic") is None:
+        pytest.skip("restic is not here")
+    folder = tmp_path_factory.mktemp("copied")
+    shutil.copytree(made, folder / "store")
+    (folder / "disk").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("IBACKUP_STATE_DIR", "XDG_CACHE_HOME"):
+            patch.setenv(name, str(folder / name))
+        planned = CopyConfig("usb", str(folder / "disk" / "copy"), "", password_file="usb.password")
+        done = add(planned, _COPY_PASSWORD, folder / "config.toml", ignore)
+        phones = [Store.open(folder / "store").phone(each.udid) for each in (ANN, BOB)]
+        assert copy_snapshots(OpenedCopy.open(done.config, _COPY_PASSWORD), phones, ignore).damaged == ()
+    return folder
+
+
+@pytest.fixture
+def store(
+    copied: Path, require_tool: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Both again, for one test."""
+    require_tool("restic")
+    for name in ("store", "disk"):
+        shutil.copytree(copied / name, tmp_path / name)
+    monkeypatch.setenv("IBACKUP_STORE", str(tmp_path / "store"))
+    path = config_file.default_path()
+    path.parent.mkdir(parents=True)
+    path.write_text((copied / "config.toml").read_text().replace(str(copied), str(tmp_path)))
+    keep_in_new_file(str(path.parent / "usb.password"), _COPY_PASSWORD)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def repository(store: Path) -> Path:
+    return store.parent / "disk" / "copy"
+
+
+def flip(repository: Path) -> None:
+    """Damage the largest file of data in a repository."""
+    pack = max((repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    os.chmod(pack, 0o600)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 3] ^= 1
+    pack.write_bytes(data)
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fetched_left(store: Path) -> list[str]:
+    return [name for name in os.listdir(store) if name.startswith("copy-")]
+
+
+# -- into the store -----------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_is_put_back_into_the_store_where_it_belongs(
+    ibackup: Cli, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, newest = snapshots(store, ANN)
+    before = files_of(first)
+    again = ibackup("copy", "get", first.name, "--into-store")
+    assert (again.code, "in the store already" in again.flat_err) == (ExitCode.USAGE, True)
+    shutil.rmtree(first)
+    (store / "copy-fetched-killed" / "x").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("ibackup.jobs.copying.copy_getting.free_bytes", lambda _path: 1000)
+        assert ibackup("copy", "get", first.name, "--into-store").code == ExitCode.NO_ROOM
+    assert not first.exists()
+    done = ibackup("copy", "get", first.name, "--into-store", "--json")
+    assert (done.code, done.result["path"], done.result["status"]) == (0, str(first), "good"), done
+    assert fetched_left(store) == []
+    assert files_of(first) == before
+    assert {stat.S_IMODE(each.stat().st_mode) for each in first.rglob("*")} == {0o400, 0o700}
+    assert int(str(done.result["shared_files"])) > 0
+    assert int(str(done.result["shared_bytes"])) > 0
+    rows: Any = ibackup("list", "--json", "--phone", ANN.udid).result["snapshots"]
+    assert [each["snapshot"] for each in rows] == [first.name, newest.name]
+    assert (rows[0]["pinned"], rows[0]["pin_note"]) == (True, "fetched from usb")
+    assert rows[0]["best_proof"]["level"] == "full"
+    assert ibackup("copy", "get", first.name).code == ExitCode.USAGE  # says not where to
+
+
+def test_what_came_damaged_or_would_hide_a_later_backup_gets_no_name(
+    ibackup: Cli, store: Path, repository: Path
+) -> None:
+    first, newest = snapshots(store, ANN)
+    shutil.rmtree(newest)
+    # What is left was made later than its id says: a clock was wrong.
+    later = {"data_from": "2026-12-24T00:00:00Z", "finished": "2026-12-24T00:00:00Z"}
+    record = json.loads((first / "snapshot.json").read_text()) | later
+    del record["sha256"]
+    os.chmod(first / "snapshot.json", 0o600)
+    text = JsonRecord(record | {"sha256": JsonRecord(record).sha256()}).render()
+    (first / "snapshot.json").write_bytes(text)
+    done = ibackup("copy", "get", newest.name, "--into-store")
+    assert (done.code, "would count as newer" in done.flat_err) == (ExitCode.USAGE, True), done
+    (bobs,) = snapshots(store, BOB)
+    shutil.rmtree(bobs)
+    flip(repository)  # his data is in the largest file there
+    done = ibackup("copy", "get", bobs.name, "--into-store")
+    assert (done.code, "not in the store" in done.flat_err) == (ExitCode.DAMAGE, True), done
+    assert snapshots(store, BOB) == []
+    assert fetched_left(store) == []
