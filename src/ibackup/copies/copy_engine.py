@@ -93,8 +93,23 @@ class CopyEngine(Protocol):
     def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
         """Check that everything is stored and, with a share, read part n of t of the data; returns what is wrong."""
 
-    def fetch(self, held: HeldSnapshot, target: str, observe: Observer) -> None:
+    def sizes(self, held: HeldSnapshot) -> dict[str, int]:
+        """The bytes of every file of a held snapshot by its path.
+
+        Raises:
+            DamageFound: it holds something that is neither a file nor a folder.
+        """
+
+    def fetch(
+        self, held: HeldSnapshot, target: str, observe: Observer, only: Collection[str] | None = None
+    ) -> None:
         """Bring a held snapshot back into a folder that is new and empty.
+
+        Args:
+            held: the snapshot.
+            target: the folder; with ``only`` it may have other files of this snapshot.
+            observe: gets the progress.
+            only: the paths of the files to bring; those that it does not hold are left out. None: all of it.
 
         Raises:
             NoRoom: it does not fit on the disk here.

@@ -24,6 +24,7 @@ from ibackup.store.records.snapshot import Snapshot
 
 # How long the ids on one command line may be together, which Linux limits to 2 MiB, macOS to 1 MiB, Windows to 32 kB.
 _LINE_BYTES = {"linux": 1_000_000, "win32": 24_000}.get(sys.platform, 500_000)
+_MOST_PATTERNS = 1000
 _SHORT = 8  # digits of an id that restic takes for all of it
 _READS = "read what it holds"
 
@@ -274,24 +275,26 @@ class ResticEngine:
             raise self.program.error(end, doing)
         return tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID])
 
-    def fetch(self, held: HeldSnapshot, target: str, observe: Observer) -> None:
-        """Restore a held snapshot.
-
-        Args:
-            held: the snapshot.
-            target: a new folder: what is in a folder already may be changed.
-            observe: gets the progress, if restic reports any.
-
-        Raises:
-            NoRoom: it does not fit on the disk here.
-            DamageFound: some of its data is damaged or missing there; the rest was restored.
-            IbackupError: the copy cannot be read.
-        """
+    def fetch(
+        self, held: HeldSnapshot, target: str, observe: Observer, only: Collection[str] | None = None
+    ) -> None:
+        """See ``CopyEngine``. The folder must have none of the files: old versions write into one that is there."""
         observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.name}."))
+        damage: DamageFound | None = None
+        # restic compares each file of a folder with each pattern: a call gets few patterns, of neighbouring folders.
+        for some in [()] if only is None else _few([f"--include=/{path}" for path in sorted(only)]):
+            try:
+                self._restore(held, target, observe, some)
+            except DamageFound as error:
+                damage = error
+        if damage is not None:
+            raise damage
+
+    def _restore(self, held: HeldSnapshot, target: str, observe: Observer, patterns: Sequence[str]) -> None:
         doing = f"fetch snapshot {held.id}"
         output = JsonLines(lambda said: _tell_of_fetching(said, observe))
         end = self.program.attempt(
-            "restore", held.engine_id, "--json", "--no-lock", f"--target={target}",
+            "restore", held.engine_id, "--json", "--no-lock", f"--target={target}", *patterns,
             doing=doing, take=output, silence_s=PATIENT_S, alive=_Growth(target).goes_on,
         )  # fmt: skip
         if not end.code and not end.silent:
@@ -419,6 +422,12 @@ def _batches(ids: list[str]) -> Iterator[list[str]]:
     size = max(_LINE_BYTES // 65, 1)
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
+
+
+def _few(patterns: list[str]) -> Iterator[list[str]]:
+    size = min(_MOST_PATTERNS, _LINE_BYTES // 100)
+    for start in range(0, len(patterns), size):
+        yield patterns[start : start + size]
 
 
 def _blobs(index: Object) -> Iterator[Object]:
