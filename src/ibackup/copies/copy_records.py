@@ -6,14 +6,16 @@ has it.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Self, get_args
 
+from ibackup.config.copy_config import CopyConfig
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.phone_folder import PhoneFolder
 
 SCHEMA = 1
 CopyLevel = Literal["matched", "stored", "read", "rehearsed"]
@@ -212,6 +214,13 @@ class CopyRecord:
         with telling("What is known about the copy could not be recorded."):
             durable.make_dir(proofs_path)
             durable.write_file(_path(proofs_path, copy), JsonRecord(members).render())
+
+
+def last_proven(config: CopyConfig, folders: Sequence[PhoneFolder]) -> datetime | None:
+    """When everything in a copy was last proven to be stored; None if it never was."""
+    records = (CopyRecord.read(each.proofs_path, config.name, config.repository_id) for each in folders)
+    proofs = [proof for record in records if (proof := record.proof("stored")) is not None and proof.good]
+    return max((proof.when for proof in proofs), default=None)
 
 
 def _path(proofs_path: str, copy: str) -> str:

@@ -132,3 +132,37 @@ def test_what_came_damaged_or_would_hide_a_later_backup_gets_no_name(
     assert (done.code, "not in the store" in done.flat_err) == (ExitCode.DAMAGE, True), done
     assert snapshots(store, BOB) == []
     assert fetched_left(store) == []
+
+
+# -- what is where ------------------------------------------------------------------------------------------
+
+
+def test_the_list_says_which_copies_have_a_snapshot_and_what_only_they_have(
+    ibackup: Cli, store: Path
+) -> None:
+    first, newest = snapshots(store, ANN)
+    (bobs,) = snapshots(store, BOB)
+    shutil.rmtree(first)
+    shutil.rmtree(bobs)
+    record = store / BOB.udid / "proofs" / "copy-usb.json"
+    record.unlink()  # what another computer copied is not known here
+    done = ibackup("list", "--copies", "--json").result
+    rows: Any = done["snapshots"]
+    assert [(each["snapshot"], each["copies"]) for each in rows] == [(newest.name, ["usb"])]
+    only: Any = done["only_in_copies"]
+    assert only == [{"snapshot": first.name, "udid": ANN.udid, "copies": ["usb"]}]
+    said = ibackup("list", "--copies").flat
+    assert "also in usb" in said
+    assert f"`ibackup copy get {first.name} --from usb --into-store`" in said
+    assert "usb" not in ibackup("list").out
+    assert ibackup("copy", "run").code == 0
+    only = ibackup("list", "--copies", "--json").result["only_in_copies"]
+    assert {each["snapshot"] for each in only} == {first.name, bobs.name}
+
+
+def test_someone_without_a_second_copy_is_told_so_once(ibackup: Cli, store: Path) -> None:
+    assert "this one disk" not in ibackup("status").flat
+    assert ibackup("copy", "remove", "usb").code == 0
+    for line in (("status", "--json"), ("status", "-q")):
+        assert "this one disk" not in ibackup(*line).flat
+    assert ["this one disk" in ibackup("status").flat for _ in range(2)] == [True, False]

@@ -8,6 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config.config_schema import Config
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
+from ibackup.jobs.overview.copy_overview import status_of
 from ibackup.jobs.overview.prometheus_metrics import render
 from ibackup.jobs.overview.store_overview import look
 from ibackup.store.records.last_seen import LastSeen
@@ -61,3 +64,36 @@ def test_a_store_that_is_not_there_is_reported(tmp_path: Path) -> None:
         ("ibackup_status_exit_code", ""): 16,
         ("ibackup_store_up", ""): 0,
     }
+
+
+def test_a_second_copy_has_the_age_of_each_proof_and_says_whether_it_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    store = make_store(tmp_path / "store")
+    newest = add_snapshot(store, ANN, timedelta(hours=9))
+    config = CopyConfig("usb", str(tmp_path / "usb"), repository_id="0" * 64)
+    folder, day = store.phone(ANN), timedelta(days=1)
+    record = CopyRecord("0" * 64).with_copied(CopiedSnapshot(newest.id, "e", newest.meta.seal, NOW, 5))
+    record = record.with_proof(CopyProof("stored", NOW - day, "good"))
+    record = record.with_proof(CopyProof("read", NOW, "damaged", share=(1, 90)))
+    record.write(folder.proofs_path, "usb")
+    found = look(store, Config(), NOW)
+    for up in (0, 1):
+        text = render(found, NOW, found.code, [status_of(config, [folder], NOW)])
+        got = {
+            (each.name.removeprefix("ibackup_copy_"), each.labels.get("level", "")): each.value
+            for family in text_string_to_metric_families(text)
+            for each in family.samples
+            if each.labels.get("copy") == "usb"
+        }
+        assert got == {
+            ("up", ""): up,
+            ("stale", ""): 0,
+            ("damaged", ""): 1,
+            ("max_age_seconds", ""): 14 * 86400,
+            ("snapshots", ""): 1,
+            ("missing_snapshots", ""): 0,
+            ("proven_timestamp_seconds", "stored"): (NOW - day).timestamp(),
+        }
+        (tmp_path / "usb" / "keys").mkdir(parents=True, exist_ok=True)

@@ -41,35 +41,51 @@ _IMPORTED_AFTER = timedelta(days=1)  # a backup this much younger than its data 
     is_flag=True,
     help="List the backups of Finder, iTunes or Apple Devices on this computer instead",
 )
-def command(app: App, finder: bool) -> int:
+@click.option(
+    "--copies",
+    is_flag=True,
+    help="Also say which second copies have each snapshot, and list what only they have",
+)
+def command(app: App, finder: bool, copies: bool) -> int:
     """List the snapshots in the store, by phone, newest last.
 
     "proven" shows when `ibackup verify` found a snapshot good, at the strongest level so far; "restorable" shows
-    that `ibackup rehearse` did. `ibackup show SNAPSHOT` shows more.
+    that `ibackup rehearse` did. `ibackup show SNAPSHOT` shows more. --copies says what the store knows; no copy is
+    asked.
     """
     if finder:
         return _finder(app)
+    from ibackup.cli.commands.list_of_copies import ListedCopies
+
     store = app.open_store()
     phones = [store.phone(app.udid)] if app.udid else store.phones()
     phones.sort(key=lambda phone: plain_name(app.phones.of(phone.udid).name))
     rows: list[dict[str, object]] = []
     unfinished: list[dict[str, object]] = []
     blocks: list[str] = []
+    elsewhere = ListedCopies(app.config.copies if copies else ())
     for phone in phones:
         standing, runs = phone.standing(), _runs(phone)
-        if not standing.entries and not runs:
+        there = elsewhere.look(phone, [each.id for each in standing.entries])
+        if not standing.entries and not runs and not there.lines:
             continue
-        lines = [_phone_line(phone, standing.newest)]
+        lines = [_phone_line(phone, standing.newest), *there.lines]
         for entry in standing.entries:
             row, line = _entry(phone, entry)
+            if copies:
+                row["copies"] = list(there.copies.names.get(entry.id, ()))
+                line += there.note(entry.id)
             rows.append(row)
             lines.append(line)
             app.reporter.emit({"event": "snapshot", **row})
         unfinished += [row for row, _ in runs]
         lines += [line for _, line in runs]
         blocks.append("\n".join(lines))
+    if hint := elsewhere.hint:
+        blocks.append(wrap(hint))
     text = "\n\n".join(blocks) or wrap(f"No snapshots in '{store.path}' yet. Make one with `ibackup now`.")
-    return app.result({"store": str(store.path), "snapshots": rows, "unfinished": unfinished}, text)
+    payload = {"store": str(store.path), "snapshots": rows, "unfinished": unfinished}
+    return app.result(payload | ({"only_in_copies": elsewhere.rows} if copies else {}), text)
 
 
 def _finder(app: App) -> int:

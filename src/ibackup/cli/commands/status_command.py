@@ -20,6 +20,9 @@ from ibackup.cli.shell.config_options import key_option
 from ibackup.cli.shell.output import is_terminal, rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ibackup.jobs.overview.copy_overview import CopyStatus
     from ibackup.jobs.overview.store_overview import Overview, PhoneStatus
     from ibackup.jobs.schedule.next_start import NextStart
 
@@ -40,7 +43,7 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     newest one is known to be damaged. For iCloud it shows what the phone last reported: to a backup, the doctor or
     `ibackup icloud`.
     """
-    from ibackup.cli.commands.status_of_copies import copy_lines, copy_row, statuses
+    from ibackup.cli.commands.status_of_copies import advice, copy_lines, copy_row, statuses
     from ibackup.cli.commands.status_text import headline, text
     from ibackup.jobs.overview.store_overview import look
     from ibackup.jobs.schedule.next_start import next_start
@@ -67,9 +70,9 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
     overview = replace(
         overview, phones=tuple(sorted(overview.phones, key=lambda phone: plain_name(phone.name)))
     )
-    if prometheus:
-        _write(prometheus, overview, now, overview.code)
     copies = statuses(app, now)
+    if prometheus:
+        _write(prometheus, overview, now, overview.code, copies)
     rows = [_row(phone) for phone in overview.phones]
     for row in rows:
         app.reporter.emit({"event": "phone", **row})
@@ -86,7 +89,8 @@ def command(app: App, max_age: float | None, accept_icloud: bool, prometheus: st
         overview, phones=tuple(replace(phone, name=names[phone.udid]) for phone in overview.phones)
     )
     message, hint = headline(shown)
-    said = "\n".join([text(shown, now, _width()), *copy_lines(copies, now)])
+    more = [*copy_lines(copies, now), *advice(app, is_backed_up=any(each.newest for each in overview.phones))]
+    said = "\n".join([text(shown, now, _width()), *more])
     return app.result(payload, said, overview.code, message=message, hint=hint, skippable=True)
 
 
@@ -104,14 +108,20 @@ def _point_out(app: App, start: "NextStart") -> None:
             app.reporter(Caution("Nobody knows whether the next backup starts.", each.condition))
 
 
-def _write(path: str, overview: "Overview | None", now: datetime, code: ExitCode) -> None:
+def _write(
+    path: str,
+    overview: "Overview | None",
+    now: datetime,
+    code: ExitCode,
+    copies: "Sequence[CopyStatus]" = (),
+) -> None:
     from ibackup.jobs.overview.prometheus_metrics import render
     from ibackup.store.disk.disk_errors import telling
     from ibackup.store.disk.durable import write_file
 
     with telling(f"The metrics could not be written to {path!r}."):
         # Replaced as a whole, and readable for the collector, which is another user.
-        write_file(os.path.abspath(path), render(overview, now, code).encode(), mode=0o644)
+        write_file(os.path.abspath(path), render(overview, now, code, copies).encode(), mode=0o644)
 
 
 def _row(phone: "PhoneStatus") -> dict[str, object]:

@@ -13,14 +13,14 @@ from ibackup.cli.shell.application import App
 from ibackup.cli.shell.output import rfc3339, wrap
 
 if TYPE_CHECKING:
-    from ibackup.jobs.copying.copy_overview import CopyStatus
+    from ibackup.jobs.overview.copy_overview import CopyStatus
 
 
 def statuses(app: App, now: datetime) -> "list[CopyStatus]":
     """How each copy stands; with ``--phone``, for that phone."""
     if not app.config.copies:
         return []
-    from ibackup.jobs.copying.copy_overview import status_of
+    from ibackup.jobs.overview.copy_overview import status_of
 
     store = app.open_store()
     found: list[CopyStatus] = []
@@ -30,6 +30,19 @@ def statuses(app: App, now: datetime) -> "list[CopyStatus]":
         except UsageError:
             continue  # the phone in --phone does not go there
     return found
+
+
+def advice(app: App, *, is_backed_up: bool) -> Iterator[str]:
+    """For someone with backups and no second copy: a line that says so, once."""
+    if app.config.copies or not is_backed_up or app.settings.json or app.settings.quiet:
+        return
+    from ibackup.store.records.told_once import is_first_time
+
+    if is_first_time("second-copy"):
+        yield wrap(
+            "All backups are on this one disk. To keep a second copy on another disk, a NAS or in a cloud: "
+            "`ibackup copy add NAME --to FOLDER`. ibackup says this only once."
+        )
 
 
 def copy_row(copy: "CopyStatus") -> dict[str, object]:

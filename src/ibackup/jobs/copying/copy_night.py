@@ -10,7 +10,7 @@ from ibackup.base.events import Caution, Note, Observer
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing
-from ibackup.copies.copy_records import CopyRecord
+from ibackup.copies.copy_records import last_proven
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_run import CopyRun, copy_snapshots, damage_in
 from ibackup.store.freshness import is_due, is_stale
@@ -79,10 +79,3 @@ def copy_at_night(
     return CopyTurn(
         config, "failed" if damage else "copied", damage, run, proven=last_proven(config, folders)
     )
-
-
-def last_proven(config: CopyConfig, folders: Sequence[PhoneFolder]) -> datetime | None:
-    """When everything in a copy was last proven to be stored; None if it never was."""
-    records = (CopyRecord.read(each.proofs_path, config.name, config.repository_id) for each in folders)
-    proofs = [proof for record in records if (proof := record.proof("stored")) is not None and proof.good]
-    return max((proof.when for proof in proofs), default=None)

@@ -109,7 +109,13 @@ class _PhonesTurn:
         vanished = [each.id for each in known.copied if each.id not in self.held]
         run.vanished += vanished
         self._record = known.only(self.held)
-        if vanished:
+        # Another computer copied them, or the records were lost.
+        found = [each for each in self.held.values() if known.copy_of(each.id) is None]
+        for each in found:
+            self._record = self._record.with_copied(
+                CopiedSnapshot(each.id, each.engine_id, each.seal, record_times.now(), 0)
+            )
+        if vanished or found:
             self._record.write(folder.proofs_path, copy.name)
 
     def copy(self, only: Snapshot | None) -> None:

@@ -1,10 +1,12 @@
 """The overview as metrics for Prometheus: the text format 0.0.4, as node_exporter's textfile collector reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ibackup.base.exit_codes import ExitCode
+from ibackup.copies.copy_records import COPY_LEVELS
+from ibackup.jobs.overview.copy_overview import CopyStatus, is_up
 from ibackup.jobs.overview.store_overview import Overview, PhoneStatus
 
 _PREFIX = "ibackup_"
@@ -45,13 +47,16 @@ class _Sheet:
         return "\n".join(line for metric in self._metrics.values() for line in metric.lines()) + "\n"
 
 
-def render(overview: Overview | None, now: datetime, code: ExitCode) -> str:
+def render(
+    overview: Overview | None, now: datetime, code: ExitCode, copies: Sequence[CopyStatus] = ()
+) -> str:
     """The metrics, one gauge after the other; times are seconds since 1970.
 
     Args:
         overview: None if the store could not be read; then only that is reported.
         now: the present moment.
         code: the exit code of `ibackup status`.
+        copies: how each second copy stands; whether it is up is looked at now.
     """
     sheet = _Sheet()
     sheet.gauge("status_timestamp_seconds", "When this was written.", now.timestamp())
@@ -62,7 +67,34 @@ def render(overview: Overview | None, now: datetime, code: ExitCode) -> str:
         sheet.gauge("next_run_timestamp_seconds", "When the schedule starts next.", _at(overview.next_run))
         for phone in overview.phones:
             _add(sheet, phone)
+    for copy in copies:
+        _add_copy(sheet, copy)
     return sheet.text()
+
+
+def _add_copy(sheet: _Sheet, copy: CopyStatus) -> None:
+    name, up = copy.config.name, is_up(copy.config)
+    sheet.gauge(
+        "copy_up",
+        "1 when the copy's host answers, or its folder is there.",
+        None if up is None else int(up),
+        copy=name,
+    )
+    sheet.gauge("copy_stale", "1 if it was not proven within its limit.", int(copy.stale), copy=name)
+    sheet.gauge("copy_damaged", "1 when a newest proof of it failed.", int(copy.damaged), copy=name)
+    sheet.gauge(
+        "copy_max_age_seconds", "How long ago it may have been proven.", copy.config.max_age_s, copy=name
+    )
+    sheet.gauge("copy_snapshots", "Snapshots in the copy.", copy.snapshots, copy=name)
+    sheet.gauge("copy_missing_snapshots", "Good snapshots that it lacks.", copy.missing, copy=name)
+    for level in COPY_LEVELS:
+        sheet.gauge(
+            "copy_proven_timestamp_seconds",
+            "When it was last proven good, by level.",
+            _at(copy.good.get(level)),
+            copy=name,
+            level=level,
+        )
 
 
 def _add(sheet: _Sheet, phone: PhoneStatus) -> None:
