@@ -78,7 +78,6 @@ def test_a_locked_phone_asks_for_its_password_in_the_place_of_what_needs_it(
         visitor.page.get_by_role("link", name="Show it").click()
         expect(visitor.page.locator("#grown .plot")).to_be_visible()
         visitor.page.get_by_role("button", name="Lock", exact=True).click()
-        visitor.complaints.clear()  # the browser tells of the page that asked for the password
         visitor.go("/phone/bobs-iphone?growth=1")
         expect(visitor.page.locator("#grown")).to_contain_text("locked")
 

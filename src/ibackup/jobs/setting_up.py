@@ -2,11 +2,12 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 
-from ibackup.base.errors import UsageError
+from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.udids import is_udid, same_udid
 from ibackup.config import config_file
 from ibackup.config.config_additions import Additions, added
@@ -79,12 +80,43 @@ def write_config(path: Path, config: Config, choices: SetupChoices) -> bool:
 
 
 def place_of_password(config: Path, name: str) -> str | None:
-    """The file beside the config file for a phone's password; None if something is there already."""
-    path = os.path.join(os.path.dirname(os.path.abspath(config)), f"{name}.password")
+    """The file beside the config file for a phone's password; None if something is there already.
+
+    The phone may have chosen its name itself, so only its letters and digits become part of the path.
+    """
+    plain = re.sub(r"[\W_]+", "-", name).strip("-")[:40] or "phone"
+    path = os.path.join(os.path.dirname(os.path.abspath(config)), f"{plain}.password")
     return None if os.path.lexists(path) else path
 
 
-def keep_password(path: str, password: str) -> None:
-    """Write a password into a file that only its owner can read. Raises IbackupError."""
-    with telling(f"The password file {path!r} could not be written."):
-        durable.write_file(path, f"{password}\n".encode())
+def keep_for_nights(path: Path, udid: str, name: str, password: str) -> str:
+    """Keep a backup password in a file that only its owner can read, and name it in the config file.
+
+    Args:
+        path: of the config file.
+        udid: the phone.
+        name: what the config file is to call it, if it does not know it yet.
+        password: the right one.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        IbackupError: something is there already, or one of the files could not be written; then nothing was kept.
+    """
+    file = place_of_password(path, name)
+    if file is None:
+        raise UsageError(
+            "The password was not kept: its file exists already.",
+            hint=f"Name the right file as password_file of this phone in {str(path)!r}.",
+        )
+    with telling(f"The password file {file!r} could not be written."):
+        durable.make_dir(os.path.dirname(file), parents=True)
+        durable.write_file(file, f"{password}\n".encode())
+    try:
+        rewrite(path, lambda text: added(text, Additions(udid, name, password_file=file)))
+    except IbackupError:
+        with suppress(OSError):
+            os.unlink(file)
+        raise
+    return file

@@ -17,6 +17,7 @@ from ibackup.view.opened.opened_backups import OpenedBackups
 from ibackup.view.running.connected_phones import ConnectedPhones
 from ibackup.view.running.job_board import JobBoard
 from ibackup.view.running.live_stream import LiveStreams
+from ibackup.view.running.running_job import RunningJob
 from ibackup.view.searching.search_room import SearchRooms
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.view_request import ViewRequest
@@ -38,7 +39,7 @@ class House:
         self._config: tuple[Mark, Config] | None = None
         self._phones: tuple[Mark, tuple[ShownPhone, ...]] | None = None
         self.opened = OpenedBackups()
-        self.board = JobBoard()
+        self.board = JobBoard(self._job_ended)
         self.searches = SearchRooms()
         self.connected = ConnectedPhones(lambda: self.config.limits, self.board.bump)
         self.streams = LiveStreams(lambda: self.board.version, lambda: self.board.is_closed)
@@ -122,6 +123,11 @@ class House:
         self.board.close(hurry, observe)
         self.searches.close()
         self.opened.close()
+
+    def _job_ended(self, job: RunningJob) -> None:
+        """A phone whose encryption a job has changed is not what it said before."""
+        if job.kind == "encryption" and job.state.outcome is not None:
+            self.connected.changed_by(job.udid, job.state.outcome.result.get("encrypted"))
 
     @cached_property
     def _of_folder(self) -> tuple[ShownPhone, ...]:

@@ -10,10 +10,11 @@ def start(asked: Asked, work: Work) -> RunningJob:
     return start_for(asked, asked.phone.udid, work)
 
 
-def start_for(asked: Asked, udid: str, work: Work) -> RunningJob:
+def start_for(asked: Asked, udid: str, work: Work, password: str | None = None) -> RunningJob:
     """Start a job for a phone, also for one of which there is no backup yet.
 
-    The password that the session typed goes along; no password source of the config opens contents for it.
+    The password that the session typed goes along, or the one that is given; no password source of the config opens
+    contents for it.
 
     Raises:
         PhoneBusy: another one is running.
@@ -26,6 +27,6 @@ def start_for(asked: Asked, udid: str, work: Work) -> RunningJob:
         store="" if house.is_folder else house.store_path,
         folder=request.folder or "",
         config=request.config,
-        password=asked.session.unlocker_for(udid).password(udid),
+        password=password or asked.session.unlocker_for(udid).password(udid),
     )
     return house.board.start(order)

@@ -42,7 +42,7 @@ def application(house: House) -> Starlette:
 
 def _endpoint(house: House, way: Way) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, _asked(house, request), way.page)
+        return await run_in_threadpool(answer, _asked(house, request), way.page, way.gives == "page")
 
     return endpoint
 
@@ -75,12 +75,19 @@ def _asked(house: House, request: Request) -> Asked:
     )
 
 
-def answer(asked: Asked, page: Page) -> Response:
-    """What a page answers, or why it cannot."""
+def answer(asked: Asked, page: Page, is_page: bool = True) -> Response:
+    """What a page answers, or why it cannot.
+
+    Args:
+        asked: the request.
+        page: answers it.
+        is_page: whether people read the answer; the page that asks for a password is one too, in the place of data it
+            is a refusal.
+    """
     try:
         return page(asked)
     except PasswordNeeded as error:
-        return unlock_page(asked, error)
+        return unlock_page(asked, error, 200 if is_page else 403)
     except IbackupError as error:
         return _told(asked, error)
     except Exception:  # noqa: BLE001 - whatever it is, the person needs a page

@@ -20,8 +20,10 @@ class Way:
         method: GET reads and changes nothing; POST changes something and has passed the check of its form token.
         path: as Starlette writes it: ``/phone/{phone}/photos``.
         page: answers.
+        gives: a page that people read, or data: what pages show, send and listen to.
     """
 
     method: Literal["GET", "POST"]
     path: str
     page: Page
+    gives: Literal["page", "data"] = "page"

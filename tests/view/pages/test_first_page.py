@@ -25,10 +25,12 @@ def test_from_nothing_to_the_first_encrypted_backup(
     ):
         page = visitor.page
         page.get_by_role("link", name="Set it up").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Where and when")
         visitor.check("first-place")
         page.get_by_label("Folder for the backups").fill(str(folder))
         page.get_by_label("No, I start them myself").check()
         page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("A password for the backups")
         visitor.check("first-password")
         page.get_by_label("New backup password").fill(PASSWORD)
         page.get_by_label("The same again").fill("something else")
@@ -40,6 +42,7 @@ def test_from_nothing_to_the_first_encrypted_backup(
         page.get_by_label("The same again").fill(PASSWORD)
         page.get_by_role("button", name="Set up and back up now").click()
         expect(page.locator("#main").get_by_text("Backups from now on are encrypted.")).to_be_visible()
+        expect(page.locator("#main").get_by_text("The nights find the password in the file").first).to_be_visible()
         page.get_by_role("button", name="Back up now").click()
         expect(page.locator("#main").get_by_text("Backed up").first).to_be_visible()
         visitor.go("/")
@@ -47,6 +50,7 @@ def test_from_nothing_to_the_first_encrypted_backup(
     config = tomllib.loads(next((tmp_path / "home").rglob("config.toml")).read_text())
     assert config["store"] == str(folder)
     assert [each["name"] for each in config["phones"]] == ["Ann\u2019s iPhone"]
+    assert Path(config["phones"][0]["password_file"]).read_text() == f"{PASSWORD}\n"
     assert config["prune"]["keep_last"] == 7
     assert program.phone.backup_password == PASSWORD
     assert list(folder.rglob("snapshot.json"))

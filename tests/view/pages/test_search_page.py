@@ -95,5 +95,4 @@ def test_results_follow_what_is_typed(chromium: Browser, view: web.View) -> None
         field.press_sequentially("pear")
         visitor.page.locator("#found mark").first.wait_for()
         assert "q=pear" in visitor.page.url
-        visitor.complaints.clear()
         visitor.check("search")

@@ -209,5 +209,4 @@ def test_the_schedule_is_told_in_words_even_where_there_is_none(nights: Nights) 
 def test_nights_look_right_everywhere(chromium: Browser, view: web.View) -> None:
     with web.visitor(chromium, view) as visitor:
         visitor.go("/settings")
-        visitor.complaints.clear()
         visitor.check("nights")

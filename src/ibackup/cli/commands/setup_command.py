@@ -34,7 +34,7 @@ from ibackup.config.value_kinds import EVENING
 from ibackup.jobs.setting_up import (
     SetupChoices,
     check_name,
-    keep_password,
+    keep_for_nights,
     place_of_password,
     short_name,
     write_config,
@@ -265,7 +265,7 @@ class _Setup:
 
     # -- doing ----------------------------------------------------------------------------------------------
 
-    def _write(self, facts: "PhoneFacts", plan: _Plan, password_file: str | None = None) -> bool:
+    def _write(self, facts: "PhoneFacts", plan: _Plan) -> bool:
         """Write the config file if something is new; returns whether it was."""
         choices = SetupChoices(
             facts.udid,
@@ -273,7 +273,7 @@ class _Setup:
             plan.store,
             at=plan.at,
             prune=plan.prune,
-            password_file=password_file or self._given.password_file,  # the nights also need it
+            password_file=self._given.password_file,  # the nights also need it
             password_command=self._given.password_command,
         )
         wrote = write_config(self._path, self._app.config, choices)
@@ -306,9 +306,9 @@ class _Setup:
         return path if self._ask.confirm(question, None, "--password-file FILE") else None
 
     def _keep_password(self, facts: "PhoneFacts", plan: _Plan, path: str) -> None:
-        keep_password(path, self._password or "")
-        self._app.reporter(Note(f"Written: {path}"))
-        self._write(facts, plan, path)
+        keep_for_nights(self._path, facts.udid, plan.name, self._password or "")
+        self._app.take_config(config_file.load(str(self._path)))
+        self._app.reporter(Note(f"Written: {path} and {self._path}"))
 
     def _schedule(self, at: time) -> "Installed | None":
         from ibackup.jobs.schedule.scheduler_choice import install

@@ -1,8 +1,8 @@
 """How a job ended, for the page where it was started: what happened, why, what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ibackup.base.counts import count_text
 from ibackup.base.exit_codes import ExitCode
@@ -126,6 +126,7 @@ def _backed_up(outcome: JobOutcome) -> JobEnding:
             "The phone has checked it. To compare it with the phone's own list of files, ibackup needs the backup "
             "password."
         )
+    notes += [kept] if (kept := _kept(result)) else []
     if result["pruned"]:
         notes.append(
             f"{count_text(len(result['pruned']), 'old backup was', 'old backups were')} removed by your rules."
@@ -182,9 +183,20 @@ def _encrypted(outcome: JobOutcome) -> JobEnding:
         "on": "Backups from now on are encrypted.",
         "change": "The new backup password applies from now on.",
     }[result["action"]]
-    kept = "It is in the keychain. Keep it on paper, too." if result["in_keychain"] else "Keep it on paper."
+    kept = _kept(result) or "Keep the password on paper."
     older = "Older backups keep what they were made with." if result["older"] else ""
     return JobEnding("good", title, f"{kept} {older}".strip())
+
+
+def _kept(result: Mapping[str, Any]) -> str:
+    """Where the password is for the nights, in words; empty if nobody asked for that."""
+    place = "keychain" if result.get("in_keychain") else result.get("kept_in", "")
+    if not place:
+        return str(result.get("not_kept", ""))
+    where = (
+        "this computer's keychain" if place == "keychain" else f"the file '{place}', which only you can read"
+    )
+    return f"The nights find the password in {where}. Keep it on paper, too."
 
 
 def _exported(outcome: JobOutcome) -> JobEnding:

@@ -52,8 +52,8 @@ def kind_ways(kind: ShownKind[Record]) -> tuple[Way, ...]:
     here = f"/phone/{{phone}}/{kind.page}"
     return (
         Way("GET", here, pages.show),
-        Way("GET", f"{here}/take", pages.take),
-        Way("GET", f"{here}/file", pages.file),
+        Way("GET", f"{here}/take", pages.take, "data"),
+        Way("GET", f"{here}/file", pages.file, "data"),
     )
 
 

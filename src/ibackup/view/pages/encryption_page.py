@@ -38,7 +38,7 @@ def switch_off(asked: Asked) -> Response:
 
 
 def _keeps(asked: Asked) -> bool:
-    return bool(asked.value("keep"))
+    return bool(asked.value("keep_password"))
 
 
 def _start(asked: Asked, work: EncryptionWork, problem: str) -> Response:
@@ -49,7 +49,6 @@ def _start(asked: Asked, work: EncryptionWork, problem: str) -> Response:
 
 
 def _page(asked: Asked, error: UsageError | None = None) -> Response:
-    asked.house.connected.ask_again()
     return asked.render(
         "encryption.html",
         422 if error else 200,

@@ -375,6 +375,6 @@ def _version(asked: Asked, facts: FileFacts, same: Sequence[ShownBackup]) -> Fil
 
 WAYS = (
     Way("GET", "/phone/{phone}/files", files),
-    Way("GET", "/phone/{phone}/files/content", content),
-    Way("GET", "/phone/{phone}/files/zip", as_zip),
+    Way("GET", "/phone/{phone}/files/content", content, "data"),
+    Way("GET", "/phone/{phone}/files/zip", as_zip, "data"),
 )

@@ -51,9 +51,12 @@ def set_up(asked: Asked) -> Response:
         asked.house.overviews.schedule_changed()
         return _screen(asked, "password", error, scheduled=False)
     asked.house.overviews.schedule_changed()
+    keep = bool(asked.value("keep_password"))
     encrypts = bool(asked.value("encrypt")) and card.connected is not None and not card.connected.encrypts
-    work = EncryptionWork("on", new=password) if encrypts else BackUpWork()
-    start_for(asked, card.udid, work)
+    if encrypts:
+        start_for(asked, card.udid, EncryptionWork("on", new=password, keep=keep))
+    else:
+        start_for(asked, card.udid, BackUpWork(keep=keep), password or None)
     return asked.see(f"/run/{card.slug}")
 
 

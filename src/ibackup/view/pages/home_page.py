@@ -183,6 +183,6 @@ WAYS = (
     Way("POST", "/run/{card}/rehearse", rehearse),
     Way("POST", "/run/{card}/stop", stop),
     Way("POST", "/run/{card}/seen", seen),
-    Way("GET", "/events", events),
-    Way("GET", "/phone/{phone}/events", phone_events),
+    Way("GET", "/events", events, "data"),
+    Way("GET", "/phone/{phone}/events", phone_events, "data"),
 )

@@ -202,7 +202,7 @@ def _row(given: str) -> int:
 
 
 WAYS = (
-    Way("GET", "/phone/{phone}/photos/small", small),
-    Way("GET", "/phone/{phone}/photos/file", file),
+    Way("GET", "/phone/{phone}/photos/small", small, "data"),
+    Way("GET", "/phone/{phone}/photos/file", file, "data"),
     Way("POST", "/phone/{phone}/photos/chosen", chosen),
 )

@@ -19,4 +19,4 @@ def static_file(asked: Asked) -> Response:
     return Response(data, media_type=kind)
 
 
-WAYS = (Way("GET", "/static/{name}", static_file),)
+WAYS = (Way("GET", "/static/{name}", static_file, "data"),)

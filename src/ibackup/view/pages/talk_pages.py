@@ -73,12 +73,12 @@ class TalkPages:
         base = f"/phone/{{phone}}/{app.page}"
         self.ways = (
             Way("GET", base, self.listed),
-            Way("GET", f"{base}/export", self.export),
-            Way("GET", f"{base}/file/{{place}}", self.file),
+            Way("GET", f"{base}/export", self.export, "data"),
+            Way("GET", f"{base}/file/{{place}}", self.file, "data"),
             Way("GET", f"{base}/{{talk}}", self.thread),
             Way("GET", f"{base}/{{talk}}/print", self.printed),
-            Way("GET", f"{base}/{{talk}}/export", self.export),
-            Way("GET", f"{base}/{{talk}}/text", self.text),
+            Way("GET", f"{base}/{{talk}}/export", self.export, "data"),
+            Way("GET", f"{base}/{{talk}}/text", self.text, "data"),
         )
 
     # -- the list ---------------------------------------------------------------------------------------------

@@ -7,16 +7,17 @@ from ibackup.view.asked import Asked
 from ibackup.view.way import Way
 
 
-def unlock_page(asked: Asked, error: PasswordNeeded) -> Response:
+def unlock_page(asked: Asked, error: PasswordNeeded, status: int) -> Response:
     """Ask for the password; the page that was wanted follows.
 
     Args:
         asked: the request that needed the password.
         error: why; PasswordWrong says that one was given and does not fit.
+        status: of the answer: 200 in the place of a page, 403 in the place of what pages show and send.
     """
     wanted = asked.value("next") or asked.url
     wrong = error if isinstance(error, PasswordWrong) else None
-    return asked.render("unlock.html", 403, wanted=wanted, wrong=wrong, title="Unlock")
+    return asked.render("unlock.html", status, wanted=wanted, wrong=wrong, title="Unlock")
 
 
 def unlock(asked: Asked) -> Response:

@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ibackup.base.errors import IbackupError
+from ibackup.base.udids import same_udid
 from ibackup.config.stall_limits import Limits
 from ibackup.device.mux.usbmux import Usbmux, parse_address
 from ibackup.device.phones.phone import FoundPhone, find
 
+THREAD = "ibackup phones"
 _FRESH_S = 5.0
 _AGAIN_S = 20.0  # a phone that is locked or does not trust this computer may do so meanwhile
 
@@ -57,6 +59,7 @@ class ConnectedPhones:
         self._problem: IbackupError | None = None
         self._looked = self._asked = float("-inf")
         self._looking = False
+        self._changes = 0
         self.has_looked = threading.Event()
 
     def look(self) -> tuple[ConnectedPhone, ...]:
@@ -64,13 +67,25 @@ class ConnectedPhones:
         with self._lock:
             if time.monotonic() - self._looked >= _FRESH_S and not self._looking:
                 self._looking = True
-                threading.Thread(target=self._look, name="ibackup phones", daemon=True).start()
+                threading.Thread(target=self._look, name=THREAD, daemon=True).start()
             return self._found
 
-    def ask_again(self) -> None:
-        """Ask every phone now and wait for it, for a page that must not say what was true before a change."""
-        self._serials = None
-        self._look()
+    def changed_by(self, udid: str, encrypts: bool | None) -> None:
+        """A job may have changed a phone's encryption: believe what the job says, and ask every phone again soon.
+
+        Args:
+            udid: of the phone.
+            encrypts: whether it encrypts its backups now; None if the job does not know.
+        """
+        with self._lock:
+            if encrypts is not None:
+                self._found = tuple(
+                    replace(each, encrypts=encrypts) if same_udid(each.udid, udid) else each
+                    for each in self._found
+                )
+            self._changes += 1  # a look that has begun may still find what was true before
+            self._serials, self._looked = None, float("-inf")
+        self.look()
 
     @property
     def problem(self) -> IbackupError | None:
@@ -98,9 +113,12 @@ class ConnectedPhones:
         unsure = any(each.trust != "trusted" for each in self._found)
         if serials == self._serials and not (unsure and time.monotonic() - self._asked >= _AGAIN_S):
             return
-        found = find(limits=self._limits())
-        self._asked, self._serials = time.monotonic(), serials
-        self._found = tuple(_connected(each) for each in found)
+        changes = self._changes
+        found = tuple(_connected(each) for each in find(limits=self._limits()))
+        with self._lock:
+            self._asked = time.monotonic()
+            if changes == self._changes:
+                self._found, self._serials = found, serials
 
 
 def _connected(found: FoundPhone) -> ConnectedPhone:

@@ -16,9 +16,14 @@ _LOOK_EVERY_S = 0.5
 
 
 class JobBoard:
-    """The jobs; used from any thread."""
+    """The jobs; used from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        ended: called with each job that has ended, from another thread.
+    """
+
+    def __init__(self, ended: Callable[[RunningJob], None] = lambda _job: None) -> None:
+        self._ended = ended
         self._lock = threading.Lock()
         self._jobs: dict[str, RunningJob] = {}
         self._closed = False
@@ -51,7 +56,7 @@ class JobBoard:
                 )
             if self._closed:
                 raise PhoneBusy("ibackup is ending.")
-            job = self._jobs[plain] = RunningJob(order, self.bump)
+            job = self._jobs[plain] = RunningJob(order, self.bump, self._ended)
         self.bump()
         return job
 

@@ -16,6 +16,7 @@ class BackUpWork:
         copies: on a disk without links, whether each backup may be a full copy; None: as the store remembers.
         new_key: the person said that it is their phone, though its key is another one than before.
         wait: seconds to wait for a phone that is not connected.
+        keep: keep the order's password for the nights if it opens the new backup.
     """
 
     kind: ClassVar[JobKind] = "backup"
@@ -23,6 +24,7 @@ class BackUpWork:
     copies: bool | None = None
     new_key: bool = False
     wait: float = 0.0
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class EncryptionWork:
 
     Attributes:
         old, new: the passwords as typed in the page.
-        keep: put the new one into the system's keychain.
+        keep: keep the new one for the nights: in the system's keychain, or where there is none in a file.
     """
 
     kind: ClassVar[JobKind] = "encryption"
@@ -148,8 +150,9 @@ class JobOrder:
         store: the path of the store; empty for a backup folder of another program.
         folder: that folder.
         config: the config file that the user named; None for the usual one.
-        password: of the phone's backups, if the session that asked has opened them. A job that shows or hands out
-            contents uses no other; those that only make or prove a backup also use the config's sources.
+        password: of the phone's backups, if the session that asked has opened them, or it was typed for this job. A
+            job that shows or hands out contents uses no other; those that only make or prove a backup also use the
+            config's sources.
     """
 
     udid: str

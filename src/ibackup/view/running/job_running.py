@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import IbackupError, PasswordNeeded, UsageError
-from ibackup.base.events import Observer
+from ibackup.base.events import Caution, Observer
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
@@ -16,6 +17,7 @@ from ibackup.jobs.backup_source import BackupSource
 from ibackup.store.disk import record_times
 from ibackup.store.store import Store, if_made
 from ibackup.vault.given_passwords import GivenPasswords
+from ibackup.vault.keychain import Keychain, KeychainTrouble
 from ibackup.vault.unlocker import Unlocker
 from ibackup.view.running.job_order import (
     BackUpWork,
@@ -151,7 +153,37 @@ class _Running:
             "icloud_hint": after.icloud_hint,
             "space_low": after.space_low,
         }
+        if work.keep and self.order.password and made.encrypted:
+            if made.checked == "manifest":
+                result |= self.keep(made.udid, made.device_name, self.order.password, self.keychain())
+            else:
+                result["not_kept"] = (
+                    "The password that you typed does not open this backup, so it was not kept."
+                )
         return JobOutcome(made.code, made.flaws, hint=made.advice, result=result)
+
+    def keychain(self) -> Keychain | None:
+        """The system's keychain; None, with a warning if one is there and cannot be used."""
+        try:
+            return Keychain.open()
+        except KeychainTrouble as error:
+            self.observe(Caution(error.message, error.hint))
+            return None
+
+    def keep(self, udid: str, name: str, password: str, keychain: Keychain | None) -> dict[str, str]:
+        """Keep the right password for the nights: in the keychain, or without one in a file; what came of it."""
+        from ibackup.jobs.setting_up import keep_for_nights
+
+        path = Path(self.order.config) if self.order.config else config_file.default_path()
+        known = self.config.phone(udid)
+        try:
+            if keychain is not None:
+                keychain.keep(udid, password)
+                return {"kept_in": "keychain"}
+            file = keep_for_nights(path.expanduser(), udid, known.name if known else name, password)
+        except IbackupError as error:
+            return {"not_kept": f"{error.message} {error.hint}".strip()}
+        return {"kept_in": file}
 
     def verify(self, work: VerifyWork) -> JobOutcome:
         from ibackup.apple.verify.findings import Finding, Level
@@ -293,14 +325,8 @@ class _Running:
         from ibackup.jobs.encryption.encryption_request import EncryptionRequest
         from ibackup.jobs.encryption.password_change import change
         from ibackup.jobs.encryption.switch_encryption import switch
-        from ibackup.vault.keychain import Keychain, KeychainTrouble
 
-        keychain = None
-        try:
-            keychain = Keychain.open()
-        except KeychainTrouble:
-            if work.keep:
-                raise
+        keychain = self.keychain()
         request = EncryptionRequest(
             _TypedAnswers(work),
             store=self.store_if_any(),
@@ -321,6 +347,8 @@ class _Running:
             "older": list(done.older),
             "next_is_full": done.next_is_full,
         }
+        if work.keep and work.new and not done.in_keychain:
+            result |= self.keep(done.udid, done.device_name, work.new, None)
         return JobOutcome(ExitCode.OK, result=result)
 
     @contextmanager

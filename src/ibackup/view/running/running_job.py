@@ -33,6 +33,7 @@ class RunningJob:
     Args:
         order: what to do; its passwords go to the worker and are not kept.
         changed: called from another thread whenever the state has changed.
+        ended: called with the job from another thread, once its outcome is known, before ``changed``.
 
     Attributes:
         udid: the phone's.
@@ -44,12 +45,17 @@ class RunningJob:
         IbackupError: no process can be started.
     """
 
-    def __init__(self, order: JobOrder, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        order: JobOrder,
+        changed: Callable[[], None],
+        ended: Callable[["RunningJob"], None] = lambda _job: None,
+    ) -> None:
         self.udid = order.udid
         self.kind: JobKind = order.kind
         self.snapshot = _snapshot(order.work)
         self.only_looks = isinstance(order.work, RestoreWork) and order.work.only_check
-        self._changed = changed
+        self._changed, self._ended = changed, ended
         self._lock = threading.Lock()
         self._pace = Pace()
         self._state = JobState.at_start(order.kind, time.time())
@@ -106,6 +112,7 @@ class RunningJob:
         self._process.wait()
         with self._lock:
             self._state = self._state.ended(outcome or _DIED, time.time())
+        self._ended(self)
         self._changed()
 
     def _take(self, line: bytes) -> JobOutcome | None:
