@@ -42,7 +42,9 @@ def test_from_nothing_to_the_first_encrypted_backup(
         page.get_by_label("The same again").fill(PASSWORD)
         page.get_by_role("button", name="Set up and back up now").click()
         expect(page.locator("#main").get_by_text("Backups from now on are encrypted.")).to_be_visible()
-        expect(page.locator("#main").get_by_text("The nights find the password in the file").first).to_be_visible()
+        expect(
+            page.locator("#main").get_by_text("The nights find the password in the file").first
+        ).to_be_visible()
         page.get_by_role("button", name="Back up now").click()
         expect(page.locator("#main").get_by_text("Backed up").first).to_be_visible()
         visitor.go("/")

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ibackup.base.events import ignore
+from ibackup.config.stall_limits import Limits
+from ibackup.device.phones.phone import FoundPhone, find
 from ibackup.view.running import connected_phones
 from ibackup.view.running.job_order import EncryptionWork, JobOrder
 from ibackup.view.running.job_running import run_order
@@ -26,9 +28,13 @@ def test_the_page_of_encryption_asks_no_phone_and_says_what_a_job_has_changed(
 ) -> None:
     lab = make_desk(replace(SMALL, name="Ann\u2019s iPhone")).lab
     lab.now()
-    asked: list[str] = []
-    real = connected_phones.find
-    monkeypatch.setattr(connected_phones, "find", lambda **how: asked.append("") or real(**how))  # type: ignore[func-returns-value]
+    asked: list[Limits] = []
+
+    def counted(limits: Limits) -> list[FoundPhone]:
+        asked.append(limits)
+        return find(limits=limits)
+
+    monkeypatch.setattr(connected_phones, "find", counted)
     calls = PageCalls(lab.path)
     house = calls.house
     house.connected.look()
@@ -57,12 +63,11 @@ def test_a_look_that_began_before_a_change_is_not_the_last_word(
     connected.look()
     assert connected.has_looked.wait(500)
     looked()
-    real = connected_phones.find
-    found = real(limits=calls.house.config.limits)
 
-    def late(**_how: object) -> object:
+    def late(limits: Limits) -> list[FoundPhone]:
         """The phone answers, and then a job changes it."""
-        monkeypatch.setattr(connected_phones, "find", real)
+        found = find(limits=limits)
+        monkeypatch.setattr(connected_phones, "find", find)
         on = JobOrder(lab.phone.udid, EncryptionWork("on", new=PASSWORD), str(lab.path))
         assert run_order(on, ignore).is_good
         connected.changed_by(lab.phone.udid, encrypts=True)
