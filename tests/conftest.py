@@ -55,8 +55,12 @@ _KEPT = (
 _ON_WINDOWS = ("WIN_PD_OVERRIDE_APPDATA", "WIN_PD_OVERRIDE_LOCAL_APPDATA")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whole files and folders as thorough."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark whole files and folders as thorough, and leave out what is for scripts/test --long alone."""
+    if not os.environ.get("IBACKUP_LONG"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         try:
             place = item.path.relative_to(Path(__file__).parent).as_posix()
