@@ -23,11 +23,13 @@ class SnapshotTarget:
         path: the folder in Apple's format.
         snapshot: the snapshot of ours that it belongs to, None for a folder made by another program.
         udid: the phone's UDID, if known without opening the backup.
+        copy: the second copy that it was fetched from; ``path`` is then a private folder, which is removed again.
     """
 
     path: str
     snapshot: "Snapshot | None" = None
     udid: str | None = None
+    copy: str = ""
 
     @property
     def label(self) -> str:

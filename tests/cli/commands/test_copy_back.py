@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from cli.conftest import ANN, BOB, Cli, snapshots
+from ibackup.base import held
 from ibackup.base.events import ignore
 from ibackup.base.exit_codes import ExitCode
+from ibackup.base.user_cache import cache_dir
 from ibackup.config import config_file
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.opened_copy import OpenedCopy
@@ -66,7 +68,10 @@ def repository(store: Path) -> Path:
 
 def flip(repository: Path) -> None:
     """Damage the largest file of data in a repository."""
-    pack = max((repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    flip_file(max((repository / "data").rglob("*"), key=lambda path: path.stat().st_size))
+
+
+def flip_file(pack: Path) -> None:
     os.chmod(pack, 0o600)
     data = bytearray(pack.read_bytes())
     data[len(data) // 3] ^= 1
@@ -166,3 +171,54 @@ def test_someone_without_a_second_copy_is_told_so_once(ibackup: Cli, store: Path
     for line in (("status", "--json"), ("status", "-q")):
         assert "this one disk" not in ibackup(*line).flat
     assert ["this one disk" in ibackup("status").flat for _ in range(2)] == [True, False]
+
+
+# -- files straight from the copy ---------------------------------------------------------------------------
+
+
+def test_one_file_comes_straight_from_the_copy_and_nothing_else_is_fetched(
+    ibackup: Cli, store: Path, tmp_path: Path, password_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bobs,) = snapshots(store, BOB)
+    listed: Any = ibackup("files", bobs.name, "--json", "--password-file", password_file).events[:-1]
+    wanted = next(each for each in listed if each.get("domain") == "HomeDomain" and each.get("size", 0) > 20)
+    everything = ("extract", bobs.name, "--to", tmp_path / "all", "--all", "--password-file", password_file)
+    assert ibackup(*everything).code == 0
+    shutil.rmtree(store)  # the disk with the store is gone
+    seen: list[set[str]] = []
+    remove = held.remove_tree
+
+    def looks(path: str, **given: Any) -> None:
+        if os.path.basename(path).startswith("copy-fetched-"):
+            seen.append({name for _, _, names in os.walk(path) for name in names})
+        remove(path, **given)
+
+    monkeypatch.setattr("ibackup.store.private_folder.held.remove_tree", looks)
+    line = ("extract", bobs.name, "--from-copy", "usb", "--like", wanted["path"], "--to", tmp_path / "one")
+    assert ibackup(*line).code == ExitCode.PASSWORD
+    done = ibackup(*line, "--password-file", password_file, "--json")
+    assert done.code == 0, done
+    assert (done.result["files"], done.result["path"], done.result["copy"]) == (1, None, "usb")
+    file = Path("HomeDomain", wanted["path"])
+    assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "all" / file).read_bytes()
+    lists = {"SHA256SUMS", "snapshot.json", "Info.plist", "Status.plist", "Manifest.plist", "Manifest.db"}
+    assert [sorted(each - lists) for each in seen] == [[], [wanted["file_id"]]]
+    assert not [name for name in os.listdir(cache_dir()) if name.startswith("copy-")]
+
+
+def test_a_kind_is_exported_straight_from_the_copy_and_damage_there_is_named(
+    ibackup: Cli, store: Path, repository: Path, tmp_path: Path
+) -> None:
+    first, _ = snapshots(store, ANN)
+    line = ("export", first.name, "--photos", "--json")
+    here = ibackup(*line, "--to", tmp_path / "here").result
+    shutil.rmtree(first)
+    there = ibackup(*line, "--to", tmp_path / "there", "--from-copy", "usb").result
+    assert (there["photos"], there["files"]) == (here["photos"], here["files"])
+    assert fetched_left(store) == []
+    for pack in (repository / "data").rglob("*"):
+        if pack.is_file() and pack.stat().st_size > 30_000:
+            flip_file(pack)
+    done = ibackup("extract", first.name, "--photos", "--to", tmp_path / "cut", "--from-copy", "usb")
+    assert done.code == ExitCode.DAMAGE
+    assert "damaged or missing in the copy usb" in done.flat_err

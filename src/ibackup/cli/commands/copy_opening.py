@@ -10,6 +10,7 @@ from ibackup.cli.shell.password_sources import PasswordSources
 from ibackup.config.copy_config import CopyConfig
 
 if TYPE_CHECKING:
+    from ibackup.copies.held_snapshot import HeldSnapshot
     from ibackup.copies.opened_copy import OpenedCopy
     from ibackup.store.phone_folder import PhoneFolder
     from ibackup.store.store import Store
@@ -97,3 +98,9 @@ def phones_of(app: App, config: CopyConfig, store: "Store") -> "list[PhoneFolder
             )
         udids = {app.udid}
     return [each for each in store.phones() if each.udid in udids]
+
+
+def held_by(copy: "OpenedCopy") -> "list[HeldSnapshot]":
+    """The snapshots of a copy, after it was found to be there. Raises CopyMissing and the like."""
+    copy.require()
+    return copy.engine.held()

@@ -9,7 +9,7 @@ from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
-from ibackup.cli.commands.copy_opening import copy_named, one_copy, opened, phones_of
+from ibackup.cli.commands.copy_opening import copy_named, held_by, one_copy, opened, phones_of
 from ibackup.cli.commands.copy_text import config_members, proof_members
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
@@ -50,7 +50,7 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     config = one_copy(app, name)
     store = app.open_store(create=True) if into_store else None
     copy = opened(app, config)
-    held = copy_getting.choose(_held(copy), snapshot, app.settings.phone and app.udid, copy.name)
+    held = copy_getting.choose(held_by(copy), snapshot, app.settings.phone and app.udid, copy.name)
     if store is not None:
         return _into_store(app, copy, held, store.phone(held.udid))
     folder = os.path.abspath(os.path.expanduser(to or ""))
@@ -125,7 +125,7 @@ def rehearse(app: App, name: str, ref: str, password_file: str | None, password_
     store = app.open_store()
     udids = {each.udid for each in phones_of(app, config, store)}
     copy = opened(app, config)
-    there = [each for each in _held(copy) if each.udid in udids]
+    there = [each for each in held_by(copy) if each.udid in udids]
     held = choose(there, ref, app.udid, name)
     unlocker = PasswordSources(app, password_file, password_command).unlocker
     done = rehearse_copy(copy, held, store.phone(held.udid), unlocker, app.reporter)
@@ -149,8 +149,3 @@ def rehearse(app: App, name: str, ref: str, password_file: str | None, password_
         message=f"Snapshot {held.id} in the copy {name} cannot be restored. {why}",
         hint=f"`ibackup copy prove {name} --all` says more. `ibackup verify {held.id}` says whether it is whole here.",
     )
-
-
-def _held(copy: "OpenedCopy") -> "list[HeldSnapshot]":
-    copy.require()
-    return copy.engine.held()

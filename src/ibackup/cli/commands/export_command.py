@@ -11,6 +11,7 @@ import click
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.sizes import size_text
+from ibackup.cli.commands.reading_copy import from_copy_option, target_of
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.dates import FIRST_DAY, LAST_DAY
@@ -79,6 +80,7 @@ def _formats(_context: click.Context, _option: click.Parameter, value: str) -> f
 @click.option("--immich", is_flag=True, help="Lay photos out for Immich and other importers")
 @click.option("--gone-by", metavar="LATER", help="Only what the snapshot LATER does not have any more")
 @click.option("--overwrite", is_flag=True, help="Replace files that were changed since they were exported")
+@from_copy_option
 @password_options
 def command(
     app: App,
@@ -95,6 +97,7 @@ def command(
     immich: bool,
     gone_by: str | None,
     overwrite: bool,
+    from_copy: str | None,
     password_file: str | None,
     password_command: str | None,
     **kinds: bool,
@@ -104,20 +107,22 @@ def command(
     SNAPSHOT is an id from `ibackup list`, a unique beginning of one, latest (the default), or a path. The pages open
     in any browser, without a network. Exporting again into the same folder writes only what is new. What is exported
     from an encrypted backup is no longer encrypted. To take out the phone's own files as they are, see
-    `ibackup extract`.
+    `ibackup extract`. With --from-copy, the snapshot is one of a second copy, and only what is needed is fetched from
+    there.
     """
     chosen = tuple(each.name for each in KINDS if everything or kinds[each.name.replace("-", "_")])
     if not chosen:
         options = ", ".join(f"--{each.name}" for each in KINDS)
         raise UsageError("Say what to export.", hint=f"Give --everything, or one or more of {options}.")
-    target = resolve(app, snapshot, only_read=True)
+    from ibackup.export.needed_files import needed_by
+
     later = resolve(app, gone_by, only_read=True) if gone_by is not None else None
     unlocker = PasswordSources(app, password_file, password_command).unlocker
 
     def meanwhile() -> None:  # while the key is derived
         importlib.import_module("ibackup.export.exporting")
 
-    def run(backup: "Backup", after: "Backup | None") -> int:
+    def run(target: SnapshotTarget, backup: "Backup", after: "Backup | None") -> int:
         from ibackup.contents.time_zones import local_zone
         from ibackup.export.export_request import ExportRequest
         from ibackup.export.exporting import export
@@ -142,11 +147,14 @@ def command(
         done = export(backup, request, heard, app.reporter)
         return _end(app, target, request, done, heard, everything=everything)
 
-    with open_unlocked(target, unlocker, app.reporter, meanwhile) as backup:
+    with (
+        target_of(app, snapshot, from_copy, needed_by(chosen), unlocker) as target,
+        open_unlocked(target, unlocker, app.reporter, meanwhile) as backup,
+    ):
         if later is None:
-            return run(backup, None)
+            return run(target, backup, None)
         with open_unlocked(later, unlocker, app.reporter) as after:
-            return run(backup, after)
+            return run(target, backup, after)
 
 
 def _end(

@@ -11,6 +11,7 @@ from ibackup.apple.format_errors import NOT_DAMAGED
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
 from ibackup.base.sizes import size_text
+from ibackup.cli.commands.reading_copy import from_copy_option, target_of
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.file_notices import FileNotices
@@ -18,7 +19,6 @@ from ibackup.cli.shell.file_text import clean, name_text, target_members
 from ibackup.cli.shell.output import printable, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
-from ibackup.cli.shell.snapshot_argument import resolve
 from ibackup.explore.head_start import Ready
 from ibackup.explore.opening import SnapshotTarget, open_unlocked
 from ibackup.explore.selection import PRESETS, Selection
@@ -89,6 +89,7 @@ def _preset_options(function: _Command) -> _Command:
 @click.option("--links", is_flag=True, help="Also write symbolic links")
 @click.option("--overwrite", is_flag=True, help="Replace existing files that differ")
 @click.option("--portable", is_flag=True, help="Use names that work on every system, including Windows")
+@from_copy_option
 @password_options
 def command(
     app: App,
@@ -101,6 +102,7 @@ def command(
     links: bool,
     overwrite: bool,
     portable: bool,
+    from_copy: str | None,
     password_file: str | None,
     password_command: str | None,
     **presets: bool,
@@ -111,7 +113,8 @@ def command(
     Files keep their names, times and folders, in one folder per domain. Files that exist already are not written
     again, and never replaced without --overwrite. Names that the disk cannot store are changed and listed. Files
     taken out of an encrypted backup are no longer encrypted. If one of the choices finds nothing, ibackup says so
-    and ends with exit code 1.
+    and ends with exit code 1. With --from-copy, the snapshot is one of a second copy, and only what you
+    choose is fetched from there.
     """
     chosen = [name for name in PRESETS if presets[name.replace("-", "_")]]
     if not (everything or chosen or bundles or domains or like):
@@ -124,7 +127,6 @@ def command(
         raise UsageError(
             "--all takes everything, so it excludes the other choices.", hint="Leave one of them out."
         )
-    target = resolve(app, snapshot, only_read=True)
     unlocker = PasswordSources(app, password_file, password_command).unlocker
     selection = Selection.of(domains=domains, apps=bundles, presets=chosen, like=like)
 
@@ -134,7 +136,11 @@ def command(
             ready.look(target.path)
         ready.start()
 
-    with Ready() as ready, open_unlocked(target, unlocker, app.reporter, meanwhile) as backup:
+    with (
+        target_of(app, snapshot, from_copy, selection, unlocker) as target,
+        Ready() as ready,
+        open_unlocked(target, unlocker, app.reporter, meanwhile) as backup,
+    ):
         from ibackup.explore.extraction import Wanted, extract
 
         wanted = Wanted(

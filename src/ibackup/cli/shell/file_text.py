@@ -151,7 +151,8 @@ class BadRows:
 
 def target_members(target: SnapshotTarget) -> dict[str, object]:
     """The backup that was read, for a result."""
-    return {"snapshot": target.snapshot.id if target.snapshot else None, "path": target.path}
+    where: dict[str, object] = {"path": None, "copy": target.copy} if target.copy else {"path": target.path}
+    return {"snapshot": target.snapshot.id if target.snapshot else None} | where
 
 
 def totals(counts: Mapping[Kind, int], size: int) -> str:

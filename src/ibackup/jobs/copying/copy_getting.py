@@ -75,7 +75,7 @@ def get(copy: OpenedCopy, held: HeldSnapshot, folder: str, observe: Observer) ->
         )
     with telling(f"The folder '{folder}' could not be made."):
         durable.make_dir(folder, parents=True)
-        _require_room(copy, held, folder)
+        require_room(copy, held, folder)
         durable.make_dir(part)
     copy.engine.fetch(held, part, observe)
     with telling(f"'{part}' could not be renamed."):
@@ -83,7 +83,7 @@ def get(copy: OpenedCopy, held: HeldSnapshot, folder: str, observe: Observer) ->
     return verified(held, target, observe)
 
 
-def _require_room(copy: OpenedCopy, held: HeldSnapshot, folder: str) -> None:
+def require_room(copy: OpenedCopy, held: HeldSnapshot, folder: str) -> None:
     """Raise NoRoom if a snapshot certainly does not fit; DamageFound if it has something that is no file. OSError."""
     needed = sum(-(-size // _BLOCK) * _BLOCK for size in copy.engine.sizes(held).values())
     free = free_bytes(folder)
@@ -91,18 +91,24 @@ def _require_room(copy: OpenedCopy, held: HeldSnapshot, folder: str) -> None:
         raise NoRoom(
             f"There is not enough space for snapshot {held.id} in '{folder}'.",
             why=f"It needs {size_text(needed)}, and {size_text(free)} are free.",
-            hint="Free some space there, or choose another folder with --to.",
+            hint="Free some space there, or choose another folder.",
         )
 
 
 def verified(held: HeldSnapshot, target: str, observe: Observer) -> GotSnapshot:
     """Verify every byte of a snapshot that was fetched. Raises DamageFound if it is not the one that was copied."""
+    snapshot = opened_as(held, target)
+    return GotSnapshot(
+        held, snapshot, prove(snapshot.backup_path, Level.FULL, snapshot=snapshot, observer=observe)
+    )
+
+
+def opened_as(held: HeldSnapshot, target: str) -> Snapshot:
+    """Open a snapshot that was fetched. Raises DamageFound if it is not the one that was copied."""
     snapshot = Snapshot.open(target)
     if (snapshot.udid, snapshot.meta.seal) != (held.udid, held.seal):
         raise DamageFound(
             f"What came is not the snapshot {held.id} that was copied: its seal is another one.",
             hint=f"It is in '{target}'. Do not restore it before you know where it comes from.",
         )
-    return GotSnapshot(
-        held, snapshot, prove(snapshot.backup_path, Level.FULL, snapshot=snapshot, observer=observe)
-    )
+    return snapshot
