@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -134,15 +135,20 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def require_tool() -> Callable[[str], str]:
+def require_tool() -> Iterator[Callable[[str], str]]:
     """Gives the path of a real client; where it is missing the test is skipped, or fails where peers are required."""
+    with ExitStack() as stack:
 
-    def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-        if os.environ.get("IBACKUP_PEERS_REQUIRED"):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
+        def find(name: str) -> str:
+            path = shutil.which(name)
+            if path is not None:
+                if "restic" in name:
+                    from support.quick_keys import quick_keys
 
-    return find
+                    stack.enter_context(quick_keys())
+                return path
+            if os.environ.get("IBACKUP_PEERS_REQUIRED"):
+                pytest.fail(f"{name} is not installed")
+            pytest.skip(f"{name} is not installed")
+
+        yield find

@@ -62,6 +62,7 @@ def follow(
     take: Take = ignore_output,
     folder: str | None = None,
     alive: Callable[[], bool] = lambda: False,
+    hopeless: Callable[[str], bool] = lambda _: False,
 ) -> LongEnd:
     """Run a program to its end.
 
@@ -75,6 +76,8 @@ def follow(
         take: gets its standard output.
         folder: where it runs; None: here.
         alive: asked once a program has been silent for too long: whether it shows another sign of life.
+        hopeless: whether a line of its standard error says that it will not succeed, however often it tries again;
+            then it is stopped.
 
     Raises:
         ProgramMissing: the program is not there.
@@ -99,19 +102,26 @@ def follow(
     except OSError as error:
         raise IbackupError(f"The program {command[0]} could not be started: {error.strerror}.") from None
     with process:
-        return _Follower(process, silence_s, take, alive).follow()
+        return _Follower(process, silence_s, take, alive, hopeless).follow()
 
 
 class _Follower:
     """Reads a running program's two outputs until both have ended."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], silence_s: float, take: Take, alive: Callable[[], bool]
+        self,
+        process: subprocess.Popen[bytes],
+        silence_s: float,
+        take: Take,
+        alive: Callable[[], bool],
+        hopeless: Callable[[str], bool],
     ) -> None:
         self._process = process
         self._silence_s = silence_s
         self._take = take
         self._alive = alive
+        self._hopeless = hopeless
+        self._given_up = False
         self._pieces: queue.Queue[tuple[bool, bytes]] = queue.Queue(_PIECES_AHEAD)
         self._said: deque[str] = deque(maxlen=_MOST_SAID)
         self._line = b""
@@ -126,7 +136,7 @@ class _Follower:
                 ).start()
         silent = False
         try:
-            while self._open:
+            while self._open and not self._given_up:
                 try:
                     is_answer, piece = slices.take(self._pieces, self._silence_s)
                 except queue.Empty:
@@ -138,7 +148,7 @@ class _Follower:
         except BaseException:
             self._stop()
             raise
-        if silent:
+        if silent or self._given_up:
             self._stop()
         self._process.wait()
         if self._line:
@@ -166,6 +176,7 @@ class _Follower:
         text = line.decode("utf-8", "replace").rstrip("\r")[:_LONGEST_SAID]
         if text.strip():
             self._said.append(text)
+            self._given_up = self._given_up or self._hopeless(text)
 
     def _stop(self) -> None:
         """Ask it to end and read what it still prints; if that takes too long, kill it and what it started."""

@@ -57,7 +57,14 @@ _MISSING = ("unable to open config file", "repository does not exist", "there a 
 _PASSWORD = ("wrong password or no key found", "an empty password is not a password")
 _LOCKED = ("already locked",)
 _REFUSED = ("access denied", "403 forbidden", "401 unauthorized", "permission denied")
+_HOPELESS = (*_FULL, "access denied", "403 forbidden", "401 unauthorized")
 _INTERRUPTED = (130, -2, 0xC000013A)
+
+
+def is_hopeless(line: str) -> bool:
+    """Whether a line of restic's says that a place is full or refuses, which restic tries again for 15 minutes."""
+    said = line.casefold()
+    return any(each in said for each in _HOPELESS)
 
 
 def away(name: str, address: CopyAddress, why: str = "") -> CopyMissing:
@@ -128,12 +135,12 @@ def error_of(name: str, address: CopyAddress, end: LongEnd, doing: str) -> Iback
             f"Another program is working on the copy {name}.",
             hint="Run the command again later. A lock that a crash left ends by itself after 30 minutes.",
         )
-    if end.code in _INTERRUPTED:
+    refused = any(each in said for each in _REFUSED)
+    if end.code in _INTERRUPTED and not refused:
         return Interrupted(
             f"Copying to {name} was interrupted.",
             hint="Run the command again: it continues. What was copied before is unchanged.",
         )
-    refused = any(each in said for each in _REFUSED)
     return IbackupError(
         f"restic could not {doing}" + (": it has no permission." if refused else f" (exit code {end.code})."),
         why=_last_words(end),

@@ -177,7 +177,8 @@ class ResticEngine:
             if each.get("object_type") == "blob" and isinstance(path, str) and _is_id(piece):
                 found.setdefault(path.removeprefix("/"), []).append(bytes.fromhex(str(piece)))
 
-        packs = self._listed("packs")
+        # Not `list packs`: half a pack, which a copy that was cut off may have left, stops `find`.
+        packs = sorted({ident for index in self._indexes() for ident, _ in _packs(index)})
         if len(packs) * (_SHORT + 1) > _LINE_BYTES:
             # Several calls would lose the order of the pieces of a file that is in the packs of two.
             return self.pieces_in(held, None)
@@ -226,13 +227,16 @@ class ResticEngine:
     def lengths(self) -> dict[bytes, int]:
         """The length of every piece in the repository."""
         found: dict[bytes, int] = {}
-        for ident in self._listed("index"):
-            index = self.program.whole("cat", "index", ident, "--no-lock", doing=_READS, silence_s=PATIENT_S)
+        for index in self._indexes():
             for piece in _blobs(index):
                 length = piece.get("uncompressed_length") or piece.get("length", 0) - _OVERHEAD
                 if _is_id(piece.get("id")) and isinstance(length, int):
                     found[bytes.fromhex(piece["id"])] = length
         return found
+
+    def _indexes(self) -> Iterator[Object]:
+        for ident in self._listed("index"):
+            yield self.program.whole("cat", "index", ident, "--no-lock", doing=_READS, silence_s=PATIENT_S)
 
     def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
         """The files whose content or name differs between two held snapshots."""
@@ -430,10 +434,17 @@ def _few(patterns: list[str]) -> Iterator[list[str]]:
         yield patterns[start : start + size]
 
 
-def _blobs(index: Object) -> Iterator[Object]:
+def _packs(index: Object) -> Iterator[tuple[str, list[object]]]:
+    """The packs in an index: the id of each, and what the index says about its pieces."""
     packs = index.get("packs")
     for pack in packs if isinstance(packs, list) else []:
-        blobs = pack.get("blobs") if isinstance(pack, dict) else None
-        for blob in blobs if isinstance(blobs, list) else []:
+        if isinstance(pack, dict) and _is_id(pack.get("id")):
+            blobs = pack.get("blobs")
+            yield pack["id"], blobs if isinstance(blobs, list) else []
+
+
+def _blobs(index: Object) -> Iterator[Object]:
+    for _, blobs in _packs(index):
+        for blob in blobs:
             if isinstance(blob, dict) and blob.get("type") == "data":
                 yield blob

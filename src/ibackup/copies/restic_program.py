@@ -140,6 +140,7 @@ class ResticProgram:
                     take=take,
                     folder=folder,
                     alive=alive,
+                    hopeless=copy_errors.is_hopeless,
                 )
             except OutputTooLong:
                 raise IbackupError(

@@ -1,13 +1,10 @@
 """Copies that are cut off, kept from prune, over a network with append-only rights, and by two computers at once."""
 
 import os
-import re
 import shutil
-import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +23,7 @@ from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_run import copy_snapshots, next_share
 from ibackup.store.disk.record_times import now
 from ibackup.store.phone_folder import PhoneFolder
+from support.copy_servers import rclone_restic
 from support.runs import Told
 
 pytestmark = pytest.mark.peer
@@ -164,41 +162,14 @@ def test_shares_are_read_in_turn_and_a_damaged_one_again() -> None:
 # -- over a network -----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def served(path: Path) -> Iterator[str]:
-    """A server of restic's REST protocol on which nothing can be removed; gives its address."""
-    process = subprocess.Popen(
-        ["rclone", "serve", "restic", "--append-only", "--addr", "127.0.0.1:0", str(path)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"},
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-                break
-        else:
-            pytest.fail("rclone serves nothing")
-        drain = threading.Thread(target=process.stderr.read, daemon=True)
-        drain.start()
-        yield found[0]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        drain.join()
-        process.stderr.close()
-
-
 def test_a_computer_that_may_only_add_copies_and_proves_and_a_stopped_server_is_away(
     folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_tool("restic")
     require_tool("rclone")
     monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    with served(tmp_path / "served") as address:
-        copy = _add(f"rest:{address}", tmp_path)
+    with rclone_restic(tmp_path / "served") as server:
+        copy = _add(f"rest:{server.address}", tmp_path)
         done = copy_snapshots(copy, [folder], ignore)
         assert (len(done.copied), done.damaged) == (2, ())
         files = sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir())
