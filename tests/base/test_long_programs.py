@@ -184,3 +184,11 @@ def test_interrupt_is_the_signal_of_ctrl_c() -> None:
 
     expected = signal.SIGINT if os.name == "posix" else signal.CTRL_BREAK_EVENT  # type: ignore[attr-defined]
     assert expected == long_programs._INTERRUPT
+
+
+def test_a_program_that_says_it_cannot_succeed_is_stopped_though_it_would_try_on() -> None:
+    script = "import sys, time; print('507: full', file=sys.stderr, flush=True); time.sleep(5000)"
+    command, environment = python(script)
+    end = follow(command, environment=environment, silence_s=HUGE_S, hopeless=lambda line: "507" in line)
+    assert (end.said[0], end.silent) == ("507: full", False)
+    assert end.code != 0
