@@ -1,19 +1,17 @@
 """Copies on restic's own server, which takes but gives nothing up: with an old restic and a newer one."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from copies.conftest import PASSWORD
 from ibackup.base.errors import IbackupError, NoRoom
-from ibackup.base.events import Event, PhaseStarted, Progress, ignore
+from ibackup.base.events import Event, PhaseStarted, ignore
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies import restic_engine
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing, CopyPasswordWrong
