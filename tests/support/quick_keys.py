@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from ibackup.copies.restic_engine import ResticEngine
 
+_QUICK = {"N": 2, "r": 1, "p": 1}
 SERVED: dict[int, Path] = {}
 """What the servers of tests serve, by their ports."""
 
@@ -48,9 +49,11 @@ def quicken(repository: Path, password: str) -> None:
     """Replace the key file of a new repository."""
     (path,) = (repository / "keys").iterdir()
     key = json.loads(path.read_bytes())
+    if key["N"] == _QUICK["N"]:
+        return
     sealed = base64.b64decode(key["data"])
     plain = _aes(_derived(key, password)[0], sealed[:16], sealed[16:-16])
-    key |= {"N": 2, "r": 1, "p": 1}
+    key |= _QUICK
     encryption, mac_k, mac_r = _derived(key, password)
     nonce = os.urandom(16)
     text = _aes(encryption, nonce, plain)
