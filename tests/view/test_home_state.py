@@ -117,3 +117,10 @@ def test_a_backup_folder_is_called_what_it_is(labs: list[Lab]) -> None:
     (card,) = home.cards
     assert (card.word, card.has_backup, card.second_copy) == ("Opened", True, None)
     assert not home.is_first
+
+
+def test_a_store_without_phones_is_not_called_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", str(tmp_path / "no-usbmuxd"))
+    (tmp_path / "store").mkdir()
+    home = state(tmp_path)
+    assert (home.sentence.tone, home.sentence.title) == ("wait", "No phone has a backup here yet.")

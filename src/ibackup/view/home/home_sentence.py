@@ -29,7 +29,9 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
     """
     if trouble is not None:
         return HomeSentence("wait", trouble.what, trouble.why or "Connect the disk with the backups.")
-    if cards and all(each.is_folder for each in cards):
+    if not cards:
+        return HomeSentence("wait", "No phone has a backup here yet.", "Connect a phone, and back it up.")
+    if all(each.is_folder for each in cards):
         return HomeSentence(
             "good",
             f"A backup of {_names(cards)}.",
