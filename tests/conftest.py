@@ -38,6 +38,21 @@ _THOROUGH = {
     "jobs/backup/test_stalls.py": "waits; device/backup2/test_link.py has the rule",
     "jobs/backup/test_damaged_snapshots.py": "many kinds of damage; apple/verify has them all on one backup",
     "jobs/backup/test_litter.py": "many files of others; apple/test_litter.py has the rule",
+    "jobs/backup/test_unread.py": "many runs after one another; test_flawed.py and apple/verify have the rule",
+    "jobs/backup/test_refusing_phones.py": "many refusals; device/refusals has the rule",
+    "jobs/backup/test_sync_lock.py": "many moments; device/services has the lock itself",
+    "jobs/backup/test_faults_that_come_every_time.py": "many runs after one another",
+    "jobs/backup/test_left_overs.py": "many kinds of left-overs; store/work has the rule",
+    "jobs/backup/test_odd_stores.py": "many kinds of damage; store has the rule",
+    "jobs/encryption/test_change.py": "many lies of a phone; cli/commands/test_encryption.py shows the run itself",
+    "jobs/keeping": "kills and disks; cli/commands/test_keeping_commands.py shows the runs",
+    "jobs/nights/test_night.py": "whole nights; cli/commands/test_nightly.py shows one",
+    "cli/commands/test_odd_folders.py": "many mixtures by every command; apple has the rules",
+    "cli/shell/test_terminal.py": "a real terminal for each; cli/commands has the same runs",
+    "cli/shell/test_completion.py": "real shells",
+    "cli/test_asked_once.py": "many commands in a row",
+    "docs": "about texts and scripts, which are the same on every Python",
+    "test_layout.py": "the same",
     "store/work/test_killed.py": "kills at many calls; store/work tests each step",
     "view": "a server, and often a browser, for each test; what pages show is tested where it is read",
     "copies": "restic takes half a second to try its password, for each call",
@@ -45,7 +60,7 @@ _THOROUGH = {
     "cli/commands/test_copy.py": "the same",
     "cli/commands/test_copies_at_night.py": "the same",
 }
-_QUICK = ("e2e/test_backing_up_program.py", "e2e/test_setup.py")  # the program as people start it
+_QUICK = ("e2e/test_backing_up_program.py",)  # the program as people start it
 # Where programs look for a user's files; the last two are how platformdirs is told on Windows.
 _OF_A_USER = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
 _KEPT = (
