@@ -68,6 +68,7 @@ def run_every_command(
     run("icloud", "status")
     run("config", "show")
     run("copy", "list")
+    run("heal", one, code=2)  # there is no copy
     run("notify", "test", or_code=1)  # where there is no screen
     run("schedule", "show")
     run("completion", "bash")

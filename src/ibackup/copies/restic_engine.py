@@ -286,7 +286,9 @@ class ResticEngine:
         observe(PhaseStarted("copy", f"Fetching snapshot {held.id} from {self.name}."))
         damage: DamageFound | None = None
         # restic compares each file of a folder with each pattern: a call gets few patterns, of neighbouring folders.
-        for some in [()] if only is None else _few([f"--include=/{path}" for path in sorted(only)]):
+        # What has a meaning in a pattern must lose it.
+        patterns = [f"--include=/{_SPECIAL.sub(_QUOTED, path)}" for path in sorted(only or ())]
+        for some in [()] if only is None else _few(patterns):
             try:
                 self._restore(held, target, observe, some)
             except DamageFound as error:
@@ -357,6 +359,8 @@ def _tell_of_fetching(said: Object, observe: Observer) -> None:
         )
 
 
+_SPECIAL = re.compile(r"([\\*?\[\]])")
+_QUOTED = r"\\\1"
 _UNREADABLE = (
     "ciphertext verification failed",
     "not found in",

@@ -176,6 +176,13 @@ class Standing:
         return max(later, key=lambda each: each.id, default=None)
 
     @property
+    def damaged(self) -> tuple[str, ...]:
+        """The ids of all snapshots that are known to be damaged, or whose record cannot be read."""
+        return tuple(
+            each.id for each in self.entries if not isinstance(each, Known) or each.state == "damaged"
+        )
+
+    @property
     def damage(self) -> str:
         """What is known to be wrong with the newest snapshot, in one sentence; empty if nothing is."""
         damaged = self.damaged_newest

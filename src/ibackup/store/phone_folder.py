@@ -25,6 +25,7 @@ _SMALL_GAP = timedelta(seconds=30)
 _WORKING = "working-"
 _SET_ASIDE = "working-broken-"
 _DISCARDED = "discarded-"
+_HEALING = "healing"
 _TRIES = 3
 _PAUSE_S = 0.1
 
@@ -70,6 +71,7 @@ class PhoneFolder:
         self.snapshots_path = os.path.join(path, "snapshots")
         self.proofs_path = os.path.join(path, "proofs")
         self.lock_path = os.path.join(path, "lock")
+        self.healing_path = os.path.join(path, _HEALING)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -81,6 +83,14 @@ class PhoneFolder:
         """The same; None for a snapshot that was copied out of a store."""
         folder = cls.of(snapshot)
         return folder if os.path.dirname(os.path.abspath(snapshot.path)) == folder.snapshots_path else None
+
+    @classmethod
+    def around(cls, path: str, snapshot_id: str) -> Self | None:
+        """The folder of the phone whose snapshot a path leads to, or into; None for one outside of a store."""
+        while os.path.basename(path) not in ("", snapshot_id):
+            path = os.path.dirname(path)
+        folder = cls(os.path.dirname(os.path.dirname(path)))
+        return folder if os.path.dirname(path) == folder.snapshots_path else None
 
     def make(self) -> None:
         """Make the folder if it does not exist yet."""
@@ -352,7 +362,7 @@ class PhoneFolder:
 
 def _kind(name: str, path: str) -> tuple[LeftOverKind | None, RunState | None]:
     """The kind of a folder in a phone's folder, if it is a leftover."""
-    if name.startswith(_DISCARDED):
+    if name.startswith(_DISCARDED) or name == _HEALING:
         return "discarded", None
     if name.startswith(_SET_ASIDE):
         return "set_aside", _run_or_none(path)

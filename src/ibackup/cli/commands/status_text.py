@@ -27,9 +27,10 @@ def headline(overview: "Overview") -> tuple[str, str]:
     """What is wrong and what to do about it, for the result; both empty if all is well."""
     if overview.code is ExitCode.DAMAGE:
         names = ", ".join(phone.name for phone in overview.phones if phone.damage)
+        heals = (phone.healing for phone in overview.phones if phone.damage and phone.healing)
         return (
             f"The newest backup is damaged: {names}.",
-            "Make a new one with `ibackup now`: the phone sends the damaged files again.",
+            next(heals, "Make a new one with `ibackup now`: the phone sends the damaged files again."),
         )
     if overview.code is ExitCode.STALE:
         names = ", ".join(phone.name for phone in overview.phones if phone.is_stale)
@@ -171,8 +172,8 @@ def _problems(phone: "PhoneStatus") -> Iterator[str]:
     limit = age_text(phone.max_age)
     if phone.damage:
         yield (
-            f"the newest snapshot is damaged. {printable(phone.damage)} Run `ibackup now`: the phone sends "
-            f"the damaged files again."
+            f"the newest snapshot is damaged. {printable(phone.damage)} "
+            f"{phone.healing or 'Run `ibackup now`: the phone sends the damaged files again.'}"
         )
     if phone.is_stale and phone.newest is None:
         yield "stale: there is no good backup yet. Connect the phone, unlock it and run `ibackup now`."

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ibackup.apple.verify.findings import Finding
     from ibackup.jobs.backup_source import BackupSource
     from ibackup.jobs.proving.backup_proof import ProofVerdict
-    from ibackup.jobs.proving.proof_run import ProofRun
+    from ibackup.jobs.proving.proof_run import NotProven, ProofRun
+
+_HINT = "`ibackup verify` without --json says how to fix each one."
 
 
 @ibackup_command("verify")
@@ -92,7 +94,7 @@ def command(
         "\n\n".join(texts),
         run.code,
         message=message,
-        hint="`ibackup verify` without --json says how to fix each one." if message else "",
+        hint=next(filter(None, (_healing(app, each) for each in run.outcomes)), _HINT) if message else "",
         skippable=True,
     )
 
@@ -119,10 +121,31 @@ def _texts(app: App, run: "ProofRun", sources: PasswordSources) -> list[str]:
     for each in run.outcomes:
         if isinstance(each, NotProven):
             _say_how(each.error, sources)
-            texts.append(failure_text(each.label, each.error))
+            texts.append(failure_text(each.label, each.error, _healing(app, each)))
         else:
-            texts.append(verdict_text(each, verbose=app.settings.verbose, sealing=run.sealing))
+            texts.append(
+                verdict_text(
+                    each,
+                    verbose=app.settings.verbose,
+                    sealing=run.sealing,
+                    healing=_healing(app, each),
+                )
+            )
     return texts
+
+
+def _healing(app: App, outcome: "ProofVerdict | NotProven") -> str:
+    """What repairs a damaged snapshot, as a sentence; empty if it is not damaged, or no copy has it."""
+    from ibackup.copies.whole_elsewhere import copies_with, healing_hint
+    from ibackup.jobs.proving.proof_run import NotProven
+    from ibackup.store.phone_folder import PhoneFolder
+
+    if isinstance(outcome, NotProven):
+        damaged, ident = isinstance(outcome.error, DamageFound), outcome.label
+    else:
+        damaged, ident = outcome.status == "damaged", outcome.snapshot
+    folder = PhoneFolder.around(outcome.path, ident) if damaged else None
+    return healing_hint(ident, copies_with(folder, ident, app.config.copies)) if folder else ""
 
 
 def _message(run: "ProofRun") -> str:

@@ -27,8 +27,8 @@ _TOLD = frozenset(f"Manifest.db{ending}" for ending in ("", "-wal", "-journal"))
 _DECRYPTED = "`ibackup extract` takes all files out. To restore a phone, use another backup."
 
 
-def verdict_text(verdict: "ProofVerdict", *, verbose: bool, sealing: bool = False) -> str:
-    """The result for one backup; ``sealing``: a seal is made next."""
+def verdict_text(verdict: "ProofVerdict", *, verbose: bool, sealing: bool = False, healing: str = "") -> str:
+    """The result for one backup; ``sealing``: a seal is made next; ``healing``: what repairs it, as a sentence."""
     name = f"snapshot {verdict.snapshot}" if verdict.snapshot else f"'{whole(printable(verdict.path))}'"
     if verdict.device_name:
         name += f" of {printable(verdict.device_name)}"
@@ -81,7 +81,7 @@ def verdict_text(verdict: "ProofVerdict", *, verbose: bool, sealing: bool = Fals
         elif mixed:
             lines.append(wrap(f"What to do: {NOT_DAMAGED}"))
         else:
-            lines += _state_advice(verdict) if whole_files else _advice(verdict)
+            lines += _state_advice(verdict) if whole_files else _advice(verdict, healing)
     lines += _notes(verdict)
     return "\n".join(lines)
 
@@ -152,11 +152,12 @@ def differ_text(verdict: "ProofVerdict") -> str:
     return f"{count_text(verdict.summary.flaws, 'file differs', 'files differ')} from its list"
 
 
-def failure_text(label: str, error: IbackupError) -> str:
-    """What prevented a backup from being verified."""
+def failure_text(label: str, error: IbackupError, healing: str = "") -> str:
+    """What prevented a backup from being verified; ``healing``: what repairs it, as a sentence."""
     mark, colour = ("DAMAGED:", "red") if isinstance(error, DamageFound) else ("Not checked:", "yellow")
     lines = [_headline(mark, colour, f"{printable(label)}: {printable(error.message)}")]
-    return "\n".join([*lines, *([wrap(printable(error.hint), "  ")] if error.hint else [])])
+    hint = healing or error.hint
+    return "\n".join([*lines, *([wrap(printable(hint), "  ")] if hint else [])])
 
 
 def _headline(mark: str, colour: str, text: str) -> str:
@@ -290,7 +291,7 @@ def _instead_of_a_backup(verdict: "ProofVerdict") -> str:
     return ""
 
 
-def _advice(verdict: "ProofVerdict") -> Iterator[str]:
+def _advice(verdict: "ProofVerdict", healing: str) -> Iterator[str]:
     if not verdict.snapshot:
         if verdict.outdated_seal:
             yield wrap(
@@ -319,6 +320,9 @@ def _advice(verdict: "ProofVerdict") -> Iterator[str]:
             f"{count} still good in {', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}: "
             "take them out with `ibackup extract`."
         )
+    if healing:
+        yield wrap(f"What to do: {healing} This disk may be failing: check it.")
+        return
     yield wrap(
         "What to do: run `ibackup now`; the phone sends again what it still has. This disk may be failing: "
         "check it, and keep a second copy on another disk."

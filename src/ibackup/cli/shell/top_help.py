@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "extract": "take files out",
         "import": "adopt other backups",
         "to-finder": "hand one to Finder",
+        "heal": "repair from a copy",
     },
     "Automate": {
         "nightly": "back up if due",

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.udids import same_udid
 from ibackup.config.config_schema import Config, PhoneConfig
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.whole_elsewhere import copies_with, healing_hint
 from ibackup.jobs.overview import store_growth
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
@@ -67,6 +69,7 @@ class PhoneStatus:
         left: leftovers of interrupted runs; empty during a run.
         running: the run that is backing it up now.
         snapshots: how many there are, damaged ones too.
+        healing: what repairs the damaged one, as a sentence; empty if nothing is known that does.
     """
 
     udid: str
@@ -87,6 +90,7 @@ class PhoneStatus:
     left: tuple[LeftBehind, ...]
     running: Holder | None
     snapshots: int
+    healing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def look(
     """
     with telling(f"The store {store.path!r} could not be read.", reading=True):
         looks = [
-            _Look(folder, configured, folder.standing(), now, accept_icloud)
+            _Look(folder, configured, folder.standing(), now, accept_icloud, config.copies)
             for folder, configured in _who(store, config.phones, udid)
         ]
         phones = tuple(
@@ -188,6 +192,7 @@ class _Look:
     standing: Standing
     now: datetime
     accept_icloud: bool
+    copies: tuple[CopyConfig, ...]
 
     def status(self, max_age_s: float) -> PhoneStatus:
         folder, standing = self.folder, self.standing
@@ -216,4 +221,5 @@ class _Look:
             left=() if running else tuple(LeftBehind(x.path, x.kind, x.plan) for x in folder.left_overs()),
             running=running,
             snapshots=len(standing.entries),
+            healing=healing_hint(damaged.id, copies_with(folder, damaged.id, self.copies)) if damaged else "",
         )

@@ -42,7 +42,7 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
         return HomeSentence(
             "bad",
             f"The newest backup of {_names(hurt)} is damaged.",
-            "Make a new one: the phone sends the damaged files again. Older backups are not affected.",
+            f"{_repair(hurt)} Older backups are not affected.",
         )
     if space_low is not None:
         return HomeSentence(
@@ -68,6 +68,13 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
         _all_safe(known),
         "Every backup is complete and was checked. Nothing needs you today.",
     )
+
+
+def _repair(hurt: Sequence[PhoneCard]) -> str:
+    healing = [each.status.healing for each in hurt if each.status and each.status.healing]
+    if healing:
+        return "A second copy has it whole: `ibackup heal` in a terminal repairs it from there."
+    return "Make a new one: the phone sends the damaged files again."
 
 
 def _late(late: Sequence[PhoneCard], known: Sequence[PhoneCard]) -> HomeSentence:

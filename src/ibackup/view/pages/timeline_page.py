@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.responses import Response
 
 from ibackup.base.errors import UsageError
+from ibackup.copies.whole_elsewhere import copies_with
 from ibackup.jobs.keeping.pruning import pin, unpin
 from ibackup.view import known_nights, plots, thread_beads
 from ibackup.view.asked import Asked
@@ -65,6 +66,7 @@ def timeline(asked: Asked) -> Response:
         changes=changes_between(asked, before, chosen) if before in others else None,
         growth=growth_of(asked),
         whole=whole_elsewhere(asked, chosen),
+        copied=_copies_with(asked, chosen),
         card=home_state(asked.house).card(phone.slug),
         now=time.time(),
         is_folder=asked.house.is_folder,
@@ -78,6 +80,13 @@ def _span(asked: Asked, phone: ShownPhone) -> str:
         return wanted
     first = next((each.made for each in phone.backups if each.made), None)
     return "90" if first and not _within(first, "90") and _within_any(phone, "90") else "all"
+
+
+def _copies_with(asked: Asked, chosen: ShownBackup) -> tuple[str, ...]:
+    """The second copies that have a damaged backup whole."""
+    folder = asked.phone.folder
+    damaged = chosen.known is None or chosen.known.damage
+    return copies_with(folder, chosen.id, asked.house.config.copies) if folder and damaged else ()
 
 
 def _within(made: datetime, span: str) -> bool:
