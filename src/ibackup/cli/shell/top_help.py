@@ -84,7 +84,6 @@ def page(options: str, width: int = _WIDTH) -> str:
             pair = "".join(f"{cell:<{_COLUMN}}" for cell in cells[number : number + 2])
             lines.append(f"  {'' if number else title:<{_GROUP}}{pair}".rstrip())
     lines += [
-        "",
         _MORE,
         f"Options: {options}",
     ]
