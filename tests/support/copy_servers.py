@@ -43,7 +43,8 @@ def serving(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"} | dict(environment or {}),
+        env={name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+        | dict(environment or {}),
     )
     assert process.stdout is not None
     said: list[str] = []

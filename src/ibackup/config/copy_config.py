@@ -89,6 +89,15 @@ class CopyConfig:
         "While it is away for less than TIME, the night goes well without it.",
         twin="none",
     )
+    rehearse_every_s: float = key(
+        "rehearse_every",
+        value_kinds.DURATION,
+        0.0,
+        "Have `nightly` test a restore from this copy when it was last tested more than TIME ago; 0: never",
+        "All of the newest snapshot is fetched for it. With several phones, one of them each night.",
+        twin="`copy rehearse`",
+        example='"30d"',
+    )
     read_parts: int = key(
         "read_parts",
         value_kinds.PARTS,

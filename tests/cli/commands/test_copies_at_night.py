@@ -27,12 +27,18 @@ def test_a_night_runs_each_copy_that_is_due_and_waits_for_one_that_is_away(
     (tmp_path / "disk").mkdir()
     usb, file = tmp_path / "disk" / "copy", tmp_path / "usb.password"
     assert ibackup("copy", "add", "usb", "--to", usb, "--copy-password-file", file).code == 0
+    config = tmp_path / "home" / "ibackup" / "config.toml"
+    config.write_text(config.read_text() + 'rehearse_every = "30d"\n')
     # The phone is not connected, which holds up no copy.
     night = ("nightly", "--once", "--max-age", "999w", "--json")
     done = ibackup(*night)
     (row,) = copies(done.result)
     assert (done.code, row["state"], row["held"]) == (0, "copied", 2), done
     assert [each["snapshot"] for each in row["copied"]] == [each.name for each in snapshots(anns, ANN)]
+    assert (row["rehearsed"]["result"], row["rehearsed"]["snapshot"]) == (
+        "good",
+        snapshots(anns, ANN)[-1].name,
+    )
     shown = ibackup("status", "--max-age", "999w", "--json")
     assert {key: copies(shown.result)[0][key] for key in ("snapshots", "missing", "damaged", "stale")} == {
         "snapshots": 2, "missing": 0, "damaged": False, "stale": False,
@@ -40,8 +46,8 @@ def test_a_night_runs_each_copy_that_is_due_and_waits_for_one_that_is_away(
     assert "Second copy usb: 2 snapshots, proven 0 min ago." in ibackup("status", "--max-age", "999w").flat
     again = ibackup(*night)
     assert (again.code, [each["state"] for each in copies(again.result)]) == (0, ["not_due"])
+    assert copies(again.result)[0]["rehearsed"] is None
     # Away: no failure for two weeks, then one.
-    config = tmp_path / "home" / "ibackup" / "config.toml"
     config.write_text(config.read_text() + 'every = "0"\n')
     usb.rename(tmp_path / "aside")
     away = ibackup(*night)

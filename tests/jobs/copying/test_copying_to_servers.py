@@ -167,7 +167,9 @@ def test_two_computers_copy_into_one_repository_at_once(
     shutil.copytree(folder.path, other.path)
     with rest_server(served, APPEND_ONLY) as server:
         # By their names, so that neither waits for the other as two runs on one computer do.
-        turns = [(added(tmp_path, server.address, name), where) for name, where in (("nas", folder), ("pc", other))]
+        turns = [
+            (added(tmp_path, server.address, name), where) for name, where in (("nas", folder), ("pc", other))
+        ]
         ends: list[object] = []
         together = threading.Barrier(2)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from ibackup.base.events import Note
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config.config_schema import PhoneConfig
 from ibackup.device.mux import usbmux
 from ibackup.device.mux.usbmux import Usbmux, parse_address
-from ibackup.jobs.nights.night_context import PhoneOutcome
+from ibackup.jobs.nights.night_context import NightContext, PhoneOutcome
 from ibackup.jobs.nights.plug_watch import watch
 from ibackup.jobs.nights.plugs import Plugs, charge_only
 from ibackup.jobs.nights.telling import message_texts
@@ -75,6 +76,25 @@ def test_a_phone_is_backed_up_when_it_is_plugged_in_and_when_it_is_due(house: Ho
     run = house.journal.read().last_run
     assert run is not None
     assert (run.program, run.code) == ("watch", ExitCode.OK)
+
+
+def test_second_copies_are_run_while_no_phone_needs_the_watch(house: House) -> None:
+    house.nightly(window=None)
+    phone = house.ann()
+    began: list[timedelta] = []
+
+    def copies(job: NightContext) -> None:
+        began.append(house.clock.now() - house.clock.started)
+        if len(began) == 1:
+            house.server.attach(phone)
+            while True:  # until the phone comes first
+                job.observe(Note("Copying."))
+                time.sleep(0.01)
+
+    watched(house, until=3 * HOUR, copies=copies)
+    assert seen(house) == [("Ann", "done")]
+    assert began[1] < HOUR  # it continues after the backup, and is looked at every hour
+    assert [round(each / HOUR) for each in began[2:]] == [1, 2]
 
 
 def test_several_phones_one_after_the_other_and_usbmuxd_restarts(

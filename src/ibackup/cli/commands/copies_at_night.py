@@ -1,11 +1,12 @@
 """Second copies in ``ibackup nightly``: after the phones' turns, without a question."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ibackup.base.errors import IbackupError
 from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.commands.copy_opening import opened, phones_of
-from ibackup.cli.commands.copy_text import config_members, run_members
+from ibackup.cli.commands.copy_text import config_members, proof_members, run_members
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.output import rfc3339, wrap
 
@@ -28,6 +29,7 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
     if not app.config.copies:
         return []
     from ibackup.jobs.backup.keep_awake import awake
+    from ibackup.jobs.copy_rehearsal import rehearsed_at_night
     from ibackup.jobs.copying.copy_night import copy_at_night
     from ibackup.jobs.nights.telling import message_texts
 
@@ -42,14 +44,10 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
             continue  # the phone in --phone does not go there
         if not folders:
             continue
+        reach = partial(opened, app, config, ask=False)
         with awake():
-            turn = copy_at_night(
-                config,
-                folders,
-                lambda config=config: opened(app, config, ask=False),  # type: ignore[misc]
-                job.clock.now(),
-                job.observe,
-            )
+            turn = copy_at_night(config, folders, reach, job.clock.now(), job.observe)
+            turn = rehearsed_at_night(turn, folders, reach, job.unlocker, job.clock.now(), job.observe)
         if turn.error is not None and turn.code:
             job.alarm_all(message_texts.copy_failed(config.name, turn.error), f"copy {config.name}")
         turns.append(turn)
@@ -70,6 +68,7 @@ def copy_row(turn: "CopyTurn") -> dict[str, object]:
             "hint": error.hint if error else "",
             "proven": rfc3339(turn.proven) if turn.proven else None,
             "stale": turn.stale,
+            "rehearsed": proof_members(turn.rehearsed),
         }
         | (run_members(turn.run) if turn.run else {})
     )

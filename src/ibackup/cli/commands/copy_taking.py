@@ -118,7 +118,7 @@ def rehearse(app: App, name: str, ref: str, password_file: str | None, password_
     This proves that a phone could be restored from the copy alone: every byte is fetched and compared with the seal,
     and the virtual iPhone checks every file, checksum and key. It needs space for the snapshot on the store's disk.
     """
-    from ibackup.jobs.copy_rehearsal import rehearse_copy
+    from ibackup.jobs.copy_rehearsal import not_restorable, rehearse_copy
     from ibackup.jobs.copying.copy_getting import choose
 
     config = copy_named(app, name)
@@ -141,11 +141,11 @@ def rehearse(app: App, name: str, ref: str, password_file: str | None, password_
             "virtual iPhone accepted all of it."
         )
         return app.result(payload, wrap(text))
-    why = done.proof.problems[0]
+    damage = not_restorable(name, done)
     return app.result(
         payload,
-        wrap(f"NOT RESTORABLE from {name}: snapshot {held.id}. {printable(why)}"),
-        ExitCode.DAMAGE,
-        message=f"Snapshot {held.id} in the copy {name} cannot be restored. {why}",
-        hint=f"`ibackup copy prove {name} --all` says more. `ibackup verify {held.id}` says whether it is whole here.",
+        wrap(f"NOT RESTORABLE from {name}: snapshot {held.id}. {printable(damage.why)}"),
+        damage.exit_code,
+        message=damage.message,
+        hint=damage.hint,
     )

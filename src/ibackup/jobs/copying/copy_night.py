@@ -10,7 +10,7 @@ from ibackup.base.events import Caution, Note, Observer
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing
-from ibackup.copies.copy_records import last_proven
+from ibackup.copies.copy_records import CopyProof, last_proven
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_run import CopyRun, copy_snapshots, damage_in
 from ibackup.store.freshness import is_due, is_stale
@@ -29,6 +29,7 @@ class CopyTurn:
         run: what was done.
         proven: when everything in it was last proven to be stored.
         stale: whether that is too long ago.
+        rehearsed: the restore test of this night, if it was time for one.
     """
 
     config: CopyConfig
@@ -37,6 +38,7 @@ class CopyTurn:
     run: CopyRun | None = None
     proven: datetime | None = None
     stale: bool = False
+    rehearsed: CopyProof | None = None
 
     @property
     def code(self) -> ExitCode:

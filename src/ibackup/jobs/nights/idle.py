@@ -1,4 +1,4 @@
-"""Work while nobody is at a phone: verify snapshots, and notify about phones that only charge."""
+"""Work while nobody is at a phone: verify and copy snapshots, and notify about phones that only charge."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -62,6 +62,15 @@ class Idle:
                 self._keep(phone, (), frozenset([error.exit_code]))
                 # Not again in a minute; the phone's own turn also reports it.
                 self.job.remember(phone, lambda record: replace(record, proven=True))
+        return True
+
+    def copy(self) -> bool:
+        """Run the second copies that are due; False once a phone is plugged in: then copying continues later."""
+        self.plugs.listen()
+        try:
+            self.job.copies(replace(self.job, observe=self._unless_somebody_comes))
+        except _SomebodyCame:
+            return False
         return True
 
     def take(self, outcome: PhoneOutcome) -> PhoneOutcome:

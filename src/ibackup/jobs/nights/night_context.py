@@ -72,6 +72,10 @@ def _ignore(_outcome: PhoneOutcome) -> None:
     """For callers that wait for the report."""
 
 
+def _no_copies(_job: "NightContext") -> None:
+    """For runs that have none, or run them themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class NightContext:
     """What all turns share.
@@ -84,6 +88,7 @@ class NightContext:
         once: no waiting: each phone is tried once, ignoring windows.
         only: the UDID of the only phone to handle; None for all.
         patience: seconds to wait for the phone's own dialogs (unlock, Trust) within a turn.
+        copies: for ``watch``: runs the second copies that are due.
         store_to_make: the path of the store that ``open_store`` would create; empty if there is one.
     """
 
@@ -100,6 +105,7 @@ class NightContext:
     only: str | None = None
     patience: float = 60.0
     store_to_make: Callable[[], str] = str
+    copies: "Callable[[NightContext], object]" = _no_copies
 
     def night(self, phone: KnownPhone) -> str:
         """Which night it is for a phone."""

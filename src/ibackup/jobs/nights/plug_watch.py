@@ -17,6 +17,8 @@ from ibackup.store.store import Store
 
 _TURN_WAIT = timedelta(hours=12)
 _A_MOMENT = timedelta(seconds=1)
+_COPIES_EVERY = timedelta(hours=1)
+"""How often to look whether a second copy is due, and whether one that was away is back."""
 
 
 def watch(job: NightContext, plugs: Plugs) -> None:
@@ -33,6 +35,7 @@ class _Watch:
         self._plugs = plugs
         self._idle = Idle(job, plugs)
         self._rounds = Rounds(job, (), again=True)
+        self._copies_at = job.clock.now()
 
     def run(self) -> None:
         self._job.observe(Note("Waiting for phones to be plugged in. Ctrl-C ends it."))
@@ -57,6 +60,7 @@ class _Watch:
             self._begin(place)
             return
         self._look_after(connected)
+        self._copy()
         until = rounds.soonest(connected)
         if rounds.busy:  # with phones that are silent
             rounds.wait()
@@ -114,6 +118,12 @@ class _Watch:
             return  # already sent
         for phone in tonight:
             self._stand(store, phone, here=any(same_udid(phone.udid, each) for each in connected))
+
+    def _copy(self) -> None:
+        """Run the second copies now and then, while no phone has its turn."""
+        now = self._job.clock.now()
+        if now >= self._copies_at and not self._rounds.busy and self._idle.copy():
+            self._copies_at = now + _COPIES_EVERY
 
     def _stand(self, store: Store, phone: KnownPhone, *, here: bool) -> None:
         """Report a phone's state if something is wrong or something was verified."""
