@@ -1,6 +1,9 @@
 # Shared by scripts/test and scripts/demo: one virtual environment, made once, and changed only if its sources have
 # changed. Sourced by POSIX sh with $root set to the top of the checkout and the working directory there.
 
+# Hundreds of programs are started here, and each would compile everything again.
+unset PYTHONDONTWRITEBYTECODE
+
 say() {
     printf '%s\n' "$*" >&2
 }
