@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +83,7 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     terminal.answer("after each backup?", "y")
     terminal.answer("Encrypt the backups of this", "n")
     terminal.answer("every evening", "")
+    terminal.answer("Where should a second copy", "")
     terminal.answer("Make the first backup now?", "y")
     out = terminal.end(0)
     assert "Backed up and checked" in out
@@ -145,6 +146,30 @@ def test_what_nobody_can_be_asked_is_named(program: Program, given: list[str], o
     assert not config(program).exists()
     assert crontab(program) == ""
     assert not program.store.exists()
+
+
+@pytest.mark.peer
+def test_a_second_copy_is_made_where_it_is_wanted(
+    program: Program, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("restic")
+    to = program.folder / "disk" / "copy"
+    to.parent.mkdir()
+    done = setup(program, "--yes", "--no-schedule", "--copy-to", str(to))
+    assert done.result["copy"] == "second"
+    (copy,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["copies"]
+    assert (copy["to"], (to / "config").is_file()) == (str(to), True)
+    kept = Path(copy["password_file"])
+    assert (kept.parent, stat.S_IMODE(kept.stat().st_mode)) == (config(program).parent, 0o600)
+    assert any("write it down" in str(each["message"]) for each in done.kinds("warning"))
+    copied = program.run("copy", "run", "second", "--json").result["copies"]
+    assert copied[0]["held"] == 1  # type: ignore[index]
+    checks = {
+        each["name"]: each
+        for each in program.run("setup", "--check", "--json", code=None).kinds("requirement")
+    }
+    assert checks["second copy"]["state"] == "good"
+    setup(program, "--yes", "--no-schedule", "--no-backup", "--copy-to", str(to), code=2)
 
 
 def test_yes_takes_what_is_proposed(program: Program) -> None:
@@ -230,6 +255,7 @@ def test_the_password_that_was_typed_is_used_and_kept(program: Program) -> None:
     terminal = Terminal(program, "setup", "--name", "ann", "--prune", "--no-schedule", "--backup")
     terminal.answer("Where should the backups go?", "")
     terminal.answer("Encrypt the backups of this", "y")
+    terminal.answer("Where should a second copy", "none")
     terminal.answer("New backup password", "Hafenmole Distel 31")
     terminal.answer("Repeat the password", "Hafenmole Distel 31")
     terminal.answer("Is it written down?", "y")
@@ -250,6 +276,7 @@ def test_a_phone_that_encrypts_already_is_asked_about(make_program: MakeProgram,
     line = ("--name", "ann", "--store", str(program.store), "--prune", "--no-schedule", "--backup")
     terminal = Terminal(program, "setup", *line)
     terminal.answer("already encrypts its backups. Its backup password", typed)
+    terminal.answer("Where should a second copy", "")
     terminal.answer("Keep the password in", "")
     out = terminal.end(0)
     (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
@@ -337,6 +364,7 @@ def test_check_names_what_to_type(program: Program) -> None:
     assert checks["usbmuxd"]["state"] == "good"
     assert "is connected, ready" in str(checks["phone"]["message"])
     assert checks["schedule"]["commands"] == ["ibackup schedule install"]
+    assert checks["second copy"]["state"] == "advice"
     assert json.dumps(done.result["ready"]) == ("true" if done.code == 0 else "false")
     text = program.run("setup", "--check", code=None).out
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80

@@ -20,6 +20,7 @@ from ibackup.config.copy_config import CopyConfig
 
 if TYPE_CHECKING:
     from ibackup.copies.copy_address import CopyAddress
+    from ibackup.jobs.copying.copy_adding import AddedCopy
 
 
 @ibackup_command("add")
@@ -64,7 +65,6 @@ def add(
     """
     from ibackup.config.config_file import default_path
     from ibackup.copies.copy_address import CopyAddress
-    from ibackup.jobs.copying import copy_adding
 
     if value_kinds.COPY_NAME.from_text(name) is None:
         raise UsageError(
@@ -77,7 +77,7 @@ def add(
             "--copy-password-file and --copy-password-command exclude each other.", hint="Give one of them."
         )
     address = CopyAddress.parse(to)
-    _point_out_same_disk(app, address)
+    point_out_same_disk(app, address)
     file = _full(copy_password_file)
     planned = CopyConfig(
         name,
@@ -88,25 +88,38 @@ def add(
         key_file=_full(key_file),
         phones=(app.udid,) if app.udid else (),
     )
-    password, made_password = _password(app, planned)
-    done = copy_adding.add(planned, password, _config_path(app, default_path()), app.reporter, adopt=adopt)
+    path = _config_path(app, default_path())
+    done, made_password = add_planned(app, planned, path, adopt=adopt)
     payload = config_members(done.config) | {"made": done.made, "made_password": made_password}
     return app.result(payload, _text(done.config, done.made, made_password, address))
+
+
+def add_planned(
+    app: App, planned: CopyConfig, path: Path, *, adopt: bool = False
+) -> "tuple[AddedCopy, bool]":
+    """Keep the password, make the repository, write the config file at ``path``; also whether the password is new."""
+    from ibackup.jobs.copying import copy_adding
+
+    password, made_password = _password(app, planned)
+    return copy_adding.add(planned, password, path, app.reporter, adopt=adopt), made_password
 
 
 def _text(config: CopyConfig, made: bool, made_password: bool, address: "CopyAddress") -> str:
     what = "Made" if made else "Adopted"
     lines = [wrap(f"{what} the copy {config.name}: {printable(address.shown)}.")]
-    kept = f"in '{whole(config.password_file)}'" if config.password_file else "in the keychain"
     if made_password:
-        lines.append(
-            wrap(
-                f"Its password is new and is {kept}. Without it nobody can read the copy, not even you: write it down "
-                "and keep the paper away from this computer."
-            )
-        )
+        lines.append(wrap(kept_text(config)))
     lines.append(wrap(f"To copy the snapshots there: `ibackup copy run {config.name}`"))
     return "\n".join(lines)
+
+
+def kept_text(config: CopyConfig) -> str:
+    """Where a new password is, and what to do about it."""
+    kept = f"in '{whole(config.password_file)}'" if config.password_file else "in the keychain"
+    return (
+        f"Its password is new and is {kept}. Without it nobody can read the copy, not even you: write it down "
+        "and keep the paper away from this computer."
+    )
 
 
 def _config_path(app: App, default: Path) -> Path:
@@ -145,7 +158,8 @@ def _password(app: App, planned: CopyConfig) -> tuple[str, bool]:
     return password, True
 
 
-def _point_out_same_disk(app: App, address: "CopyAddress") -> None:
+def point_out_same_disk(app: App, address: "CopyAddress") -> None:
+    """Warn about a copy that would fail together with the store."""
     store = app.store_if_there()
     if store is None or address.kind != "folder":
         return

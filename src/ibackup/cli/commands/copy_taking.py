@@ -91,7 +91,7 @@ def _into_store(app: App, copy: "OpenedCopy", held: "HeldSnapshot", folder: "Pho
     text = (
         f"Snapshot {held.id} is in the store again: {count_text(done.got.verdict.files, 'file')}, "
         f"{size_text(done.got.verdict.bytes)}. Every byte matches its seal. {space} It is pinned: "
-        f"`ibackup unpin {held.id}` lets your rules remove it again."
+        f"`ibackup pin {held.id} --remove` lets your rules remove it again."
     )
     return app.result(payload, wrap(text))
 

@@ -21,9 +21,9 @@ _CHOICE = (
 def run_checks(app: App) -> int:
     """Check everything; 1 if something is missing that backups need."""
     from ibackup.jobs.readiness.check_result import is_ready
-    from ibackup.jobs.readiness.computer_checks import check_all
+    from ibackup.jobs.readiness.computer_checks import check_all, check_copies
 
-    checks = list(check_all(store_path(app.settings.store, app.config)))
+    checks = [*check_all(store_path(app.settings.store, app.config)), check_copies(app.config.copies)]
     rows = [
         {"name": each.name, "state": each.state, "message": each.text, "commands": list(each.commands)}
         for each in checks

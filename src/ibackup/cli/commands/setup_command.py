@@ -12,7 +12,7 @@ import click
 from ibackup.base.errors import IbackupError, NoPhone
 from ibackup.base.events import Caution, Note
 from ibackup.base.sizes import size_text
-from ibackup.cli.commands import now_text, setup_encryption
+from ibackup.cli.commands import now_text, setup_copy, setup_encryption
 from ibackup.cli.commands.now_command import may_copy
 from ibackup.cli.commands.schedule_command import (
     installed_text,
@@ -41,6 +41,7 @@ from ibackup.jobs.setting_up import (
 )
 
 if TYPE_CHECKING:
+    from ibackup.copies.copy_address import CopyAddress
     from ibackup.device.lockdown.phone_facts import PhoneFacts
     from ibackup.jobs.runs.whole_backup import WholeBackup
     from ibackup.jobs.schedule.schedule_types import Installed, SchedulerKind
@@ -58,6 +59,11 @@ _PROPOSAL = "the last 7, one of each of 14 days, 8 weeks and 12 months"
 )
 @click.option("--schedule/--no-schedule", default=None, help="Start backups every evening")
 @schedule_options
+@click.option(
+    "--copy-to",
+    metavar="ADDRESS",
+    help="Make a second copy in this folder on another disk, or at this address; none for no copy",
+)
 @click.option("--backup/--no-backup", default=None, help="Make the first backup now")
 @phone_options
 @password_options
@@ -85,6 +91,7 @@ class _Given:
     schedule: bool | None
     at: time | None
     kind: "SchedulerKind | None"
+    copy_to: str | None
     backup: bool | None
     password_file: str | None
     password_command: str | None
@@ -99,6 +106,7 @@ class _Plan:
     encrypt: bool
     prune: bool
     at: time | None
+    copy: "CopyAddress | None"
     backup: bool
 
 
@@ -123,6 +131,7 @@ class _Setup:
         encrypted = self._encrypt(facts) if plan.encrypt else bool(facts.will_encrypt)
         file = self._password_file(plan)
         schedule = self._schedule(plan.at) if plan.at else None
+        copy = setup_copy.make_copy(self._app, plan.copy, self._path) if plan.copy else None
         ended = self._back_up(facts.udid) if plan.backup else None
         if file and (ended is None or ended.made.checked == "manifest"):
             self._keep_password(facts, plan, file)
@@ -142,9 +151,10 @@ class _Setup:
             "store": plan.store,
             "encrypted": encrypted,
             "schedule": members(schedule) if schedule else None,
+            "copy": copy,
             "backup": now_text.payload(ended) if ended else None,
         }
-        words = wrap(self._last_words(plan))
+        words = wrap(self._last_words(plan, copy))
         if ended is None:
             return self._app.result(payload, words, skippable=True)
         return now_text.result(self._app, ended, payload, words)
@@ -189,6 +199,7 @@ class _Setup:
             encrypt=self._wants_encryption(facts, is_known=known is not None),
             prune=prune,
             at=self._time(is_there=find() is not None),
+            copy=setup_copy.wanted_copy(self._app, self._ask, given.copy_to),
             backup=self._ask.confirm(
                 f"Make the first backup now? The {noun} asks for its passcode.",
                 given.backup,
@@ -349,7 +360,7 @@ class _Setup:
             may_copy=may_copy(self._app),
         )
 
-    def _last_words(self, plan: _Plan) -> str:
+    def _last_words(self, plan: _Plan, copy: str | None) -> str:
         from ibackup.jobs.schedule.scheduler_choice import find
 
         found = find()
@@ -360,4 +371,6 @@ class _Setup:
             nothing = f" But no backup will start automatically yet: {found.problem}"
         elif found.condition:
             nothing = f" {found.condition}."
+        if copy is not None:
+            nothing += f" Each night copies what is new; `ibackup copy run {copy}` does it now."
         return f"{plan.name} is set up.{nothing} `ibackup status` shows at any time whether all is well."

@@ -3,10 +3,11 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ibackup.base.errors import IbackupError, StoreMissing
+from ibackup.config.copy_config import CopyConfig
 from ibackup.device.mux.usbmux import Usbmux, parse_address, start_hint
 from ibackup.device.phones.phone import find
 from ibackup.jobs.readiness import ready_mac
@@ -85,6 +86,19 @@ def _schedule() -> ComputerCheck:
         return ComputerCheck("schedule", "good", f"`ibackup watch` is kept running ({found.kind}).")
     when = f"every day at {found.at:%H:%M}" if found.at else "by a rule that someone has changed"
     return ComputerCheck("schedule", "good", f"Backups are started {when} ({found.kind}).")
+
+
+def check_copies(copies: Sequence[CopyConfig]) -> ComputerCheck:
+    """Whether the config names a second copy; without one it is only advice."""
+    if copies:
+        names = ", ".join(each.name for each in copies)
+        return ComputerCheck("second copy", "good", f"The snapshots also go to: {names}.")
+    return ComputerCheck(
+        "second copy",
+        "advice",
+        "All backups are on one disk. A second copy on another disk, a NAS or in a cloud survives its end.",
+        ("ibackup copy add NAME --to FOLDER",),
+    )
 
 
 def _store(path: Path) -> ComputerCheck:
