@@ -68,16 +68,18 @@ def serving(
 
 
 @contextmanager
-def rclone_restic(path: Path) -> Iterator[CopyServer]:
-    """rclone's server of restic's REST protocol, on which nothing can be removed."""
-    command = ["rclone", "serve", "restic", "--append-only", "--addr", "127.0.0.1:0", str(path)]
+def rclone_restic(path: Path, *options: str) -> Iterator[CopyServer]:
+    """rclone's server of restic's REST protocol; ``options`` may be ``--append-only``."""
+    command = ["rclone", "serve", "restic", "--addr", "127.0.0.1:0", str(path), *options]
     with serving(command, r"http://(127\.0\.0\.1:\d+)/") as server:
         SERVED[server.port] = path
         yield server
 
 
 @contextmanager
-def rest_server(path: Path, *options: str, before: Sequence[str] = (), port: int = 0) -> Iterator[CopyServer]:
+def rest_server(
+    path: Path, *options: str, before: Sequence[str] = (), port: int = 0, users: bool = False
+) -> Iterator[CopyServer]:
     """restic's own server.
 
     Args:
@@ -85,8 +87,11 @@ def rest_server(path: Path, *options: str, before: Sequence[str] = (), port: int
         options: more of its options, such as ``--append-only``.
         before: a command that starts it, which may give it a disk of its own.
         port: where it listens; 0: anywhere.
+        users: whether it asks for a user.
     """
-    program = ["restic-rest-server", "--no-auth", "--path", str(path), "--listen", f"127.0.0.1:{port}"]
+    program = ["restic-rest-server", "--path", str(path), "--listen", f"127.0.0.1:{port}"]
+    if not users:
+        program.append("--no-auth")
     with serving([*before, *program, *options], r"start server on (127\.0\.0\.1:\d+)") as server:
         SERVED[server.port] = Path(f"/proc/{server.process.pid}/root{path}") if before else path
         yield server

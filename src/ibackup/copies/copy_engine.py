@@ -9,6 +9,7 @@ from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
+from ibackup.copies.rights.copy_rights import RightsTrial
 from ibackup.store.records.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ class CopyEngine(Protocol):
 
     def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
         """Check that everything is stored and, with a share, read part n of t of the data; returns what is wrong."""
+
+    def try_rights(self) -> RightsTrial:
+        """Try what a thief would, on an object of its own: whether this computer could destroy the copy."""
 
     def sizes(self, held: HeldSnapshot) -> dict[str, int]:
         """The bytes of every file of a held snapshot by its path.

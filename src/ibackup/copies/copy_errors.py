@@ -64,7 +64,7 @@ _INTERRUPTED = (130, -2, 0xC000013A)
 def is_hopeless(line: str) -> bool:
     """Whether a line of restic's says that a place is full or refuses, which restic tries again for 15 minutes."""
     said = line.casefold()
-    return any(each in said for each in _HOPELESS)
+    return any(each in said for each in _HOPELESS) or ("permission denied" in said and "retrying" in said)
 
 
 def away(name: str, address: CopyAddress, why: str = "") -> CopyMissing:

@@ -19,6 +19,8 @@ from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
 from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
 from ibackup.copies.restic_program import PATIENT_S, VERY_PATIENT_S, ResticProgram, unexpected
+from ibackup.copies.rights import rights_trial
+from ibackup.copies.rights.copy_rights import RightsTrial
 from ibackup.store.disk import this_computer
 from ibackup.store.records.snapshot import Snapshot
 
@@ -278,6 +280,10 @@ class ResticEngine:
         if end.silent or not any(mark in each for each in said for mark in _DAMAGE):
             raise self.program.error(end, doing)
         return tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID])
+
+    def try_rights(self) -> RightsTrial:
+        """Try what a thief would, on an object of its own."""
+        return rights_trial.try_rights(self.program)
 
     def fetch(
         self, held: HeldSnapshot, target: str, observe: Observer, only: Collection[str] | None = None

@@ -356,3 +356,24 @@ def test_the_recovery_sheet_is_enough_on_a_new_computer(
         assert end.code == 0, end
     assert str(home / "back" / newest) in end.out
     assert ibackup("verify", home / "back" / newest).code == 0
+
+
+def test_whether_this_computer_could_destroy_a_copy_is_found_out_and_shown(ibackup: Cli, usb: Path) -> None:
+    assert "is unknown: `ibackup copy check-rights usb`" in ibackup("copy", "show", "usb").flat
+    before = sorted(usb.rglob("*"))
+    done = ibackup("copy", "check-rights", "usb", "--json")
+    assert done.code == ExitCode.FLAWED
+    rights: Any = done.result["rights"]
+    assert (rights["destroys"], rights["left"]) == (True, None)
+    assert {each["act"]: each["answer"] for each in rights["acts"]} == {"overwrite": "done", "remove": "done"}
+    assert sorted(usb.rglob("*")) == before
+    plain = ibackup("copy", "check-rights", "usb")
+    assert "This computer could destroy the copy usb" in plain.flat
+    assert "Disconnect the disk" in plain.flat
+    assert ibackup("copy", "show", "usb", "--json").result["rights"] == rights | {
+        "when": ibackup("copy", "show", "usb", "--json").result["rights"]["when"]  # type: ignore[index]
+    }
+    assert (
+        "could destroy the copy usb, and so could ransomware on it. Tried"
+        in ibackup("copy", "show", "usb").flat
+    )

@@ -168,7 +168,7 @@ def test_a_computer_that_may_only_add_copies_and_proves_and_a_stopped_server_is_
     require_tool("restic")
     require_tool("rclone")
     monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    with rclone_restic(tmp_path / "served") as server:
+    with rclone_restic(tmp_path / "served", "--append-only") as server:
         copy = _add(f"rest:{server.address}", tmp_path)
         done = copy_snapshots(copy, [folder], ignore)
         assert (len(done.copied), done.damaged) == (2, ())

@@ -10,6 +10,7 @@ from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.masked_addresses import masked
 from ibackup.cli.commands.copy_add import add
 from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
+from ibackup.cli.commands.copy_rights import check_rights, rights_line, rights_members
 from ibackup.cli.commands.copy_taking import get, rehearse
 from ibackup.cli.commands.copy_text import (
     config_members,
@@ -61,11 +62,12 @@ def list_copies(app: App) -> int:
 @ibackup_command("show")
 @click.argument("name", shell_complete=COMPLETING.copies)
 def show(app: App, name: str) -> int:
-    """Show what the copy NAME holds of each phone, and what proves it.
+    """Show what the copy NAME holds of each phone, what proves it, and whether this computer could destroy it.
 
     This reads the records in the store and not the copy itself. To look there: `ibackup copy prove NAME`.
     """
     from ibackup.copies.copy_records import CopyRecord
+    from ibackup.copies.rights.copy_rights import CopyRights
 
     config = copy_named(app, name)
     store = app.store_if_there()
@@ -76,7 +78,10 @@ def show(app: App, name: str) -> int:
         called = folder.device_name() or folder.udid
         phones.append(record_members(folder.udid, called, record))
         lines += record_lines(called, record)
-    return app.result(config_members(config) | {"of_phones": phones}, "\n".join(lines))
+    rights = CopyRights.read(name, config.repository_id)
+    lines.append(rights_line(name, rights))
+    payload = config_members(config) | {"of_phones": phones} | rights_members(rights)
+    return app.result(payload, "\n".join(lines))
 
 
 @ibackup_command("remove")
@@ -236,5 +241,5 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     return app.result(payload, "\n".join(lines), error.exit_code, message=error.message, hint=error.hint)
 
 
-for _each in (add, list_copies, show, run, prove, rehearse, get, remove):
+for _each in (add, list_copies, show, run, prove, rehearse, get, check_rights, remove):
     command.add_command(_each)

@@ -57,7 +57,9 @@ class CopyRights:
         try:
             record = JsonRecord.read(_path(copy))
             acts = tuple(_act(each) for each in record.records("acts"))
-            found = cls(record.text("repository"), record.time("when"), RightsTrial(acts, record.text("left")))
+            found = cls(
+                record.text("repository"), record.time("when"), RightsTrial(acts, record.text("left"))
+            )
         except (OSError, RecordFlaw):
             return None
         return found if found.repository == repository else None

@@ -46,7 +46,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def ask(
-    method: str, url: str, *, data: bytes | None = None, headers: Mapping[str, str], authority: str | None = None
+    method: str,
+    url: str,
+    *,
+    data: bytes | None = None,
+    headers: Mapping[str, str],
+    authority: str | None = None,
 ) -> HttpAnswer:
     """Send one request and forget the body of the answer.
 

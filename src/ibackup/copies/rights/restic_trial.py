@@ -1,4 +1,7 @@
-"""Tries with restic itself what this computer may do, on a snapshot of its own with one empty file."""
+"""Tries with restic itself what this computer may do, on a snapshot of its own with one small file."""
+
+import os
+import tempfile
 
 from ibackup.base.errors import IbackupError
 from ibackup.base.json_output import Object
@@ -17,10 +20,13 @@ def try_by_restic(program: ResticProgram) -> RightsTrial:
     """
     found = _own(program)
     if not found:
-        program.run(
-            "backup", "--stdin", f"--stdin-filename={own_object.NAME}", f"--host={own_object.NAME}",
-            f"--tag={own_object.NAME}", "--force", doing="add an object of its own",
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="ibackup-") as folder:
+            with open(os.path.join(folder, own_object.NAME), "wb") as file:
+                file.write(own_object.CONTENT)
+            program.run(
+                "backup", f"--host={own_object.NAME}", f"--tag={own_object.NAME}", "--force", ".",
+                doing="add an object of its own", folder=folder,
+            )  # fmt: skip
         found = _own(program)
         if not found:
             raise IbackupError("restic added an object of its own, but the copy does not show it.")
