@@ -9,8 +9,8 @@ from ibackup.base.events import Caution
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.masked_addresses import masked
 from ibackup.cli.commands.copy_add import add
+from ibackup.cli.commands.copy_check_rights import check_rights, rights_line, rights_members
 from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
-from ibackup.cli.commands.copy_rights import check_rights, rights_line, rights_members
 from ibackup.cli.commands.copy_taking import get, rehearse
 from ibackup.cli.commands.copy_text import (
     config_members,
