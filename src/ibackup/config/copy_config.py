@@ -98,6 +98,14 @@ class CopyConfig:
         twin="`copy rehearse`",
         example='"30d"',
     )
+    prune: bool = key(
+        "prune",
+        value_kinds.FLAG,
+        False,
+        "Have `nightly` remove old snapshots from this copy, by the rules in [prune]",
+        "A computer that may only add to the copy cannot.",
+        twin="`copy prune`",
+    )
     read_parts: int = key(
         "read_parts",
         value_kinds.PARTS,

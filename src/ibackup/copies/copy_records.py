@@ -142,11 +142,13 @@ class CopyRecord:
         repository: the id of the repository that this is about; a record of another one counts as nothing known.
         copied: by their ids, ascending.
         proofs: the newest of each level and snapshot.
+        leaving: the ids of those that a prune is removing, or was when it was killed.
     """
 
     repository: str
     copied: tuple[CopiedSnapshot, ...] = ()
     proofs: tuple[CopyProof, ...] = ()
+    leaving: tuple[str, ...] = ()
 
     def copy_of(self, snapshot_id: str) -> CopiedSnapshot | None:
         """What is known about the copy of one snapshot."""
@@ -180,11 +182,21 @@ class CopyRecord:
         )
         return replace(self, proofs=(*others, proof))
 
+    def leaving_with(self, snapshot_ids: Iterable[str]) -> "CopyRecord":
+        """The same before snapshots are removed from the copy."""
+        return replace(self, leaving=tuple(sorted({*self.leaving, *snapshot_ids})))
+
+    def vanished(self, snapshot_ids: Iterable[str]) -> list[str]:
+        """The snapshots that the copy no longer holds, although nobody here removed them."""
+        there = {*snapshot_ids, *self.leaving}
+        return [each.id for each in self.copied if each.id not in there]
+
     def only(self, snapshot_ids: Iterable[str]) -> "CopyRecord":
         """The same without snapshots that the copy no longer holds."""
         there = {*snapshot_ids, ""}
         return replace(
             self,
+            leaving=tuple(each for each in self.leaving if each in there),
             copied=tuple(each for each in self.copied if each.id in there),
             proofs=tuple(each for each in self.proofs if each.snapshot in there),
         )
@@ -198,6 +210,7 @@ class CopyRecord:
                 record.text("repository"),
                 tuple(CopiedSnapshot.from_record(each) for each in record.records("copied")),
                 tuple(CopyProof.from_record(each) for each in record.records("proofs")),
+                record.texts("leaving") if "leaving" in record else (),
             )
         except (OSError, RecordFlaw):
             return cls(repository)
@@ -210,6 +223,7 @@ class CopyRecord:
             "repository": self.repository,
             "copied": [each.to_members() for each in self.copied],
             "proofs": [each.to_members() for each in self.proofs],
+            "leaving": list(self.leaving),
         }
         with telling("What is known about the copy could not be recorded."):
             durable.make_dir(proofs_path)

@@ -15,7 +15,7 @@ from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder, PhoneLock, live_holder
 from ibackup.store.freshness import Known, Standing
-from ibackup.store.records import failed_endings, snapshot_holds
+from ibackup.store.records import failed_endings, pruned_snapshots, snapshot_holds
 from ibackup.store.records.last_seen import LastSeen
 from ibackup.store.records.proof_records import Proof, Proofs
 from ibackup.store.records.run_record import RUN_NAME, RunState, is_run_id
@@ -237,6 +237,14 @@ class PhoneFolder:
             with contextlib.suppress(FileNotFoundError):
                 held.unlink(path)
         snapshot_holds.clear(self.proofs_path, snapshot_id)
+
+    def pruned(self) -> frozenset[str]:
+        """The ids of the snapshots that the rules have removed."""
+        return pruned_snapshots.read(self.proofs_path)
+
+    def note_pruned(self, snapshot_id: str) -> None:
+        """Remember that the rules have removed a snapshot. Raises IbackupError."""
+        pruned_snapshots.add(self.proofs_path, snapshot_id)
 
     def hold(self, snapshot: Snapshot, by: str) -> contextlib.AbstractContextManager[None]:
         """Keep a snapshot from being pruned; see ``snapshot_holds.hold``."""

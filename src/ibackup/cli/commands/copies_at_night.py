@@ -31,11 +31,17 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
     from ibackup.jobs.backup.keep_awake import awake
     from ibackup.jobs.copy_rehearsal import rehearsed_at_night
     from ibackup.jobs.copying.copy_night import copy_at_night
+    from ibackup.jobs.copying.copy_pruning import pruned_at_night
+    from ibackup.jobs.keeping.retention import RetentionRules
     from ibackup.jobs.nights.telling import message_texts
 
     store = app.store_if_there()
     if store is None:
         return []  # the night has said so
+
+    def rules_of(udid: str) -> RetentionRules:
+        return RetentionRules.configured(app.config.rules(udid).prune)
+
     turns: list[CopyTurn] = []
     for config in app.config.copies:
         try:
@@ -47,6 +53,7 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
         reach = partial(opened, app, config, ask=False)
         with awake():
             turn = copy_at_night(config, folders, reach, job.clock.now(), job.observe)
+            turn = pruned_at_night(turn, folders, reach, rules_of, job.observe)
             turn = rehearsed_at_night(turn, folders, reach, job.unlocker, job.clock.now(), job.observe)
         if turn.error is not None and turn.code:
             job.alarm_all(message_texts.copy_failed(config.name, turn.error), f"copy {config.name}")
@@ -69,6 +76,7 @@ def copy_row(turn: "CopyTurn") -> dict[str, object]:
             "proven": rfc3339(turn.proven) if turn.proven else None,
             "stale": turn.stale,
             "rehearsed": proof_members(turn.rehearsed),
+            "pruned": list(turn.pruned),
         }
         | (run_members(turn.run) if turn.run else {})
     )

@@ -30,6 +30,7 @@ class CopyTurn:
         proven: when everything in it was last proven to be stored.
         stale: whether that is too long ago.
         rehearsed: the restore test of this night, if it was time for one.
+        pruned: the ids of the old snapshots that were removed there.
     """
 
     config: CopyConfig
@@ -39,6 +40,7 @@ class CopyTurn:
     proven: datetime | None = None
     stale: bool = False
     rehearsed: CopyProof | None = None
+    pruned: tuple[str, ...] = ()
 
     @property
     def code(self) -> ExitCode:

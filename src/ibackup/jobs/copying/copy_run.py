@@ -106,7 +106,7 @@ class _PhonesTurn:
         known = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
         self._known = {each.engine_id for each in held}
         self.held = by_id(held, folder.udid, known)
-        vanished = [each.id for each in known.copied if each.id not in self.held]
+        vanished = known.vanished(self.held)
         run.vanished += vanished
         self._record = known.only(self.held)
         # Another computer copied them, or the records were lost.
@@ -115,7 +115,7 @@ class _PhonesTurn:
             self._record = self._record.with_copied(
                 CopiedSnapshot(each.id, each.engine_id, each.seal, record_times.now(), 0)
             )
-        if vanished or found:
+        if self._record != known:
             self._record.write(folder.proofs_path, copy.name)
 
     def copy(self, only: Snapshot | None) -> None:

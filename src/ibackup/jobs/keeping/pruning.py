@@ -4,12 +4,13 @@ A snapshot first loses its name and then its content, so that a half-removed one
 What an interrupted removal leaves is removed by the next command that holds the phone's lock.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from ibackup.base.errors import UsageError
+from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.events import Observer, PhaseStarted, Progress, ignore
 from ibackup.config.config_schema import Config
 from ibackup.jobs.keeping import room_given_back
@@ -305,4 +306,6 @@ def _remove(folder: PhoneFolder, going: Going) -> bool:
     with telling("The records of its checks could not be removed."):
         folder.forget(going.id)
     folder.discard(nameless)
+    with contextlib.suppress(IbackupError):  # a full disk; second copies then keep it
+        folder.note_pruned(going.id)
     return True

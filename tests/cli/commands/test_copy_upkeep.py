@@ -1,0 +1,35 @@
+"""``ibackup copy prune`` as it is typed, against the real restic."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.commands.test_heal import copied  # noqa: F401 - a fixture
+from cli.conftest import ANN, Cli, snapshots
+from ibackup.base.exit_codes import ExitCode
+from ibackup.config import config_file
+
+pytestmark = pytest.mark.peer
+
+
+def test_old_snapshots_are_removed_there_when_the_rules_say_so(
+    ibackup: Cli,
+    anns: Path,
+    copied: Path,  # noqa: F811
+) -> None:
+    first, newest = (path.name for path in snapshots(anns, ANN))
+    assert ibackup("copy", "prune", "usb").code == ExitCode.USAGE  # no rule
+    config = config_file.default_path()
+    config.write_text(config.read_text() + "\n[prune]\nkeep_last = 1\n")
+    assert ibackup("prune", "--yes").code == 0
+    planned = ibackup("copy", "prune", "usb", "--dry-run", "--json")
+    assert planned.code == 0, planned
+    removed: Any = planned.result["removed"]
+    assert [each["snapshot"] for each in removed] == [first]
+    assert ibackup("copy", "prune", "usb").code == ExitCode.USAGE  # nobody can be asked
+    done = ibackup("copy", "prune", "usb", "--yes")
+    assert (done.code, first in done.out, "also in the store" in done.flat) == (0, True, True)
+    shown: Any = ibackup("copy", "show", "usb", "--json").result["of_phones"]
+    assert [each["snapshot"] for each in shown[0]["snapshots"]] == [newest]
+    assert "Nothing to remove" in ibackup("copy", "prune", "usb").flat
