@@ -78,7 +78,7 @@ def test_a_page_that_is_loaded_while_something_happens_shows_it(
         listens, loads = visitor.page, visitor.page.context.new_page()
         loads.goto(view.origin + "/")
         held: list[Route] = []
-        loads.route("**/app.js*", lambda route: held.append(route))
+        loads.route("**/app.js*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks into it
         loads.get_by_role("button", name="Back up now").first.click(no_wait_after=True)
         expect(listens.get_by_role("heading", name="Enter the passcode")).to_be_visible()
         expect(loads.get_by_role("button", name="Stop")).to_be_visible()

@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.backends.null import Keyring as NullKeyring
 
 from ibackup.base.events import ignore
@@ -22,6 +22,9 @@ from ibackup.view.running.job_running import run_order
 from support.keyrings import FileKeyring
 from support.runs import PASSWORD, SMALL
 from view.running.conftest import Desk, MakeDesk
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
 
 ANN = replace(SMALL, name="../Ann\u2019s iPhone")
 """A phone that would have its password's file elsewhere."""
