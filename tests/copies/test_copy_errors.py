@@ -13,7 +13,8 @@ from ibackup.base.long_programs import LongEnd
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing, CopyPasswordWrong, error_of
 from ibackup.copies.restic_engine import ResticEngine
-from ibackup.copies.restic_program import ResticProgram, read_variables
+from ibackup.copies.restic_program import ResticProgram
+from ibackup.copies.surroundings import read_variables
 
 REST = CopyAddress.parse("rest:http://ann:Geheim-7@nas.example:8000/ann")
 # What restic 0.14, 0.18 and 0.19 print (section 5 of the measurements behind this).

@@ -22,11 +22,14 @@ from ibackup.base.programs import NO_WINDOW
 
 Take = Callable[[bytes], None]
 """Gets a program's output piece by piece, cut anywhere; called in the thread that called ``follow``."""
+Listen = Callable[[str], bool]
+"""Gets a line of a program's standard error; True if it only reports progress and need not be kept."""
 
 _PIECE = 64 * 1024
 _PIECES_AHEAD = 64  # then a program waits until its output is taken
 _MOST_SAID = 200  # lines of standard error that are kept
 _LONGEST_SAID = 2000  # characters of one
+_LONGEST_LINE = 64 * 1024  # bytes of one, for those who listen
 _END_S = 60.0  # that a program gets to end after it was asked to
 _DONE = b""
 
@@ -54,12 +57,18 @@ def ignore_output(_piece: bytes) -> None:
     """Take output and forget it."""
 
 
+def keep_what_is_said(_line: str) -> bool:
+    """Take each line of standard error for something that matters at the end."""
+    return False
+
+
 def follow(
     command: Sequence[str],
     *,
     environment: Mapping[str, str],
     silence_s: float,
     take: Take = ignore_output,
+    listen: Listen = keep_what_is_said,
     folder: str | None = None,
     alive: Callable[[], bool] = lambda: False,
     hopeless: Callable[[str], bool] = lambda _: False,
@@ -74,6 +83,7 @@ def follow(
         environment: the whole of it.
         silence_s: how long it may print nothing.
         take: gets its standard output.
+        listen: hears its standard error.
         folder: where it runs; None: here.
         alive: asked once a program has been silent for too long: whether it shows another sign of life.
         hopeless: whether a line of its standard error says that it will not succeed, however often it tries again;
@@ -94,6 +104,7 @@ def follow(
             # In a session of its own, Ctrl-C reaches it once, from us, and ssh has no terminal to ask on.
             start_new_session=True,
             creationflags=_FLAGS,
+            umask=0o077,  # what it writes is for nobody else; Windows has none
         )
     except FileNotFoundError as error:
         if error.filename == folder and folder is not None:
@@ -102,7 +113,7 @@ def follow(
     except OSError as error:
         raise IbackupError(f"The program {command[0]} could not be started: {error.strerror}.") from None
     with process:
-        return _Follower(process, silence_s, take, alive, hopeless).follow()
+        return _Follower(process, silence_s, take, listen, alive, hopeless).follow()
 
 
 class _Follower:
@@ -113,12 +124,14 @@ class _Follower:
         process: subprocess.Popen[bytes],
         silence_s: float,
         take: Take,
+        listen: Listen,
         alive: Callable[[], bool],
         hopeless: Callable[[str], bool],
     ) -> None:
         self._process = process
         self._silence_s = silence_s
         self._take = take
+        self._listen = listen
         self._alive = alive
         self._hopeless = hopeless
         self._given_up = False
@@ -168,18 +181,19 @@ class _Follower:
             take(piece)
         else:
             *lines, self._line = (self._line + piece).split(b"\n")
-            self._line = self._line[-_LONGEST_SAID:]
+            self._line = self._line[-_LONGEST_LINE:]
             for line in lines:
                 self._say(line)
 
     def _say(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")[:_LONGEST_SAID]
-        if text.strip():
-            self._said.append(text)
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        if text.strip() and not self._listen(text):
+            self._said.append(text[:_LONGEST_SAID])
             self._given_up = self._given_up or self._hopeless(text)
 
     def _stop(self) -> None:
         """Ask it to end and read what it still prints; if that takes too long, kill it and what it started."""
+        self._listen = keep_what_is_said
         with contextlib.suppress(OSError):
             self._process.send_signal(_INTERRUPT)
         if not self._drained(_END_S):

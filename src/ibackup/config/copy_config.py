@@ -40,6 +40,14 @@ class CopyConfig:
         example=f'"{"c76a0e34" * 8}"',
         needed=True,
     )
+    engine: str = key(
+        "engine",
+        value_kinds.ENGINE,
+        "restic",
+        "Program that keeps the copy: `restic`, or `rclone` for plain files of each phone's newest snapshot",
+        twin="`copy add --engine`",
+        example='"rclone"',
+    )
     password_file: str | None = key(
         "password_file",
         value_kinds.FILE,

@@ -253,6 +253,10 @@ URLS: ValueKind[tuple[str, ...]] = ValueKind('a list of addresses such as ["ntfy
 COPY_NAME: ValueKind[str] = ValueKind(
     "a name of at most 32 letters from a to z, digits and hyphens", _of_text(_copy_name), placeholder="NAME"
 )
+ENGINES = ("restic", "rclone")
+ENGINE: ValueKind[str] = ValueKind(
+    '"restic" or "rclone"', _of_text(lambda text: text if text in ENGINES else None), placeholder="ENGINE"
+)
 REPOSITORY_ID: ValueKind[str] = ValueKind("64 hexadecimal digits", _of_text(_repository_id))
 NAMES: ValueKind[tuple[str, ...]] = ValueKind('a list of names such as ["ann", "bob"]', _names)
 PARTS: ValueKind[int] = ValueKind(

@@ -5,7 +5,7 @@ import os
 import socket
 import urllib.request
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from ibackup.base.errors import UsageError
@@ -54,6 +54,16 @@ class CopyAddress:
             return cls(kind, text)
         path = os.path.abspath(os.path.expanduser(text))
         return cls("folder", path, path)
+
+    def for_rclone(self) -> Self:
+        """The same for rclone alone. Raises UsageError if that does not know such an address."""
+        if self.kind not in ("folder", "rclone"):
+            raise UsageError(
+                f"rclone does not know the address {self.shown}.",
+                hint="Give a folder on another disk, or rclone:REMOTE:PATH with a remote that you made with "
+                "`rclone config`.",
+            )
+        return self
 
     @property
     def shown(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ibackup.base.events import Observer
 from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.engine_kinds import EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
@@ -33,6 +34,19 @@ class ProvenCopy:
     contents: Expectation
 
 
+@dataclass(frozen=True, slots=True)
+class CheckFound:
+    """What a check found.
+
+    Attributes:
+        problems: what is wrong, for people; empty if nothing is.
+        snapshots: the ids of the held snapshots that it is known to have damaged.
+    """
+
+    problems: tuple[str, ...] = ()
+    snapshots: frozenset[str] = frozenset()
+
+
 class CopyEngine(Protocol):
     """One second copy. Every method raises the errors of ``copy_errors`` if the copy cannot be used."""
 
@@ -47,6 +61,10 @@ class CopyEngine(Protocol):
     @property
     def engine(self) -> str:
         """Name and version of the program: ``restic 0.18.0``."""
+
+    @property
+    def kind(self) -> EngineKind:
+        """Which program it is."""
 
     def create(self) -> str:
         """Make the repository; returns its id. Raises IbackupError, also if there is one already."""
@@ -76,6 +94,9 @@ class CopyEngine(Protocol):
             observe: gets the progress.
         """
 
+    def retire(self, held: HeldSnapshot) -> Collection[str]:
+        """Let go of what a proven snapshot replaced; returns the ids of the snapshots that are no longer there."""
+
     def fresh(self) -> "AbstractContextManager[CopyEngine]":
         """The same for proofs: it remembers nothing of what was written while copying."""
 
@@ -91,8 +112,8 @@ class CopyEngine(Protocol):
             observe: gets the progress.
         """
 
-    def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
-        """Check that everything is stored and, with a share, read part n of t of the data; returns what is wrong."""
+    def check(self, share: tuple[int, int] | None = None) -> CheckFound:
+        """Check that everything is stored and, with a share, read part n of t of the data back."""
 
     def try_rights(self) -> RightsTrial:
         """Try what a thief would, on an object of its own: whether this computer could destroy the copy."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ibackup.base.errors import IbackupError, Interrupted, NoRoom, PasswordNeeded, StoreMissing
+from ibackup.base.errors import DamageFound, IbackupError, Interrupted, NoRoom, PasswordNeeded, StoreMissing
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.long_programs import LongEnd
 from ibackup.base.masked_addresses import masked
@@ -51,10 +51,21 @@ _AWAY = (
     "connection closed by",
     "host is down",
     "tls handshake timeout",
+    "connection lost",
 )
 _FULL = ("no space left on device", "507 insufficient storage", "disk quota exceeded", "not enough space")
 _MISSING = ("unable to open config file", "repository does not exist", "there a repository at the following")
-_PASSWORD = ("wrong password or no key found", "an empty password is not a password")
+_PASSWORD = (
+    "wrong password or no key found",
+    "an empty password is not a password",
+    # rclone: of its own config, of a crypt remote, and of the host
+    "couldn't decrypt configuration",
+    "bad password?",
+    "unable to authenticate",
+    "401 unauthorized",
+    "signaturedoesnotmatch",
+    "invalidaccesskeyid",
+)
 _LOCKED = ("already locked",)
 _REFUSED = ("access denied", "403 forbidden", "401 unauthorized", "permission denied")
 _HOPELESS = (*_FULL, "access denied", "403 forbidden", "401 unauthorized")
@@ -105,18 +116,38 @@ def another(name: str, address: CopyAddress, wanted: str, found: str) -> CopyMis
     )
 
 
-def error_of(name: str, address: CopyAddress, end: LongEnd, doing: str) -> IbackupError:
-    """The error of our tree for a restic that failed.
+def no_room_here(snapshot_id: str, target: str) -> NoRoom:
+    """The error about a disk here on which a snapshot does not fit."""
+    return NoRoom(
+        f"There is not enough space for snapshot {snapshot_id} in '{target}'.",
+        hint="Free some space there, or choose another folder.",
+    )
+
+
+def damaged_there(name: str, snapshot_id: str, target: str, end: LongEnd) -> DamageFound:
+    """The error about a snapshot that came back in part."""
+    return DamageFound(
+        f"Parts of snapshot {snapshot_id} in {name} are damaged or missing.",
+        why=masked(end.said[-1])[:300],
+        hint=f"What could be restored is in '{target}'. For more: `ibackup copy prove {name} --all`",
+    )
+
+
+def error_of(
+    name: str, address: CopyAddress, end: LongEnd, doing: str, program: str = "restic"
+) -> IbackupError:
+    """The error of our tree for a program that failed.
 
     Args:
         name: of the copy.
         address: where it is.
-        end: how restic ended.
+        end: how the program ended.
         doing: what it was asked to do, as the end of "restic could not …".
+        program: which one.
     """
     said = "\n".join(end.said).casefold()
     if end.silent or any(each in said for each in _AWAY):
-        return away(name, address, "" if end.silent else _last_words(end))
+        return away(name, address, "" if end.silent else _last_words(end, program))
     if any(each in said for each in _FULL):
         return NoRoom(
             f"The copy {name} is full: {address.shown}.",
@@ -142,20 +173,25 @@ def error_of(name: str, address: CopyAddress, end: LongEnd, doing: str) -> Iback
             hint="Run the command again: it continues. What was copied before is unchanged.",
         )
     return IbackupError(
-        f"restic could not {doing}" + (": it has no permission." if refused else f" (exit code {end.code})."),
-        why=_last_words(end),
+        f"{program} could not {doing}"
+        + (": it has no permission." if refused else f" (exit code {end.code})."),
+        why=_last_words(end, program),
         hint="Check the credentials and the permissions there." if refused else "With -v, the log says more.",
     )
 
 
-def _last_words(end: LongEnd) -> str:
-    """What restic said last, for people, without secrets; empty if it said nothing."""
+def _last_words(end: LongEnd, program: str) -> str:
+    """What a program said last, for people, without secrets; empty if it said nothing."""
     from ibackup.base.json_output import object_of
 
     for line in reversed(end.said):
         found = object_of(line.encode())
-        text = str(found.get("message") or found.get("error") or "") if found else line
+        text = (
+            next((str(found[key]) for key in ("message", "error", "msg") if found.get(key)), "")
+            if found
+            else line
+        )
         text = " ".join(masked(text).replace("Fatal: ", "").split())
         if text:
-            return f'restic said: "{text[:300].rstrip(".")}".'
+            return f'{program} said: "{text[:300].rstrip(".")}".'
     return ""

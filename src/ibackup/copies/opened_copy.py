@@ -11,8 +11,12 @@ from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_engine import CopyEngine
 from ibackup.copies.copy_errors import CopyLocked
+from ibackup.copies.engine_kinds import RCLONE, kind_of
+from ibackup.copies.rclone_engine import RcloneEngine
+from ibackup.copies.rclone_program import RcloneProgram
 from ibackup.copies.restic_engine import ResticEngine
-from ibackup.copies.restic_program import ResticProgram, read_variables
+from ibackup.copies.restic_program import ResticProgram
+from ibackup.copies.surroundings import read_variables
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.lock import PhoneLock
@@ -28,17 +32,17 @@ class OpenedCopy:
 
     @classmethod
     def open(cls, config: CopyConfig, password: str) -> Self:
-        """Prepare the engine.
+        """Prepare the engine. The password counts only if the copy has one.
 
         Raises:
             UsageError: the address is none.
             IbackupError: its program, or the file with its keys, is not there.
         """
         variables = read_variables(config.key_file) if config.key_file else {}
-        return cls(
-            config,
-            ResticEngine(ResticProgram(config.name, CopyAddress.parse(config.to), password, variables)),
-        )
+        address = CopyAddress.parse(config.to)
+        if kind_of(config) is RCLONE:
+            return cls(config, RcloneEngine(RcloneProgram(config.name, address.for_rclone(), variables)))
+        return cls(config, ResticEngine(ResticProgram(config.name, address, password, variables)))
 
     @property
     def name(self) -> str:

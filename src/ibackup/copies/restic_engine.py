@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ibackup.base.errors import DamageFound, IbackupError, NoRoom
+from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import JsonLines, Object
 from ibackup.base.masked_addresses import masked
 from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
-from ibackup.copies.copy_engine import ProvenCopy, PutDone
+from ibackup.copies.copy_engine import CheckFound, ProvenCopy, PutDone
+from ibackup.copies.engine_kinds import RESTIC, EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
 from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
@@ -51,6 +52,11 @@ class ResticEngine:
     def engine(self) -> str:
         """Name and version: ``restic 0.18.0``."""
         return f"restic {'.'.join(map(str, self.program.version))}"
+
+    @property
+    def kind(self) -> EngineKind:
+        """It is restic."""
+        return RESTIC
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator["ResticEngine"]:
@@ -140,6 +146,11 @@ class ResticEngine:
         if not there:
             raise IbackupError(f"restic copied snapshot {snapshot.id}, but the copy does not show it.")
         return PutDone(there[-1], progress.added, progress.total)
+
+    def retire(self, held: HeldSnapshot) -> Collection[str]:
+        """Nothing: it replaces no snapshot."""
+        del held
+        return ()
 
     # -- asking what is there -----------------------------------------------------------------------------------
 
@@ -267,19 +278,19 @@ class ResticEngine:
                 return outcome
         return match_in_full(self, held, expected, observe)
 
-    def check(self, share: tuple[int, int] | None = None) -> tuple[str, ...]:
-        """Have restic check its structure and, of its data, share n of t; returns what is wrong, as restic says it."""
+    def check(self, share: tuple[int, int] | None = None) -> CheckFound:
+        """Have restic check its structure and, of its data, share n of t; what is wrong is as restic says it."""
         words = ["check", "--no-lock"]
         if share is not None:
             words.append(f"--read-data-subset={share[0]}/{share[1]}")
         doing = "check the repository"
         end = self.program.attempt(*words, doing=doing, silence_s=PATIENT_S)
         if not end.code and not end.silent:
-            return ()
+            return CheckFound()
         said = [each for each in end.said if not _NO_TROUBLE.match(each)]
         if end.silent or not any(mark in each for each in said for mark in _DAMAGE):
             raise self.program.error(end, doing)
-        return tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID])
+        return CheckFound(tuple(" ".join(masked(each).split())[:300] for each in said[:_MOST_SAID]))
 
     def try_rights(self) -> RightsTrial:
         """Try what a thief would, on an object of its own."""
@@ -313,17 +324,9 @@ class ResticEngine:
             return
         said = "\n".join(end.said)
         if "no space left on device" in said:
-            raise NoRoom(
-                f"There is not enough space for snapshot {held.id} in '{target}'.",
-                hint="Free some space there, or choose another folder.",
-            )
+            raise copy_errors.no_room_here(held.id, target)
         if any(mark in said for mark in _UNREADABLE):
-            raise DamageFound(
-                f"Parts of snapshot {held.id} in {self.name} are damaged or missing.",
-                why=f"{masked(end.said[-1])[:300]}",
-                hint=f"What could be restored is in '{target}'. For more: "
-                f"`ibackup copy prove {self.name} --all`",
-            )
+            raise copy_errors.damaged_there(self.name, held.id, target, end)
         raise self.program.error(end, doing)
 
 

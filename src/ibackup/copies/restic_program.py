@@ -17,6 +17,7 @@ from ibackup.base.long_programs import LongEnd, ProgramMissing, Take, follow, ig
 from ibackup.base.user_cache import cache_dir
 from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.surroundings import surroundings
 
 NAME = "restic"
 OLDEST = (0, 14)
@@ -29,9 +30,6 @@ VERY_PATIENT_S = 2 * 3600.0
 """How long one may be silent that asks for something about every file of data before it answers."""
 
 _VERSION = re.compile(r"restic (\d+)\.(\d+)(?:\.(\d+))?")
-# What would give restic another repository, another password or other options than ours, or has our own secrets.
-_NOT_PASSED_ON = re.compile(r"(RESTIC|IBACKUP)_.*|CREDENTIALS_DIRECTORY|AWS_CA_BUNDLE")
-_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _MOST_OBJECT = 256 * 1024 * 1024  # bytes of one object: an index of a large repository
 
 
@@ -135,7 +133,7 @@ class ResticProgram:
             try:
                 return follow(
                     [self.program, *words],
-                    environment=_surroundings() | dict(self.variables) | given,
+                    environment=surroundings() | dict(self.variables) | given,
                     silence_s=silence_s,
                     take=take,
                     folder=folder,
@@ -207,31 +205,3 @@ def unexpected(doing: str) -> IbackupError:
         f"restic was to {doing}, and its answer makes no sense.",
         hint=f"Install restic {_text(ADVISED)} or newer.",
     )
-
-
-def read_variables(path: str) -> dict[str, str]:
-    """The credentials in a file of ``NAME=value`` lines; empty lines and comments are left out.
-
-    Raises:
-        IbackupError: it cannot be read, or a line is something else; the message shows no value.
-    """
-    found: dict[str, str] = {}
-    try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
-            lines = file.read(64 * 1024).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise IbackupError(f"The file {path!r} with the credentials cannot be read: {reason}.") from None
-    for number, line in enumerate(lines, 1):
-        match = _LINE.fullmatch(line.strip().removeprefix("export "))
-        if match:
-            found[match[1]] = match[2].strip("\"'")
-        elif line.strip() and not line.lstrip().startswith("#"):
-            raise IbackupError(
-                f"Line {number} of {path!r} is not NAME=value.", hint="As in AWS_ACCESS_KEY_ID=…"
-            )
-    return found
-
-
-def _surroundings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not _NOT_PASSED_ON.fullmatch(name)}

@@ -17,6 +17,7 @@ from ibackup.cli.shell.output import printable, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources
 from ibackup.config import value_kinds
 from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.engine_kinds import kind_of
 
 if TYPE_CHECKING:
     from ibackup.copies.copy_address import CopyAddress
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Folder on another disk, or an address such as sftp:, rest:, s3: or rclone:",
     shell_complete=folders,
+)
+@click.option(
+    "--engine",
+    type=click.Choice(value_kinds.ENGINES),
+    default=value_kinds.ENGINES[0],
+    help="Program that keeps the copy [restic]",
 )
 @click.option(
     "--copy-password-file",
@@ -52,6 +59,7 @@ def add(
     app: App,
     name: str,
     to: str,
+    engine: str,
     copy_password_file: str | None,
     copy_password_command: str | None,
     key_file: str | None,
@@ -62,6 +70,8 @@ def add(
     The copy is a restic repository with a password of its own, which everyone needs who reads it: keep the password on
     paper as well. Without an option it goes into the system's keychain. With --phone, only that phone's snapshots go
     there. `ibackup copy run` then copies them.
+
+    With --engine rclone, the copy has the newest snapshot of each phone as plain files, and no password.
     """
     from ibackup.config.config_file import default_path
     from ibackup.copies.copy_address import CopyAddress
@@ -82,6 +92,7 @@ def add(
     planned = CopyConfig(
         name,
         address.text,
+        engine=engine,
         repository_id="",
         password_file=file,
         password_command=copy_password_command,
@@ -98,8 +109,10 @@ def add_planned(
     app: App, planned: CopyConfig, path: Path, *, adopt: bool = False
 ) -> "tuple[AddedCopy, bool]":
     """Keep the password, make the repository, write the config file at ``path``; also whether the password is new."""
+    from ibackup.copies.copy_address import CopyAddress
     from ibackup.jobs.copying import copy_adding
 
+    _refuse_inside_store(app, CopyAddress.parse(planned.to))
     password, made_password = _password(app, planned)
     return copy_adding.add(planned, password, path, app.reporter, adopt=adopt), made_password
 
@@ -109,6 +122,13 @@ def _text(config: CopyConfig, made: bool, made_password: bool, address: "CopyAdd
     lines = [wrap(f"{what} the copy {config.name}: {printable(address.shown)}.")]
     if made_password:
         lines.append(wrap(kept_text(config)))
+    if not kind_of(config).has_password:
+        lines.append(
+            wrap(
+                "It has no password: anyone who can read that place can read every backup there that the phone itself "
+                "does not encrypt."
+            )
+        )
     lines.append(wrap(f"To copy the snapshots there: `ibackup copy run {config.name}`"))
     return "\n".join(lines)
 
@@ -131,9 +151,16 @@ def _full(path: str | None) -> str | None:
 
 
 def _password(app: App, planned: CopyConfig) -> tuple[str, bool]:
-    """The password, kept where it will be found again, and whether it is new."""
+    """The password, kept where it will be found again, and whether it is new; empty for a copy that has none."""
     from ibackup.jobs.copying.copy_adding import keep_in_new_file, new_password
 
+    if not kind_of(planned).has_password:
+        if planned.password_file or planned.password_command:
+            raise UsageError(
+                f"A copy that {planned.engine} keeps has no password of its own.",
+                hint="Leave the option out. To hide the files there, use a remote of rclone's type crypt.",
+            )
+        return "", False
     if planned.password_command or (planned.password_file and os.path.lexists(planned.password_file)):
         sources = PasswordSources(app, planned.password_file, planned.password_command, ask=False)
         return sources.given() or "", False
@@ -156,6 +183,17 @@ def _password(app: App, planned: CopyConfig) -> tuple[str, bool]:
     password = new_password()
     keychain.keep_copy_password(planned.name, password)
     return password, True
+
+
+def _refuse_inside_store(app: App, address: "CopyAddress") -> None:
+    store = app.store_if_there()
+    if store is None or address.kind != "folder":
+        return
+    if Path(address.path).resolve().is_relative_to(Path(store.path).resolve()):
+        raise UsageError(
+            f"'{address.path}' is inside the store.",
+            hint="Choose a folder on another disk: the store's own folders belong to ibackup.",
+        )
 
 
 def point_out_same_disk(app: App, address: "CopyAddress") -> None:

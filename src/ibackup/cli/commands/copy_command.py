@@ -107,9 +107,10 @@ def remove(app: App, name: str) -> int:
 def run(app: App, name: str | None, ref: str | None) -> int:
     """Copy the snapshots that are not there yet, oldest first, and prove them.
 
-    Without NAME this runs every copy in turn. Every file's name and SHA-256 is compared with the seal, without
-    downloading data. Then restic checks that everything is stored, and reads the next part of the data back. Copying
-    holds no phone up. If it is interrupted, run it again: it continues with the snapshot that was not complete.
+    Without NAME this runs every copy in turn. Every file's name and SHA-256 is compared with the seal. restic needs no
+    data for that, rclone reads back what it sent. Then ibackup checks that everything is stored, and reads the next
+    part of the data back. Copying holds no phone up. If it is interrupted, run it again: it continues with the snapshot
+    that was not complete.
     """
     from ibackup.jobs.copying.copy_run import copy_snapshots
 
@@ -206,8 +207,9 @@ def _point_out(app: App, name: str, run: "CopyRun") -> None:
 def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     """Prove what the copy NAME holds, file by file, against the seals in the store.
 
-    Every snapshot that is in both is compared in full: each name, size and SHA-256, without downloading data. Then
-    restic checks that everything is stored and reads the next part of the data, or all of it. Nothing is changed there.
+    Every snapshot that is in both is compared in full: each name, size and SHA-256. restic needs no data for that,
+    rclone reads all of it. Then ibackup checks that everything is stored and reads the next part of the data, or all of
+    it. Nothing is changed there.
     """
     from ibackup.jobs.copying.copy_proving import prove_copy
 

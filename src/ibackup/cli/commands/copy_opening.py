@@ -8,6 +8,7 @@ from ibackup.base.errors import PasswordNeeded, UsageError
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.password_sources import PasswordSources
 from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.engine_kinds import kind_of
 
 if TYPE_CHECKING:
     from ibackup.copies.held_snapshot import HeldSnapshot
@@ -51,9 +52,13 @@ def one_copy(app: App, name: str | None) -> CopyConfig:
 def password_of(app: App, config: CopyConfig, *, ask: bool = True) -> str:
     """The password of a copy's repository: from the config's file or command, from the keychain, or as it is typed.
 
+    Empty for a copy that has none.
+
     Raises:
         PasswordNeeded: none of them has it, and there is no terminal to ask on.
     """
+    if not kind_of(config).has_password:
+        return ""
     given = kept_password(app, config)
     if given is None and ask and app.asks:
         app.stop_progress()
@@ -69,6 +74,8 @@ def password_of(app: App, config: CopyConfig, *, ask: bool = True) -> str:
 
 def kept_password(app: App, config: CopyConfig) -> str | None:
     """The password as the config's file or command, or the keychain, has it. Raises PasswordNeeded, KeychainTrouble."""
+    if not kind_of(config).has_password:
+        return None
     given = PasswordSources(app, config.password_file, config.password_command, ask=False).given()
     if given is None:
         from ibackup.vault.keychain import Keychain

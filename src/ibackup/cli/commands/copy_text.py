@@ -26,6 +26,7 @@ def config_members(config: CopyConfig) -> dict[str, object]:
     return {
         "name": config.name,
         "to": masked(config.to),
+        "engine": config.engine,
         "repository": config.repository_id,
         "phones": list(config.phones),
     }

@@ -10,6 +10,7 @@ from ibackup.cli.commands.copy_opening import kept_password, phones_of
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.output import printable
 from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.engine_kinds import kind_of
 
 if TYPE_CHECKING:
     from ibackup.store.store import Store
@@ -45,24 +46,27 @@ def copy_lines(copies: Sequence[SheetCopy], udid: str) -> Iterator[str]:
     """The part of the page about them; nothing without one."""
     if not copies:
         return
-    yield from (
-        "",
-        "THE SECOND COPIES",
-        "  Each has a password of its own, which is not that of the backups.",
-    )
+    yield from ("", "THE SECOND COPIES")
+    if any(kind_of(each.config).has_password for each in copies):
+        yield "  Each has a password of its own, which is not that of the backups."
     for each in copies:
         name, to = each.config.name, masked(each.config.to)
         yield f"  {name}: {printable(to)}"
-        if each.password is not None:
+        if not kind_of(each.config).has_password:
+            yield "      plain files without a password"
+        elif each.password is not None:
             yield f"      its password: {printable(each.password)}"
         else:
             yield "      its password: __________________________________________________"
     first = copies[0].config
+    kind = kind_of(first)
+    with_password = " Put the password into a file." if kind.has_password else ""
+    how = "--copy-password-file FILE" if kind.has_password else f"--engine {kind.name}"
     yield from (
-        "  To get a backup back from one, install ibackup as above, and restic",
-        "  (https://restic.net). Put the password into a file. Then, for example:",
+        f"  To get a backup back from one, install ibackup as above, and {kind.name}",
+        f"  ({kind.site}).{with_password} Then, for example:",
         f"      ibackup copy add {first.name} --to {shlex.quote(masked(first.to))} \\",
-        "          --copy-password-file FILE --adopt",
+        f"          {how} --adopt",
         f"      ibackup copy get latest --from {first.name} --to FOLDER \\",
         f"          --phone {udid}",
         "  It says in which folder the backup is. Give that folder to `ibackup restore`.",

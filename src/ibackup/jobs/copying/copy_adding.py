@@ -11,6 +11,7 @@ from ibackup.base.events import Observer, PhaseStarted
 from ibackup.config.config_additions import with_copy, without_copy
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_errors import CopyMissing
+from ibackup.copies.engine_kinds import RESTIC, kind_of
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.config_writing import rewrite
 from ibackup.store.disk import durable
@@ -48,7 +49,7 @@ def add(
 
     Args:
         planned: the copy, without its repository's id.
-        password: of the repository; where it is kept is proven by the caller.
+        password: of the repository; where it is kept is proven by the caller. Empty if the copy has none.
         path: of the config file.
         observe: gets the events.
         adopt: whether a repository is there already, from another computer or an earlier config.
@@ -112,6 +113,7 @@ def _members(config: CopyConfig) -> dict[str, object]:
     values: dict[str, object] = {
         "name": config.name,
         "to": config.to,
+        "engine": None if kind_of(config) is RESTIC else config.engine,
         "repository_id": config.repository_id,
         "password_file": config.password_file,
         "password_command": config.password_command,

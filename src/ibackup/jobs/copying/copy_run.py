@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError, UsageError
 from ibackup.base.events import Caution, Observer, PhaseStarted
-from ibackup.copies.copy_engine import ProvenCopy
-from ibackup.copies.copy_records import CopiedSnapshot, CopyLevel, CopyProof, CopyRecord
+from ibackup.copies.copy_engine import CheckFound, ProvenCopy
+from ibackup.copies.copy_records import CopiedSnapshot, CopyLevel, CopyProof, CopyRecord, CopyResult
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.store.disk import record_times
-from ibackup.store.freshness import is_ahead
+from ibackup.store.freshness import Known, is_ahead
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import Snapshot
 
@@ -39,6 +39,7 @@ class CopyRun:
     Attributes:
         copied: the snapshots that were copied, in that order.
         held: how many snapshots of these phones the copy holds now.
+        late: proofs of snapshots that were there already, and whose proof an earlier run did not come to.
         proofs: what was proven of the repository as a whole.
         vanished: snapshots that were there before and are not any more.
         ahead: snapshots there that are dated in the future.
@@ -46,6 +47,7 @@ class CopyRun:
 
     copied: list[CopiedNow] = field(default_factory=list)
     held: int = 0
+    late: list[CopyProof] = field(default_factory=list)
     proofs: list[CopyProof] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     ahead: list[str] = field(default_factory=list)
@@ -53,7 +55,8 @@ class CopyRun:
     @property
     def damaged(self) -> tuple[CopyProof, ...]:
         """The proofs that failed."""
-        return tuple(each for each in (*(done.proof for done in self.copied), *self.proofs) if not each.good)
+        matched = (done.proof for done in self.copied)
+        return tuple(each for each in (*matched, *self.late, *self.proofs) if not each.good)
 
 
 def copy_snapshots(
@@ -106,28 +109,29 @@ class _PhonesTurn:
         known = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
         self._known = {each.engine_id for each in held}
         self.held = by_id(held, folder.udid, known)
-        vanished = known.vanished(self.held)
-        run.vanished += vanished
+        # What a newer one replaced is gone for a good reason.
+        oldest = "" if copy.engine.kind.keeps_all else max(self.held, default="")
+        run.vanished += [each for each in known.vanished(self.held) if each > oldest]
         self._record = known.only(self.held)
         # Another computer copied them, or the records were lost.
-        found = [each for each in self.held.values() if known.copy_of(each.id) is None]
-        for each in found:
-            self._record = self._record.with_copied(
-                CopiedSnapshot(each.id, each.engine_id, each.seal, record_times.now(), 0)
-            )
+        for each in self.held.values():
+            if known.copy_of(each.id) is None:
+                self._record = self._record.with_copied(_copied(each, 0))
         if self._record != known:
             self._record.write(folder.proofs_path, copy.name)
 
     def copy(self, only: Snapshot | None) -> None:
         """Copy them, oldest first."""
-        for known in self._folder.standing().snapshots:
+        for known in self._wanted(only):
             snapshot = known.snapshot
-            if only is not None and snapshot.path != only.path:
-                continue
             there = self.held.get(snapshot.id)
             proof = self._record.proof("matched", snapshot.id)
             wrong = proof is not None and not proof.good
             if there is not None and there.seal == snapshot.meta.seal and not wrong:
+                if proof is None:
+                    self._prove_late(snapshot, there)
+                else:
+                    self._retire(there)
                 continue
             if known.state == "damaged":
                 if only is not None:
@@ -136,27 +140,70 @@ class _PhonesTurn:
                 continue
             self._copy_one(snapshot, afresh=wrong)
 
+    def _wanted(self, only: Snapshot | None) -> Sequence[Known]:
+        """The snapshots that the copy is to have. Raises UsageError if the only one is not among them."""
+        kind = self._copy.engine.kind
+        wanted = kind.wanted(self._folder.standing().snapshots)
+        if kind.keeps_all:
+            return [each for each in wanted if only is None or each.snapshot.path == only.path]
+        if only is not None and not any(each.snapshot.path == only.path for each in wanted):
+            raise UsageError(
+                f"The copy {self._copy.name} keeps only the newest snapshot of each phone.",
+                hint=f"Run `ibackup copy run {self._copy.name}` without --snapshot.",
+            )
+        later = max(self.held, default="")
+        if wanted and later > wanted[0].snapshot.id:
+            self._observe(
+                Caution(
+                    f"The copy {self._copy.name} has a newer snapshot than the store, {later}, and keeps it.",
+                    f"`ibackup copy get {later} --from {self._copy.name}` brings it back.",
+                )
+            )
+            return []
+        return wanted
+
+    def _prove_late(self, snapshot: Snapshot, there: HeldSnapshot) -> None:
+        """Prove a snapshot that a run copied which was killed before the proof, or of which the record was lost."""
+        with self._folder.hold(snapshot, f"copy-{self._copy.name}"):
+            earlier = max((each for each in self.held.values() if each.id < there.id), key=_id, default=None)
+            proof = self._prove(there, Expectation.of(snapshot), earlier)
+        self._run.late.append(proof)
+
     def _copy_one(self, snapshot: Snapshot, *, afresh: bool) -> None:
         """Copy a snapshot and prove it; ``afresh``: read each of its files, since what is there is wrong."""
         with self._folder.hold(snapshot, f"copy-{self._copy.name}"):
             expected = Expectation.of(snapshot)
             earlier = [each for each in self.held.values() if each.id < snapshot.id]
-            parent = max(earlier or self.held.values(), key=lambda each: each.id, default=None)
+            parent = max(earlier or self.held.values(), key=_id, default=None)
             done = self._copy.engine.put(snapshot, None if afresh else parent, self._known, self._observe)
             self._known.add(done.held.engine_id)
             self.held[snapshot.id] = done.held
-            copied = CopiedSnapshot(
-                snapshot.id, done.held.engine_id, snapshot.meta.seal, record_times.now(), done.added_bytes
-            )
-            self._record = self._record.with_copied(copied)
-            self._record.write(self._folder.proofs_path, self._copy.name)
-            with self._copy.engine.fresh() as engine:
-                proven = self._proven(parent) if parent else None
-                outcome = engine.match(done.held, expected, proven, self._observe)
-        proof = matched(snapshot.id, outcome)
-        self._record = self._record.with_proof(proof)
-        self._record.write(self._folder.proofs_path, self._copy.name)
+            self._record = self._record.with_copied(_copied(done.held, done.added_bytes))
+            self._write()
+            proof = self._prove(done.held, expected, parent)
         self._run.copied.append(CopiedNow(snapshot, done.added_bytes, proof))
+
+    def _prove(self, held: HeldSnapshot, expected: Expectation, before: HeldSnapshot | None) -> CopyProof:
+        """Compare a held snapshot with its seal; a proven one may then take the place of what it replaced."""
+        with self._copy.engine.fresh() as engine:
+            outcome = engine.match(held, expected, self._proven(before) if before else None, self._observe)
+        proof = matched(held.id, outcome)
+        self._record = self._record.with_proof(proof)
+        self._write()
+        if proof.good:
+            self._retire(held)
+        return proof
+
+    def _retire(self, held: HeldSnapshot) -> None:
+        gone = self._copy.engine.retire(held)
+        for ident in gone:
+            self.held.pop(ident, None)
+        if gone:
+            self._record = self._record.only(self.held)
+            self._write()
+
+    def _write(self) -> None:
+        self._record.write(self._folder.proofs_path, self._copy.name)
 
     def _proven(self, before: HeldSnapshot) -> ProvenCopy | None:
         """An earlier snapshot, if it is known to be there completely and is still here to compare with."""
@@ -218,12 +265,15 @@ def prove_repository(
         PhaseStarted("verify", f"Checking the copy {copy.name}" + (f", and reading {what}." if what else "."))
     )
     with copy.engine.fresh() as engine:
-        proofs = [_checked("stored", engine.check())]
+        checks = [engine.check()]
+        proofs = [_checked("stored", checks[0])]
         if read_all or share is not None:
-            proofs.append(_checked("read", engine.check(share or (1, 1)), share))
+            checks.append(engine.check(share or (1, 1)))
+            proofs.append(_checked("read", checks[1], share))
+    refuted = frozenset[str]().union(*(each.snapshots for each in checks))
     for folder in folders:
         record = records[folder.udid]
-        for proof in proofs:
+        for proof in [*proofs, *(_refuted(each, proofs) for each in refuted if record.copy_of(each))]:
             record = record.with_proof(proof)
         if record.copied:
             record.write(folder.proofs_path, copy.name)
@@ -240,10 +290,23 @@ def next_share(last: CopyProof | None, parts: int) -> tuple[int, int] | None:
     return (number % parts + 1 if last.good else number, parts)
 
 
-def _checked(level: CopyLevel, problems: tuple[str, ...], share: tuple[int, int] | None = None) -> CopyProof:
-    return CopyProof(
-        level, record_times.now(), "damaged" if problems else "good", share=share, problems=problems
-    )
+def _checked(level: CopyLevel, found: CheckFound, share: tuple[int, int] | None = None) -> CopyProof:
+    result: CopyResult = "damaged" if found.problems else "good"
+    return CopyProof(level, record_times.now(), result, share=share, problems=found.problems)
+
+
+def _refuted(snapshot_id: str, proofs: Sequence[CopyProof]) -> CopyProof:
+    """A match that no longer counts, so that the next run copies the snapshot again."""
+    problems = tuple(each for proof in proofs for each in proof.problems)
+    return CopyProof("matched", record_times.now(), "damaged", snapshot_id, problems=problems)
+
+
+def _copied(held: HeldSnapshot, added_bytes: int) -> CopiedSnapshot:
+    return CopiedSnapshot(held.id, held.engine_id, held.seal, record_times.now(), added_bytes)
+
+
+def _id(held: HeldSnapshot) -> str:
+    return held.id
 
 
 def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
@@ -261,5 +324,5 @@ def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
     return DamageFound(
         f"The copy {name} is damaged.",
         why=" ".join(first.problems[:1]),
-        hint="`restic check --read-data` on it names everything that is damaged. Your store is unchanged.",
+        hint=f"`ibackup copy prove {name} --all` names everything that is damaged. Your store is unchanged.",
     )

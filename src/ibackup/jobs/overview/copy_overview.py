@@ -7,6 +7,7 @@ from datetime import datetime
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_records import CopyLevel, CopyRecord, last_proven
+from ibackup.copies.engine_kinds import kind_of
 from ibackup.store.freshness import is_stale
 from ibackup.store.phone_folder import PhoneFolder
 
@@ -17,7 +18,7 @@ class CopyStatus:
 
     Attributes:
         snapshots: how many it holds, as far as this store knows.
-        missing: how many good snapshots of the store it lacks.
+        missing: how many good snapshots of the store it lacks, of those that it is to have.
         proven: when everything in it was last proven to be stored.
         damaged: a newest proof of it failed.
         stale: that is longer ago than its ``max_age``.
@@ -47,7 +48,9 @@ def status_of(config: CopyConfig, folders: Sequence[PhoneFolder], now: datetime)
         damaged = damaged or any(not proof.good for proof in record.proofs)
         there = {each.id for each in record.copied}
         missing += sum(
-            each.id not in there for each in folder.standing().snapshots if each.state != "damaged"
+            each.id not in there
+            for each in kind_of(config).wanted(folder.standing().snapshots)
+            if each.state != "damaged"
         )
     proven = last_proven(config, folders)
     stale = is_stale(proven, config.max_age_s, now)
