@@ -1,4 +1,4 @@
-"""``ibackup copy add --engine rclone`` against the real rclone: plain files of the newest snapshot, and what proves them."""
+"""``ibackup copy add --engine rclone`` against the real rclone: plain files of the newest snapshot, proven."""
 
 import os
 import shutil
