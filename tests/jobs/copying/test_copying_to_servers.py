@@ -157,7 +157,7 @@ def test_a_full_server_is_said_and_the_repository_stays_sound(
         with pytest.raises(NoRoom, match="full"):
             copy_snapshots(copy, [folder], ignore)
         assert copy.engine.held() == []
-        assert copy.engine.check() .problems == ()
+        assert copy.engine.check().problems == ()
 
 
 def test_two_computers_copy_into_one_repository_at_once(
