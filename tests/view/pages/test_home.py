@@ -68,6 +68,12 @@ def test_two_tabs_show_the_same_backup_and_either_stops_it(
         for page in (one, other):
             expect(main(page).get_by_text("Stopped.").first).to_be_visible()
             expect(main(page).get_by_text("Nothing is lost").first).to_be_visible()
+        # Each stays where it is; a job's own page has nothing more to say, and Home follows.
+        expect(one).to_have_url(f"{view.origin}/run/anns-iphone")
+        expect(other).to_have_url(f"{view.origin}/")
+        press(one, "OK")
+        expect(one).to_have_url(f"{view.origin}/")
+        expect(main(other).get_by_text("Stopped.")).to_have_count(0)
 
 
 def test_a_page_that_is_loaded_while_something_happens_shows_it(

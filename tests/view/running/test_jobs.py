@@ -1,6 +1,7 @@
 """Long jobs that pages start: from the order to the outcome, through a real process and a virtual iPhone."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.jobs.restore.restore_request import HALF_RESTORED
 from ibackup.simulator.faults import DropInPhase
 from ibackup.simulator.spec import DomainSpec, Passcode
+from ibackup.view.home.job_endings import ending
 from ibackup.view.running.job_order import (
     BackUpWork,
     EncryptionWork,
@@ -173,6 +175,17 @@ def test_names_from_a_locked_backup_are_shown_only_to_who_opened_it(
     assert path in {each["path"] for each in seen.result["named"]}
     export = ExportWork(str(tmp_path / "out"), kinds=("contacts",))
     assert desk.run(export).code is ExitCode.PASSWORD
+
+
+def test_a_job_that_fails_unforeseen_says_so_in_words_and_where_for_those_who_help(desk: Desk) -> None:
+    outcome = desk.run(BackUpWork(wait="soon"))  # type: ignore[arg-type]  # an order that no page gives
+    assert outcome.code is ExitCode.FAILED
+    said = ending("backup", outcome)
+    assert (said.tone, said.again) == ("wait", "Try again")
+    assert said.title == "It failed for a reason that ibackup did not foresee."
+    assert said.to_do.startswith("Finished backups are untouched. Try again.")
+    (detail,) = said.details
+    assert re.fullmatch(r"TypeError in \w+\.py, line \d+\.", detail)
 
 
 def test_a_rehearsal(desk: Desk) -> None:

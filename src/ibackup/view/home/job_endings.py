@@ -97,6 +97,8 @@ def _failed(kind: JobKind, outcome: JobOutcome) -> JobEnding:
     details = [outcome.hint] if outcome.hint and to_do else []
     if outcome.error_code is not None:
         details.append(f"The phone's own error number is {outcome.error_code}.")
+    if "unforeseen" in outcome.result:
+        details = [outcome.result["unforeseen"]]  # its type and place, and nothing that may be private
     named = outcome.result.get("named", ())
     details += [f"{each['domain']}: {each['path']} ({each['kind']})" for each in named]
     if is_damage and kind in ("verify", "rehearse"):

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -66,9 +67,12 @@ def _unexpected(error: Exception) -> JobOutcome:
     if isinstance(error, OSError) and error.strerror:
         what = f"The computer reported: {error.strerror}."
     else:
-        what = f"Something unexpected happened: {type(error).__name__}."
+        what = "It failed for a reason that ibackup did not foresee."
+    hint = "Finished backups are untouched. Try again. If the problem persists, report it with what is below."
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
     return JobOutcome.of_error(
-        IbackupError(what, hint="Finished backups are untouched. Try again; if it persists, report it.")
+        IbackupError(what, hint=hint), result={"unforeseen": f"{type(error).__name__}{where}."}
     )
 
 

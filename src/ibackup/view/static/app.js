@@ -137,6 +137,7 @@
   document.addEventListener('submit', event => {
     const form = event.target;
     if (form.matches('form[data-live]')) { event.preventDefault(); answer(form); return; }
+    for (const next of all('input[data-here]', form)) next.value = next.dataset.here && location.pathname.startsWith('/run/') ? next.dataset.here : here();
     if (form.method === 'post' && event.submitter?.matches('.button')) {
       // Not disabled: its own name and value must be sent, too.
       if (event.submitter.getAttribute('aria-busy') === 'true') event.preventDefault();
