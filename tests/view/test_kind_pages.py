@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -397,7 +398,12 @@ def test_texts_of_a_note_are_text_when_it_is_taken_out(tmp_path: Path) -> None:
 
 
 def test_numbers_for_the_navigation_are_those_of_what_was_read(hard: PageCalls) -> None:
-    hard.get(f"{PHONE}/people")
+    lists = {page: hard.get(f"{PHONE}/{page}") for page in ("people", "photos", "messages", "whatsapp")}
     page = hard.get(f"{PHONE}/notes")
     rail = " ".join(page.html.partition('id="rail"')[2].partition("</aside>")[0].split())
     assert 'People</span><span class="number">17<' in rail
+    for title, name in (("Messages", "messages"), ("WhatsApp", "whatsapp")):
+        shown = int(re.findall(r'All\s*<span class="number">(\d+)<', lists[name].html)[0])
+        assert shown > 1
+        assert f'{title}</span><span class="number">{shown}<' in rail
+    assert 'Photos</span><span class="number">' in rail

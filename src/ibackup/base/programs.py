@@ -35,6 +35,14 @@ def this_program() -> tuple[str, ...]:
     return python, "-m", "ibackup"
 
 
+def powershell(script: str) -> tuple[str, ...]:
+    """The command by which Windows runs a script of ours. What it works with comes through the environment."""
+    shell = os.path.join(
+        os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "WindowsPowerShell", "v1.0", "powershell.exe"
+    )
+    return shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-Command", script
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """How a program ended."""

@@ -2,13 +2,16 @@
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from ibackup.base.errors import NotABackup, StoreMissing
 from ibackup.base.events import Observer, ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
+from ibackup.store.freshness import Standing
 from ibackup.store.store import Store
 from ibackup.view import shown_phones
 from ibackup.view.doctor_visits import DoctorVisits
@@ -22,8 +25,19 @@ from ibackup.view.searching.search_room import SearchRooms
 from ibackup.view.shown_phones import ShownPhone
 from ibackup.view.view_request import ViewRequest
 
+_FRESH_S = 60.0  # for ages and limits, and a seal that something else changes
 Mark = tuple[int, ...]
 """Changes when what it stands for was written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What was read of a store, and when, by the clock of the process."""
+
+    mark: Mark
+    when: float
+    standings: Mapping[str, Standing]
+    phones: tuple[ShownPhone, ...]
 
 
 class House:
@@ -37,7 +51,7 @@ class House:
         self.request = request
         self._lock = threading.Lock()
         self._config: tuple[Mark, Config] | None = None
-        self._phones: tuple[Mark, tuple[ShownPhone, ...]] | None = None
+        self._read: _Records | None = None
         self.opened = OpenedBackups()
         self.board = JobBoard(self._job_ended)
         self.searches = SearchRooms()
@@ -99,19 +113,27 @@ class House:
         store = self.store_if_there()
         if store is None:
             return ()
-        config = self.config
-        mark = self.mark(store)
-        with self._lock:
-            if self._phones is None or self._phones[0] != mark:
-                self._phones = (mark, shown_phones.of_store(store, config))
-            return self._phones[1]
+        return self._records(store).phones
 
-    def mark(self, store: Store) -> Mark:
-        """Changes when a backup, a proof or something that a phone reported was written."""
+    def standings(self, store: Store) -> Mapping[str, Standing]:
+        """How each phone's backups are, by its UDID: the same as long as nothing was written, for a minute at most."""
+        return self._records(store).standings
+
+    def _records(self, store: Store) -> "_Records":
+        """Read the store's records, if they were written or read too long ago."""
+        config, now = self.config, time.monotonic()
+        folders = store.phones()
         mark = _mark(self.config_path, store.path)
-        for folder in store.phones():
+        for folder in folders:
             mark += _mark(folder.path, folder.snapshots_path, folder.proofs_path)
-        return mark
+        with self._lock:
+            read = self._read
+            if read is None or read.mark != mark or now - read.when >= _FRESH_S:
+                everyone = (*folders, *(store.phone(each.udid) for each in config.phones))
+                standings = {folder.udid: folder.standing() for folder in everyone}
+                phones = shown_phones.of_store(store, config, standings)
+                read = self._read = _Records(mark, now, standings, phones)
+            return read
 
     def close(self, hurry: Callable[[], bool] = lambda: False, observe: Observer = ignore) -> None:
         """Stop running jobs as Ctrl-C does, end event streams and close all backups; may be called twice.

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from functools import cached_property
 from ibackup.apple.backup import Backup
 from ibackup.base.udids import same_udid
 from ibackup.config.config_schema import Config
-from ibackup.store.freshness import Known
+from ibackup.store.freshness import Known, Standing
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import BrokenSnapshot, Snapshot
 from ibackup.store.store import Store
@@ -78,8 +78,15 @@ class ShownPhone:
         return {each.id: each for each in self.backups}
 
 
-def of_store(store: Store, config: Config) -> tuple[ShownPhone, ...]:
+def of_store(
+    store: Store, config: Config, standings: Mapping[str, Standing] | None = None
+) -> tuple[ShownPhone, ...]:
     """The phones of a store: those of the config first, in its order, then the others.
+
+    Args:
+        store: it.
+        config: names them.
+        standings: of the phones by their UDIDs, if they were read already.
 
     Raises:
         IbackupError: the store cannot be read.
@@ -88,7 +95,10 @@ def of_store(store: Store, config: Config) -> tuple[ShownPhone, ...]:
     configured = [(each.name, store.phone(each.udid)) for each in config.phones]
     known = {folder.udid for _, folder in configured}
     others = [("", folder) for folder in folders if not any(same_udid(folder.udid, each) for each in known)]
-    return _with_slugs(_phone(name, folder) for name, folder in (*configured, *others))
+    return _with_slugs(
+        _phone(name, folder, (standings or {}).get(folder.udid) or folder.standing())
+        for name, folder in (*configured, *others)
+    )
 
 
 def of_folder(path: str, udid: str | None) -> tuple[ShownPhone, ...]:
@@ -106,18 +116,16 @@ def of_folder(path: str, udid: str | None) -> tuple[ShownPhone, ...]:
     return _with_slugs([phone])
 
 
-def _phone(name: str, folder: PhoneFolder) -> ShownPhone:
-    entries = folder.entries()
-    snapshots = [each for each in entries if isinstance(each, Snapshot)]
-    newest = snapshots[-1].meta if snapshots else None
+def _phone(name: str, folder: PhoneFolder, standing: Standing) -> ShownPhone:
+    newest = standing.newest.snapshot.meta if standing.newest else None
     return ShownPhone(
         slug="",
         udid=folder.udid,
         name=name or folder.device_name() or folder.udid,
         product_type=newest.product_type if newest else "",
         ios_version=newest.ios_version if newest else "",
-        backups=tuple(_backup(folder.known(each)) for each in snapshots),
-        broken=tuple(each for each in entries if isinstance(each, BrokenSnapshot)),
+        backups=tuple(map(_backup, standing.snapshots)),
+        broken=tuple(each for each in standing.entries if isinstance(each, BrokenSnapshot)),
         folder=folder,
     )
 

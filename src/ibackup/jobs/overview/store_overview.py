@@ -4,7 +4,7 @@ It reads only the small records (snapshot.json, the proofs, seen.json, run.json)
 no backup file, so it takes a fraction of a second, whatever their size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -134,6 +134,7 @@ def look(
     accept_icloud: bool = False,
     next_run: datetime | None = None,
     watched: bool = False,
+    standings: Mapping[str, Standing] | None = None,
 ) -> Overview:
     """The state of the backups in a store.
 
@@ -146,13 +147,21 @@ def look(
         accept_icloud: whether the iCloud backup also counts.
         next_run: when the schedule next starts.
         watched: whether `ibackup watch` is kept running.
+        standings: of phones by their UDIDs, if they were read already.
 
     Raises:
         IbackupError: the store cannot be read.
     """
     with telling(f"The store {store.path!r} could not be read.", reading=True):
         looks = [
-            _Look(folder, configured, folder.standing(), now, accept_icloud, config.copies)
+            _Look(
+                folder,
+                configured,
+                (standings or {}).get(folder.udid) or folder.standing(),
+                now,
+                accept_icloud,
+                config.copies,
+            )
             for folder, configured in _who(store, config.phones, udid)
         ]
         phones = tuple(

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
+from ibackup.base.programs import powershell
 from ibackup.jobs.start_icon.icon_types import COMMENT, NAME, StartIcon
 
 # Texts come through the environment and are never part of the script.
@@ -25,13 +26,10 @@ def icon(command: Sequence[str], picture: bytes) -> StartIcon:  # noqa: ARG001 -
         picture: not used.
     """
     menu = os.path.join(os.environ.get("APPDATA", ""), "Microsoft", "Windows", "Start Menu", "Programs")
-    shell = os.path.join(
-        os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "WindowsPowerShell", "v1.0", "powershell.exe"
-    )
     return StartIcon(
         (),
         "the Start menu",
-        (shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-Command", _SCRIPT),
+        powershell(_SCRIPT),
         (
             ("IBACKUP_ICON_PATH", os.path.join(menu, f"{NAME}.lnk")),
             ("IBACKUP_ICON_PROGRAM", command[0]),

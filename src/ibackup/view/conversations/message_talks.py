@@ -1,6 +1,6 @@
 """The conversations of Messages as pages show them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, Self
 
@@ -33,11 +33,12 @@ from ibackup.view.conversations.bubbles import (
     answered,
     id_of,
 )
+from ibackup.view.conversations.read_talks import ReadTalks
 from ibackup.view.conversations.shown_conversations import (
     ShownConversation,
     TalkFile,
-    Talks,
     how_on_a_page,
+    place_number,
     slug_of,
 )
 
@@ -54,7 +55,7 @@ _DID: Final = {
 }
 
 
-class MessageTalks(Talks):
+class MessageTalks(ReadTalks[Conversation]):
     """The conversations of Messages.
 
     Args:
@@ -65,8 +66,8 @@ class MessageTalks(Talks):
 
     def __init__(self, reader: MessageReader, gaps: Gaps, made: datetime | None) -> None:
         self._reader = reader
-        self._conversations = {each.id: each for each in reader.conversations()}
-        super().__init__(gaps, map(_shown, self._conversations.values()), made)
+        whole = {each.id: each for each in reader.conversations()}
+        super().__init__(reader, gaps, whole, map(_shown, whole.values()), made)
 
     @classmethod
     def of(cls, backup: Backup, made: datetime | None) -> Self | None:
@@ -78,55 +79,31 @@ class MessageTalks(Talks):
         reader.row_of("")  # reads all ids now, so that no later page waits for them
         return cls(reader, gaps, made)
 
-    def close(self) -> None:
-        """Close the database."""
-        self._reader.close()
-
-    def rows(self, conversation: ShownConversation) -> Sequence[int]:
-        """See ``Talks``."""
-        return self._reader.rows(self._conversations[conversation.id])
-
-    def place_at(self, conversation: ShownConversation, moment: datetime) -> int:
-        """See ``Talks``."""
-        return self._reader.place_at(self._conversations[conversation.id], moment)
-
-    def row_of(self, guid: str) -> int | None:
-        """See ``Talks``."""
-        return self._reader.row_of(guid)
-
     def conversation_of(self, row: int) -> ShownConversation | None:
         """See ``Talks``."""
         found = self._reader.conversation_of(row)
         return self.by_slug(slug_of(found.id)) if found is not None else None
 
-    def all_keys(self) -> Iterator[tuple[int, str]]:
-        """See ``Talks``."""
-        return self._reader.keys()
-
     def bubbles(self, conversation: ShownConversation, rows: Iterable[int]) -> Iterator[Bubble]:
         """See ``Talks``."""
-        whole = self._conversations[conversation.id]
+        whole = self.whole[conversation.id]
         for message in self._reader.built(whole, rows, MOST_FILES):
             yield self._bubble(whole, message)
 
     def all_words(self, conversation: ShownConversation, row: int) -> str:
         """See ``Talks``."""
-        found = self._reader.built(self._conversations[conversation.id], [row], MOST_FILES)
+        found = self._reader.built(self.whole[conversation.id], [row], MOST_FILES)
         return "\n".join(map(message_words, found))
 
     def said(self, conversation: ShownConversation, row: int) -> str:
         """See ``Talks``."""
-        found = self._reader.built(self._conversations[conversation.id], [row], 0)
+        found = self._reader.built(self.whole[conversation.id], [row], 0)
         return "\n".join(map(shown_text, found))
-
-    def rough_text(self, row: int) -> str | None:
-        """See ``Talks``."""
-        return self._reader.rough_text(row)
 
     def file(self, place: str) -> TalkFile | None:
         """See ``Talks``."""
-        plain = place.isascii() and place.isdigit() and len(place) < 14
-        found = self._reader.attachment(int(place)) if plain else None
+        number = place_number(place)
+        found = self._reader.attachment(number) if number is not None else None
         if found is None or found.entry is None or found.entry.kind is not Kind.FILE:
             return None
         return TalkFile(found.entry, found.name or "Attachment")

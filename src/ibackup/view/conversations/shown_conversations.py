@@ -23,6 +23,7 @@ _MOST_LOOKED_AT: Final = 400
 _MOST_FOUND: Final = 50
 _CLOCKS_DIFFER: Final = timedelta(days=1)
 _SNIPPET: Final = 140
+_LONGEST_PLACE: Final = 14
 _MORE: Final = {**dict.fromkeys(("heic", "heif"), "picture"), **dict.fromkeys(("caf", "amr"), "sound")}
 """Kinds that no browser shows, but that this server makes into something that it does, or says why not."""
 _FAMILIES: Final = {"image": "picture", "video": "film", "audio": "sound"}
@@ -278,6 +279,11 @@ class Talks(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the database."""
+
+
+def place_number(place: str) -> int | None:
+    """The number that a ``BubbleFile.place`` is; None for any other text."""
+    return int(place) if place.isascii() and place.isdigit() and len(place) < _LONGEST_PLACE else None
 
 
 def how_on_a_page(name: str, mime: str = "") -> str:

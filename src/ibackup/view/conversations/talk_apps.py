@@ -86,6 +86,8 @@ def opened_talks(asked: "Asked", app: TalkApp) -> Iterator[OpenedTalks]:
     with asked.open() as opened:
         made = asked.backup.made
         talks = opened.once((app.page, "talks"), lambda each: app.read(each.backup, made))
+        if talks is not None:
+            opened.numbers[app.page] = len(talks.conversations)
         if talks is not None and newest is not None and talks.compared_with != asked.phone.backups[-1].id:
             talks.compare(
                 gone_messages(talks.all_keys(), newest, made, asked.phone.backups[-1].made),

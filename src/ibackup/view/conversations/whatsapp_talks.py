@@ -1,6 +1,6 @@
 """The chats of WhatsApp as pages show them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, Self
 
@@ -23,11 +23,12 @@ from ibackup.view.conversations.bubbles import (
     answered,
     id_of,
 )
+from ibackup.view.conversations.read_talks import ReadTalks
 from ibackup.view.conversations.shown_conversations import (
     ShownConversation,
     TalkFile,
-    Talks,
     how_on_a_page,
+    place_number,
     slug_of,
 )
 
@@ -35,7 +36,7 @@ _STICKER: Final = "sticker"
 _KINDS: Final = {"image": "picture", "gif": "film", "video": "film", "voice": "sound", _STICKER: "picture"}
 
 
-class WhatsAppTalks(Talks):
+class WhatsAppTalks(ReadTalks[WhatsAppChat]):
     """The chats of WhatsApp or WhatsApp Business.
 
     Args:
@@ -48,9 +49,9 @@ class WhatsAppTalks(Talks):
     def __init__(self, store: WhatsAppStore, backup: Backup, gaps: Gaps, made: datetime | None) -> None:
         self._store = store
         self._backup = backup
-        self._chats = {each.id: each for each in store.chats()}
-        self._ids = {each.row: each.id for each in self._chats.values()}
-        super().__init__(gaps, map(_shown, self._chats.values()), made)
+        whole = {each.id: each for each in store.chats()}
+        self._ids = {each.row: each.id for each in whole.values()}
+        super().__init__(store, gaps, whole, map(_shown, whole.values()), made)
 
     @classmethod
     def of(cls, backup: Backup, made: datetime | None, *, business: bool = False) -> Self | None:
@@ -59,56 +60,32 @@ class WhatsAppTalks(Talks):
         store = WhatsAppStore.open(backup, gaps, business=business, find_name=name_finder(names_of(backup)))
         return cls(store, backup, gaps, made) if store is not None else None
 
-    def close(self) -> None:
-        """Close the database."""
-        self._store.close()
-
-    def rows(self, conversation: ShownConversation) -> Sequence[int]:
-        """See ``Talks``."""
-        return self._store.rows(self._chats[conversation.id])
-
-    def place_at(self, conversation: ShownConversation, moment: datetime) -> int:
-        """See ``Talks``."""
-        return self._store.place_at(self._chats[conversation.id], moment)
-
-    def row_of(self, guid: str) -> int | None:
-        """See ``Talks``."""
-        return self._store.row_of(guid)
-
     def conversation_of(self, row: int) -> ShownConversation | None:
         """See ``Talks``."""
         chat = self._store.chat_of(row)
         return self.by_slug(slug_of(self._ids[chat])) if chat in self._ids else None
 
-    def all_keys(self) -> Iterator[tuple[int, str]]:
-        """See ``Talks``."""
-        return self._store.keys()
-
     def bubbles(self, conversation: ShownConversation, rows: Iterable[int]) -> Iterator[Bubble]:
         """See ``Talks``."""
-        chat = self._chats[conversation.id]
+        chat = self.whole[conversation.id]
         for message in self._store.built(chat, rows):
             yield self._bubble(chat, message)
 
     def all_words(self, conversation: ShownConversation, row: int) -> str:
         """See ``Talks``."""
-        found = self._store.built(self._chats[conversation.id], [row])
+        found = self._store.built(self.whole[conversation.id], [row])
         return "\n".join(f"{said_text(each)}\n{each.file_name}" for each in found)
 
     def said(self, conversation: ShownConversation, row: int) -> str:
         """See ``Talks``."""
-        return "\n".join(map(said_text, self._store.built(self._chats[conversation.id], [row])))
-
-    def rough_text(self, row: int) -> str | None:
-        """See ``Talks``."""
-        return self._store.rough_text(row)
+        return "\n".join(map(said_text, self._store.built(self.whole[conversation.id], [row])))
 
     def file(self, place: str) -> TalkFile | None:
         """See ``Talks``."""
-        plain = place.isascii() and place.isdigit() and len(place) < 14
-        chat = self._store.chat_of(int(place)) if plain else None
-        whole = self._chats.get(self._ids.get(chat, "")) if chat is not None else None
-        message = next(self._store.built(whole, [int(place)]), None) if whole is not None else None
+        number = place_number(place)
+        chat = self._store.chat_of(number) if number is not None else None
+        whole = self.whole.get(self._ids.get(chat, "")) if chat is not None else None
+        message = next(self._store.built(whole, [number]), None) if whole and number is not None else None
         entry = self._backup.entry(self._store.domain, message.file) if message and message.file else None
         return TalkFile(entry, _name(message)) if message and entry is not None else None
 

@@ -66,7 +66,7 @@ def home_state(house: House) -> HomeState:
     if not house.is_folder:
         try:
             store = house.store()
-            overview = house.overviews.of(store, config, house.mark(store))
+            overview = house.overviews.of(store, config, house.standings(store))
         except StoreMissing as error:
             trouble = error if error.why else None  # without a reason there never was one
         except IbackupError as error:

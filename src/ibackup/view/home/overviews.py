@@ -1,16 +1,17 @@
-"""The state of the store's backups for pages that ask often: read again when something was written there."""
+"""The state of the store's backups for pages that ask often: found out again when their records were read again."""
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from ibackup.config.config_schema import Config
 from ibackup.jobs.overview.store_overview import Overview, look
 from ibackup.jobs.schedule.next_start import NextStart, next_start
+from ibackup.store.freshness import Standing
 from ibackup.store.store import Store
 
-_FRESH_S = 60.0  # ages and limits; each look reads the seal of the newest backup
 _SCHEDULE_FRESH_S = 60.0  # asking the system's schedulers starts programs
 
 
@@ -19,29 +20,28 @@ class Overviews:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: tuple[float, tuple[int, ...], Config, Overview] | None = None
+        self._kept: tuple[Mapping[str, Standing], Config, Overview] | None = None
         self._start: tuple[float, NextStart] | None = None
 
-    def of(self, store: Store, config: Config, mark: tuple[int, ...]) -> Overview:
+    def of(self, store: Store, config: Config, standings: Mapping[str, Standing]) -> Overview:
         """The overview of a store.
 
         Args:
             store: the store.
             config: names, limits and hours.
-            mark: another one means that something in the store was written.
+            standings: of its phones by their UDIDs; others than before mean that they were read again.
 
         Raises:
             IbackupError: the store cannot be read.
         """
         with self._lock:
-            kept, now = self._kept, time.monotonic()
-            is_fresh = kept is not None and now - kept[0] < _FRESH_S
-            if is_fresh and kept is not None and kept[1:3] == (mark, config) and kept[3].store == store.path:
-                return kept[3]
-            found = look(store, config, datetime.now(UTC))
-            start = self._next_start(now)
+            kept = self._kept
+            if kept is not None and kept[0] is standings and kept[1] == config:
+                return kept[2]
+            found = look(store, config, datetime.now(UTC), standings=standings)
+            start = self._next_start(time.monotonic())
             found = replace(found, next_run=start.next_run, watched=start.watched, unsure=start.unsure)
-            self._kept = (now, mark, config, found)
+            self._kept = (standings, config, found)
             return found
 
     @property

@@ -74,6 +74,7 @@ def photos(asked: Asked) -> Response:
         notes = opened.notes
         if shelf is None:
             return asked.render("photos_none.html", page="photos", title="Photos", notes=notes)
+        opened.numbers["photos"] = shelf.counts[""]
         order = shelf.order(only, album)
         numbers = order.numbers[start : start + PART]
         tiles = [_tile(shelf, number, at, on_phone) for number in numbers]
@@ -91,7 +92,6 @@ def photos(asked: Asked) -> Response:
         200,
         page="photos",
         title="Photos",
-        counts={"photos": shelf.counts[""]},
         filters=FILTERS,
         gone_count=_gone_count(asked),
         only=only if only in BY_NAME else "",

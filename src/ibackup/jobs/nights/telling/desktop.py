@@ -1,13 +1,10 @@
 """Notifications on this computer's screen, with the system's own tools."""
 
-import os
-import subprocess
 import sys
 
-from ibackup.base.programs import NO_WINDOW
+from ibackup.base import programs
+from ibackup.base.errors import IbackupError
 from ibackup.jobs.nights.telling.message_texts import Message
-
-_SECONDS = 10.0
 
 
 def show(message: Message) -> str:
@@ -23,16 +20,7 @@ def show(message: Message) -> str:
         return "no desktop session was found here, or its program for notifications (notify-send) is not installed"
     command, environment = found
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=False,
-            creationflags=NO_WINDOW,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{command[0]} could not be run ({type(error).__name__})"
-    return f"{command[0]} ended with {done.returncode}" if done.returncode else ""
+        done = programs.run(*command, variables=environment)
+    except IbackupError:
+        return f"{command[0]} could not be run"  # its arguments may be a phone's name
+    return f"{command[0]} ended with {done.code}" if done.code else ""

@@ -22,7 +22,8 @@ def program(title: str, text: str, *, urgent: bool) -> tuple[list[str], dict[str
         title,
         escape(text, quote=False),
     ]
-    return command, {"DBUS_SESSION_BUS_ADDRESS": bus}
+    # Without a locale, as under cron, notify-send takes only ASCII, and names are more than that.
+    return command, {"DBUS_SESSION_BUS_ADDRESS": bus, "LC_ALL": "C.UTF-8"}
 
 
 def _bus() -> str | None:

@@ -1,6 +1,6 @@
 """Windows: a toast, through the ToastNotificationManager of Windows 10 and later and its PowerShell."""
 
-import os
+from ibackup.base.programs import powershell
 
 # A toast needs the id of a registered application; PowerShell's own is on every system.
 _APP = r"{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\WindowsPowerShell\v1.0\powershell.exe"
@@ -17,8 +17,4 @@ $texts.Item(1).AppendChild($toast.CreateTextNode($env:IBACKUP_TOAST_TEXT)) | Out
 
 def program(title: str, text: str, *, urgent: bool) -> tuple[list[str], dict[str, str]]:  # noqa: ARG001 - it knows no urgency
     """The command that shows it; texts go through the environment and are never part of the script."""
-    shell = os.path.join(
-        os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "WindowsPowerShell", "v1.0", "powershell.exe"
-    )
-    command = [shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-Command", _SCRIPT]
-    return command, {"IBACKUP_TOAST_TITLE": title, "IBACKUP_TOAST_TEXT": text}
+    return [*powershell(_SCRIPT)], {"IBACKUP_TOAST_TITLE": title, "IBACKUP_TOAST_TEXT": text}
