@@ -9,7 +9,7 @@ from ibackup.config.copy_config import CopyConfig
 from ibackup.store.disk import record_times
 
 if TYPE_CHECKING:
-    from ibackup.jobs.overview.copy_overview import CopiesOfPhone
+    from ibackup.copies.whole_elsewhere import CopiesOfPhone
     from ibackup.store.phone_folder import PhoneFolder
 
 
@@ -42,7 +42,7 @@ class ListedCopies:
 
     def look(self, phone: "PhoneFolder", here: Collection[str]) -> ListedPhone:
         """Look at one phone; ``here`` are the ids of the snapshots in the store."""
-        from ibackup.jobs.overview.copy_overview import copies_of
+        from ibackup.copies.whole_elsewhere import copies_of
 
         copies = copies_of(phone, self.configs)
         lines: list[str] = []

@@ -1,6 +1,6 @@
 """How each second copy stands, from the records in the store alone; nothing is asked there."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,26 +63,3 @@ def is_up(config: CopyConfig) -> bool | None:
     if address.kind not in ("folder", "rest", "s3"):
         return None
     return address.reachable() and not address.unmounted()
-
-
-@dataclass(frozen=True, slots=True)
-class CopiesOfPhone:
-    """Where one phone's snapshots are besides the store; ``names`` of the copies by the snapshots' ids, ascending."""
-
-    names: Mapping[str, tuple[str, ...]]
-
-    def only_there(self, ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Those that the store does not have: ``ids`` are the ones that it has."""
-        return {each: names for each, names in self.names.items() if each not in ids}
-
-
-def copies_of(folder: PhoneFolder, configs: Sequence[CopyConfig]) -> CopiesOfPhone:
-    """Where a phone's snapshots are, as far as this store knows; a copy that is known to be wrong does not count."""
-    found: dict[str, tuple[str, ...]] = {}
-    for config in configs:
-        record = CopyRecord.read(folder.proofs_path, config.name, config.repository_id)
-        for each in record.copied:
-            proof = record.proof("matched", each.id)
-            if proof is None or proof.good:
-                found[each.id] = (*found.get(each.id, ()), config.name)
-    return CopiesOfPhone(dict(sorted(found.items())))

@@ -1,13 +1,15 @@
 """A phone's timeline: every backup, what proves it, what changed between two, and how the apps grew."""
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
 from ibackup.base.errors import UsageError
-from ibackup.copies.whole_elsewhere import copies_with
+from ibackup.copies.whole_elsewhere import CopiesOfPhone, copies_of
 from ibackup.jobs.keeping.pruning import pin, unpin
+from ibackup.store.disk import record_times
 from ibackup.view import known_nights, plots, thread_beads
 from ibackup.view.asked import Asked
 from ibackup.view.backup_facts import facts_of, headline, proofs_of
@@ -28,8 +30,10 @@ def timeline(asked: Asked) -> Response:
     the sizes of the apps, ``open`` for the password.
     """
     phone = asked.phone
+    copies = copies_of(phone.folder, asked.house.config.copies) if phone.folder else CopiesOfPhone({})
+    only_there = _only_there(phone, copies)
     if phone.newest is None:
-        return asked.render("timeline.html", title="Timeline", page="", chosen=None)
+        return asked.render("timeline.html", title="Timeline", page="", chosen=None, only_there=only_there)
     chosen = asked.backup
     missed = known_nights.missed_by(phone, asked.house.config)
     beads = {
@@ -66,7 +70,9 @@ def timeline(asked: Asked) -> Response:
         changes=changes_between(asked, before, chosen) if before in others else None,
         growth=growth_of(asked),
         whole=whole_elsewhere(asked, chosen),
-        copied=_copies_with(asked, chosen),
+        copied=copies.names.get(chosen.id, ()),
+        is_damaged=chosen.known is None or bool(chosen.known.damage),
+        only_there=only_there,
         card=home_state(asked.house).card(phone.slug),
         now=time.time(),
         is_folder=asked.house.is_folder,
@@ -82,11 +88,20 @@ def _span(asked: Asked, phone: ShownPhone) -> str:
     return "90" if first and not _within(first, "90") and _within_any(phone, "90") else "all"
 
 
-def _copies_with(asked: Asked, chosen: ShownBackup) -> tuple[str, ...]:
-    """The second copies that have a damaged backup whole."""
-    folder = asked.phone.folder
-    damaged = chosen.known is None or chosen.known.damage
-    return copies_with(folder, chosen.id, asked.house.config.copies) if folder and damaged else ()
+@dataclass(frozen=True, slots=True)
+class OnlyThere:
+    """A backup that only second copies have: their names, and when it began, UTC."""
+
+    id: str
+    begun: datetime
+    names: tuple[str, ...]
+
+
+def _only_there(phone: ShownPhone, copies: CopiesOfPhone) -> list[OnlyThere]:
+    """The newest first."""
+    here = {*phone.by_id, *(each.id for each in phone.broken)}
+    found = copies.only_there(here)
+    return [OnlyThere(id_, record_times.from_id(id_), found[id_]) for id_ in sorted(found, reverse=True)]
 
 
 def _within(made: datetime, span: str) -> bool:

@@ -1,0 +1,36 @@
+"""The timeline names the backups that only a second copy has, and how one comes back."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
+from support.made_store import ANN, NOW, add_snapshot, make_store
+from support.page_calls import PageCalls
+
+
+def test_a_backup_that_only_a_copy_has_is_named_with_its_way_back(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    old, newest = (add_snapshot(store, ANN, timedelta(days=days)) for days in (9, 1))
+    folder = store.phone(ANN)
+    record = CopyRecord("0" * 64)
+    for each in (old, newest):
+        record = record.with_copied(CopiedSnapshot(each.id, "e", each.meta.seal, NOW, 5))
+    record.write(folder.proofs_path, "usb")
+    calls = PageCalls(Path(store.path))
+    (tmp_path / "config.toml").write_text(
+        f'[[copies]]\nname = "usb"\nto = "/mnt/usb"\nrepository_id = "{"0" * 64}"\n'
+    )
+    page = f"/phone/{calls.house.phones()[0].slug}"
+    assert "Only in a second copy" not in calls.get(page).text
+    assert "Also in the second copy usb." in calls.get(page).text
+    back = f"ibackup copy get {old.id} --from usb --into-store"
+    shutil.rmtree(old.path)
+    said = calls.get(page).text
+    assert "1 backup is not here any more" in said
+    assert back in said
+    shutil.rmtree(newest.path)
+    page = f"/phone/{calls.house.phones()[0].slug}"  # nothing here knows its name any more
+    assert back in calls.get(page).text
+    record.with_proof(CopyProof("matched", NOW, "damaged", old.id)).write(folder.proofs_path, "usb")
+    assert back not in calls.get(page).text
