@@ -44,8 +44,8 @@ def _picture(number: int) -> bytes:
     return b"\xff\xd8\xff" + number.to_bytes(8, "big") * 1024
 
 
-def write_messages(path: str, count: int, attachments: int) -> None:
-    """The database of Messages alone."""
+def write_messages(path: str, count: int, attachments: int, longest: int = 0) -> None:
+    """The database of Messages alone, with about ``longest`` of them in one conversation."""
     database = sqlite3.connect(path)
     database.execute("PRAGMA journal_mode = OFF")
     for name, columns in tables(17).items():
@@ -63,7 +63,7 @@ def write_messages(path: str, count: int, attachments: int) -> None:
     database.executemany(
         "INSERT INTO message (ROWID, guid, attributedBody, handle_id, is_from_me, service, date) "
         "VALUES (?, ?, ?, ?, ?, 'iMessage', ?)",
-        _rows(count),
+        _rows(count, count // longest if longest else 0),
     )
     database.execute("INSERT INTO chat_message_join SELECT handle_id, ROWID, date FROM message")
     database.executemany(
@@ -93,7 +93,7 @@ def write_messages(path: str, count: int, attachments: int) -> None:
     database.close()
 
 
-def _rows(count: int) -> Iterator[tuple[object, ...]]:
+def _rows(count: int, every: int) -> Iterator[tuple[object, ...]]:
     rng = random.Random(1)
     words = ["".join(rng.choices("etaoinshrdlucmfwyp", k=rng.randint(2, 9))) for _ in range(_VOCABULARY)]
     weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(_VOCABULARY)))
@@ -101,7 +101,7 @@ def _rows(count: int) -> Iterator[tuple[object, ...]]:
         text = " ".join(rng.choices(words, cum_weights=weights, k=rng.choice(_LENGTHS)))
         text = f"{text} {RARE}" if number % 1000 == 0 else text
         guid = str(uuid.UUID(int=rng.getrandbits(128))).upper()
-        person = rng.randint(1, _PEOPLE)
+        person = 1 if every and number % every == 0 else rng.randint(1, _PEOPLE)
         yield number, guid, message_body(text), person, number % 2, nanoseconds(TEXTED + 60 * number)
 
 

@@ -30,6 +30,8 @@ from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, SnapshotMeta
 _FIRST = datetime(2026, 9, 1, 21, 0, tzinfo=UTC)
 _GONE = 40
 """Photos that only older snapshots list."""
+_IN_ONE_TALK = 5
+"""One message in so many is in the longest conversation."""
 _PICTURES = 64
 """So many different thumbnails there are; all others are links to them."""
 
@@ -90,7 +92,7 @@ def _backup(folder: str, files: int, photos: int, messages: int) -> None:
     backup.add(photos_db.DOMAIN, photos_db.LIBRARY, photos_db.library(assets, albums, ios=18))
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as scratch:
         path = os.path.join(scratch, "sms.db")
-        write_messages(path, messages, 0)
+        write_messages(path, messages, 0, longest=messages // _IN_ONE_TALK)
         backup.take(*MESSAGES_PATH, path)
     for number in range(max(0, files - 2 * photos)):
         backup.list_only(

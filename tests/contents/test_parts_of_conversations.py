@@ -115,6 +115,14 @@ def test_no_word_of_a_message_is_missing_in_its_rough_text(mint: Mint) -> None:
         assert built > 10
 
 
+def test_the_names_of_classes_around_a_text_are_not_in_it(mint: Mint) -> None:
+    """Otherwise a search for "string" would build every message, and each part of it would cover few of them."""
+    with reading(mint) as (_, reader):
+        rough = [reader.rough_text(row) for talk in reader.conversations() for row in reader.rows(talk)]
+        plain = [each for each in rough if each and "NSString" not in each]
+        assert len(plain) > len(rough) / 2
+
+
 def test_a_page_need_not_look_up_ten_thousand_files(mint: Mint) -> None:
     files = tuple(MadeAttached(name=f"{number}.jpg", present=False) for number in range(10_000))
     made = MadeMessages(

@@ -13,6 +13,7 @@ from ibackup.search.excerpts import excerpt
 from ibackup.search.search_words import SearchWords
 from ibackup.search.snapshot_index import IndexQuery, SnapshotIndex
 from ibackup.search.text_blocks import MemoryBlocks
+from ibackup.search.word_folding import folded_lower, folded_with_places
 from support.plain_scan import matches
 
 
@@ -153,3 +154,8 @@ def test_gaps_are_kept_with_their_snapshot() -> None:
             1, [Gap("notes", "damaged", 2, damage=True), Gap("notes", "only in iCloud", 1)], lost=True
         )
         assert index.gaps == [(1, Gap("notes", "damaged", 2, damage=True), True)]
+
+
+@given(st.text(max_size=60))
+def test_folding_without_places_is_the_same_folding(text: str) -> None:
+    assert folded_lower(text) == folded_with_places(text)[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from ibackup.base.errors import UsageError
-from ibackup.search.word_folding import folded_with_places, is_unspaced, words_of
+from ibackup.search.word_folding import folded_lower, folded_with_places, is_unspaced, words_of
 
 _QUOTED: Final = re.compile(r'["“”„«»]([^"“”„«»]*)["“”„«»]?')
 _SHORTEST_BEGINNING: Final = 3  # letters; shorter words are found only as they are: too much begins with them
@@ -65,12 +65,12 @@ class SearchWords:
 
     def are_in(self, text: str) -> bool:
         """Whether a text has all of them."""
-        plain, _ = folded_with_places(text)
+        plain = folded_lower(text)
         return all(_pattern(each).search(plain) for each in self.wanted)
 
     def may_be_in(self, rough: str) -> bool:
         """Whether a text may have all of them: quicker, and never wrong when it says no."""
-        plain, _ = folded_with_places(rough)
+        plain = folded_lower(rough)
         return all(each.words[0] in plain for each in self.wanted)
 
     def places(self, text: str) -> list[tuple[int, int]]:

@@ -133,13 +133,19 @@ def _plain_text(blob: bytes) -> AttributedText | None:
     return AttributedText(blob[start:end].decode("utf-8", "replace"), (TextRun(0, units, attributes),))
 
 
-def surely_has_text(blob: bytes) -> bool:
-    """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
+def quick_text(blob: bytes) -> bytes | None:
+    """The text of ``attributed_text`` in UTF-8, without a look at the rest; None if it begins in an unusual way."""
     head = next((each for each in _STRING_HEADS if blob.startswith(each)), None)
     if head is None:
-        return False
+        return None
     length, start = _quick_length(blob, len(head))
-    return bool(start and length) and blob[start : start + 1].isalnum()
+    return blob[start : start + length] if start else None
+
+
+def surely_has_text(blob: bytes) -> bool:
+    """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
+    found = quick_text(blob)
+    return bool(found) and found[:1].isalnum()
 
 
 def _quick_length(blob: bytes, at: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from ibackup.apple.app_places import MESSAGES
 from ibackup.apple.backup import Backup
 from ibackup.contents.app_database import AppDatabase, Cell, number, text
 from ibackup.contents.app_times import from_messages
+from ibackup.contents.decoding.typedstream import quick_text
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.messages.conversations import Threads, put_together, read_threads, title_of
 from ibackup.contents.messages.handles import OWNER, Handles
@@ -313,7 +314,11 @@ def _span(filed: Filed) -> tuple[datetime | None, datetime | None]:
 
 
 def _rough(cell: Cell) -> str:
-    return cell.decode("utf-8", "ignore") if isinstance(cell, bytes) else text(cell)
+    if not isinstance(cell, bytes):
+        return text(cell)
+    # With the names of classes around it, a search for "number" or "string" would have nearly every message built.
+    plain = quick_text(cell)
+    return (cell if plain is None else plain).decode("utf-8", "ignore")
 
 
 def _nanoseconds(moment: datetime | None) -> int | None:
