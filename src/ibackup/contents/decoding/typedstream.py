@@ -145,7 +145,7 @@ def quick_text(blob: bytes) -> bytes | None:
 def surely_has_text(blob: bytes) -> bool:
     """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
     found = quick_text(blob)
-    return bool(found) and found[:1].isalnum()
+    return found is not None and found[:1].isalnum()
 
 
 def _quick_length(blob: bytes, at: int) -> tuple[int, int]:
