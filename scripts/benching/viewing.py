@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, sync_playwright
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SNAPSHOTS, _FILES, _PHOTOS, _MESSAGES = 60, 300_000, 50_000, 500_000
 _PHONE = "/phone/anns-iphone"
+_STILL_READING = 'id="reading"'
+_ASKED_AGAIN_S = 0.5
 _PAGES = ("", "photos", "messages", "people", "calls", "notes", "calendar", "files", "restore")
 _FIRST_SCREEN_IS_THERE = """() => {
   const seen = Array.from(document.querySelectorAll("main img")).filter(each => {
@@ -57,6 +59,23 @@ class _Server:
         connection.close()
         return seconds, body
 
+    def page(self, address: str) -> tuple[float, str]:
+        """The same once the backup is read: until then another page says how far that is, and a browser asks again."""
+        first, body = self.first_byte(address)
+        while _STILL_READING in body:
+            time.sleep(_ASKED_AGAIN_S)
+            _, body = self.first_byte(address)
+        return first, body
+
+    def cpu_seconds(self) -> float:
+        """How long the server has used processors; 0 where the system does not say."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as source:
+                user, system = source.read().rpartition(")")[2].split()[11:13]
+        except OSError:
+            return 0.0
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def most_memory(self) -> int:
         """The most that the server had in memory so far, in bytes; 0 where the system does not say."""
         try:
@@ -73,27 +92,52 @@ def report(folder: str, scale: Scale) -> Iterator[str]:
     counts = [_SNAPSHOTS, scale.of(_FILES), scale.of(_PHOTOS), scale.of(_MESSAGES)]
     make = [sys.executable, os.path.join(_HERE, "make_view_store.py"), store, *map(str, counts)]
     run(make, {"PYTHONPATH": os.path.dirname(_HERE)}, log=os.path.join(folder, "make.log"))
-    yield "| what | seconds |"
-    yield "|---|--:|"
+    yield "| what | seconds | CPU s of the server |"
+    yield "|---|--:|--:|"
     server = _start(folder, store)
     try:
         server.first_byte(server.url.removeprefix(f"http://{server.host}"))
         server.first_byte("/")
-        yield f"| started, and home is there | {time.monotonic() - server.began:.2f} |"
+        yield f"| started, and home is there | {time.monotonic() - server.began:.2f} | {server.cpu_seconds():.2f} |"
         for name in _PAGES:
             address = f"{_PHONE}/{name}".rstrip("/")
-            first, _ = server.first_byte(address)
-            again, body = server.first_byte(address)
-            yield f"| {name or 'timeline'}: first byte | {again:.3f} (the first time {first:.2f}) |"
-            if name == "messages" and (thread := re.search(r'href="(/phone/[^"]*messages/[^"?#]+)', body)):
-                server.first_byte(thread[1])
-                again, _ = server.first_byte(thread[1])
-                yield f"| one conversation: first byte | {again:.3f} |"
+            yield from _visit(server, f"{name or 'timeline'}", address)
+            if name == "messages":
+                yield from _longest_conversation(server, address)
+        older = re.findall(r"at=([0-9TZ]+)", server.page(_PHONE)[1])
+        if older:
+            yield from _visit(server, "messages of an older backup", f"{_PHONE}/messages?at={older[0]}")
         yield from _in_a_browser(server)
-        yield f"| most memory of the server | {server.most_memory() / MIB:.0f} MiB |"
+        yield f"| most memory of the server | {server.most_memory() / MIB:.0f} MiB | |"
     finally:
         server.process.send_signal(2)
         server.process.wait()
+
+
+def _visit(server: _Server, name: str, address: str) -> Iterator[str]:
+    """A page for the first time, until it is there, and once more."""
+    began, used = time.monotonic(), server.cpu_seconds()
+    first, _ = server.page(address)
+    whole, reading = time.monotonic() - began, server.cpu_seconds() - used
+    again, _ = server.page(address)
+    yield f"| {name}: first byte of the first look | {first:.3f} | |"
+    yield f"| {name}: there | {whole:.2f} | {reading:.2f} |"
+    yield f"| {name}: first byte, once it is read | {again:.3f} | |"
+
+
+def _longest_conversation(server: _Server, address: str) -> Iterator[str]:
+    """The conversation with most messages, and a search through a part of it for what nobody said."""
+    _, body = server.page(address)
+    threads = dict.fromkeys(re.findall(r'href="(/phone/[^"]*messages/[0-9a-f]{16})', body))
+    longest, most = "", 0
+    for thread in threads:
+        found = re.search(r'class="small">([\d,]+) messages', server.page(thread)[1])
+        if found and (count := int(found[1].replace(",", ""))) > most:
+            longest, most = thread, count
+    if not longest:
+        return
+    yield from _visit(server, f"a conversation of {most:,}", longest)
+    yield from _visit(server, "a part of a search in it", f"{longest}?q=zzzzqq")
 
 
 def _start(folder: str, store: str) -> _Server:
@@ -134,7 +178,7 @@ def _grid(server: _Server, chromium: Browser) -> Iterator[str]:
     began = time.monotonic()
     page.goto(f"http://{server.host}{_PHONE}/photos", wait_until="commit")
     page.wait_for_function(_FIRST_SCREEN_IS_THERE)
-    yield f"| photos: the first screen, in a browser | {time.monotonic() - began:.2f} |"
+    yield f"| photos: the first screen, in a browser | {time.monotonic() - began:.2f} | |"
     pictures = sum(1 for url in asked if "/static/" not in url)
-    yield f"| requests for that | {pictures} |"
+    yield f"| requests for that | {pictures} | |"
     context.close()

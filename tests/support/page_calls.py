@@ -17,6 +17,7 @@ from ibackup.view.pages_app import application
 from ibackup.view.view_request import ViewRequest
 from support.minted import Spec
 from support.search_store import SearchStore
+from support.web_client import STILL_READING
 
 PHONE = "/phone/anns-iphone"
 """The phone of a ``SearchStore``."""
@@ -57,7 +58,14 @@ class PageCalls:
         self.session = BrowserSession()
 
     def get(self, address: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """The answer to a request."""
+        """The answer to a request, once what it shows is read."""
+        answer = self.at_once(address, headers)
+        while STILL_READING in answer.body:
+            answer = self.at_once(address, headers)
+        return answer
+
+    def at_once(self, address: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """The answer to a request, which may be that the backup is being read."""
         parts = urlsplit(address)
         scope: dict[str, Any] = {
             "type": "http",

@@ -79,8 +79,9 @@ class Visitor:
     complaints: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> None:
-        """Open a page of the view by its path."""
+        """Open a page of the view by its path, and wait until what it shows is read."""
         self.page.goto(self.origin + address)
+        expect(self.page.locator("#reading")).to_have_count(0)
 
     def look(self, scheme: Scheme) -> None:
         """Switch the system's colours."""

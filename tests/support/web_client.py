@@ -12,6 +12,8 @@ from urllib.parse import urlencode, urlsplit
 from support.program import Program
 from support.web import View, running
 
+STILL_READING = b'id="reading"'
+"""In the page that comes in the place of another whose backup is being read for the first time."""
 _PATIENCE_S = 500.0  # only what hangs reaches it
 
 
@@ -57,6 +59,8 @@ class WebClient:
     def get(self, address: str, **headers: str) -> Answer:
         """Read a page or a file, whole; raises ``http.client.IncompleteRead`` for one that breaks off."""
         answer = self._ask("GET", address, None, {"Sec-Fetch-Site": "same-origin", **headers})
+        while STILL_READING in answer.body:
+            answer = self._ask("GET", address, None, {"Sec-Fetch-Site": "same-origin", **headers})
         found = re.search(rb'name="csrf" value="([^"]+)"', answer.body)
         self.csrf = found[1].decode() if found else self.csrf
         return answer

@@ -19,7 +19,8 @@ from ibackup.export.exporting import export
 from ibackup.export.kinds import KINDS
 from ibackup.simulator.life.hard_life import hard_life
 from ibackup.simulator.life.messages_db import MadeAttached, MadeMessages, MadeText, MadeThread, message_files
-from ibackup.view.export_stream import MISSING, ExportStream, own_copy
+from ibackup.view.export_stream import MISSING, ExportStream
+from ibackup.view.opened.opened_backups import own_copy
 from support.lives import backup_of
 from support.minted import Mint
 

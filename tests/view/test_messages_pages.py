@@ -217,8 +217,8 @@ def test_a_day_and_a_message_have_an_address(chromium: Browser, long_talk: web.V
         page.locator("details.menu > summary").first.click()
         page.locator("input[name=on]").fill("2024-04-10")
         page.get_by_role("button", name="Go").click()
-        day = page.locator("#talk > .day").first
-        expect(day).to_have_attribute("data-day", "2024-04-10")
+        page.wait_for_url("**on=2024-04-10")
+        expect(page.locator("#talk > .day[data-day='2024-04-10']")).to_be_in_viewport()
         visitor.go(f"{phone(visitor)}/messages/{slug_of(ADA)}?q=message+777")
         page.locator("#talk-hits a").first.click()
         expect(page.locator(".is-found .said")).to_have_text("message 777")

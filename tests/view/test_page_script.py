@@ -28,6 +28,24 @@ def test_another_page_gets_the_focus_and_the_frame_stays(chromium: Browser, view
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Take out")
 
 
+def test_a_page_that_waits_for_its_backup_becomes_the_page_that_was_asked_for(
+    chromium: Browser, view: web.View
+) -> None:
+    with web.visitor(chromium, view) as visitor:
+        visitor.go(f"{ANN}/files")
+        waiting = '<section id="reading"><h1 data-again="#reading" data-after="10">Reading</h1></section>'
+        visitor.page.evaluate(
+            """html => {
+              document.querySelector('#main').innerHTML = html;
+              document.dispatchEvent(new CustomEvent('added', { detail: { root: document } }));
+            }""",
+            waiting,
+        )
+        heading = visitor.page.get_by_role("heading", level=1)
+        expect(heading).to_have_text("Files")
+        expect(heading).to_be_focused()
+
+
 def test_a_list_grows_at_its_end_and_says_so_without_a_jump(chromium: Browser, view: web.View) -> None:
     with web.visitor(chromium, view) as visitor:
         visitor.go(ANN)

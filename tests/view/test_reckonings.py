@@ -68,6 +68,25 @@ def test_an_error_is_told_and_then_tried_again() -> None:
     assert second.value == "read"
 
 
+def test_an_error_that_comes_late_is_told() -> None:
+    """A page that asks again and again must not have it tried again for ever."""
+    kept, session, begun = Reckonings(0.0), BrowserSession(), []
+
+    def make(_reckoning: Reckoning) -> str:
+        begun.append(1)
+        raise IbackupError("The disk is gone.")
+
+    asked = kept.get(session, "key", make)
+    assert asked.over.wait(HUGE_S)
+    asked.told = False  # as if the first page had been quicker than the error
+    found = kept.get(session, "key", make)
+    assert found.error is not None
+    assert found is asked
+    assert len(begun) == 1
+    assert kept.get(session, "key", make).over.wait(HUGE_S)
+    assert len(begun) == 2
+
+
 def test_locking_forgets_what_was_read() -> None:
     kept, session = Reckonings(), BrowserSession()
     assert kept.get(session, "key", lambda _: "decrypted").over.wait(HUGE_S)

@@ -22,6 +22,8 @@ CHECK_CACHE = 32 * 1024 * 1024  # bytes
 MAX_CELL_BYTES = 4 * 1024 * 1024
 MAX_FLAWS = 100
 _MAX_SCHEMA_BYTES = 16 * 1024  # for each definition; Files takes about 100
+Cells = tuple[object, object, object, object, object]
+"""What is stored of a row: fileID, domain, path, flags and record."""
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
 _BEHIND = "FROM Files NOT INDEXED WHERE rowid > ? ORDER BY rowid"
@@ -96,6 +98,19 @@ class ManifestDb(ForeignDatabase):
     def rows_by_id(self) -> Iterator[Row | BadRow]:
         """All rows in the order of their ids. Raises FormatError."""
         return self._query("ORDER BY fileID")
+
+    def cells_by_id(self) -> Iterator[Cells]:
+        """What is stored of each row, in the order of their ids: equal cells make equal rows. Raises FormatError."""
+        self._steps_left = self._steps
+        try:
+            with closing_cursor(self._connection.execute(f"{_SELECT} ORDER BY fileID")) as cursor:
+                yield from cursor
+        except TROUBLE as error:
+            raise self._damaged(error) from None
+
+    def row_of(self, cells: Cells) -> Row | BadRow | None:
+        """The row of some cells; None for those that iOS 10.0 leaves as placeholders."""
+        return self._row(*cells)
 
     def salvaged_rows(self, domain: str | None = None) -> Iterator[Row | BadRow]:
         """The readable rows of a damaged database, like ``rows``: after each damaged page it continues behind it.

@@ -22,6 +22,7 @@ from ibackup.apple.foreign_database import MEMORY_LIMIT, TROUBLE, ForeignDatabas
 from ibackup.apple.format_errors import FormatError, KeyRefused
 from ibackup.apple.write_ahead_log import may_be_log
 from ibackup.base.confined import PathRefused
+from ibackup.base.how_far import HowFar, untold
 from ibackup.contents.gaps import Gaps
 
 Cell = str | bytes | int | float | None
@@ -34,6 +35,7 @@ _MAX_LOG = 512 * 1024 * 1024  # bytes of a write-ahead log
 _MAX_BYTES = 64 << 30
 _CHUNK = 1024 * 1024
 _MOST_GAPS = 1000
+_TOLD_EACH = 4096  # rows
 _BEFORE_ALL = -(1 << 63)
 _PLAIN_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
 DAMAGED_PAGE = "a damaged page of the database"
@@ -171,10 +173,12 @@ class AppDatabase(ForeignDatabase):
             try:
                 with closing_cursor(self._connection.execute(query, (place,))) as cursor:
                     for row in cursor:
-                        if type(row[0]) is not int:  # a column of another kind bears that name
+                        number = row[0]
+                        if type(number) is not int:  # a column of another kind bears that name
                             self.gaps.add(self.contents, UNREADABLE, f"{self.part}, {table}", damage=True)
                             return
-                        last = max(last, row[0])  # they ascend, unless the database is damaged
+                        if number > last:  # they ascend, unless the database is damaged
+                            last = number
                         yield row
                 return
             except TROUBLE as error:
@@ -194,6 +198,17 @@ class AppDatabase(ForeignDatabase):
             self.gaps.add(self.contents, DAMAGED_PAGE, f"{self.part}, {table}: {flaw}", damage=True)
             return None
         return found
+
+    def last(self, table: str) -> int:
+        """The number of the last row of a table, found at once; 0 if it has none or cannot be read."""
+        self._steps_left = self._steps
+        try:
+            query = f"SELECT max(rowid) FROM {_quoted(table)} NOT INDEXED"  # noqa: S608
+            (found,) = self._connection.execute(query).fetchone()
+        except TROUBLE as error:
+            self._damaged(error)  # raises what Ctrl-C raised
+            return 0
+        return found if type(found) is int else 0
 
     def count(self, table: str) -> int:
         """How many rows a table has; 0 if it is damaged, which reading it will report."""
@@ -260,6 +275,17 @@ class AppRows:
 
     def __iter__(self) -> Iterator[tuple[Cell, ...]]:
         return self._database.rows(self._table, self._select)
+
+    def telling(self, how_far: HowFar) -> Iterator[tuple[Cell, ...]]:
+        """All of them, and how far that is, by the numbers of the rows."""
+        last = 0 if how_far is untold else self._database.last(self._table)
+        if last <= 0:
+            yield from self
+            return
+        for place, row in enumerate(self):
+            if not place % _TOLD_EACH:
+                how_far(min(max(number(row[0]), 0) / last, 1))
+            yield row
 
     def after(self, number: int | None) -> Iterator[tuple[Cell, ...]]:
         """Only those behind the row with this number, None for all: a table is shown page by page."""

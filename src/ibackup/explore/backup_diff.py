@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
 from ibackup.apple.backup import Backup, BadRowHandler
 from ibackup.apple.format_errors import FormatError
+from ibackup.apple.manifest_db import ManifestDb
 from ibackup.apple.mbfile import MBFile
 from ibackup.apple.rows import BadRow, Kind, Row
 from ibackup.base.udids import same_udid
@@ -99,57 +101,101 @@ def compare(before: Backup, after: Backup, bad: BadRowHandler) -> Iterator[Diffe
         PasswordNeeded: one of them is locked.
     """
     digests = _digests_compare(before, after)
-    olds, news = _usable(before, bad), _usable(after, bad)
+    for old_stored, new_stored in _unlike(_stored_rows(before), _stored_rows(after)):
+        old, new = _usable(old_stored, bad), _usable(new_stored, bad)
+        if old is not None and new is not None:
+            found = _changed(old, new, bad, digests=digests)
+        elif new is not None:
+            found = _one("added", new, bad)
+        else:
+            found = _one("removed", old, bad) if old is not None else None
+        if found is not None:
+            yield found
+
+
+class _Stored(NamedTuple):
+    """A row before it is made: making one takes longer than seeing that the other backup has the same."""
+
+    file_id: bytes
+    cells: object
+    make: Callable[[], Row | BadRow | None]
+
+
+def _stored_rows(backup: Backup) -> Iterator[_Stored]:
+    rows = backup.rows
+    if not isinstance(rows, ManifestDb):
+        for row in rows.rows_by_id():
+            yield _Stored(row.file_id.encode("utf-8", "surrogateescape"), row, partial(_itself, row))
+        return
+    for cells in rows.cells_by_id():
+        name = cells[0]
+        yield _Stored(name if isinstance(name, bytes) else b"", cells, partial(rows.row_of, cells))
+
+
+def _itself(row: Row | BadRow) -> Row | BadRow:
+    return row
+
+
+def _unlike(
+    olds: Iterator[_Stored], news: Iterator[_Stored]
+) -> Iterator[tuple[_Stored | None, _Stored | None]]:
+    """The rows of both by id: those that are only in one, and those that are not the same in both."""
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:
-        if new is None or (old is not None and old[0].file_id < new[0].file_id):
-            if old is not None:  # for the type checker; it follows from the line above
-                yield _one("removed", *old)
+        if new is None or (old is not None and old.file_id < new.file_id):
+            yield old, None
             old = next(olds, None)
-        elif old is None or new[0].file_id < old[0].file_id:
-            yield _one("added", *new)
+        elif old is None or new.file_id < old.file_id:
+            yield None, new
             new = next(news, None)
         else:
-            what = _what(*old, *new, digests=digests)
-            if what:
-                row, record = new
-                change: Change = "grown" if record.size > old[1].size else "changed"
-                yield Difference(
-                    change, row.file_id, row.domain, row.relative_path, old[1].size, record.size, what
-                )
+            if old.cells != new.cells:
+                yield old, new
             old, new = next(olds, None), next(news, None)
 
 
-def _usable(backup: Backup, bad: BadRowHandler) -> Iterator[tuple[Row, MBFile]]:
-    """Files and links with their records, by id."""
-    for row in backup.rows.rows_by_id():
-        if isinstance(row, BadRow):
-            bad(row)
-        elif row.kind is not Kind.FOLDER:
-            try:
-                record = row.record()
-            except FormatError as error:
-                bad(BadRow(row.file_id, row.domain, row.relative_path, error.flaw))
-                continue
-            yield row, record
+def _usable(stored: _Stored | None, bad: BadRowHandler) -> Row | None:
+    """The row, if it is a file or link that can be compared."""
+    row = stored.make() if stored is not None else None
+    if isinstance(row, BadRow):
+        bad(row)
+        return None
+    return row if row is not None and row.kind is not Kind.FOLDER else None
 
 
-def _one(change: Change, row: Row, record: MBFile) -> Difference:
+def _record(row: Row, bad: BadRowHandler) -> MBFile | None:
+    try:
+        return row.record()
+    except FormatError as error:
+        bad(BadRow(row.file_id, row.domain, row.relative_path, error.flaw))
+        return None
+
+
+def _one(change: Change, row: Row, bad: BadRowHandler) -> Difference | None:
+    record = _record(row, bad)
+    if record is None:
+        return None
     before, after = (record.size, None) if change == "removed" else (None, record.size)
     return Difference(change, row.file_id, row.domain, row.relative_path, before, after)
 
 
-def _what(old_row: Row, old: MBFile, new_row: Row, new: MBFile, *, digests: bool) -> tuple[str, ...]:
-    if old_row.packed == new_row.packed:
-        return ()
-    found = {
+def _changed(old_row: Row, new_row: Row, bad: BadRowHandler, *, digests: bool) -> Difference | None:
+    old, new = _record(old_row, bad), _record(new_row, bad)
+    if old is None or new is None:
+        return None
+    differs = {
         "kind": old_row.kind is not new_row.kind,
         "size": old.size != new.size,
         "time": old.modified != new.modified,
         "digest": digests and None not in (old.digest, new.digest) and old.digest != new.digest,
         "target": old.target != new.target,
     }
-    return tuple(name for name, differs in found.items() if differs)
+    what = tuple(name for name, is_so in differs.items() if is_so)
+    if not what:
+        return None
+    change: Change = "grown" if new.size > old.size else "changed"
+    row = new_row
+    return Difference(change, row.file_id, row.domain, row.relative_path, old.size, new.size, what)
 
 
 def _digests_compare(before: Backup, after: Backup) -> bool:

@@ -14,6 +14,7 @@ from ibackup.apple.backup import Backup
 from ibackup.apple.entry import Entry
 from ibackup.apple.format_errors import FormatError
 from ibackup.apple.rows import BadRow, Kind
+from ibackup.base.how_far import HowFar, untold
 from ibackup.explore.app_owners import Apps
 
 _DEEPEST: Final = 64
@@ -22,6 +23,9 @@ _MOST_FOLDERS: Final = 1_000_000
 _LINK: Final = 1 << 63
 _MOST_BYTES: Final = _LINK - 1
 _NONE: Final = 0xFFFFFFFF
+_TOLD_EACH: Final = 4096
+_READING: Final = 0.9
+"""Of the time; the rest goes into sorting."""
 
 
 class ListedFile(NamedTuple):
@@ -74,10 +78,19 @@ class FileIndex:
         unreadable: how many entries of the backup's list cannot be used.
     """
 
-    def __init__(self, entries: Iterable[Entry], apps: Apps, unreadable: "_Count") -> None:
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        apps: Apps,
+        unreadable: "_Count",
+        expected: int = 0,
+        how_far: HowFar = untold,
+    ) -> None:
         building = _Building()
-        for entry in entries:
+        for number, entry in enumerate(entries):
             building.add(entry, unreadable)
+            if expected and not number % _TOLD_EACH:
+                how_far(min(number / expected, 1) * _READING)
         self._names = building.folder_names
         self._parents = building.folder_parents
         self._bytes = building.folder_bytes
@@ -90,10 +103,16 @@ class FileIndex:
         self.files = sum(each.files for each in self.apps)
 
     @classmethod
-    def of(cls, backup: Backup) -> "FileIndex":
-        """Read the list of an unlocked backup, however damaged. Raises FormatError, PasswordNeeded."""
+    def of(cls, backup: Backup, expected: int = 0, how_far: HowFar = untold) -> "FileIndex":
+        """Read the list of an unlocked backup, however damaged. Raises FormatError, PasswordNeeded.
+
+        Args:
+            backup: it.
+            expected: about how many files it has; 0 if that is unknown.
+            how_far: is told how much of the list is read, if that is known.
+        """
         unreadable = _Count()
-        return cls(backup.entries(bad=unreadable), Apps.of(backup), unreadable)
+        return cls(backup.entries(bad=unreadable), Apps.of(backup), unreadable, expected, how_far)
 
     def app(self, key: str) -> AppFiles | None:
         """The files of an app; None if it has none."""

@@ -29,6 +29,7 @@ class Asked:
         query: the first value of each.
         form: every value of each field of a POST body; its token was right.
         headers: of the request, names in lower case.
+        is_page: whether people read the answer, and not a page or a program.
     """
 
     house: House
@@ -38,6 +39,7 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_page: bool = True
 
     @property
     def url(self) -> str:

@@ -34,22 +34,6 @@ _MOST_NAMED: Final = 1000
 MISSING: Final = "What is missing.txt"
 
 
-def own_copy(backup: Backup) -> Backup:
-    """The same backup, opened once more for another thread; close it when done. Raises NotABackup, FormatError."""
-    other = Backup.open(backup.path, known=True)
-    try:
-        if backup.salvaged:
-            other.salvage()
-        if not other.unlocked:
-            other.unlock_like(backup)
-        if backup.list_lost is not None:
-            other.go_without_list()
-    except BaseException:
-        other.close()
-        raise
-    return other
-
-
 class ExportStream:
     """The bytes of the zip of an export, made as they are read; close it, also when nothing was read.
 

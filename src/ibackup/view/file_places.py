@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO, Final, NamedTuple
@@ -14,6 +15,7 @@ from ibackup.explore.app_owners import Apps
 from ibackup.explore.file_index import AppFiles, BelowFolder, FileIndex, IndexedFolder
 from ibackup.explore.target_names import Namer, NameRules
 from ibackup.view.asked import Asked
+from ibackup.view.first_readings import FirstReading, read_first
 from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.opened_backups import OpenedBackup
 from ibackup.view.zip_stream import ZipMember
@@ -26,9 +28,25 @@ _APP, _PLUGIN, _GROUP = "AppDomain-", "AppDomainPlugin-", "AppDomainGroup-"
 _REASONS = (FileNotFoundError, FormatError, KeyRefused, PathRefused)
 
 
-def file_index(opened: OpenedBackup) -> FileIndex:
-    """The files of an open backup, read once. Raises FormatError."""
-    return opened.once(FILES_KEY, lambda each: FileIndex.of(each.backup))
+@contextmanager
+def opened_files(asked: Asked) -> Iterator[tuple[OpenedBackup, FileIndex]]:
+    """Open the backup that was asked for, with its files, for a short ``with`` block.
+
+    Raises:
+        StillReading: its list is being read.
+        IbackupError: it cannot be read.
+    """
+    snapshot = asked.backup.snapshot
+    expected = snapshot.meta.files if snapshot is not None else 0
+    reading = FirstReading(
+        FILES_KEY,
+        "Reading the list of files",
+        FILES_KEY,
+        lambda backup, how_far: FileIndex.of(backup, expected, how_far),
+    )
+    read_first(asked, asked.backup, reading)
+    with asked.open() as opened:
+        yield opened, opened.once(FILES_KEY, lambda each: FileIndex.of(each.backup))
 
 
 def domain_title(domain: str) -> str:

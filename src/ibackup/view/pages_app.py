@@ -14,6 +14,7 @@ from starlette.routing import Route
 from ibackup.base.errors import IbackupError, PasswordNeeded
 from ibackup.base.exit_codes import ExitCode
 from ibackup.view.asked import Asked
+from ibackup.view.first_readings import StillReading
 from ibackup.view.guard.request_guard import FORM, SESSION
 from ibackup.view.house import House
 from ibackup.view.not_shown import NotShown
@@ -42,7 +43,7 @@ def application(house: House) -> Starlette:
 
 def _endpoint(house: House, way: Way) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, _asked(house, request), way.page, way.gives == "page")
+        return await run_in_threadpool(answer, _asked(house, request, way.gives), way.page)
 
     return endpoint
 
@@ -60,7 +61,7 @@ def _no_such_page(house: House) -> Callable[[Request, Exception], Awaitable[Resp
     return handle
 
 
-def _asked(house: House, request: Request) -> Asked:
+def _asked(house: House, request: Request, gives: str = "page") -> Asked:
     query: dict[str, str] = {}
     for name, value in parse_qsl(request.url.query, max_num_fields=200, errors="replace"):
         query.setdefault(name, value)
@@ -72,22 +73,18 @@ def _asked(house: House, request: Request) -> Asked:
         query=query,
         form=request.scope.get(FORM, {}),
         headers=dict(request.headers),
+        is_page=gives == "page",
     )
 
 
-def answer(asked: Asked, page: Page, is_page: bool = True) -> Response:
-    """What a page answers, or why it cannot.
-
-    Args:
-        asked: the request.
-        page: answers it.
-        is_page: whether people read the answer; the page that asks for a password is one too, in the place of data it
-            is a refusal.
-    """
+def answer(asked: Asked, page: Page) -> Response:
+    """What a page answers, or why it cannot. The page that asks for a password is a refusal in the place of data."""
     try:
         return page(asked)
     except PasswordNeeded as error:
-        return unlock_page(asked, error, 200 if is_page else 403)
+        return unlock_page(asked, error, 200 if asked.is_page else 403)
+    except StillReading as waiting:
+        return asked.render("reading.html", reading=waiting, page=waiting.page, title=waiting.what)
     except IbackupError as error:
         return _told(asked, error)
     except Exception:  # noqa: BLE001 - whatever it is, the person needs a page

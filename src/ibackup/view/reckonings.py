@@ -23,12 +23,14 @@ class Reckoning:
         done, total: how far it is, in parts; ``total`` is 0 until it is known.
         value: the result, None while it is being read.
         error: why there will be none.
+        told: whether a page was given the error.
     """
 
     done: int = 0
     total: int = 0
     value: Any = None
     error: IbackupError | None = None
+    told: bool = False
     over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -42,19 +44,30 @@ Make = Callable[[Reckoning], Any]
 
 
 class Reckonings:
-    """The results of all sessions. What a session read of its unlocked backups goes when it is locked."""
+    """The results of all sessions. What a session read of its unlocked backups goes when it is locked.
 
-    def __init__(self) -> None:
+    Args:
+        at_once_s: how long the first to ask waits: small backups need no more.
+    """
+
+    def __init__(self, at_once_s: float = _AT_ONCE_S) -> None:
+        self._at_once_s = at_once_s
         self._lock = threading.Lock()
         self._of: weakref.WeakKeyDictionary[BrowserSession, OrderedDict[Hashable, Reckoning]] = (
             weakref.WeakKeyDictionary()
         )
         self._turn = threading.Semaphore(1)
 
-    def get(self, session: BrowserSession, key: Hashable, make: Make) -> Reckoning:
+    def get(self, session: BrowserSession, key: Hashable, make: Make, *, again: bool = False) -> Reckoning:
         """The result, or how far it is; the first time, reading begins. Waits a moment: small backups need no more.
 
-        A result that was an error is read again when it is asked for again.
+        An error is given once; who asks again has it read again.
+
+        Args:
+            session: who asks.
+            key: what for.
+            make: reads it.
+            again: whether to read it again if there is a result: it is not kept any more where ``make`` put it.
         """
         with self._lock:
             kept = self._of.get(session)
@@ -62,7 +75,7 @@ class Reckonings:
                 kept = self._of[session] = OrderedDict()
                 session.when_locked(_forgetter(weakref.ref(self), weakref.ref(session)))
             found = kept.get(key)
-            begins = found is None or found.error is not None
+            begins = found is None or found.told or (again and found.value is not None)
             if found is None or begins:
                 found = kept[key] = Reckoning()
             kept.move_to_end(key)
@@ -72,7 +85,8 @@ class Reckonings:
             threading.Thread(
                 target=self._run, args=(found, make), name="ibackup reading", daemon=True
             ).start()
-        found.over.wait(_AT_ONCE_S)
+        found.over.wait(self._at_once_s)
+        found.told = found.error is not None
         return found
 
     def peek(self, session: BrowserSession, key: Hashable) -> Reckoning | None:

@@ -107,6 +107,9 @@ _STRING_HEADS: Final = (
     + b"\x92\x84\x84\x84\x0fNSMutableString\x01\x84\x84\x08NSString\x01\x95\x84\x01+",
 )
 """How nearly all attributed texts begin, up to the length of the text."""
+_SURE_TEXT: Final = re.compile(
+    b"(?:%b)(?:[\\x01-\\x7f]|\\x81(?!\\x00\\x00)..)[0-9A-Za-z]" % b"|".join(map(re.escape, _STRING_HEADS)), re.DOTALL
+)
 _FIRST_RUN: Final = b"\x86\x84\x02iI\x01"
 _LONGEST_TAIL: Final = 256
 
@@ -144,8 +147,7 @@ def quick_text(blob: bytes) -> bytes | None:
 
 def surely_has_text(blob: bytes) -> bool:
     """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
-    found = quick_text(blob)
-    return found is not None and found[:1].isalnum()
+    return _SURE_TEXT.match(blob) is not None
 
 
 def _quick_length(blob: bytes, at: int) -> tuple[int, int]:

@@ -63,6 +63,10 @@ class MessageFiles:
         ):
             self._joined.add(message, attachment)
 
+    def move_to(self, backup: Backup) -> None:
+        """Take the files from another backup of the same content."""
+        self._backup = backup
+
     def of(self, message: int, most: int | None = None) -> list[Attachment]:
         """The attachments of a message, by the number of its row, in the order of the join."""
         return [found for row in self._joined.of(message)[:most] if (found := self.at(row)) is not None]

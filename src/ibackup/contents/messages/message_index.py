@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Final
 
+from ibackup.base.how_far import HowFar, untold
 from ibackup.contents.app_database import AppDatabase, Cell, number, text
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.messages.balloons import POLLS, bundle_of
@@ -71,6 +72,8 @@ class Filed:
 
 def order_time(cell: Cell) -> int | None:
     """A time of Messages in nanoseconds since 2001, only to sort by; None if it is none."""
+    if type(cell) is int and _NANOSECONDS_FROM < cell < MOST_TIME:  # nearly all
+        return cell
     if not isinstance(cell, int | float) or cell != cell or not cell:  # itself: not a number
         return None
     whole = max(-MOST_TIME, min(MOST_TIME, cell))
@@ -140,6 +143,7 @@ class MessageIndex:
         conversations: for each row of ``chat`` the number of its conversation, from 0.
         count: how many conversations these are.
         gaps: takes what cannot be read.
+        how_far: is told how many of the messages are filed.
 
     Attributes:
         filed: the messages of each of these conversations.
@@ -151,7 +155,13 @@ class MessageIndex:
     """
 
     def __init__(
-        self, database: AppDatabase, handles: Handles, conversations: dict[int, int], count: int, gaps: Gaps
+        self,
+        database: AppDatabase,
+        handles: Handles,
+        conversations: dict[int, int],
+        count: int,
+        gaps: Gaps,
+        how_far: HowFar = untold,
     ) -> None:
         self.filed = [Filed() for _ in range(count)]
         self.unfiled: dict[str, Filed] = {}
@@ -163,7 +173,7 @@ class MessageIndex:
         self._folding = _Folding()
         places = array("Q")
         self._read_joins(database, conversations, places)
-        self._read_messages(database, _Pairs(places))
+        self._read_messages(database, _Pairs(places), how_far)
         for each in (*self.filed, *self.unfiled.values()):
             each.arrange()
 
@@ -195,7 +205,7 @@ class MessageIndex:
                 if place is not None and place < 1 << _PLACES:
                     places.append(message << _PLACES | place)
 
-    def _read_messages(self, database: AppDatabase, pairs: _Pairs) -> None:
+    def _read_messages(self, database: AppDatabase, pairs: _Pairs, how_far: HowFar) -> None:
         table = database.table("message")
         if table is None:
             self._gaps.add(PART, "the database has no table of messages", damage=True)
@@ -206,9 +216,8 @@ class MessageIndex:
             "thread_originator_guid",
         )
         guids = array("q")
-        for row, guid, date, handle, mine, service, kind, associated, balloon, thread in table.select(
-            *columns
-        ):
+        rows = table.select(*columns)
+        for row, guid, date, handle, mine, service, kind, associated, balloon, thread in rows.telling(how_far):
             if type(row) is not int:
                 continue
             own = text(guid)
@@ -229,7 +238,7 @@ class MessageIndex:
                 folding.senders.append(sender)
                 folding.mine.append(bool(number(mine)))
             else:
-                self._file(row, time, found, self._person(sender, mine=bool(number(mine))), sender)
+                self._file(row, time, found, sender, mine=bool(mine) and bool(number(mine)))
                 if service:
                     self._note_service(found, text(service))
         self._file_those_alone(guids)
@@ -247,10 +256,12 @@ class MessageIndex:
                 services.add(service)
 
     def _file(
-        self, row: int, time: int | None, found: "set[int] | frozenset[int]", person: str, sender: int
+        self, row: int, time: int | None, found: "set[int] | frozenset[int]", sender: int, *, mine: bool
     ) -> None:
         places = [self.filed[place] for place in found]
-        for place in places or [self.unfiled.setdefault(person, Filed())]:
+        if not places:
+            places = [self.unfiled.setdefault(self._person(sender, mine=mine), Filed())]
+        for place in places:
             place.add(row, time)
             if sender not in place.senders and len(place.senders) < _MOST_SENDERS:
                 place.senders.add(sender)
@@ -274,11 +285,9 @@ class MessageIndex:
         for at, target in enumerate(folding.targets) if missing else ():
             if target in missing:
                 row, place, sender = folding.rows[at], folding.places[at], folding.senders[at]
-                person = self._person(sender, mine=bool(folding.mine[at]))
                 self.alone.add(row)
-                self._file(
-                    row, folding.times[at] or None, {place} if place >= 0 else _NOWHERE, person, sender
-                )
+                whose = {place} if place >= 0 else _NOWHERE
+                self._file(row, folding.times[at] or None, whose, sender, mine=bool(folding.mine[at]))
 
 
 def _changes_poll(balloon: Cell, associated: Cell, own: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from ibackup.apple.app_places import MESSAGES
 from ibackup.apple.backup import Backup
+from ibackup.base.how_far import HowFar, untold
 from ibackup.contents.app_database import AppDatabase, Cell, number, text
 from ibackup.contents.app_times import from_messages
 from ibackup.contents.decoding.typedstream import quick_text
@@ -58,6 +59,7 @@ class MessageReader:
         names: knows the contacts.
         gaps: takes what cannot be read.
         backup: has the attachments; None if only the database is at hand.
+        how_far: is told how many of the messages are filed.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class MessageReader:
         names: NameBook | None = None,
         gaps: Gaps | None = None,
         backup: Backup | None = None,
+        how_far: HowFar = untold,
     ) -> None:
         self._database = database
         self._gaps = gaps if gaps is not None else database.gaps
@@ -73,7 +76,7 @@ class MessageReader:
         self._files = MessageFiles(database, backup)
         groups = put_together(read_threads(database), database, self._handles)
         places = {thread.row: place for place, group in enumerate(groups) for thread in group.threads}
-        self._index = MessageIndex(database, self._handles, places, len(groups), self._gaps)
+        self._index = MessageIndex(database, self._handles, places, len(groups), self._gaps, how_far)
         self._builder = MessageBuilder(database, self._handles, self._files, self._index, self._gaps)
         self._conversations: dict[str, Conversation] = {}
         self._filed: dict[str, Filed] = {}
@@ -85,7 +88,12 @@ class MessageReader:
 
     @classmethod
     def of(
-        cls, backup: Backup, gaps: Gaps, names: Callable[[Iterable[str]], NameBook] | None = None
+        cls,
+        backup: Backup,
+        gaps: Gaps,
+        names: Callable[[Iterable[str]], NameBook] | None = None,
+        *,
+        how_far: HowFar = untold,
     ) -> Self | None:
         """Open the messages of a backup; None if it has none, or, with a gap, if they cannot be read.
 
@@ -93,6 +101,7 @@ class MessageReader:
             backup: unlocked.
             gaps: takes what cannot be read.
             names: makes the book of names, given the owner's own numbers and addresses.
+            how_far: is told how many of the messages are filed.
 
         Raises:
             NoRoom: there is no space for a temporary copy.
@@ -102,7 +111,8 @@ class MessageReader:
         if database is None:
             return None
         try:
-            return cls(database, names(own_addresses(database)) if names is not None else None, gaps, backup)
+            book = names(own_addresses(database)) if names is not None else None
+            return cls(database, book, gaps, backup, how_far)
         except BaseException:
             database.close()
             raise
@@ -112,6 +122,10 @@ class MessageReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def move_to(self, backup: Backup) -> None:
+        """Take attachments from this backup, which has the same content as the first one; that may be closed then."""
+        self._files.move_to(backup)
 
     def close(self) -> None:
         """Close the database."""

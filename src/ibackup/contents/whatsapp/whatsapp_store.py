@@ -151,6 +151,10 @@ class WhatsAppStore:
             unwinding.pop_all()
         return found
 
+    def move_to(self, backup: Backup) -> None:
+        """Take files from this backup, which has the same content as the first one; that may be closed then."""
+        self._backup = backup
+
     def close(self) -> None:
         """Close the database."""
         self._database.close()

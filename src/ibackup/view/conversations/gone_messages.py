@@ -1,6 +1,5 @@
 """Which messages of a backup the newest one does not have any more, by the keys that ``export --gone-by`` compares."""
 
-import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ class MessageKeys:
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._known = array("Q", sorted(map(_short, keys)))
+        self._known = array("q", sorted(map(_short, keys)))
 
     def __contains__(self, key: str) -> bool:
         wanted = _short(key)
@@ -83,5 +82,4 @@ def _has(rows: "array[int]", row: int) -> bool:
 
 
 def _short(key: str) -> int:
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+    return hash(key)  # keyed with a secret of this process: nobody can write messages that seem to be equal

@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.rows import Kind
+from ibackup.base.how_far import HowFar, part_of, untold
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.messages.message_types import (
     Attachment,
@@ -43,6 +44,8 @@ from ibackup.view.conversations.shown_conversations import (
 )
 
 _BUNDLE: Final = "it is a folder of several files; it comes with what you take out"
+_FILING: Final = 0.85
+"""Of the time; the rest goes into reading the ids."""
 _MOST_EDITS: Final = 50
 _MOST_REACTIONS: Final = 200
 _DID: Final = {
@@ -70,10 +73,17 @@ class MessageTalks(ReadTalks[Conversation]):
         super().__init__(reader, gaps, whole, map(_shown, whole.values()), made)
 
     @classmethod
-    def of(cls, backup: Backup, made: datetime | None) -> Self | None:
-        """Those of a backup; None if it has none. Raises NoRoom, FormatError."""
+    def of(cls, backup: Backup, made: datetime | None, how_far: HowFar = untold) -> Self | None:
+        """Those of a backup; None if it has none. Raises NoRoom, FormatError.
+
+        Args:
+            backup: unlocked.
+            made: when it was made.
+            how_far: is told how much is read.
+        """
         gaps = Gaps()
-        reader = MessageReader.of(backup, gaps, lambda own: names_of(backup, own))
+        told = part_of(how_far, 0, _FILING)
+        reader = MessageReader.of(backup, gaps, lambda own: names_of(backup, own), how_far=told)
         if reader is None:
             return None
         reader.row_of("")  # reads all ids now, so that no later page waits for them

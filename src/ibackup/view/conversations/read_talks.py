@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from ibackup.apple.backup import Backup
 from ibackup.contents.gaps import Gaps
 from ibackup.view.conversations.shown_conversations import ShownConversation, Talks
 
@@ -27,6 +28,9 @@ class TalkReader(Protocol[_Asked_contra]):
         """``Talks.all_keys``."""
 
     def rough_text(self, row: int, /) -> str | None:
+        """See ``Talks``."""
+
+    def move_to(self, backup: Backup) -> None:
         """See ``Talks``."""
 
     def close(self) -> None:
@@ -75,6 +79,10 @@ class ReadTalks(Talks, Generic[Whole]):
     def rough_text(self, row: int) -> str | None:
         """See ``Talks``."""
         return self._read.rough_text(row)
+
+    def move_to(self, backup: Backup) -> None:
+        """See ``Talks``."""
+        self._read.move_to(backup)
 
     def close(self) -> None:
         """Close the database."""

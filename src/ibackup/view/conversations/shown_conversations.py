@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from ibackup.apple.backup import Backup
 from ibackup.apple.entry import Entry
 from ibackup.contents.gaps import Gaps
 from ibackup.export.chosen_conversations import is_chosen
@@ -275,6 +276,10 @@ class Talks(ABC):
     @abstractmethod
     def file(self, place: str) -> TalkFile | None:
         """A file by its ``BubbleFile.place``; None if it is not there."""
+
+    @abstractmethod
+    def move_to(self, backup: Backup) -> None:
+        """Take files from this backup, which has the same content as the one that they are of."""
 
     @abstractmethod
     def close(self) -> None:

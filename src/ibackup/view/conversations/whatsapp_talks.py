@@ -60,6 +60,11 @@ class WhatsAppTalks(ReadTalks[WhatsAppChat]):
         store = WhatsAppStore.open(backup, gaps, business=business, find_name=name_finder(names_of(backup)))
         return cls(store, backup, gaps, made) if store is not None else None
 
+    def move_to(self, backup: Backup) -> None:
+        """See ``Talks``."""
+        self._backup = backup
+        super().move_to(backup)
+
     def conversation_of(self, row: int) -> ShownConversation | None:
         """See ``Talks``."""
         chat = self._store.chat_of(row)

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from typing import Any, Final, TypeVar, cast
 
 from ibackup.apple.backup import Backup
@@ -54,6 +54,10 @@ class OpenedBackup:
             self._read[key] = make(self)
         return cast("T", self._read[key])
 
+    def has(self, key: Hashable) -> bool:
+        """Whether something is kept under a key, be it None; as ``peek``."""
+        return key in self._read
+
     def peek(self, key: Hashable) -> Any:
         """What is kept under a key, or None; reads nothing, so it may be called outside of the ``with`` block."""
         return self._read.get(key)
@@ -65,8 +69,7 @@ class OpenedBackup:
         with ExitStack() as stack:
             stack.callback(self.backup.close)
             for each in kept:
-                if callable(close := getattr(each, "close", None)):
-                    stack.callback(close)
+                stack.callback(_close_one, each)
 
 
 class _Slot:
@@ -121,6 +124,43 @@ class OpenedBackups:
                 if each.path not in found:
                     found[each.path] = stack.enter_context(self._using(each, session))
             yield found[one.path], found[other.path]
+
+    def read_apart(
+        self,
+        shown: ShownBackup,
+        session: BrowserSession,
+        key: Hashable,
+        make: Callable[[Backup], T],
+        move: Callable[[T, Backup], None],
+    ) -> None:
+        """Have ``OpenedBackup.once`` keep what takes long to read; nobody has to wait for the backup meanwhile.
+
+        Args:
+            shown: the backup.
+            session: who reads it.
+            key: of ``once``.
+            make: reads it from a copy of the backup, which is then closed.
+            move: has the result use the open backup.
+
+        Raises:
+            IbackupError: as ``use``, and what ``make`` raises.
+        """
+        with self.use(shown, session) as opened:
+            if opened.has(key):
+                return
+            copy = own_copy(opened.backup)
+        with closing(copy), telling_damage(_target(shown)):
+            made = make(copy)
+            try:
+                with self.use(shown, session) as opened:
+                    kept = opened.once(key, lambda _: made)
+                    if kept is made:
+                        move(made, opened.backup)
+            except BaseException:
+                _close_one(made)
+                raise
+        if kept is not made:
+            _close_one(made)
 
     def peek(self, shown: ShownBackup, session: BrowserSession) -> OpenedBackup | None:
         """An open backup for its ``peek`` and its notes; reads nothing, and waits for nothing."""
@@ -261,6 +301,27 @@ def _open(target: SnapshotTarget, shown: ShownBackup, session: BrowserSession) -
 
 def _target(shown: ShownBackup) -> SnapshotTarget:
     return SnapshotTarget(shown.path, shown.snapshot, shown.udid)
+
+
+def own_copy(backup: Backup) -> Backup:
+    """The same backup, opened once more for another thread; close it when done. Raises NotABackup, FormatError."""
+    other = Backup.open(backup.path, known=True)
+    try:
+        if backup.salvaged:
+            other.salvage()
+        if not other.unlocked:
+            other.unlock_like(backup)
+        if backup.list_lost is not None:
+            other.go_without_list()
+    except BaseException:
+        other.close()
+        raise
+    return other
+
+
+def _close_one(kept: object) -> None:
+    if callable(close := getattr(kept, "close", None)):
+        close()
 
 
 def _close(slots: list[_Slot]) -> None:

@@ -25,9 +25,9 @@ from ibackup.view.asked import Asked
 from ibackup.view.file_places import (
     FilePlace,
     domain_title,
-    file_index,
     no_such_file,
     open_content,
+    opened_files,
     zip_entries,
     zip_members,
 )
@@ -115,8 +115,7 @@ def files(asked: Asked) -> Response:
     place = FilePlace.of(asked)
     by_size = asked.query.get("sort") == "size"
     start = _number(asked.query.get("from", ""))
-    with asked.open() as opened:
-        index = file_index(opened)
+    with opened_files(asked) as (opened, index):
         app = place.chosen_app(index)
         facts = None
         folder = place.folder(index)
@@ -161,8 +160,8 @@ def content(asked: Asked) -> Response:
 def as_zip(asked: Asked) -> Response:
     """A folder, an app or everything as a zip that is made while it is sent."""
     place = FilePlace.of(asked)
-    with asked.open() as opened:
-        index = file_index(opened)
+    with opened_files(asked) as (_, index):
+        pass
     app = place.chosen_app(index)
     folder = place.folder(index)
     if place.domain and folder is None:

@@ -20,9 +20,10 @@ from ibackup.view.asked import Asked
 from ibackup.view.conversations.bubbles import Bubble, anchor_of
 from ibackup.view.conversations.shown_conversations import PART, ShownConversation, Talks
 from ibackup.view.conversations.talk_apps import TalkApp, opened_talks
-from ibackup.view.export_stream import ExportStream, own_copy
+from ibackup.view.export_stream import ExportStream
 from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.media import SANDBOXED, media_response, streamed_download
+from ibackup.view.opened.opened_backups import own_copy
 from ibackup.view.opened.pictures import PictureRefused, as_jpeg
 from ibackup.view.way import Way
 

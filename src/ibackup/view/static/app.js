@@ -206,7 +206,7 @@
     all('a[data-more]', root).forEach(link => near.observe(link));
     all('[data-gate]', root).forEach(field => { one(field.dataset.gate).disabled = plain(field.value) !== plain(field.dataset.name); });
     all('.plot', root).forEach(plot => { plot.scrollLeft = plot.scrollWidth; });
-    all('[data-again]', root).forEach(each => setTimeout(() => look(each), 1500));
+    all('[data-again]', root).forEach(each => setTimeout(() => look(each), Number(each.dataset.after ?? 1500)));
     const track = one('.dock .track', root), bead = track && one('[aria-current]', track);
     if (bead) track.scrollLeft = bead.offsetLeft + bead.parentElement.offsetLeft - track.clientWidth * .6;
     const here = one('.rail [aria-current]', root), strip = here?.closest('ul');
@@ -214,17 +214,23 @@
   }
 
   // ── what is still being read: <p data-again="#part"> has the part fetched again until it is there ────────
+  // A page that waits as a whole has such a part alone: once it is gone, the page that was asked for takes its place.
 
   async function look(waiting) {
     const part = waiting.dataset.again;
     if (!waiting.isConnected || !one(part)) return;
     try {
-      const next = one(part, asPage(await (await fetch(location.href, { headers: { 'X-Swap': '1' } })).text()));
-      if (!waiting.isConnected || !next) return;
-      const put = document.importNode(next, true);
-      one(part).replaceWith(put);
-      ready(put);
-      shown(put);
+      const page = asPage(await (await fetch(location.href, { headers: { 'X-Swap': '1' } })).text());
+      const next = one(part, page);
+      if (!waiting.isConnected) return;
+      if (!next) {
+        if (one('#main', page) && samePhone(page)) put(page, false); else location.reload();
+        return;
+      }
+      const fresh = document.importNode(next, true);
+      one(part).replaceWith(fresh);
+      ready(fresh);
+      shown(fresh);
     } catch { setTimeout(() => look(waiting), 3000); }
   }
 
