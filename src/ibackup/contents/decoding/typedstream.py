@@ -108,7 +108,8 @@ _STRING_HEADS: Final = (
 )
 """How nearly all attributed texts begin, up to the length of the text."""
 _SURE_TEXT: Final = re.compile(
-    b"(?:%b)(?:[\\x01-\\x7f]|\\x81(?!\\x00\\x00)..)[0-9A-Za-z]" % b"|".join(map(re.escape, _STRING_HEADS)), re.DOTALL
+    b"(?:%b)(?:[\\x01-\\x7f]|\\x81(?!\\x00\\x00)..)[0-9A-Za-z]" % b"|".join(map(re.escape, _STRING_HEADS)),
+    re.DOTALL,
 )
 _FIRST_RUN: Final = b"\x86\x84\x02iI\x01"
 _LONGEST_TAIL: Final = 256

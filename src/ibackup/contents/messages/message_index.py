@@ -217,7 +217,9 @@ class MessageIndex:
         )
         guids = array("q")
         rows = table.select(*columns)
-        for row, guid, date, handle, mine, service, kind, associated, balloon, thread in rows.telling(how_far):
+        for row, guid, date, handle, mine, service, kind, associated, balloon, thread in rows.telling(
+            how_far
+        ):
             if type(row) is not int:
                 continue
             own = text(guid)
