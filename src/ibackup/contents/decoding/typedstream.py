@@ -63,12 +63,9 @@ class AttributedText(NamedTuple):
 
     def pieces(self) -> Iterator[tuple[str, Mapping[str, AttributeValue]]]:
         """The text in pieces of equal attributes. Together they are the text; none is empty."""
-        if (
-            len(self.runs) == 1
-            and self.runs[0].length >= len(self.text.encode("utf-16-le")) // 2
-            and self.text
-        ):
-            yield self.text, self.runs[0].attributes
+        only = self.runs[0] if len(self.runs) == 1 and self.text else None
+        if only is not None and only.length >= len(self.text.encode("utf-16-le")) // 2:
+            yield self.text, only.attributes
             return
         place = _places(self.text)
         at = 0
@@ -107,10 +104,8 @@ _STRING_HEADS: Final = (
     + b"\x92\x84\x84\x84\x0fNSMutableString\x01\x84\x84\x08NSString\x01\x95\x84\x01+",
 )
 """How nearly all attributed texts begin, up to the length of the text."""
-_SURE_TEXT: Final = re.compile(
-    b"(?:%b)(?:[\\x01-\\x7f]|\\x81(?!\\x00\\x00)..)[0-9A-Za-z]" % b"|".join(map(re.escape, _STRING_HEADS)),
-    re.DOTALL,
-)
+_STRING_HEAD: Final = re.compile(b"|".join(map(re.escape, _STRING_HEADS)))
+_SOME_TEXT: Final = re.compile(rb"(?:[\x01-\x7f]|\x81(?!\x00\x00)..)[0-9A-Za-z]", re.DOTALL)
 _FIRST_RUN: Final = b"\x86\x84\x02iI\x01"
 _LONGEST_TAIL: Final = 256
 
@@ -139,16 +134,15 @@ def _plain_text(blob: bytes) -> AttributedText | None:
 
 def quick_text(blob: bytes) -> bytes | None:
     """The text of ``attributed_text`` in UTF-8, without a look at the rest; None if it begins in an unusual way."""
-    head = next((each for each in _STRING_HEADS if blob.startswith(each)), None)
-    if head is None:
-        return None
-    length, start = _quick_length(blob, len(head))
+    head = _STRING_HEAD.match(blob)
+    length, start = _quick_length(blob, head.end()) if head else (0, 0)
     return blob[start : start + length] if start else None
 
 
 def surely_has_text(blob: bytes) -> bool:
     """Whether ``attributed_text`` gives a text that is not empty; for most of those, and never for others."""
-    return _SURE_TEXT.match(blob) is not None
+    head = _STRING_HEAD.match(blob)
+    return head is not None and _SOME_TEXT.match(blob, head.end()) is not None
 
 
 def _quick_length(blob: bytes, at: int) -> tuple[int, int]:
