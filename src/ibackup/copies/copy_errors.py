@@ -1,8 +1,17 @@
 """What can be wrong with a second copy, each told apart: away is not gone, and a full disk is not a wrong password."""
 
+import re
 from typing import Literal
 
-from ibackup.base.errors import DamageFound, IbackupError, Interrupted, NoRoom, PasswordNeeded, StoreMissing
+from ibackup.base.errors import (
+    DamageFound,
+    IbackupError,
+    Interrupted,
+    NoRoom,
+    PasswordNeeded,
+    StoreMissing,
+    UsageError,
+)
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.long_programs import LongEnd
 from ibackup.base.masked_addresses import masked
@@ -53,19 +62,27 @@ _AWAY = (
     "tls handshake timeout",
     "connection lost",
 )
-_FULL = ("no space left on device", "507 insufficient storage", "disk quota exceeded", "not enough space")
+_FULL = (
+    "no space left on device",
+    "507 insufficient storage",
+    "disk quota exceeded",
+    "not enough space",
+    "file too big for remaining disk space",
+)
 _MISSING = ("unable to open config file", "repository does not exist", "there a repository at the following")
-_PASSWORD = (
-    "wrong password or no key found",
-    "an empty password is not a password",
-    # rclone: of its own config, of a crypt remote, and of the host
+_PASSWORD = ("wrong password or no key found", "an empty password is not a password")
+# What opens rclone's own config, a crypt remote, and the host.
+_CREDENTIALS = (
     "couldn't decrypt configuration",
     "bad password?",
+    "undecryptable",
     "unable to authenticate",
     "401 unauthorized",
     "signaturedoesnotmatch",
     "invalidaccesskeyid",
 )
+_NO_REMOTE = "didn't find section in config file"
+_DATED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 _LOCKED = ("already locked",)
 _REFUSED = ("access denied", "403 forbidden", "401 unauthorized", "permission denied")
 _HOPELESS = (*_FULL, "access denied", "403 forbidden", "401 unauthorized")
@@ -133,6 +150,29 @@ def damaged_there(name: str, snapshot_id: str, target: str, end: LongEnd) -> Dam
     )
 
 
+def says_full(end: LongEnd) -> bool:
+    """Whether a program failed since there was too little space where it wrote."""
+    said = "\n".join(end.said).casefold()
+    return any(each in said for each in _FULL)
+
+
+def error_of_rclone(name: str, address: CopyAddress, end: LongEnd, doing: str) -> IbackupError:
+    """The same as ``error_of`` for an rclone that failed."""
+    said = "\n".join(end.said).casefold()
+    if not end.silent and any(each in said for each in _CREDENTIALS):
+        return CopyPasswordWrong(
+            f"The copy {name} does not open with the credentials that rclone has.",
+            why=_last_words(end, "rclone"),
+            hint="Compare them with `rclone config show`, or with the file under `key_file` in its [[copies]] table.",
+        )
+    if _NO_REMOTE in said:
+        return UsageError(
+            f"rclone has no such remote: {address.shown}.",
+            hint="`rclone listremotes` shows those that it has, and `rclone config` makes one.",
+        )
+    return error_of(name, address, end, doing, "rclone")
+
+
 def error_of(
     name: str, address: CopyAddress, end: LongEnd, doing: str, program: str = "restic"
 ) -> IbackupError:
@@ -148,7 +188,7 @@ def error_of(
     said = "\n".join(end.said).casefold()
     if end.silent or any(each in said for each in _AWAY):
         return away(name, address, "" if end.silent else _last_words(end, program))
-    if any(each in said for each in _FULL):
+    if says_full(end):
         return NoRoom(
             f"The copy {name} is full: {address.shown}.",
             hint="Free some space there, or have old snapshots removed from it. What was copied before is unchanged.",
@@ -191,7 +231,7 @@ def _last_words(end: LongEnd, program: str) -> str:
             if found
             else line
         )
-        text = " ".join(masked(text).replace("Fatal: ", "").split())
+        text = " ".join(masked(_DATED.sub("", text)).replace("Fatal: ", "").split())
         if text:
             return f'{program} said: "{text[:300].rstrip(".")}".'
     return ""

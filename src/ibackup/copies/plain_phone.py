@@ -159,6 +159,13 @@ class PlainPhone:
             hint="If the store has the snapshot, the next `ibackup copy run` copies it again.",
         )
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no run was killed in its changes, except while it was sending."""
+        return "arriving" not in self.marks and (
+            "newest" in self.marks if "leaving" in self.marks else "leaving" not in self.folders
+        )
+
     # -- changing -----------------------------------------------------------------------------------------------
 
     def settle(self) -> "PlainPhone":
@@ -168,7 +175,7 @@ class PlainPhone:
         if "leaving" in self.marks and "newest" not in self.marks:
             self._move_all("leaving", "newest")
             return self.again()
-        if "leaving" in self.folders and "leaving" not in self.marks:
+        if not self.is_settled:
             self.purge("leaving")
             return self.again()
         return self

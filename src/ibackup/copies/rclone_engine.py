@@ -14,11 +14,12 @@ from ibackup.base.udids import may_be_udid
 from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_engine import CheckFound, ProvenCopy, PutDone
-from ibackup.copies.copy_errors import CopyMissing
+from ibackup.copies.copy_errors import CopyMissing, CopyPasswordWrong
 from ibackup.copies.engine_kinds import RCLONE, EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
+from ibackup.copies.plain_lock import PlainLock
 from ibackup.copies.plain_phone import Mark, Place, PlainPhone
 from ibackup.copies.rclone_program import Hear, RcloneProgram, given_file
 from ibackup.copies.rights.copy_rights import RightsAct, RightsAnswer, RightsTrial, TriedAct
@@ -80,6 +81,7 @@ class RcloneEngine:
             raise copy_errors.not_there(self.name, self.address)
         data = self.program.content(IDENTITY, doing=_OPENS)
         if data is None:
+            self._refuse_undecryptable()
             raise copy_errors.not_there(self.name, self.address)
         try:
             return JsonRecord.load(data).text("id")
@@ -88,6 +90,14 @@ class RcloneEngine:
                 f"{IDENTITY} at {self.address.shown} is damaged: it {flaw}.",
                 hint="Nothing was written. Find out what changed it.",
             ) from None
+
+    def _refuse_undecryptable(self) -> None:
+        """Raise if there are names that the password of a crypt remote does not open, which rclone hides."""
+        if self.address.kind == "rclone":
+            end = self.program.attempt("lsjson", self.program.at(""), "-vv", doing=_OPENS)
+            error = self.program.error(end, _OPENS)
+            if isinstance(error, CopyPasswordWrong):
+                raise error
 
     def require(self, repository_id: str) -> None:
         """Raise unless the place is there and is that one."""
@@ -98,7 +108,9 @@ class RcloneEngine:
     def tidy(self) -> None:
         """Finish or undo what a killed run left of each phone."""
         for phone in self._phones():
-            phone.settle()
+            if not phone.is_settled:
+                with PlainLock(self.program, phone.udid).held():
+                    phone.again().settle()
 
     def _phones(self) -> list[PlainPhone]:
         names = [str(each.get("Name")) for each in self.program.listed("", "--dirs-only", doing=_OPENS)]
@@ -118,6 +130,11 @@ class RcloneEngine:
         del parent, known  # what is there says itself what it has
         observe(PhaseStarted("copy", f"Copying snapshot {snapshot.id} to {self.name}."))
         expected = Expectation.of(snapshot)
+        lock = PlainLock(self.program, snapshot.udid)
+        with lock.held():
+            return self._put(snapshot, expected, lock, observe)
+
+    def _put(self, snapshot: Snapshot, expected: Expectation, lock: PlainLock, observe: Observer) -> PutDone:
         sizes = _sizes(expected)
         phone = PlainPhone.look(self.program, snapshot.udid).settle()
         mark = Mark.of(
@@ -150,9 +167,13 @@ class RcloneEngine:
         wanted = send if place == "arriving" else expected.sums.keys()
         phone.delete(place, (phone.files(place) if place == "arriving" else have).keys() - wanted)
         total = sum(sizes[path] for path in send)
-        phone.send(
-            snapshot.path, place, send, certainly=again, report=_reporting(observe, "copy", total, len(send))
-        )
+        reporting = _reporting(observe, "copy", total, len(send))
+
+        def report(stats: Object) -> None:
+            lock.beat()
+            reporting(stats)
+
+        phone.send(snapshot.path, place, send, certainly=again, report=report)
         self._make_durable(phone.path(place), send)
         phone.write_mark(place, mark)
         phone.again().settle()
@@ -313,7 +334,7 @@ class RcloneEngine:
             said = "\n".join(end.said)
             if not end.code and not end.silent:
                 continue
-            if "no space left on device" in said:
+            if copy_errors.says_full(end):
                 raise copy_errors.no_room_here(held.id, target)
             if any(mark in said for mark in _UNREADABLE):
                 raise copy_errors.damaged_there(self.name, held.id, target, end)

@@ -150,7 +150,7 @@ class RcloneProgram:
 
     def error(self, end: LongEnd, doing: str) -> IbackupError:
         """The error of our tree for a command that failed."""
-        return copy_errors.error_of(self.name, self.address, end, doing, NAME)
+        return copy_errors.error_of_rclone(self.name, self.address, end, doing)
 
     def listed(self, path: str, *words: str, doing: str) -> list[Object]:
         """The entries of a folder as ``lsjson`` describes them; none if it is not there. Raises as ``run``."""

@@ -323,7 +323,7 @@ class ResticEngine:
         if not end.code and not end.silent:
             return
         said = "\n".join(end.said)
-        if "no space left on device" in said:
+        if copy_errors.says_full(end):
             raise copy_errors.no_room_here(held.id, target)
         if any(mark in said for mark in _UNREADABLE):
             raise copy_errors.damaged_there(self.name, held.id, target, end)

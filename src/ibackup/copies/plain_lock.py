@@ -1,0 +1,80 @@
+"""Keeps two computers from copying one phone to one place at once, as far as a place without locks allows that."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ibackup.base.errors import IbackupError
+from ibackup.copies.copy_errors import CopyLocked
+from ibackup.copies.rclone_program import RcloneProgram
+from ibackup.store.disk import record_times, this_computer
+from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+
+NAME = "busy.json"
+_STALE = timedelta(minutes=30)
+_AGAIN_S = 300.0
+_DOING = "find out who is working on the copy"
+
+
+@dataclass
+class PlainLock:
+    """A file beside a phone's folders that names the computer at work, and is written again every five minutes.
+
+    Args:
+        program: the copy.
+        udid: of the phone.
+    """
+
+    program: RcloneProgram
+    udid: str
+    _written: float = field(default=0.0, init=False)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it. Raises CopyLocked if another computer holds it."""
+        self._refuse_others()
+        self._write()
+        self._refuse_others()  # that wrote at the same time
+        try:
+            yield
+        finally:
+            with contextlib.suppress(IbackupError):  # the copy is away, and the file will be too old
+                self.program.run("deletefile", self._path(), doing=_DOING)
+
+    def beat(self) -> None:
+        """Say that the work goes on; may be called as often as one likes."""
+        if time.monotonic() - self._written > _AGAIN_S:
+            with contextlib.suppress(IbackupError):
+                self._write()
+
+    def _path(self) -> str:
+        return self.program.at(f"{self.udid}/{NAME}")
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        record = JsonRecord(
+            {
+                "computer": this_computer.name(),
+                "machine": this_computer.machine(),
+                "when": record_times.written(record_times.now()),
+            }
+        )
+        self.program.write(f"{self.udid}/{NAME}", record.render(), doing=_DOING)
+
+    def _refuse_others(self) -> None:
+        data = self.program.content(f"{self.udid}/{NAME}", doing=_DOING)
+        try:
+            record = JsonRecord.load(data or b"")
+            other, when = record.text("computer"), record.time("when")
+            if record.text("machine") == this_computer.machine():
+                return  # a run that was killed: two of this computer exclude each other in another way
+        except RecordFlaw:
+            return
+        if abs(record_times.now() - when) < _STALE:
+            raise CopyLocked(
+                f"Another computer is copying this phone to {self.program.name}: {other}.",
+                hint="Run the command again later. If that computer was stopped, its mark ends by itself after 30 "
+                "minutes.",
+            )
