@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ibackup.apple.backup import Backup
 from ibackup.apple.rows import Kind
 from ibackup.export.export_request import ExportRequest
@@ -18,6 +20,7 @@ def exported(made: Minted, kind: str, to: Path) -> dict[str, bytes]:
     return {str(path.relative_to(to)): path.read_bytes() for path in to.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_each_kind_is_made_from_the_files_that_it_names(mint: Mint, tmp_path: Path) -> None:
     files = list(hard_life(0).files(17))
     made = mint(None, specs=[Spec(each.domain, each.path, content=each.data) for each in files])

@@ -1,12 +1,13 @@
 """Back from a second copy: into the store again, and files straight from there."""
 
+import hashlib
 import json
 import os
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +19,7 @@ from ibackup.base.user_cache import cache_dir
 from ibackup.config import config_file
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.restic_engine import ResticEngine
 from ibackup.jobs.copying.copy_adding import add, keep_in_new_file
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.disk.json_records import JsonRecord
@@ -66,16 +68,29 @@ def repository(store: Path) -> Path:
     return store.parent / "disk" / "copy"
 
 
-def flip(repository: Path) -> None:
-    """Damage the largest file of data in a repository."""
-    flip_file(max((repository / "data").rglob("*"), key=lambda path: path.stat().st_size))
+def damage(repository: Path, file: Path) -> None:
+    """Flip a byte of a stored file in a repository: restic names what is in one piece by its SHA-256."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    copy = OpenedCopy.open(config_file.load(None).copies[0], _COPY_PASSWORD)
+    assert isinstance(copy.engine, ResticEngine)
+    program = copy.engine.program
+    for name in os.listdir(repository / "index"):
+        for pack in cast("list[Any]", program.whole("cat", "index", name, doing="look")["packs"]):
+            for piece in pack["blobs"]:
+                if piece["id"] == digest:
+                    path = repository / "data" / pack["id"][:2] / pack["id"]
+                    os.chmod(path, 0o600)
+                    data = bytearray(path.read_bytes())
+                    data[piece["offset"] + piece["length"] // 2] ^= 1
+                    path.write_bytes(data)
+                    return
+    pytest.fail("it is not there")
 
 
-def flip_file(pack: Path) -> None:
-    os.chmod(pack, 0o600)
-    data = bytearray(pack.read_bytes())
-    data[len(data) // 3] ^= 1
-    pack.write_bytes(data)
+def stored_files(snapshot: Path) -> list[Path]:
+    """The phone's files in a snapshot, the largest first."""
+    found = [path for path in snapshot.rglob("*") if len(path.name) == 40]
+    return sorted(found, key=lambda path: path.stat().st_size, reverse=True)
 
 
 def files_of(folder: Path) -> dict[Path, bytes]:
@@ -131,8 +146,8 @@ def test_what_came_damaged_or_would_hide_a_later_backup_gets_no_name(
     done = ibackup("copy", "get", newest.name, "--into-store")
     assert (done.code, "would count as newer" in done.flat_err) == (ExitCode.USAGE, True), done
     (bobs,) = snapshots(store, BOB)
+    damage(repository, stored_files(bobs)[0])
     shutil.rmtree(bobs)
-    flip(repository)  # his data is in the largest file there
     done = ibackup("copy", "get", bobs.name, "--into-store")
     assert (done.code, "not in the store" in done.flat_err) == (ExitCode.DAMAGE, True), done
     assert snapshots(store, BOB) == []
@@ -212,13 +227,13 @@ def test_a_kind_is_exported_straight_from_the_copy_and_damage_there_is_named(
     first, _ = snapshots(store, ANN)
     line = ("export", first.name, "--photos", "--json")
     here = ibackup(*line, "--to", tmp_path / "here").result
+    largest = stored_files(first)[0]  # a picture
+    aside = shutil.copy(largest, tmp_path / "largest")
     shutil.rmtree(first)
     there = ibackup(*line, "--to", tmp_path / "there", "--from-copy", "usb").result
     assert (there["photos"], there["files"]) == (here["photos"], here["files"])
     assert fetched_left(store) == []
-    for pack in (repository / "data").rglob("*"):
-        if pack.is_file() and pack.stat().st_size > 30_000:
-            flip_file(pack)
+    damage(repository, Path(aside))
     done = ibackup("extract", first.name, "--photos", "--to", tmp_path / "cut", "--from-copy", "usb")
     assert done.code == ExitCode.DAMAGE
-    assert "damaged or missing in the copy usb" in done.flat_err
+    assert "1 file is damaged or missing in the copy usb" in done.flat_err
