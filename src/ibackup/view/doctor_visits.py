@@ -2,12 +2,15 @@
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import Event, PhaseStarted
+from ibackup.doctor.evidence.phone_evidence import Live
 from ibackup.doctor.gather.gathering import DoctorRequest, gather
 from ibackup.doctor.verdict import person_questions
 from ibackup.doctor.verdict.verdict import DoctorVerdict, judge
@@ -26,12 +29,17 @@ class DoctorVisit:
         verdict: what was found; None while it is under way, or if it failed.
         error: why it failed.
         skipped: the questions that the person left out.
+        until: when the watching of an attempt ends, in seconds since 1970; 0 while none is watched.
+        live: what was seen of it so far.
     """
 
     doing: str = "Looking for the phone."
     verdict: DoctorVerdict | None = None
     error: IbackupError | None = None
     skipped: frozenset[str] = frozenset()
+    until: float = 0.0
+    live: Live | None = None
+    _stopping: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -46,7 +54,8 @@ class DoctorVisit:
     def look(self, request: DoctorRequest) -> None:
         """Gather everything and judge it. Raises nothing: an error becomes ``error``."""
         try:
-            self.verdict = judge(person_questions.recalled(gather(request, self._observe)))
+            watched = partial(self._hear, request.watch_seconds or 0.0)
+            self.verdict = judge(person_questions.recalled(gather(request, self._observe, watched)))
             person_questions.remember(self.verdict)
         except IbackupError as error:
             self.error = error
@@ -59,6 +68,16 @@ class DoctorVisit:
             )
         finally:
             self._over.set()
+
+    def stop(self) -> None:
+        """Watch no longer; what was seen counts. Nothing else of a look is stopped."""
+        self._stopping.set()
+
+    def _hear(self, seconds: float, live: Live) -> None:
+        if self._stopping.is_set():
+            raise IbackupError("Watching was stopped.")  # becomes the reason why no more was seen
+        self.until = self.until or time.time() + seconds
+        self.live = live
 
     def _observe(self, event: Event) -> None:
         if isinstance(event, PhaseStarted):
@@ -123,6 +142,8 @@ class DoctorVisits:
             session = browser()
             with self._lock:
                 if session is not None and session in self._visits:
+                    for visit in self._visits[session].values():
+                        visit.stop()  # it holds the backup open
                     self._visits[session].clear()
 
         return forget

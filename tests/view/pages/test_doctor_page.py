@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ibackup.simulator.cloudspec import LogSpec, SignalsSpec
 from ibackup.simulator.spec import PhoneSpec
 from support import web
 from support.program import MakeProgram, Program
@@ -75,6 +76,34 @@ def test_an_answer_is_remembered_as_in_the_terminal(chromium: Browser, make_prog
         visitor.page.wait_for_load_state()
         kept = next((program.folder / "state" / "doctor").iterdir()).read_text(encoding="utf-8")
         assert '"sentence"' in kept or '"plan"' in kept
+
+
+def test_an_attempt_is_watched_until_it_is_stopped(chromium: Browser, make_program: MakeProgram) -> None:
+    lines = (
+        LogSpec(text="[Off condition] enabled:1, locked:0, onPower:1, onWiFi:1, onCellular:0(0)"),
+        LogSpec(text="Starting automatic backup"),
+        LogSpec(text="Failed to upload AppDomain-org.example.flip:Library/x: MBErrorDomain:303"),
+    )
+    spec = PhoneSpec(
+        name="Ann\u2019s iPhone", cloud_backup=True, apple_account=True, signals=SignalsSpec(log=lines)
+    )
+    program = make_program(spec)
+    program.now()
+    with web.running(program) as view, web.visitor(chromium, view) as visitor:
+        page = visitor.page
+        visitor.go(DOCTOR)
+        page.get_by_role("button", name="Watch an attempt").click()
+        watched = page.locator("#watched")
+        expect(watched).to_contain_text("An attempt is under way")
+        expect(watched).to_contain_text("Error 303: iCloud storage is full")
+        expect(watched.locator("[data-until]")).to_contain_text("2:")
+        visitor.check("doctor-watching")
+        visitor.go("/")  # it continues meanwhile
+        visitor.go(DOCTOR)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Watching Ann\u2019s iPhone")
+        page.get_by_role("button", name="Stop, and judge by this").click()
+        page.get_by_role("heading", name="A page for Apple Support").wait_for()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("storage")
 
 
 def test_without_its_phone_it_says_so(chromium: Browser, make_program: MakeProgram) -> None:

@@ -19,14 +19,13 @@ from ibackup.cli.shell.typed_values import DURATION, SIZE
 from ibackup.cli.shell.vouching import vouching
 from ibackup.doctor.checks.case import SENTENCES
 from ibackup.doctor.checks.icloud_size import PLANS
+from ibackup.doctor.tables.thresholds import LIMITS
 
 if TYPE_CHECKING:
     from ibackup.doctor.evidence.phone_evidence import Evidence, Live
     from ibackup.doctor.tables.finding import CheckFinding, Step
     from ibackup.doctor.verdict.verdict import DoctorVerdict
     from ibackup.store.store import Store
-
-_WATCH_SECONDS = 180.0
 
 
 class _Seconds(click.ParamType[float]):
@@ -81,7 +80,7 @@ SECONDS = _Seconds()
 @click.option(
     "--watch",
     is_flag=False,
-    flag_value=_WATCH_SECONDS,
+    flag_value=LIMITS.watch_seconds,
     type=SECONDS,
     metavar="[SECONDS]",
     help="Watch the phone's log while you tap Back Up Now [180]",
@@ -206,14 +205,11 @@ class _Watching:
 
     def __call__(self, live: "Live") -> None:
         from ibackup.cli.commands.doctor_text import live_text
+        from ibackup.doctor.verdict.verdict_words import TAP_NOW
 
         if not self._begun:
             self._begun = True
-            self._app.reporter(
-                Note(
-                    "Now tap Back Up Now on the phone, or lock it. Leave the cable in, so that the phone has power."
-                )
-            )
+            self._app.reporter(Note(TAP_NOW))
         text = live_text(live)
         if text == self._told:
             return

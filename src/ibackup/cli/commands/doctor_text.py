@@ -11,15 +11,14 @@ from ibackup.doctor.checks.icloud_size import UPLOADS, upload_seconds
 from ibackup.doctor.evidence.noted_evidence import LargeFile
 from ibackup.doctor.evidence.phone_evidence import Live
 from ibackup.doctor.evidence.sighting import Seen
-from ibackup.doctor.tables import icloud_error_codes
 from ibackup.doctor.tables.catalog import CHECKS
-from ibackup.doctor.tables.cloud_apps import app_name
 from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, Step
 from ibackup.doctor.verdict.verdict import DoctorVerdict
 from ibackup.doctor.verdict.verdict_words import (
     evidence_words,
     how_large,
     how_sure,
+    live_words,
     meanwhile,
     told_advice,
     told_causes,
@@ -174,26 +173,7 @@ def _files(title: str, files: Iterable[LargeFile], source: str) -> Iterator[str]
 
 def live_text(live: Live) -> str:
     """``switched on: yes, power: yes, Wi-Fi: no, locked: no: it waits for Wi-Fi and the lock``; empty at first."""
-    parts: list[str] = []
-    held = live.conditions
-    if held is not None:
-        states = {
-            "switched on": held.enabled,
-            "power": held.on_power,
-            "Wi-Fi": held.on_wifi,
-            "locked": held.locked,
-        }
-        known = {name: state for name, state in states.items() if state is not None}
-        line = ", ".join(f"{name}: {'yes' if state else 'NO'}" for name, state in known.items())
-        missing = [name for name, state in known.items() if not state]
-        parts.append(f"{line}{'' if not missing or live.started else ' (a nightly backup waits for this)'}")
-    if live.started:
-        parts.append("an attempt is under way")
-    for each in live.errors[-1:]:
-        words = icloud_error_codes.meaning(each.domain, each.code).words
-        app = f", at {printable(app_name(each.app))}" if each.app else ""
-        parts.append(f"error {icloud_error_codes.name(each.domain, each.code)}: {words}{app}")
-    return wrap("; ".join(parts)) if parts else ""
+    return wrap("; ".join(map(printable, live_words(live))))
 
 
 # -- the catalogue --------------------------------------------------------------------------------------------

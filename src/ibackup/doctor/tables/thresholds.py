@@ -24,6 +24,9 @@ class Thresholds:
         hours=48
     )  # switched on more recently: the first backup may not have run yet
 
+    # How long an attempt is watched
+    watch_seconds: float = 180.0
+
     # Evidence ages
     notes_stale: timedelta = timedelta(days=14)  # older notes of the phone prove nothing about today
     answers_stale: timedelta = timedelta(days=7)  # what the phone showed, or how full iCloud was

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from ibackup.base.counts import listed
 from ibackup.base.sizes import rough_size
+from ibackup.doctor.evidence.phone_evidence import Live
 from ibackup.doctor.evidence.sighting import Seen
+from ibackup.doctor.tables import icloud_error_codes
 from ibackup.doctor.tables.catalog import CHECKS
+from ibackup.doctor.tables.cloud_apps import app_name
 from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, FindingText
 from ibackup.doctor.verdict.person_questions import YOU_SAID
 from ibackup.doctor.verdict.verdict import DoctorVerdict
@@ -92,6 +95,34 @@ def told_causes(verdict: DoctorVerdict) -> tuple[list[CheckFinding], list[CheckF
 def told_advice(verdict: DoctorVerdict) -> tuple[CheckFinding, ...]:
     """What is good to know although iCloud Backup works, no more than people read."""
     return verdict.advice[:_MOST_POSSIBLE]
+
+
+TAP_NOW = "Now tap Back Up Now on the phone, or lock it. Leave the cable in, so that the phone has power."
+"""What to do while an attempt is watched."""
+
+
+def live_words(live: Live) -> list[str]:
+    """What was seen so far of an attempt that is watched, in parts of a sentence; none at first."""
+    parts: list[str] = []
+    held = live.conditions
+    if held is not None:
+        states = {
+            "switched on": held.enabled,
+            "power": held.on_power,
+            "Wi-Fi": held.on_wifi,
+            "locked": held.locked,
+        }
+        known = {name: state for name, state in states.items() if state is not None}
+        line = ", ".join(f"{name}: {'yes' if state else 'NO'}" for name, state in known.items())
+        missing = [name for name, state in known.items() if not state]
+        parts.append(f"{line}{'' if not missing or live.started else ' (a nightly backup waits for this)'}")
+    if live.started:
+        parts.append("an attempt is under way")
+    for each in live.errors[-1:]:
+        words = icloud_error_codes.meaning(each.domain, each.code).words
+        app = f", at {app_name(each.app)}" if each.app else ""
+        parts.append(f"error {icloud_error_codes.name(each.domain, each.code)}: {words}{app}")
+    return parts
 
 
 def how_sure(finding: CheckFinding) -> str:

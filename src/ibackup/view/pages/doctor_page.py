@@ -1,5 +1,6 @@
 """Why iCloud Backup fails: the doctor's verdict for one phone, its questions, and the page for Apple Support."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,7 @@ from ibackup.base.udids import same_udid
 from ibackup.config import value_kinds
 from ibackup.doctor.gather.gathering import DoctorRequest
 from ibackup.doctor.tables.finding import CheckFinding, FindingLevel, Step
+from ibackup.doctor.tables.thresholds import LIMITS
 from ibackup.doctor.verdict import verdict_words
 from ibackup.doctor.verdict.doctor_memory import Memories
 from ibackup.doctor.verdict.person_questions import TRIED, next_question
@@ -60,6 +62,18 @@ def doctor(asked: Asked) -> Response:
     locked = _is_locked(asked)
     if visit is None:
         return asked.render("doctor.html", page="doctor", title="iCloud", state="new", locked=locked)
+    if not visit.is_over and visit.until:
+        return asked.render(
+            "doctor.html",
+            page="doctor",
+            title="Watching",
+            state="watching",
+            locked=locked,
+            tap_now=verdict_words.TAP_NOW,
+            until=visit.until,
+            now=time.time(),
+            seen=[_begun(each) for each in verdict_words.live_words(visit.live)] if visit.live else [],
+        )
     if not visit.wait(_AT_ONCE_S):
         response = asked.render(
             "doctor.html", page="doctor", title="Looking", state="looking", doing=visit.doing, locked=locked
@@ -82,9 +96,19 @@ def look(asked: Asked) -> Response:
         from_backup=asked.backup.path if house.is_folder else None,
         unlocker=asked.session.unlocker_for(phone.udid),
         offline=not asked.value("ask_apple"),
+        watch_seconds=LIMITS.watch_seconds if asked.value("watch") else None,
+        watch_network=bool(asked.value("watch") and asked.value("count")),
         limits=house.config.limits,
     )
     house.doctor.begin(asked.session, phone.udid, request)
+    return asked.see(asked.link("doctor"))
+
+
+def stop_watching(asked: Asked) -> Response:
+    """Watch no longer, and judge by what was seen."""
+    visit = asked.house.doctor.of(asked.session, asked.phone.udid)
+    if visit is not None:
+        visit.stop()
     return asked.see(asked.link("doctor"))
 
 
@@ -120,6 +144,7 @@ def support_page(asked: Asked) -> Response:
 WAYS = (
     Way("GET", "/phone/{phone}/doctor", doctor),
     Way("POST", "/phone/{phone}/doctor", look),
+    Way("POST", "/phone/{phone}/doctor/stop", stop_watching),
     Way("POST", "/phone/{phone}/doctor/answer", answer),
     Way("POST", "/phone/{phone}/doctor/support", support_page),
 )
