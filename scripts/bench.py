@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from benching import backups, reading, viewing
+from benching import backups, copying, reading, viewing
 from benching.measure import ContenderFailed
 from benching.peers import MVT
 from benching.racing import Line, Scale, Start, hold, remarks, table
@@ -43,7 +43,10 @@ RACES: dict[str, Start] = {
     "start": reading.start_up,
 }
 
-REPORTS: dict[str, Callable[[str, Scale], Iterator[str]]] = {"view": viewing.report}
+REPORTS: dict[str, Callable[[str, Scale], Iterator[str]]] = {
+    "view": viewing.report,
+    "copies": copying.report,
+}
 """What is measured alone, since no other program does the same work."""
 
 

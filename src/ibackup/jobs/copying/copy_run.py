@@ -265,12 +265,11 @@ def prove_repository(
         PhaseStarted("verify", f"Checking the copy {copy.name}" + (f", and reading {what}." if what else "."))
     )
     with copy.engine.fresh() as engine:
-        checks = [engine.check()]
-        proofs = [_checked("stored", checks[0])]
-        if read_all or share is not None:
-            checks.append(engine.check(share or (1, 1)))
-            proofs.append(_checked("read", checks[1], share))
-    refuted = frozenset[str]().union(*(each.snapshots for each in checks))
+        # A check that reads looks at everything else too, so one is enough unless it finds something.
+        read = engine.check(share or (1, 1)) if read_all or share is not None else None
+        stored = engine.check() if read is None or read.problems else CheckFound()
+    proofs = [_checked("stored", stored), *([_checked("read", read, share)] if read else [])]
+    refuted = stored.snapshots | (read.snapshots if read else frozenset())
     for folder in folders:
         record = records[folder.udid]
         for proof in [*proofs, *(_refuted(each, proofs) for each in refuted if record.copy_of(each))]:
