@@ -30,7 +30,7 @@ def make(store: str, files: int, size: int) -> None:
         for number in range(256):
             os.makedirs(os.path.join(folder, spec.udid, f"{number:02x}"))
     rng = random.Random(1)
-    lines: list[bytes] = []
+    lines: list[tuple[str, str]] = []
     for number in range(files):
         data = rng.randbytes(size)
         name = hashlib.sha1(b"%d" % number).hexdigest()
@@ -38,8 +38,8 @@ def make(store: str, files: int, size: int) -> None:
         with open(os.path.join(first, path), "xb") as file:
             file.write(data)
         os.link(os.path.join(first, path), os.path.join(later, path))
-        lines.append(f"{hashlib.sha256(data).hexdigest()}  {path}\n".encode())
-    seal = b"".join(sorted(lines, key=lambda line: line[66:]))
+        lines.append((path, hashlib.sha256(data).hexdigest()))
+    seal = "".join(f"{digest}  {path}\n" for path, digest in sorted(lines)).encode()
     for sequence, folder in enumerate((first, later)):
         with open(os.path.join(folder, SEAL_NAME), "wb") as file:
             file.write(seal)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal, Self, get_args
 
 from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
@@ -153,6 +154,11 @@ class CopyRecord:
     def copy_of(self, snapshot_id: str) -> CopiedSnapshot | None:
         """What is known about the copy of one snapshot."""
         return next((each for each in self.copied if each.id == snapshot_id), None)
+
+    def knows(self, held: HeldSnapshot) -> bool:
+        """Whether this is about what the copy holds under that id, and not about another one."""
+        copied = self.copy_of(held.id)
+        return copied is not None and copied.engine_id == held.engine_id
 
     def proof(self, level: CopyLevel, snapshot_id: str = "") -> CopyProof | None:
         """The newest proof of a level, about a snapshot or about the whole repository."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from ibackup.base.json_output import Object
+from ibackup.store import freshness
 from ibackup.store.disk import record_times
 
 _OURS = "ibackup"
@@ -46,6 +47,10 @@ class HeldSnapshot:
         return cls(
             said["snap"], str(found.get("id")), host, said.get("seal", ""), said.get("computer", ""), time
         )
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether it is dated in the future: a clock was wrong, or someone wants older ones removed as too many."""
+        return freshness.is_ahead(self.time, now) or freshness.is_ahead(record_times.from_id(self.id), now)
 
 
 def tags_of(snapshot_id: str, seal: str, computer: str) -> str:

@@ -106,7 +106,7 @@ def test_old_snapshots_are_removed_from_a_real_repository_and_not_from_one_that_
     monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
     mine = PhoneFolder(str(tmp_path / "store" / backed_up.udid))
     shutil.copytree(backed_up.path, mine.path)
-    with rclone_restic(tmp_path / "served") as server:
+    with rclone_restic(tmp_path / "served", "--append-only") as server:
         planned = CopyConfig("nas", f"rest:{server.address}", repository_id="")
         config = add(planned, PASSWORD, tmp_path / "config.toml", ignore).config
         copy = OpenedCopy.open(config, PASSWORD)

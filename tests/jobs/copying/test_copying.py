@@ -20,7 +20,8 @@ from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_engine import ResticEngine
 from ibackup.copies.restic_program import ResticProgram
 from ibackup.jobs.copying.copy_adding import add
-from ibackup.jobs.copying.copy_run import copy_snapshots, next_share
+from ibackup.jobs.copying.copy_proving import prove_copy
+from ibackup.jobs.copying.copy_run import alarms_of, copy_snapshots, next_share, trouble_in
 from ibackup.store.disk.record_times import now
 from ibackup.store.phone_folder import PhoneFolder
 from support.copy_servers import rclone_restic
@@ -126,13 +127,54 @@ def test_a_snapshot_that_is_pruned_before_its_turn_is_not_copied(
     assert done.held == 1
 
 
-def test_what_vanished_from_the_copy_is_told_once(made: OpenedCopy, folder: PhoneFolder) -> None:
+def test_what_vanished_from_the_copy_or_was_replaced_there_is_an_alarm_once(
+    made: OpenedCopy, folder: PhoneFolder, tmp_path: Path
+) -> None:
     copy_snapshots(made, [folder], ignore)
-    first = made.engine.held()[0]
-    _restic(made).run("forget", first.engine_id, doing="forget")
+    first, second = made.engine.held()
+    program = _restic(made)
+    program.run("forget", first.engine_id, second.engine_id, doing="forget")
+    # A thief puts something else in the place of the second.
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter").write_text("from someone else")
+    program.run(
+        "backup", f"--host={second.udid}", f"--tag=ibackup,snap:{second.id},seal:{second.seal}", ".",
+        doing="copy", folder=str(tmp_path / "other"),
+    )  # fmt: skip
     shutil.rmtree(folder.snapshots()[0].path)
-    assert copy_snapshots(made, [folder], ignore).vanished == [first.id]
-    assert copy_snapshots(made, [folder], ignore).vanished == []
+    done = copy_snapshots(made, [folder], ignore)
+    assert done.vanished == [first.id, second.id]
+    (alarm,) = alarms_of("usb", done)
+    assert (alarm.exit_code, first.id in alarm.message, second.id in alarm.message) == (
+        ExitCode.DAMAGE,
+        True,
+        True,
+    )
+    assert trouble_in("usb", done) is not None
+    record = CopyRecord.read(folder.proofs_path, "usb", made.config.repository_id)
+    proof = record.proof("matched", second.id)
+    assert proof is None or not proof.good  # that of the other one does not count
+    again = copy_snapshots(made, [folder], ignore)
+    assert (again.vanished, trouble_in("usb", again)) == ([], None)
+    assert [proof.good for proof in prove_copy(made, [folder], ignore).matched] == [True]
+
+
+@pytest.mark.parametrize("ident", ["20261101T000000Z", "20991101T000000Z"])
+def test_a_snapshot_from_the_future_is_an_alarm_as_long_as_it_is_there(
+    made: OpenedCopy, folder: PhoneFolder, tmp_path: Path, ident: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter").write_text("from someone else")
+    date = "2099-11-01 00:00:00" if ident.startswith("2026") else "2026-11-01 00:00:00"
+    _restic(made).run(
+        "backup", "--host=X", f"--tag=ibackup,snap:{ident},seal:x", f"--time={date}", ".",
+        doing="copy", folder=str(tmp_path / "other"),
+    )  # fmt: skip
+    done = copy_snapshots(made, [folder], ignore)
+    assert (done.ahead, done.held) == ([ident], 2)
+    trouble = trouble_in("usb", done)
+    assert trouble is not None
+    assert "dated in the future" in trouble.message
 
 
 def test_a_lost_record_is_found_out_again_and_one_of_another_repository_does_not_count(

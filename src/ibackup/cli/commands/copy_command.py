@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ibackup.base.errors import DamageFound, IbackupError
+from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.masked_addresses import masked
@@ -142,16 +142,19 @@ def run(app: App, name: str | None, ref: str | None) -> int:
 
 
 def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]") -> int:
+    from ibackup.jobs.copying.copy_run import alarms_of, trouble_in
+
     rows: list[dict[str, object]] = []
     lines: list[str] = []
     errors: list[IbackupError] = []
     for config, end in ends:
-        error = end if isinstance(end, IbackupError) else _damage(config.name, end)
+        error = end if isinstance(end, IbackupError) else trouble_in(config.name, end)
         row: dict[str, object] = config_members(config)
         if isinstance(end, IbackupError):
             lines.append(wrap(f"{config.name}: {printable(end.message)}"))
         else:
-            _point_out(app, config.name, end)
+            for alarm in alarms_of(config.name, end):
+                app.reporter(Caution(alarm.message, alarm.hint))
             row |= run_members(end)
             lines += run_lines(config.name, end)
         row["error"] = None
@@ -173,29 +176,6 @@ def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]
         message=first.message if first else "",
         hint=first.hint if first else "",
     )
-
-
-def _damage(name: str, run: "CopyRun") -> DamageFound | None:
-    from ibackup.jobs.copying.copy_run import damage_in
-
-    return damage_in(name, run.damaged)
-
-
-def _point_out(app: App, name: str, run: "CopyRun") -> None:
-    if run.vanished:
-        app.reporter(
-            Caution(
-                f"Snapshots are gone from the copy {name} that were there before: {', '.join(run.vanished)}.",
-                "If you did not remove them, someone else did: change the password of that place.",
-            )
-        )
-    if run.ahead:
-        app.reporter(
-            Caution(
-                f"The copy {name} has snapshots that are dated in the future: {', '.join(run.ahead)}.",
-                "ibackup on this computer did not make them if its clock was right. Find out who did.",
-            )
-        )
 
 
 @ibackup_command("prove")

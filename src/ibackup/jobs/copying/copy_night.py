@@ -12,7 +12,7 @@ from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing
 from ibackup.copies.copy_records import CopyProof, last_proven
 from ibackup.copies.opened_copy import OpenedCopy
-from ibackup.jobs.copying.copy_run import CopyRun, copy_snapshots, damage_in
+from ibackup.jobs.copying.copy_run import CopyRun, copy_snapshots, trouble_in
 from ibackup.store.freshness import is_due, is_stale
 from ibackup.store.phone_folder import PhoneFolder
 
@@ -77,9 +77,9 @@ def copy_at_night(
             return CopyTurn(config, "away", error, proven=before)
         observe(Caution(error.message, error.hint))
         return CopyTurn(config, "failed", error, proven=before, stale=stale)
-    damage = damage_in(config.name, run.damaged)
-    if damage is not None:
-        observe(Caution(damage.message, damage.hint))
+    trouble = trouble_in(config.name, run)
+    if trouble is not None:
+        observe(Caution(trouble.message, trouble.hint))
     return CopyTurn(
-        config, "failed" if damage else "copied", damage, run, proven=last_proven(config, folders)
+        config, "failed" if trouble else "copied", trouble, run, proven=last_proven(config, folders)
     )

@@ -21,7 +21,6 @@ from ibackup.jobs.copying.copy_night import CopyTurn
 from ibackup.jobs.copying.copy_run import by_id
 from ibackup.jobs.keeping.retention import Facts, KeepReason, RetentionRules, decide
 from ibackup.store.disk import record_times
-from ibackup.store.freshness import is_ahead
 from ibackup.store.phone_folder import PhoneFolder
 
 CopyKeepReason = (
@@ -75,13 +74,13 @@ def plan_for(
     done = CopyPrunePlan(folder)
     there = dict(sorted(by_id(held, folder.udid, record).items()))  # ids only grow
     proven = {each.id: each for each in there.values() if _is_proven(each, record)}
-    counted = [each for each in proven.values() if not is_ahead(each.time, now)]
+    counted = [each for each in proven.values() if not each.is_ahead(now)]
     reasons = decide([_facts(each, place, record) for place, each in enumerate(counted)], rules)
     here = {each.id for each in folder.entries()}
     removed_here = folder.pruned()
     for each in there.values():
         why: list[CopyKeepReason] = [*reasons.get(each.id, ())]
-        if is_ahead(each.time, now):
+        if each.is_ahead(now):
             why.append("ahead")
         elif each.id not in proven:
             why.append("unproven")

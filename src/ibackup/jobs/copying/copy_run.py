@@ -1,6 +1,6 @@
 """Copies snapshots to a second copy, oldest first, and proves each one there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ibackup.base.counts import count_text
@@ -13,7 +13,7 @@ from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.store.disk import record_times
-from ibackup.store.freshness import Known, is_ahead
+from ibackup.store.freshness import Known
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import Snapshot
 
@@ -82,7 +82,8 @@ def copy_snapshots(
         copy.require()
         copy.engine.tidy()
         held = copy.engine.held()
-        run.ahead = [each.id for each in held if is_ahead(each.time, record_times.now())]
+        now = record_times.now()
+        run.ahead = [each.id for each in held if each.is_ahead(now)]
         turns = [_PhonesTurn(copy, folder, held, run, observe) for folder in folders]
         for turn in turns:
             turn.copy(only)
@@ -113,9 +114,11 @@ class _PhonesTurn:
         oldest = "" if copy.engine.kind.keeps_all else max(self.held, default="")
         run.vanished += [each for each in known.vanished(self.held) if each > oldest]
         self._record = known.only(self.held)
-        # Another computer copied them, or the records were lost.
+        # Another computer copied them, or the records were lost; or someone put another one in its place.
         for each in self.held.values():
-            if known.copy_of(each.id) is None:
+            if not known.knows(each):
+                if known.copy_of(each.id) is not None:
+                    run.vanished.append(each.id)
                 self._record = self._record.with_copied(_copied(each, 0))
         if self._record != known:
             self._record.write(folder.proofs_path, copy.name)
@@ -306,6 +309,27 @@ def _copied(held: HeldSnapshot, added_bytes: int) -> CopiedSnapshot:
 
 def _id(held: HeldSnapshot) -> str:
     return held.id
+
+
+def alarms_of(name: str, run: CopyRun) -> Iterator[DamageFound]:
+    """The errors about what someone else may have done there: snapshots that vanished, and those from the future."""
+    if run.vanished:
+        yield DamageFound(
+            f"Snapshots are gone from the copy {name}, or replaced: {', '.join(run.vanished)}.",
+            hint="If you did not remove them, someone else did: change the passwords and keys of that place. The page "
+            "howto-second-copy.md has the way back, under “Against ransomware”.",
+        )
+    if run.ahead:
+        yield DamageFound(
+            f"The copy {name} has snapshots that are dated in the future: {', '.join(run.ahead)}.",
+            hint="ibackup on this computer did not make them if its clock was right. Find out who did, then "
+            "remove them there with restic.",
+        )
+
+
+def trouble_in(name: str, run: CopyRun) -> DamageFound | None:
+    """The error that a run ends with: a proof that failed, or else an alarm; None if all is well."""
+    return damage_in(name, run.damaged) or next(alarms_of(name, run), None)
 
 
 def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
