@@ -22,8 +22,14 @@ def run_checks(app: App) -> int:
     """Check everything; 1 if something is missing that backups need."""
     from ibackup.jobs.readiness.check_result import is_ready
     from ibackup.jobs.readiness.computer_checks import check_all, check_copies
+    from ibackup.jobs.readiness.ready_copies import copy_programs
 
-    checks = [*check_all(store_path(app.settings.store, app.config)), check_copies(app.config.copies)]
+    copies = app.config.copies
+    checks = [
+        *check_all(store_path(app.settings.store, app.config)),
+        check_copies(copies),
+        *copy_programs(copies),
+    ]
     rows = [
         {"name": each.name, "state": each.state, "message": each.text, "commands": list(each.commands)}
         for each in checks
