@@ -251,6 +251,11 @@ class ResticEngine:
         for ident in self._listed("index"):
             yield self.program.whole("cat", "index", ident, "--no-lock", doing=_READS, silence_s=PATIENT_S)
 
+    def missing_packs(self) -> frozenset[str]:
+        """The ids of files of data that its index names and that are not there."""
+        named = {ident for index in self._indexes() for ident, _ in _packs(index)}
+        return frozenset(named - set(self._listed("packs")))
+
     def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
         """The files whose content or name differs between two held snapshots."""
         found: set[str] = set()

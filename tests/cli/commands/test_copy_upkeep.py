@@ -1,11 +1,11 @@
-"""``ibackup copy prune`` as it is typed, against the real restic."""
+"""``ibackup copy prune`` and ``copy repair`` as they are typed, against the real restic."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.commands.test_heal import copied  # noqa: F401 - a fixture
+from cli.commands.test_heal import _flip, copied  # noqa: F401 - a fixture
 from cli.conftest import ANN, Cli, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config import config_file
@@ -33,3 +33,13 @@ def test_old_snapshots_are_removed_there_when_the_rules_say_so(
     shown: Any = ibackup("copy", "show", "usb", "--json").result["of_phones"]
     assert [each["snapshot"] for each in shown[0]["snapshots"]] == [newest]
     assert "Nothing to remove" in ibackup("copy", "prune", "usb").flat
+    # What is damaged there comes from the store again.
+    pack = max((copied / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    _flip(pack)
+    proven = ibackup("copy", "prove", "usb", "--all", "--json")
+    assert (proven.code, "ibackup copy repair usb" in str(proven.result["hint"])) == (ExitCode.DAMAGE, True)
+    assert ibackup("copy", "repair", "usb").code == ExitCode.USAGE  # nobody can be asked
+    repaired = ibackup("copy", "repair", "usb", "--yes", "--json")
+    assert repaired.code == 0, repaired
+    assert (repaired.result["damaged"], repaired.result["only_there"]) == ([pack.name], [])
+    assert "Nothing in usb is damaged" in ibackup("copy", "repair", "usb").flat

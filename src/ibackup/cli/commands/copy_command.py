@@ -21,7 +21,7 @@ from ibackup.cli.commands.copy_text import (
     run_lines,
     run_members,
 )
-from ibackup.cli.commands.copy_upkeep import prune
+from ibackup.cli.commands.copy_upkeep import prune, repair
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.common_options import COMPLETING
@@ -224,5 +224,5 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     return app.result(payload, "\n".join(lines), error.exit_code, message=error.message, hint=error.hint)
 
 
-for _each in (add, list_copies, show, run, prove, rehearse, get, prune, check_rights, remove):
+for _each in (add, list_copies, show, run, prove, rehearse, get, prune, repair, check_rights, remove):
     command.add_command(_each)

@@ -74,6 +74,7 @@ _OWN: dict[str, tuple[int, ...]] = {
     "copy check-rights": (3, 14, 15, 16, 20),
     "copy get": (4, 14, 16, 20, 21),
     "copy prune": (4, 14, 15, 16, 20),
+    "copy repair": (4, 14, 15, 16, 20),
     "copy remove": (),
     "heal": (3, 4, 14, 15, 16, 20, 21),
     "doctor": (4, *_PHONE, 16, 20, 21, 31),

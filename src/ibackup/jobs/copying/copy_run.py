@@ -347,5 +347,5 @@ def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
     return DamageFound(
         f"The copy {name} is damaged.",
         why=" ".join(first.problems[:1]),
-        hint=f"`ibackup copy prove {name} --all` names everything that is damaged. Your store is unchanged.",
+        hint=f"`ibackup copy repair {name}` repairs it from the store, which is unchanged.",
     )

@@ -1,0 +1,99 @@
+"""A damaged second copy is repaired from the store, by each restic that is there; or the keeper is told how."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from copies.conftest import PASSWORD
+from ibackup.base.errors import IbackupError
+from ibackup.base.events import ignore
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_records import CopyRecord
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.jobs.copying.copy_adding import add
+from ibackup.jobs.copying.copy_repairing import repair_copy
+from ibackup.jobs.copying.copy_run import copy_snapshots
+from ibackup.store.phone_folder import PhoneFolder
+from support.copy_servers import rclone_restic
+
+pytestmark = pytest.mark.peer
+
+
+@pytest.fixture
+def folder(backed_up: PhoneFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhoneFolder:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "store" / backed_up.udid
+    shutil.copytree(backed_up.path, path)
+    return PhoneFolder(str(path))
+
+
+def _copied(to: str, folder: PhoneFolder, tmp_path: Path) -> OpenedCopy:
+    planned = CopyConfig("usb", to, repository_id="")
+    copy = OpenedCopy.open(add(planned, PASSWORD, tmp_path / "config.toml", ignore).config, PASSWORD)
+    assert copy_snapshots(copy, [folder], ignore).damaged == ()
+    return copy
+
+
+def _flip(path: Path) -> None:
+    os.chmod(path, 0o600)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _by_size(repository: Path) -> list[Path]:
+    return sorted((path for path in (repository / "data").rglob("*") if path.is_file()), key=_size)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
+    folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("restic")
+    repository = tmp_path / "copy"
+    copy = _copied(str(repository), folder, tmp_path)
+    packs = _by_size(repository)
+    _flip(packs[-1])  # the data of both snapshots
+    _flip(packs[0])  # and the list of files of one
+    packs[1].unlink()
+    done = repair_copy(copy, [folder], ignore)
+    assert done.found.damaged == {packs[-1].name, packs[0].name}
+    assert done.found.missing == {packs[1].name}
+    assert (done.damaged, done.only_there) == ([], [])
+    assert {proof.snapshot for proof in done.matched} == {each.id for each in folder.snapshots()}
+    assert copy.engine.check((1, 1)) == ()
+    assert [each.id for each in copy.engine.held()] == [each.id for each in folder.snapshots()]
+    record = CopyRecord.read(folder.proofs_path, "usb", copy.config.repository_id)
+    assert {each.engine_id for each in record.copied} == {each.engine_id for each in copy.engine.held()}
+    again = copy_snapshots(copy, [folder], ignore)
+    assert (again.copied, again.vanished, again.damaged) == ([], [], ())
+    assert repair_copy(copy, [folder], ignore).repository == []  # nothing to do
+
+
+def test_who_may_only_add_learns_what_the_keeper_must_run(
+    folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("restic")
+    require_tool("rclone")
+    repository = tmp_path / "served"
+    with rclone_restic(repository, "--append-only") as server:
+        copy = _copied(f"rest:{server.address}", folder, tmp_path)
+        pack = _by_size(repository)[-1]
+        _flip(pack)
+        with pytest.raises(IbackupError, match="cannot repair") as caught:
+            repair_copy(copy, [folder], ignore)
+        assert f"restic repair packs {pack.name}" in caught.value.hint
+    # Where it is kept it can be done; a snapshot that the store has lost meanwhile stays, and is named.
+    shutil.rmtree(folder.snapshots()[0].path)
+    here = OpenedCopy.open(replace(copy.config, to=str(repository)), PASSWORD)
+    done = repair_copy(here, [folder], ignore)
+    assert len(done.only_there) == 1
+    assert [proof.good for proof in done.matched] == [True]
+    assert len(here.engine.held()) == 2
