@@ -118,7 +118,7 @@ def damaged_packs(engine: ResticEngine) -> PackDamage:
     for line in end.said:
         if not any(mark in line for mark in _SOUND):
             damaged.update(_PACK.findall(line))
-    if not damaged and not engine.check():
+    if not damaged and not engine.check().problems:
         raise engine.program.error(end, doing)
     return PackDamage(frozenset(damaged), other=not damaged)
 

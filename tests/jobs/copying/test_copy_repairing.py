@@ -68,7 +68,7 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     assert done.found.missing == {packs[1].name}
     assert (done.damaged, done.only_there) == ([], [])
     assert {proof.snapshot for proof in done.matched} == {each.id for each in folder.snapshots()}
-    assert copy.engine.check((1, 1)) == ()
+    assert copy.engine.check((1, 1)).problems == ()
     assert [each.id for each in copy.engine.held()] == [each.id for each in folder.snapshots()]
     record = CopyRecord.read(folder.proofs_path, "usb", copy.config.repository_id)
     assert {each.engine_id for each in record.copied} == {each.engine_id for each in copy.engine.held()}

@@ -194,7 +194,10 @@ def pruned_at_night(
     if turn.state != "copied" or not turn.config.prune:
         return turn
     try:
-        plans = prune_copy(opened(), folders, rules_of, observe)
+        copy = opened()
+        if not copy.engine.kind.keeps_all:
+            return turn  # it has no old snapshots
+        plans = prune_copy(copy, folders, rules_of, observe)
     except CopyLocked as error:
         observe(Note(f"No old snapshot was removed from {turn.config.name}. {error.message}"))
         return turn
