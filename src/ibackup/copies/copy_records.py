@@ -181,6 +181,12 @@ class CopyRecord:
             proofs=tuple(each for each in self.proofs if each.snapshot != copied.id),
         )
 
+    def with_found(self, held: HeldSnapshot) -> "CopyRecord":
+        """Add what is there and unknown: another computer copied it, or the records were lost."""
+        if self.knows(held):
+            return self
+        return self.with_copied(CopiedSnapshot(held.id, held.engine_id, held.seal, record_times.now(), 0))
+
     def with_proof(self, proof: CopyProof) -> "CopyRecord":
         """Add a proof in place of the one before."""
         others = (

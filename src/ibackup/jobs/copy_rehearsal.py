@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Caution, Note, Observer
 from ibackup.config.copy_config import CopyConfig
-from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
+from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.backup_source import BackupSource
@@ -65,12 +65,7 @@ def rehearse_copy(
             "rehearsed", record_times.now(), "damaged" if problems else "good", held.id, problems=problems
         )
         record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
-        known = record.copy_of(held.id)
-        if known is None or known.engine_id != held.engine_id:
-            record = record.with_copied(
-                CopiedSnapshot(held.id, held.engine_id, held.seal, record_times.now(), 0)
-            )
-        record.with_proof(proof).write(folder.proofs_path, copy.name)
+        record.with_found(held).with_proof(proof).write(folder.proofs_path, copy.name)
     return CopyRehearsal(held, proof, rehearsal)
 
 

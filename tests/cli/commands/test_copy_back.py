@@ -129,6 +129,13 @@ def test_a_snapshot_is_put_back_into_the_store_where_it_belongs(
     assert (rows[0]["pinned"], rows[0]["pin_note"]) == (True, "fetched from usb")
     assert rows[0]["best_proof"]["level"] == "full"
     assert ibackup("copy", "get", first.name).code == ExitCode.USAGE  # says not where to
+    # On a new computer there is no store yet; then it knows what the copy has besides.
+    shutil.rmtree(store)
+    monkeypatch.setenv("IBACKUP_STORE", str(store.parent / "new"))
+    assert ibackup("copy", "get", "latest", "--into-store", "--phone", ANN.udid).code == 0
+    found = ibackup("list", "--copies", "--json").result
+    only: Any = found["only_in_copies"]
+    assert [each["snapshot"] for each in only] == [first.name]
 
 
 def test_what_came_damaged_or_would_hide_a_later_backup_gets_no_name(

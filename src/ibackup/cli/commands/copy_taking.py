@@ -20,10 +20,9 @@ from ibackup.cli.shell.shared_options import to_option
 
 if TYPE_CHECKING:
     from ibackup.config.copy_config import CopyConfig
-    from ibackup.copies.held_snapshot import HeldSnapshot
     from ibackup.copies.opened_copy import OpenedCopy
     from ibackup.jobs.copying.copy_getting import GotSnapshot
-    from ibackup.store.phone_folder import PhoneFolder
+    from ibackup.jobs.copying.copy_returning import ReturnedSnapshot
 
 
 @ibackup_command("get")
@@ -42,6 +41,7 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     byte matches its seal, and it is pinned, so that no rule removes it again.
     """
     from ibackup.jobs.copying import copy_getting
+    from ibackup.jobs.copying.copy_returning import bring_back
 
     if (to is None) == (not into_store):
         raise UsageError(
@@ -50,9 +50,10 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     config = one_copy(app, name)
     store = app.open_store(create=True) if into_store else None
     copy = opened(app, config)
-    held = copy_getting.choose(held_by(copy), snapshot, app.settings.phone and app.udid, copy.name)
+    there = held_by(copy)
+    held = copy_getting.choose(there, snapshot, app.settings.phone and app.udid, copy.name)
     if store is not None:
-        return _into_store(app, copy, held, store.phone(held.udid))
+        return _into_store(app, copy, bring_back(copy, held, there, store.phone(held.udid), app.reporter))
     folder = os.path.abspath(os.path.expanduser(to or ""))
     done = copy_getting.get(copy, held, folder, app.reporter)
     path = done.snapshot.path
@@ -73,10 +74,7 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     )
 
 
-def _into_store(app: App, copy: "OpenedCopy", held: "HeldSnapshot", folder: "PhoneFolder") -> int:
-    from ibackup.jobs.copying.copy_returning import bring_back
-
-    done = bring_back(copy, held, folder, app.reporter)
+def _into_store(app: App, copy: "OpenedCopy", done: "ReturnedSnapshot") -> int:
     payload = _got_members(copy.config, done.got) | {
         "path": done.snapshot.path,
         "shared_files": done.shared_files,
@@ -86,12 +84,12 @@ def _into_store(app: App, copy: "OpenedCopy", held: "HeldSnapshot", folder: "Pho
         f"{size_text(done.shared_bytes)} of it take no space of their own, because the snapshots beside it have the "
         "same files."
         if done.shared_bytes
-        else "It takes its full size, because it shares no file with the snapshots beside it."
+        else "It takes its full size, because no file of it is in a snapshot beside it."
     )
     text = (
-        f"Snapshot {held.id} is in the store again: {count_text(done.got.verdict.files, 'file')}, "
+        f"Snapshot {done.snapshot.id} is in the store again: {count_text(done.got.verdict.files, 'file')}, "
         f"{size_text(done.got.verdict.bytes)}. Every byte matches its seal. {space} It is pinned: "
-        f"`ibackup pin {held.id} --remove` lets your rules remove it again."
+        f"`ibackup pin {done.snapshot.id} --remove` lets your rules remove it again."
     )
     return app.result(payload, wrap(text))
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ibackup.base.events import Caution, Observer, PhaseStarted
-from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
+from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_run import by_id, matched, prove_repository
-from ibackup.store.disk import record_times
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import Snapshot
 
@@ -92,13 +91,7 @@ def _prove_phone(
             continue
         with folder.hold(snapshot, f"copy-{copy.name}"), copy.engine.fresh() as engine:
             outcome = engine.match(each, Expectation.of(snapshot), None, observe)
-        known = record.copy_of(ident)
-        if known is None or known.engine_id != each.engine_id:
-            # Another computer copied it, or the records were lost.
-            record = record.with_copied(
-                CopiedSnapshot(ident, each.engine_id, each.seal, record_times.now(), 0)
-            )
         proof = matched(ident, outcome)
-        record = record.with_proof(proof)
+        record = record.with_found(each).with_proof(proof)
         record.write(folder.proofs_path, copy.name)
         done.matched.append(proof)

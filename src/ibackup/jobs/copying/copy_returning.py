@@ -3,17 +3,19 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ibackup.base.errors import DamageFound, IbackupError, PhoneBusy, UsageError
 from ibackup.base.events import Note, Observer, PhaseStarted
 from ibackup.base.slices import SLICE_S
+from ibackup.copies.copy_records import CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_getting import GotSnapshot, get
+from ibackup.jobs.copying.copy_run import by_id
 from ibackup.jobs.copying.file_sharing import Sharing
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
@@ -38,7 +40,11 @@ class ReturnedSnapshot:
 
 
 def bring_back(
-    copy: OpenedCopy, held: HeldSnapshot, folder: PhoneFolder, observe: Observer
+    copy: OpenedCopy,
+    held: HeldSnapshot,
+    there: Sequence[HeldSnapshot],
+    folder: PhoneFolder,
+    observe: Observer,
 ) -> ReturnedSnapshot:
     """Fetch a snapshot beside the phone's folder, verify every byte, and put it among the phone's snapshots, pinned.
 
@@ -47,6 +53,7 @@ def bring_back(
     Args:
         copy: the copy.
         held: the snapshot there.
+        there: everything that the copy holds; the store then knows of it.
         folder: of its phone in the store.
         observe: gets the events.
 
@@ -71,6 +78,10 @@ def bring_back(
             _make_durable(got.snapshot.path, fresh)
         with _turn(folder, observe):
             snapshot = _place(folder, got, copy.name)
+    record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
+    for each in by_id(there, folder.udid, record).values():
+        record = record.with_found(each)
+    record.write(folder.proofs_path, copy.name)
     return ReturnedSnapshot(snapshot, got, sharing.files, sharing.size)
 
 
