@@ -235,6 +235,27 @@ def test_another_place_a_lost_one_and_a_missing_disk_are_told_apart(
     assert caught.value.reason == "missing"
 
 
+def test_a_disk_that_someone_prepared_leads_nowhere_else(
+    plain: RcloneEngine, backed_up: PhoneFolder, tmp_path: Path
+) -> None:
+    one = backed_up.snapshots()[0]
+    own = _empty(tmp_path / "own")
+    (own / "letter").write_text("mine")
+    folder = newest(plain, one)
+    for link in (folder, folder.parent):
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(own)
+        with pytest.raises(IbackupError, match="is a link"):
+            put(plain, one)
+        link.unlink()
+        if link == folder:
+            folder.parent.rmdir()
+    assert files(own) == {"letter": b"mine"}
+    for name in ("x\n../../own/letter", "../../own/letter", "a/../../../own/letter", str(own / "letter")):
+        with pytest.raises(IbackupError, match="lead elsewhere"):
+            plain.program.on_files("delete", plain.program.at("x"), files=["good", name], doing="delete")
+
+
 def test_no_secret_and_no_address_is_in_the_command_line_of_rclone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

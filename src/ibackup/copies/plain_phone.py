@@ -8,13 +8,14 @@ of which every file is there: in that folder, or else in ``newest``. The mark of
 
 import hashlib
 import io
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 from ibackup.apple.format_errors import SealDamaged
 from ibackup.apple.verify import seal
-from ibackup.base.errors import DamageFound
+from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.rclone_program import Hear, RcloneProgram
 from ibackup.store.disk import record_times
@@ -79,6 +80,19 @@ class Mark:
         )
 
 
+def _refuse_links(program: RcloneProgram, udid: str) -> None:
+    """Rclone lists no links, but it writes and removes through them."""
+    if program.address.kind != "folder":
+        return
+    for place in ("", *PLACES):
+        path = os.path.join(program.address.path, udid, place).rstrip(os.sep)
+        if os.path.islink(path):
+            raise IbackupError(
+                f"'{path}' is a link, which ibackup does not follow.",
+                hint="Nothing was changed. Find out who made it, and remove it.",
+            )
+
+
 @dataclass(frozen=True)
 class PlainPhone:
     """What the copy has of one phone, as it was listed.
@@ -95,7 +109,8 @@ class PlainPhone:
 
     @classmethod
     def look(cls, program: RcloneProgram, udid: str) -> Self:
-        """Ask what is there."""
+        """Ask what is there. Raises IbackupError if a disk has a link in the place of one of the folders."""
+        _refuse_links(program, udid)
         names = {
             str(each.get("Name")): bool(each.get("IsDir")) for each in program.listed(udid, doing=_LOOKS)
         }

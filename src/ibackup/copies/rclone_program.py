@@ -35,6 +35,8 @@ _VERSION = re.compile(r"rclone v(\d+)\.(\d+)(?:\.(\d+))?")
 # Options of the user's own would change what is copied. Where rclone's config is, and what opens it, is theirs to say.
 _NOT_PASSED_ON = re.compile(r"RCLONE_(?!CONFIG|PASSWORD_COMMAND).*")
 _REMOTE = "ibackupcopy"
+# In a list of files, a line feed would begin another name, and rclone follows ".." out of a folder.
+_LEADS_ELSEWHERE = re.compile(r"[\r\n\0]|(^|[/\\])\.\.?($|[/\\])|^/|^$")
 _REPORT_S = 2
 _ALWAYS = (
     "--ask-password=false", "--use-json-log", f"--stats={_REPORT_S}s", "--stats-log-level=NOTICE",
@@ -195,9 +197,18 @@ class RcloneProgram:
         words: tuple[str, ...] = (),
         report: Hear | None = None,
     ) -> LongEnd:
-        """Run a command on some files of a place, however it ends; nothing without any. Raises as ``attempt``."""
+        """Run a command on some files of a place, however it ends; nothing without any. Raises as ``attempt``.
+
+        Raises IbackupError too for a name that could lead out of the place.
+        """
         if not files:
             return LongEnd(0, ())
+        for each in files:
+            if _LEADS_ELSEWHERE.search(each):
+                raise IbackupError(
+                    f"The copy {self.name} has a file whose name could lead elsewhere: {each!r}.",
+                    hint="ibackup never writes such a name. Find out who made the file, and remove it.",
+                )
         with given_file("".join(f"{each}\n" for each in sorted(files)).encode()) as names:
             return self.attempt(
                 command, *places, f"--files-from-raw={names}", *words, doing=doing, report=report

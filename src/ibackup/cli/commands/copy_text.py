@@ -119,7 +119,7 @@ def run_lines(name: str, run: "CopyRun") -> Iterator[str]:
             hanging="  ",
         )
     if not run.copied:
-        yield wrap(f"{name} has every snapshot already: {count_text(run.held, 'snapshot')}.")
+        yield wrap(f"There is nothing new to copy to {name}. It has {count_text(run.held, 'snapshot')}.")
     yield from proved_lines(name, run.proofs)
 
 

@@ -14,6 +14,7 @@ from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution, Note, Observer, PhaseStarted
 from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.copy_records import CopyRecord
+from ibackup.copies.engine_kinds import kind_of
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_upkeep import clear_out, forget, restic_of
@@ -191,7 +192,7 @@ def pruned_at_night(
 
     Raises nothing but KeyboardInterrupt: what goes wrong is in the result.
     """
-    if turn.state != "copied" or not turn.config.prune:
+    if turn.state != "copied" or not turn.config.prune or not kind_of(turn.config).keeps_all:
         return turn
     try:
         copy = opened()

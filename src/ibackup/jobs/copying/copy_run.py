@@ -158,7 +158,7 @@ class _PhonesTurn:
         if wanted and later > wanted[0].snapshot.id:
             self._observe(
                 Caution(
-                    f"The copy {self._copy.name} has a newer snapshot than the store, {later}, and keeps it.",
+                    f"The copy {self._copy.name} keeps snapshot {later}: it is newer than the newest whole one here.",
                     f"`ibackup copy get {later} --from {self._copy.name}` brings it back.",
                 )
             )
