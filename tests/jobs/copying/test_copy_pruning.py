@@ -94,6 +94,14 @@ def test_what_an_intruder_adds_pushes_nothing_out(folder: PhoneFolder) -> None:
     assert not plan_for(folder, [*mine, other], _record(*mine), LAST, NOW).all_going
 
 
+def test_a_prune_that_was_killed_halfway_raises_no_alarm_about_what_it_removed(tmp_path: Path) -> None:
+    held = [_held(days) for days in (14, 13)]
+    _record(*held).leaving_with([held[0].id]).write(str(tmp_path), "usb")
+    record = CopyRecord.read(str(tmp_path), "usb", "0" * 64)
+    assert record.vanished([]) == [held[1].id]
+    assert record.only([held[1].id]).leaving == ()
+
+
 @pytest.mark.peer
 def test_old_snapshots_are_removed_from_a_real_repository_and_not_from_one_that_only_grows(
     backed_up: PhoneFolder,

@@ -77,6 +77,7 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     assert repair_copy(copy, [folder], ignore).repository == []  # nothing to do
 
 
+@pytest.mark.long
 def test_who_may_only_add_learns_what_the_keeper_must_run(
     folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from ibackup.base.errors import ConnectionLost
 from ibackup.config.config_schema import NotifyConfig
+from ibackup.copies.whole_elsewhere import healing_hint
 from ibackup.jobs.nights.telling import (
     desktop,
     desktop_linux,
@@ -213,6 +214,9 @@ def test_texts_say_which_phone_what_happened_and_what_to_do() -> None:
     assert "Ann for 30 hours." in message_texts.stale("Ann", now - timedelta(hours=30), now).text
     assert "Ann at all so far." in message_texts.stale("Ann", None, now).text
     assert "`ibackup verify X`" in message_texts.damage("Ann", "X").text
+    assert message_texts.damage("Ann", "X", healing_hint("X", ("usb",))).text.endswith(
+        "The copy usb has this snapshot: `ibackup heal X` repairs it from there."
+    )
     assert "Unlock it with its passcode once" in message_texts.charges_only("Ann").text
     assert "4 GB is free on the disk of /mnt. `ibackup prune" in message_texts.room_low("/mnt", "4 GB").text
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ibackup.base.events import Caution
 from ibackup.base.exit_codes import ExitCode
+from ibackup.copies.whole_elsewhere import copies_with, healing_hint
 from ibackup.jobs.nights import rotation
 from ibackup.jobs.nights.known_phones import KnownPhone
 from ibackup.jobs.nights.night_context import NightContext
@@ -26,7 +27,7 @@ def prove_tonight(
     codes: set[ExitCode] = set()
     for snapshot, level in _share(job, folder):
         proof = prove_snapshot(snapshot, level, job.unlocker, job.observe, deep=job.config.proof.deep)
-        tell_damage(job, phone, proof)
+        tell_damage(job, phone, folder, proof)
         proofs.append(proof)
         codes |= proof.codes
     # Only now, so that an interrupted night begins again.
@@ -52,9 +53,10 @@ def _is_fresh(job: NightContext, proofs: Proofs) -> bool:
     return latest is not None and (job.clock.now() - latest.when).total_seconds() < 12 * 3600
 
 
-def tell_damage(job: NightContext, phone: KnownPhone, proof: SnapshotProof) -> None:
+def tell_damage(job: NightContext, phone: KnownPhone, folder: PhoneFolder, proof: SnapshotProof) -> None:
     """Notify about a snapshot in which something is lost."""
     if proof.damaged:
-        message = message_texts.damage(phone.name, proof.snapshot)
+        healing = healing_hint(proof.snapshot, copies_with(folder, proof.snapshot, job.config.copies))
+        message = message_texts.damage(phone.name, proof.snapshot, healing)
         job.observe(Caution(message.text))
         job.alarm(phone, message, f"damage {proof.snapshot}")

@@ -163,7 +163,7 @@ class _Turn:
         job.teller.tell(message_texts.done(phone.name, result.files, size_text(result.bytes), result.flaws))
         after = follow_up(self._store, result, job.config, job.unlocker, job.observe, prove=True)
         if after.proof is not None:
-            tell_damage(job, phone, after.proof)
+            tell_damage(job, phone, self._folder, after.proof)
         _alarm_of_space(job, self._store.path, after.space_low)
         return self._outcome(
             "done",

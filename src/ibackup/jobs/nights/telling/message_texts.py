@@ -109,13 +109,14 @@ def stale(name: str, newest: datetime | None, now: datetime) -> Message:
     )
 
 
-def damage(name: str, snapshot: str) -> Message:
-    """A snapshot is damaged."""
+def damage(name: str, snapshot: str, healing: str = "") -> Message:
+    """A snapshot is damaged; ``healing``: what repairs it, as a sentence, if a second copy can."""
     return Message(
         "damage",
         f"A backup of {name} is damaged",
         f"Snapshot {snapshot} has changed since it was made. `ibackup verify {snapshot}` names the files, "
-        f"and where they are still good; in the next backup the phone sends them again. The disk may be failing.",
+        "and where they are still good; in the next backup the phone sends them again. The disk may be failing. "
+        f"{healing}".strip(),
     )
 
 
