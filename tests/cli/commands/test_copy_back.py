@@ -1,6 +1,7 @@
 """Back from a second copy: into the store again, and files straight from there."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import pytest
 
 from cli.conftest import ANN, BOB, Cli, snapshots
 from ibackup.base import held
-from ibackup.base.events import ignore
+from ibackup.base.events import Event, Note, Observer, ignore
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.user_cache import cache_dir
 from ibackup.config import config_file
@@ -21,6 +22,7 @@ from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_engine import ResticEngine
 from ibackup.jobs.copying.copy_adding import add, keep_in_new_file
+from ibackup.jobs.copying.copy_returning import bring_back
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.disk.json_records import JsonRecord
 from ibackup.store.store import Store
@@ -159,6 +161,59 @@ def test_what_came_damaged_or_would_hide_a_later_backup_gets_no_name(
     assert (done.code, "not in the store" in done.flat_err) == (ExitCode.DAMAGE, True), done
     assert snapshots(store, BOB) == []
     assert fetched_left(store) == []
+
+
+def _bring_back(store: Path, snapshot: str, observe: Observer) -> None:
+    copy = OpenedCopy.open(config_file.load(None).copies[0], _COPY_PASSWORD)
+    there = copy.engine.held()
+    (held,) = (each for each in there if each.id == snapshot)
+    bring_back(copy, held, there, Store.open(store).phone(held.udid), observe)
+
+
+def test_a_backup_that_runs_when_all_is_fetched_ends_first(store: Path) -> None:
+    first, _ = snapshots(store, ANN)
+    shutil.rmtree(first)
+    lock = Store.open(store).phone(ANN.udid).lock()
+    lock.acquire()
+    notes: list[str] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Note):
+            assert not first.exists()
+            notes.append(event.text)
+            lock.release()
+
+    _bring_back(store, first.name, observe)
+    assert notes == ["A backup of this phone is running. The snapshot gets its name when that ends."]
+    assert first.exists()
+
+
+def _stopping(number: int) -> Observer:
+    """Interrupts at the event of that number."""
+    numbers = itertools.count(1)
+
+    def observe(_event: Event) -> None:
+        if next(numbers) == number:
+            raise KeyboardInterrupt
+
+    return observe
+
+
+@pytest.mark.long
+def test_stopped_anywhere_it_leaves_the_store_as_it_was(store: Path) -> None:
+    first, newest = snapshots(store, ANN)
+    before = files_of(first)
+    shutil.rmtree(first)
+    others = files_of(newest)
+    for number in itertools.count(1):
+        try:
+            _bring_back(store, first.name, _stopping(number))
+            break
+        except KeyboardInterrupt:
+            assert snapshots(store, ANN) == [newest]
+            assert fetched_left(store) == []
+    assert number > 3
+    assert (files_of(first), files_of(newest)) == (before, others)
 
 
 # -- what is where ------------------------------------------------------------------------------------------
