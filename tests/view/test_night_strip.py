@@ -1,11 +1,12 @@
 """Home's last thirty nights, and tonight's place at the end of a phone's thread."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
-from ibackup.config.config_schema import Config
+from ibackup.config.config_schema import Config, NightlyConfig
+from ibackup.config.value_kinds import HoursWindow
 from ibackup.jobs.nights.night_log import History
 from ibackup.jobs.schedule.next_start import NextStart
 from ibackup.store.store import Store
@@ -63,6 +64,16 @@ def test_tonight_is_still_to_come_until_it_has_its_backup(store: Store) -> None:
     made = strip(store, soon)
     assert made is not None
     assert made.rows[0].marks[-1].look == "made"
+
+
+@pytest.mark.parametrize("hour", [15, 21, 23])
+def test_a_night_that_has_not_begun_or_is_not_over_was_not_left_out(store: Store, hour: int) -> None:
+    now = datetime(2026, 11, 24, hour, 30).astimezone()
+    add_snapshot(store, ANN, 3 * DAY, now=now)
+    config = Config(nightly=NightlyConfig(window=HoursWindow(time(22), time(6))))
+    found = night_strip([(each, None) for each in shown_phones.of_store(store, config)], config, now)
+    assert found is not None
+    assert [mark.look for mark in found.rows[0].marks[-3:]] == ["none", "none", "before"]
 
 
 def test_where_nothing_is_known_there_is_no_strip(store: Store) -> None:

@@ -13,7 +13,7 @@ from ibackup.jobs.nights.past_nights import missed, past_nights
 from ibackup.view import thread_beads
 from ibackup.view.shown_phones import ShownPhone
 
-_Key = tuple[tuple[int, ...], tuple[datetime, ...], HoursWindow | None, str, bool]
+_Key = tuple[tuple[int, ...], tuple[datetime, ...], HoursWindow | None, str]
 
 _lock = threading.Lock()
 _read: tuple[tuple[int, ...], list[dict[str, object]]] = ((), [])
@@ -27,7 +27,7 @@ def nights_of(phone: ShownPhone, config: Config, now: datetime | None = None) ->
     now, window = now or datetime.now(UTC), config.rules(phone.udid).window
     made = tuple(each.made for each in phone.backups if each.made)
     mark, turns = _turns()
-    key = (mark, made, window, due.night_of(window, now), due.is_open(window, now))
+    key = (mark, made, window, due.night_of(window, due.opens(window, now)))
     kept = _found.get(phone.udid)
     if kept is None or kept[0] != key:
         kept = _found[phone.udid] = (key, past_nights(turns, phone.udid, made, window, now))

@@ -74,6 +74,11 @@ def test_the_gravest_of_several_turns_tells_of_a_night_and_a_backup_settles_it()
     }  # fmt: skip
 
 
+def test_the_hour_before_a_night_is_not_over_either() -> None:
+    soon = datetime(2026, 11, 28, 21, 30, tzinfo=UTC)
+    assert not past_nights([turn(28, "absent", hour=21)], UDID, [], NIGHT, soon, UTC)
+
+
 def test_a_night_that_is_not_over_counts_once_it_has_its_backup() -> None:
     early = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
     assert not past_nights([turn(27, "failed")], UDID, [], NIGHT, early, UTC)

@@ -50,9 +50,9 @@ def past_nights(
             night = due.night_of(window, ended, zone)
             found[night] = max(found.get(night, state), state, key=_TELLING.index)
     now = now or datetime.now(UTC)
-    tonight = due.night_of(window, now, zone)
-    if due.is_open(window, now, zone) and found.get(tonight) != "done":
-        found.pop(tonight, None)
+    ahead = due.night_of(window, due.opens(window, now, zone), zone)
+    if found.get(ahead) != "done":
+        found.pop(ahead, None)
     return {date.fromisoformat(night): state for night, state in found.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from ibackup.base.counts import count_text, listed
 from ibackup.config.config_schema import Config
-from ibackup.jobs.nights.due import is_open, night_of
+from ibackup.jobs.nights.due import night_of, opens
 from ibackup.jobs.nights.night_journal import STATE_WORDS, JournalState
 from ibackup.view import words
 from ibackup.view.known_nights import nights_of
@@ -81,7 +81,7 @@ def _row(
 ) -> NightRow:
     window = config.rules(phone.udid).window
     coming = night_of(window, following) if following else ""
-    begun = night_of(window, now + (timedelta(0) if is_open(window, now) else timedelta(days=1)))
+    ahead = night_of(window, opens(window, now))
     first = min(nights, default=None)
     marks: list[NightMark] = []
     for day in days:
@@ -93,7 +93,7 @@ def _row(
             marks.append(
                 NightMark("next", f"{words.relative_day(following)} from {words.clock(following)}, not yet")
             )
-        elif first is None or day < first or day.isoformat() >= begun:
+        elif first is None or day < first or day.isoformat() >= ahead:
             marks.append(NightMark("before", ""))
         else:
             marks.append(NightMark("none", f"{when}: ibackup did not run"))
