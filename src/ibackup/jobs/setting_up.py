@@ -11,7 +11,7 @@ from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.udids import is_udid, same_udid
 from ibackup.config import config_file
 from ibackup.config.config_additions import Additions, added
-from ibackup.config.config_schema import Config, PruneConfig
+from ibackup.config.config_schema import Config, PhoneConfig, PruneConfig
 from ibackup.config.value_kinds import MORNING, HoursWindow
 from ibackup.jobs.config_writing import rewrite
 from ibackup.store.disk import durable
@@ -80,20 +80,19 @@ def write_config(path: Path, config: Config, choices: SetupChoices) -> bool:
 
 
 def place_of_password(config: Path, name: str) -> str | None:
-    """The file beside the config file for a phone's password; None if something is there already.
-
-    The phone may have chosen its name itself, so only its letters and digits become part of the path.
-    """
-    plain = re.sub(r"[\W_]+", "-", name).strip("-")[:40] or "phone"
-    path = os.path.join(os.path.dirname(os.path.abspath(config)), f"{plain}.password")
+    """The file beside the config file for a phone's password; None if something is there already."""
+    path = _password_path(config, name)
     return None if os.path.lexists(path) else path
 
 
-def keep_for_nights(path: Path, udid: str, name: str, password: str) -> str:
+def keep_for_nights(path: Path, config: Config, udid: str, name: str, password: str) -> str:
     """Keep a backup password in a file that only its owner can read, and name it in the config file.
+
+    If this has kept an earlier password of the phone, the new one takes its place.
 
     Args:
         path: of the config file.
+        config: what it says now.
         udid: the phone.
         name: what the config file is to call it, if it does not know it yet.
         password: the right one.
@@ -102,10 +101,18 @@ def keep_for_nights(path: Path, udid: str, name: str, password: str) -> str:
         The path of the file.
 
     Raises:
-        IbackupError: something is there already, or one of the files could not be written; then nothing was kept.
+        IbackupError: the nights take the password from elsewhere, something is in the way, or one of the files could
+            not be written; then nothing was kept.
     """
-    file = place_of_password(path, name)
-    if file is None:
+    known = config.phone(udid)
+    file = _password_path(path, known.name if known else name)
+    is_ours = known is not None and known.password_file is not None and known.password_file == file
+    if known is not None and has_password_source(known) and not is_ours:
+        raise UsageError(
+            "The password was not kept: the config file names another place for it.",
+            hint="Change it there, too. The nights take it from there.",
+        )
+    if not is_ours and os.path.lexists(file):
         raise UsageError(
             "The password was not kept: its file exists already.",
             hint=f"Name the right file as password_file of this phone in {str(path)!r}.",
@@ -114,9 +121,23 @@ def keep_for_nights(path: Path, udid: str, name: str, password: str) -> str:
         durable.make_dir(os.path.dirname(file), parents=True)
         durable.write_file(file, f"{password}\n".encode())
     try:
-        rewrite(path, lambda text: added(text, Additions(udid, name, password_file=file)))
+        rewrite(
+            path, lambda text: added(text, Additions(udid, known.name if known else name, password_file=file))
+        )
     except IbackupError:
-        with suppress(OSError):
-            os.unlink(file)
+        if not is_ours:
+            with suppress(OSError):
+                os.unlink(file)
         raise
     return file
+
+
+def has_password_source(phone: PhoneConfig) -> bool:
+    """Whether the config file says where the nights get the backup password of a phone from."""
+    return bool(phone.password_file or phone.password_command)
+
+
+def _password_path(config: Path, name: str) -> str:
+    """The phone may have chosen its name itself, so only its letters and digits become part of the path."""
+    plain = re.sub(r"[\W_]+", "-", name).strip("-")[:40] or "phone"
+    return os.path.join(os.path.dirname(os.path.abspath(config)), f"{plain}.password")

@@ -14,6 +14,8 @@ from keyring.backends.null import Keyring as NullKeyring
 
 from ibackup.base.events import ignore
 from ibackup.config import config_file
+from ibackup.config.config_schema import Config
+from ibackup.jobs.setting_up import keep_for_nights
 from ibackup.vault.given_passwords import GivenPasswords
 from ibackup.view.home.job_endings import ending
 from ibackup.view.running.job_order import BackUpWork, EncryptionWork, JobOrder, Work
@@ -81,6 +83,31 @@ def test_the_nights_find_what_was_typed(make_desk: MakeDesk, config: Path, place
         assert f"in the file '{file}', which only you can read" in said.why
         if sys.platform != "win32":
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_change_reaches_the_file_that_the_nights_read(
+    make_desk: MakeDesk, config: Path, place: str
+) -> None:
+    """Also with a keychain, since the nights ask the config file first, and whether it is to be kept or not."""
+    config.parent.mkdir()
+    config.touch()
+    desk = make_desk(ENCRYPTED)
+    keep_for_nights(config, Config(), desk.lab.phone.udid, "ann", PASSWORD)
+    work = EncryptionWork("change", old=PASSWORD, new="Elsterweg 19 im Regen")
+    assert run(desk, config, work).is_good
+    assert for_the_nights(desk, config) == "Elsterweg 19 im Regen"
+
+
+def test_a_source_of_ones_own_is_left_alone_and_that_is_said(
+    make_desk: MakeDesk, config: Path, place: str
+) -> None:
+    config.parent.mkdir()
+    desk = make_desk(ANN)
+    named = f'[[phones]]\nname = "ann"\nudid = "{desk.lab.phone.udid}"\npassword_command = "echo old"\n'
+    config.write_text(named)
+    outcome = run(desk, config, EncryptionWork("on", new=PASSWORD, keep=True))
+    assert "Change it there, too." in ending("encryption", outcome).why
+    assert config.read_text() == named
 
 
 @pytest.mark.parametrize("place", ["file"], indirect=True)

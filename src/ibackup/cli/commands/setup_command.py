@@ -317,7 +317,11 @@ class _Setup:
         return path if self._ask.confirm(question, None, "--password-file FILE") else None
 
     def _keep_password(self, facts: "PhoneFacts", plan: _Plan, path: str) -> None:
-        keep_for_nights(self._path, facts.udid, plan.name, self._password or "")
+        try:
+            keep_for_nights(self._path, self._app.config, facts.udid, plan.name, self._password or "")
+        except IbackupError as error:
+            self._app.reporter(Caution(error.message, error.hint))
+            return
         self._app.take_config(config_file.load(str(self._path)))
         self._app.reporter(Note(f"Written: {path} and {self._path}"))
 

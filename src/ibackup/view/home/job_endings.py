@@ -192,9 +192,11 @@ def _encrypted(outcome: JobOutcome) -> JobEnding:
 
 def _kept(result: Mapping[str, Any]) -> str:
     """Where the password is for the nights, in words; empty if nobody asked for that."""
-    place = "keychain" if result.get("in_keychain") else result.get("kept_in", "")
+    if "not_kept" in result:
+        return str(result["not_kept"])
+    place = result.get("kept_in") or ("keychain" if result.get("in_keychain") else "")
     if not place:
-        return str(result.get("not_kept", ""))
+        return ""
     where = (
         "this computer's keychain" if place == "keychain" else f"the file '{place}', which only you can read"
     )

@@ -26,6 +26,7 @@ from ibackup.jobs.nights.telling.trial import Trial, try_all
 from ibackup.jobs.schedule import scheduler_choice
 from ibackup.jobs.schedule.next_start import next_start
 from ibackup.jobs.schedule.scheduled_command import job_of
+from ibackup.jobs.setting_up import has_password_source
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.view.asked import Asked
 from ibackup.view.not_shown import NotShown
@@ -171,7 +172,7 @@ def _page(asked: Asked, status: int = 200, **changed: Any) -> Response:
 
 def _at_night(config: Config, phone: ShownPhone) -> PhoneAtNight:
     own = config.phone(phone.udid)
-    has_password = own is not None and bool(own.password_file or own.password_command)
+    has_password = own is not None and has_password_source(own)
     return PhoneAtNight(
         phone, own is not None, own is None or not own.ignore, tuple(has_own_rules(own)), has_password
     )

@@ -14,6 +14,7 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.jobs.backup_source import BackupSource
+from ibackup.jobs.setting_up import has_password_source, keep_for_nights
 from ibackup.store.disk import record_times
 from ibackup.store.store import Store, if_made
 from ibackup.vault.given_passwords import GivenPasswords
@@ -170,17 +171,19 @@ class _Running:
             self.observe(Caution(error.message, error.hint))
             return None
 
+    def is_source_named(self, udid: str) -> bool:
+        """Whether the config file says where the nights get the phone's password from."""
+        known = self.config.phone(udid)
+        return known is not None and has_password_source(known)
+
     def keep(self, udid: str, name: str, password: str, keychain: Keychain | None) -> dict[str, str]:
         """Keep the right password for the nights: in the keychain, or without one in a file; what came of it."""
-        from ibackup.jobs.setting_up import keep_for_nights
-
         path = Path(self.order.config) if self.order.config else config_file.default_path()
-        known = self.config.phone(udid)
         try:
-            if keychain is not None:
+            if keychain is not None and not self.is_source_named(udid):
                 keychain.keep(udid, password)
                 return {"kept_in": "keychain"}
-            file = keep_for_nights(path.expanduser(), udid, known.name if known else name, password)
+            file = keep_for_nights(path.expanduser(), self.config, udid, name, password)
         except IbackupError as error:
             return {"not_kept": f"{error.message} {error.hint}".strip()}
         return {"kept_in": file}
@@ -347,7 +350,8 @@ class _Running:
             "older": list(done.older),
             "next_is_full": done.next_is_full,
         }
-        if work.keep and work.new and not done.in_keychain:
+        # The nights ask a source that the config file names before the keychain.
+        if work.new and (self.is_source_named(done.udid) or (work.keep and not done.in_keychain)):
             result |= self.keep(done.udid, done.device_name, work.new, None)
         return JobOutcome(ExitCode.OK, result=result)
 
