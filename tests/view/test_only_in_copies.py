@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
+from ibackup.store.records.proof_records import Proof
 from support.made_store import ANN, NOW, add_snapshot, make_store
 from support.page_calls import PageCalls
 
@@ -34,3 +35,22 @@ def test_a_backup_that_only_a_copy_has_is_named_with_its_way_back(tmp_path: Path
     assert back in calls.get(page).text
     record.with_proof(CopyProof("matched", NOW, "damaged", old.id)).write(folder.proofs_path, "usb")
     assert back not in calls.get(page).text
+
+
+def test_a_damaged_backup_says_that_a_second_copy_repairs_it(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    newest = add_snapshot(store, ANN, timedelta(days=1))
+    folder = store.phone(ANN)
+    folder.add_proof(newest.id, Proof("full", NOW, "damaged", ("Manifest.db",)))
+    (tmp_path / "config.toml").write_text(
+        f'[[copies]]\nname = "usb"\nto = "/mnt/usb"\nrepository_id = "{"0" * 64}"\n'
+    )
+    calls = PageCalls(Path(store.path))
+    page = f"/phone/{calls.house.phones()[0].slug}"
+    assert "ibackup heal" not in calls.get(page).text
+    assert "the phone sends the damaged files again" in calls.get("/").text
+    record = CopyRecord("0" * 64).with_copied(CopiedSnapshot(newest.id, "e", newest.meta.seal, NOW, 5))
+    record.write(folder.proofs_path, "usb")
+    assert f"ibackup heal {newest.id}" in calls.get(page).text
+    calls = PageCalls(Path(store.path))  # which remembers for a moment how things are
+    assert "A second copy has it whole" in calls.get("/").text

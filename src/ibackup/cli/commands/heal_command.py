@@ -142,6 +142,8 @@ def _sentences(done: "HealedSnapshot", *, dry_run: bool) -> "Iterator[str]":
     if done.shared:
         others = count_text(len(done.shared), "other snapshot", "other snapshots")
         yield f"{others} shared them, and {'has' if len(done.shared) == 1 else 'have'} the whole files too now."
+    if done.status == "damaged" and not done.left:
+        yield f"Something else is wrong with it: `ibackup verify {done.id}` says what."
     if done.left:
         shown = ", ".join(printable(each) for each in done.left[:_SHOWN])
         more = f" and {len(done.left) - _SHOWN} more" if len(done.left) > _SHOWN else ""

@@ -194,8 +194,8 @@ class Healing(Closeable):
         source = self._source(wanted.path)
         if _size_if_whole(self._below, source, wanted.sha256) is None:
             return False
-        if sys.platform != "win32":
-            durable.set_mode(self._full(source), FROZEN)
+        # On Windows, files that cannot be written cannot be moved either.
+        durable.set_mode(self._full(source), 0o600 if sys.platform == "win32" else FROZEN)
         return not any(self._is_folder((*place, *parse(wanted.path))) for place in wanted.places)
 
     def _is_folder(self, parts: Parts) -> bool:

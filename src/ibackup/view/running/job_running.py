@@ -225,7 +225,17 @@ class _Running:
             what, why = run.failures[0].error.what, run.failures[0].error.why
         elif verdict.status == "flawed":
             what = "The backup is what the phone sent, but some files differ from the phone's own list."
-        return JobOutcome(run.code, what, why, result=result)
+        return JobOutcome(run.code, what, why, hint=self.healing(source, verdict.status), result=result)
+
+    def healing(self, source: BackupSource, status: str) -> str:
+        """What repairs a damaged snapshot, as a sentence; empty if no second copy has it."""
+        from ibackup.copies.whole_elsewhere import copies_with, healing_hint
+        from ibackup.store.phone_folder import PhoneFolder
+
+        folder = PhoneFolder.holding(source.snapshot) if source.snapshot else None
+        if source.snapshot is None or folder is None or status != "damaged":
+            return ""
+        return healing_hint(source.snapshot.id, copies_with(folder, source.snapshot.id, self.config.copies))
 
     def rehearse(self, work: RehearseWork) -> JobOutcome:
         from ibackup.jobs.restore.rehearsal import rehearse
