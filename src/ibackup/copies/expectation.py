@@ -1,13 +1,18 @@
 """What a copy of a snapshot must contain: every name with its SHA-256, from the seal. The one owner of that list."""
 
+import contextlib
 import os
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from ibackup.apple.verify import seal
+from ibackup.base import confined
 from ibackup.base.errors import DamageFound
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, Snapshot, hash_file
+
+_USUAL = re.compile(r"[0-9a-f]{2}/[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,9 @@ class Expectation:
         with telling(f"Snapshot {snapshot.id} could not be read.", reading=True):
             snapshot.verify_seal_file()
             with open(snapshot.seal_path, "rb") as source:
-                sums = {line.path: bytes.fromhex(line.sha256) for line in seal.read(source)}
+                sums = {
+                    _inside(snapshot, line.path): bytes.fromhex(line.sha256) for line in seal.read(source)
+                }
             for name in (SEAL_NAME, META_NAME):
                 found = hash_file(os.path.join(snapshot.path, name))
                 if found is None:
@@ -49,3 +56,16 @@ class Expectation:
     def local(self, path: str) -> str:
         """Where a file is on this computer."""
         return os.path.join(self.folder, *path.split("/"))
+
+
+def _inside(snapshot: Snapshot, path: str) -> str:
+    """The path. Raises DamageFound if it leads out of the backup: a seal may come from elsewhere."""
+    top, _, below = path.partition("/")
+    if top == snapshot.udid:
+        with contextlib.suppress(confined.PathRefused):
+            if not _USUAL.fullmatch(below):
+                confined.parse(below)
+            return path
+    raise DamageFound(
+        f"The seal of snapshot {snapshot.id} names a file that is not in it: {confined.shown(path)}."
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -143,13 +144,16 @@ def _make_durable(path: str, fresh: Expectation) -> None:
     Raises DamageFound, OSError.
     """
     folders: list[str] = []
-    for folder, _, names in os.walk(path, topdown=False):
-        for name in names:
+    for folder, below, names in os.walk(path, topdown=False):
+        for name in (*below, *names):
             file = os.path.join(folder, name)
-            below = os.path.relpath(file, path).replace(os.sep, "/")
-            if below not in fresh.sums:
-                raise DamageFound(f"What came has a file that its seal does not name: {below!a}.")
-            if os.name == "posix" and os.lstat(file).st_nlink == 1:
+            facts = os.lstat(file)
+            if stat.S_ISDIR(facts.st_mode):
+                continue
+            known = os.path.relpath(file, path).replace(os.sep, "/")
+            if not stat.S_ISREG(facts.st_mode) or known not in fresh.sums:
+                raise DamageFound(f"What came has something that its seal does not name: {known!a}.")
+            if os.name == "posix" and facts.st_nlink == 1:
                 durable.set_mode(file, FROZEN)
         if os.name == "posix":
             durable.set_mode(folder, 0o700)

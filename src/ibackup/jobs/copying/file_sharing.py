@@ -44,7 +44,7 @@ class Sharing:
     def _share(self, path: str, old: str, digest: bytes) -> None:
         new = self.fresh.local(path)
         size = os.lstat(new).st_size
-        if size and hash_file(old) == digest and self._link(old):
+        if size and _hash(old) == digest and self._link(old):
             held.replace(os.path.join(self.side, os.path.basename(old)), new)
             self._shared.add(path)
             self.files += 1
@@ -64,3 +64,11 @@ class Sharing:
             else:
                 return True
         return False
+
+
+def _hash(path: str) -> bytes | None:
+    """SHA-256 of a neighbour's file; None for one that cannot be read, which is shared with nobody."""
+    try:
+        return hash_file(path)
+    except OSError:
+        return None
