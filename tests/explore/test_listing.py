@@ -12,7 +12,7 @@ from ibackup.apple.rows import BadRow, Kind
 from ibackup.explore.app_owners import Apps
 from ibackup.explore.extraction import Wanted, extract
 from ibackup.explore.file_writer import Trouble
-from ibackup.explore.listing import by_app, find, tree
+from ibackup.explore.listing import by_app, find, sizes_by_app, tree
 from ibackup.explore.selection import Selection
 from support.minted import Mint, Minted, Spec
 
@@ -55,6 +55,24 @@ def test_sizes_by_app(mint: Mint, opened: Open) -> None:
         ("AppDomainGroup-group.com.unknown.thing", "group.com.unknown.thing", 50, 1),
     ]
     assert found[1].domains["AppDomainPlugin-com.example.app.widget"] == 20
+    assert sizes_by_app(backup, refuse) == found
+
+
+@pytest.mark.parametrize(("era", "password"), [("10.0", "password"), ("10.2", "password"), ("mbdb", None)])
+def test_sizes_of_all_files_are_those_of_the_files(
+    mint: Mint, opened: Open, era: str, password: str | None
+) -> None:
+    backup = opened(mint(password, era=era))
+    assert sizes_by_app(backup, refuse) == by_app(find(backup, None, refuse), Apps.of(backup))
+
+
+def test_sizes_of_all_files_leave_out_what_cannot_be_read(mint: Mint, opened: Open) -> None:
+    minted = mint(None, specs=[Spec("HomeDomain", "a", b"1234"), Spec("HomeDomain", "b", b"12")])
+    name = Minted.file_id("HomeDomain", "a")
+    minted.edit_database(lambda db: db.execute("UPDATE Files SET file = x'00' WHERE fileID = ?", (name,)))
+    bad: list[BadRow] = []
+    assert [(each.files, each.bytes) for each in sizes_by_app(opened(minted), bad.append)] == [(1, 2)]
+    assert [each.file_id for each in bad] == [name]
 
 
 def test_tree(mint: Mint, opened: Open) -> None:

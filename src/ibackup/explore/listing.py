@@ -1,12 +1,14 @@
 """The content of a backup: its entries, sizes by app, and the tree of its folders."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ibackup.apple.backup import Backup, BadRowHandler
 from ibackup.apple.entry import Entry
 from ibackup.apple.format_errors import FormatError
-from ibackup.apple.rows import BadRow, Kind
+from ibackup.apple.mbfile import glance
+from ibackup.apple.rows import BadRow, Kind, Row
 from ibackup.explore.app_owners import Apps
 from ibackup.explore.selection import Finder, is_pattern
 
@@ -64,6 +66,64 @@ def by_app(entries: Iterable[Entry], apps: Apps) -> list[AppTotal]:
             total.bytes += size
             total.files += 1
             total.domains[entry.domain] = total.domains.get(entry.domain, 0) + size
+    return _largest_first(totals)
+
+
+def sizes_by_app(backup: Backup, bad: BadRowHandler) -> list[AppTotal]:
+    """The totals of ``by_app`` for all files, in half the time: most rows are counted as they are stored.
+
+    Args:
+        backup: unlocked, however damaged.
+        bad: called with the rows that cannot be used.
+
+    Raises:
+        FormatError: the manifest is damaged beyond reading.
+        PasswordNeeded: the backup is locked.
+    """
+    apps, sizes, files = Apps.of(backup), Counter[bytes](), Counter[bytes]()
+
+    def settles(_file_id: bytes, domain: bytes, _path: bytes, flags: int, record: bytes) -> bool:
+        if flags == Kind.FILE:
+            try:
+                size, _ = glance(record)
+            except FormatError:
+                return False
+            sizes[domain] += size
+            files[domain] += 1
+        return True
+
+    try:
+        for row in backup.rows.rows(settles=settles):
+            if isinstance(row, BadRow):
+                bad(row)
+            elif _can_be_counted(row, bad) and row.kind is Kind.FILE:
+                domain = row.domain.encode("utf-8", "surrogateescape")
+                sizes[domain] += row.glance()[0]
+                files[domain] += 1
+    except FormatError:  # the list is damaged: what can be read of it is read page by page
+        entries = (each for each in backup.entries(bad=bad) if _can_be_counted(each, bad))
+        return by_app(entries, apps)
+    totals: dict[str, AppTotal] = {}
+    for domain, size in sizes.items():
+        name = domain.decode("utf-8", "surrogateescape")
+        owner = apps.owner(name)
+        total = totals.setdefault(owner.key, AppTotal(owner.key, owner.name))
+        total.bytes += size
+        total.files += files[domain]
+        total.domains[name] = size
+    return _largest_first(totals)
+
+
+def _can_be_counted(each: Row | Entry, bad: BadRowHandler) -> bool:
+    try:
+        each.glance()
+    except FormatError as error:
+        bad(BadRow(each.file_id, each.domain, each.relative_path, error.flaw))
+        return False
+    return True
+
+
+def _largest_first(totals: dict[str, AppTotal]) -> list[AppTotal]:
     return sorted((total for total in totals.values() if total.files), key=lambda t: (-t.bytes, t.key))
 
 

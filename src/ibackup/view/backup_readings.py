@@ -4,17 +4,16 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ibackup.explore.app_owners import Apps
 from ibackup.explore.backup_diff import Change, compare_by_app
-from ibackup.explore.listing import by_app
+from ibackup.explore.listing import sizes_by_app
 from ibackup.jobs.proving.backup_proof import intact_elsewhere
 from ibackup.view.asked import Asked
 from ibackup.view.plots import GrowthPlot, growth_plot
 from ibackup.view.reckonings import RECKONINGS, Reckoning
 from ibackup.view.shown_phones import ShownBackup
 
-MOST_READ = 8
-"""Backups that the plot of growth reads: reading one takes seconds."""
+MOST_READ = 24
+"""Backups that the plot of growth reads: reading a large one takes more than a second."""
 _MOST_APPS = 12
 
 
@@ -51,8 +50,9 @@ class Growth:
     """How the apps grew.
 
     Attributes:
-        wanted: whether it was asked for; if not, only ``locked`` and ``count`` are true.
-        count: backups to read.
+        wanted: whether it was asked for; if not, only ``locked``, ``count`` and ``all`` are true.
+        count: backups to read, evenly spread.
+        all: backups that could be read.
         locked: backups that stay out because they are not unlocked.
         reading: how far it is; None if it was not asked for.
         plot: None until it was read, or if there are fewer than two to compare.
@@ -61,6 +61,7 @@ class Growth:
 
     wanted: bool
     count: int
+    all: int
     locked: int
     reading: Reckoning | None = None
     plot: GrowthPlot | None = None
@@ -128,7 +129,7 @@ def growth_of(asked: Asked) -> Growth:
     key = ("growth", tuple(each.path for each in spread))
     wanted = bool(asked.query.get("growth")) or RECKONINGS.peek(session, key) is not None
     if not wanted or len(spread) < 2:
-        return Growth(wanted, len(spread), locked)
+        return Growth(wanted, len(spread), len(readable), locked)
     house = asked.house
 
     def make(reckoning: Reckoning) -> tuple[list[tuple[datetime, dict[str, int]]], dict[str, str]]:
@@ -137,8 +138,7 @@ def growth_of(asked: Asked) -> Growth:
         reckoning.total = len(spread)
         for shown in spread:
             with house.opened.use(shown, session) as opened:
-                bad: list[object] = []
-                found = by_app(opened.backup.entries(bad=bad.append), Apps.of(opened.backup))
+                found = sizes_by_app(opened.backup, lambda _bad: None)
             totals.append((_moment(shown), {each.key: each.bytes for each in found}))
             names |= {each.key: each.name for each in found}
             reckoning.done += 1
@@ -146,13 +146,14 @@ def growth_of(asked: Asked) -> Growth:
 
     reckoning = RECKONINGS.get(session, key, make)
     if reckoning.value is None:
-        return Growth(wanted=True, count=len(spread), locked=locked, reading=reckoning)
+        return Growth(True, len(spread), len(readable), locked, reckoning)
     totals, names = reckoning.value
     newest = totals[-1][1]
     sizes = tuple(
         (names[each], newest[each]) for each in sorted(newest, key=lambda each: -newest[each])[:_MOST_APPS]
     )
-    return Growth(True, len(spread), locked, reckoning, growth_plot(totals, names), sizes)
+    plot = growth_plot(totals, names)
+    return Growth(True, len(spread), len(readable), locked, reckoning, plot, sizes)
 
 
 def _spread(backups: list[ShownBackup]) -> list[ShownBackup]:

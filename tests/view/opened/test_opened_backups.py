@@ -61,6 +61,21 @@ def test_what_was_read_once_is_kept_for_everybody_who_opens_a_plain_backup(
     house.close()
 
 
+def test_a_backup_of_which_nothing_is_kept_is_closed_before_one_that_was_read(mint: Mint) -> None:
+    """The plot of growth opens many, one after the other; what the user looks at must not be read again for that."""
+    house, session = OpenedBackups(most=2), BrowserSession()
+    shown = [chosen(mint(None, specs=_FILES)) for _ in range(4)]
+    with house.use(shown[0], session) as opened:
+        kept = opened.once("x", Noticed)
+    for each in shown[1:]:
+        with house.use(each, session):
+            pass
+    assert not kept.closed
+    assert house.peek(shown[0], session) is not None
+    assert house.peek(shown[1], session) is None
+    house.close()
+
+
 def test_an_encrypted_backup_belongs_to_the_session_that_unlocked_it(
     house: OpenedBackups, mint: Mint
 ) -> None:
