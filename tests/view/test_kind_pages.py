@@ -226,6 +226,17 @@ def test_one_can_go_to_a_day(hard: PageCalls) -> None:
     assert "Show what stands before" in page.text
 
 
+def test_what_repeats_stands_at_each_time_in_the_month_that_is_shown(hard: PageCalls) -> None:
+    rows = hard.get(f"{PHONE}/calendar?day=2024-07-02").text.partition("Show what stands before")[2]
+    assert all(f"{day} July 2024 Run" in rows for day in ("Wednesday 3", "Monday 8"))
+    assert "Friday 30 August 2024 Beer" in rows
+    assert "27 September 2024" not in rows
+    chosen = hard.get(f"{PHONE}/calendar?day=2024-07-01&id=weekdays+by+two+specifiers").html
+    assert chosen.partition('id="entries"')[2].partition("</section>")[0].count('aria-current="true"') == 1
+    later = hard.get(f"{PHONE}/calendar?day=2024-09-20").text
+    assert "Friday 27 September 2024 Beer" in later
+
+
 # -- times ----------------------------------------------------------------------------------------------------
 
 CLARA = ("Clara", "+441632960117")

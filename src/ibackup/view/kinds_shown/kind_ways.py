@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 from io import BytesIO
-from typing import Generic
+from typing import Final, Generic
 
 from starlette.responses import Response
 
@@ -25,6 +26,8 @@ from ibackup.view.opened.media import media_response, streamed_download
 from ibackup.view.opened.opened_backups import OpenedBackup
 from ibackup.view.shown_phones import ShownBackup
 from ibackup.view.way import Way
+
+_MONTH: Final = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +165,40 @@ class _KindPages(Generic[Record]):
     ) -> Iterator[ListedEntry]:
         kind = self._kind
         last = kind.heading(shelf.records[found[start - 1]]) if start else ""
-        for number, place in enumerate(found[start : start + PART]):
-            record = shelf.records[place]
+        today = day_of(asked.backup.made)
+        for number, record in enumerate(self._with_repeats(choice, shelf, found, start, today)):
             heading, ident, row = kind.heading(record), kind.ident(record), kind.row(record)
             yield ListedEntry(
                 row=row,
                 href=self._link(asked, choice, start=start or choice.start, ident=ident),
-                chosen=ident == choice.ident,
+                chosen=ident == choice.ident and record is shelf.find(ident),
                 gone=ident in gone,
                 heading=heading if heading != last or number == 0 else "",
                 goes_on=heading == last,
                 picture=self.file_link(asked, ident, row.picture) if row.picture else "",
             )
             last = heading
+
+    def _with_repeats(
+        self,
+        choice: EntryChoice,
+        shelf: KindShelf[Record],
+        found: Sequence[int],
+        start: int,
+        today: date | None,
+    ) -> Sequence[Record]:
+        """The entries of a part of the list; what repeats stands at each of its times in the first month of it."""
+        shown = [shelf.records[place] for place in found[start : start + PART]]
+        since = choice.day or today
+        if choice.start is not None or since is None:
+            since = shelf.days[found[start]] if shown else None
+        if since is None or choice.words or choice.only or not date.min.year < since.year < date.max.year:
+            return shown
+        until, rest = since + _MONTH, found[start + PART : start + PART + 1]
+        following = shelf.days[rest[0]] if rest else None
+        if following is not None and following <= until:
+            until = following - timedelta(days=1)
+        return self._kind.with_repeats(shown, (shelf.records[each] for each in found), since, until)
 
     def _link(
         self,

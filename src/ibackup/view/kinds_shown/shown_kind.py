@@ -204,6 +204,20 @@ class ShownKind(ABC, Generic[Record]):
         del record
         return None
 
+    def with_repeats(
+        self, shown: Sequence[Record], among: Iterable[Record], since: date, until: date
+    ) -> Sequence[Record]:
+        """Entries of a list, and in their order the other times at which some take place.
+
+        Args:
+            shown: the entries.
+            among: which may take place again.
+            since: the first day of that.
+            until: the last one.
+        """
+        del among, since, until
+        return shown
+
     def changed(self, record: Record) -> datetime | None:
         """When it was last changed; None if the phone does not note that."""
         del record

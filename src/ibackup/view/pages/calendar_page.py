@@ -1,6 +1,6 @@
 """Calendar: the entries of all calendars by day, beginning at the day of the backup."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -9,6 +9,7 @@ from ibackup.base import durations
 from ibackup.base.counts import count_text, listed
 from ibackup.contents.calendar.calendar_reader import Calendars
 from ibackup.contents.calendar.event_types import CalendarInfo, Event, EventAlarm, Guest, Moment
+from ibackup.contents.calendar.occurrences import DayBudget, occurrences
 from ibackup.contents.gaps import Gaps
 from ibackup.export.export_folder import plain_name
 from ibackup.export.formats.ics import calendar_ics
@@ -38,6 +39,7 @@ from ibackup.view.kinds_shown.kind_ways import kind_ways
 from ibackup.view.kinds_shown.repetition_words import repetition_words
 from ibackup.view.kinds_shown.shown_kind import EntryChip, EntryLook, KindShelf, ShownKind
 
+_MOST_REPEATS: Final = 1000
 _UNTITLED: Final = "Without a title"
 _ANSWERS: Final = {"needs action": "no answer yet", "tentative": "perhaps"}
 _ROLES: Final = {"optional": "may come", "chair": "leads"}
@@ -71,8 +73,24 @@ class EventList(ShownKind[Event]):
             return sorted(calendars, key=_sorting)
 
     def summary(self, shelf: KindShelf[Event]) -> str:
-        """In how many calendars they are."""
-        return f"They are in {count_text(len(shelf.groups), 'calendar')}." if len(shelf.groups) > 1 else ""
+        """In how many calendars they are, and where those stand that repeat."""
+        said = f"They are in {count_text(len(shelf.groups), 'calendar')}. " if len(shelf.groups) > 1 else ""
+        repeats = (
+            "An entry that repeats stands at its first time, and at each time in the month that you look at."
+        )
+        return said + repeats if shelf.counts["repeats"] else said.strip()
+
+    def with_repeats(
+        self, shown: Sequence[Event], among: Iterable[Event], since: date, until: date
+    ) -> Sequence[Event]:
+        """See ``ShownKind``."""
+        budget, found = DayBudget(), []
+        for event in among:
+            if event.rules and len(found) < _MOST_REPEATS:
+                # Its own calendar may have another day than this computer's.
+                again = occurrences(event, since - timedelta(days=1), until + timedelta(days=1), budget)
+                found += [each for each in again if since <= (day_of(each.start) or date.min) <= until]
+        return sorted((*shown, *found), key=_sorting) if found else shown
 
     def ident(self, record: Event) -> str:
         """As the phone has it."""
