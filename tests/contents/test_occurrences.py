@@ -30,7 +30,7 @@ def event_of(*rules: str, start: Moment = START, except_on: tuple[Moment, ...] =
 
 
 def again(event: Event, first: date, last: date) -> list[Moment]:
-    return sorted(each.start for each in occurrences(event, first, last, DayBudget()) if each.start)  # type: ignore[type-var]
+    return sorted(each.start for each in occurrences(event, first, last, DayBudget()) if each.start)
 
 
 def some_rule(rng: random.Random) -> str:

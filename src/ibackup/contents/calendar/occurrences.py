@@ -49,7 +49,7 @@ def occurrences(event: Event, first: date, last: date, budget: DayBudget) -> Ite
             again = _on(start, day)
             if again == start or again in except_on or not any(rule.lasts_until(again) for rule in rules):
                 continue
-            end = None if event.end is None else again + (event.end - start)  # type: ignore[operator]  # of one kind
+            end = None if event.end is None else again + (event.end - start)
             yield replace(event, start=again, end=end)
 
 

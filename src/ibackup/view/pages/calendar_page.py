@@ -84,7 +84,7 @@ class EventList(ShownKind[Event]):
         self, shown: Sequence[Event], among: Iterable[Event], since: date, until: date
     ) -> Sequence[Event]:
         """See ``ShownKind``."""
-        budget, found = DayBudget(), []
+        budget, found = DayBudget(), list[Event]()
         for event in among:
             if event.rules and len(found) < _MOST_REPEATS:
                 # Its own calendar may have another day than this computer's.
