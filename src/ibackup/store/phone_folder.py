@@ -246,6 +246,10 @@ class PhoneFolder:
         """Remember that the rules have removed a snapshot. Raises IbackupError."""
         pruned_snapshots.add(self.proofs_path, snapshot_id)
 
+    def note_returned(self, snapshot_id: str) -> None:
+        """Forget that, for a snapshot that is in the store again. Raises IbackupError."""
+        pruned_snapshots.discard(self.proofs_path, snapshot_id)
+
     def hold(self, snapshot: Snapshot, by: str) -> contextlib.AbstractContextManager[None]:
         """Keep a snapshot from being pruned; see ``snapshot_holds.hold``."""
         return snapshot_holds.hold(self.proofs_path, snapshot.id, snapshot.path, by)

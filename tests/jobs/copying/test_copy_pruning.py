@@ -77,6 +77,8 @@ def test_an_emptied_or_new_store_removes_nothing(folder: PhoneFolder, tmp_path: 
     assert not plan_for(
         folder, old, CopyRecord("0" * 64), LAST, NOW
     ).all_going  # no record: nothing is proven
+    folder.note_returned(old[0].id)  # it was brought back, and lost then
+    assert _going(plan_for(folder, old, _record(*old), LAST, NOW)) == ["e13"]
     Path(folder.proofs_path, "pruned.json").write_text("{")
     assert not plan_for(folder, old, _record(*old), LAST, NOW).all_going
 

@@ -79,6 +79,7 @@ def bring_back(
             _make_durable(got.snapshot.path, fresh)
         with _turn(folder, observe):
             snapshot = _place(folder, got, copy.name)
+            folder.note_returned(held.id)
     record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
     for each in by_id(there, folder.udid, record).values():
         record = record.with_found(each)

@@ -57,12 +57,11 @@ class HealingCopies:
     def holding(
         self, names: list[str], udid: str, snapshot_id: str, seal_sum: str | None
     ) -> Iterator[tuple[OpenedCopy, HeldSnapshot]]:
-        """The copies that hold a snapshot, of those with these names; ``seal_sum``: with this seal, if it is known."""
+        """Where a snapshot is held, in the copies of these names; ``seal_sum``: with this seal, if it is known."""
         for name in names:
             for each in self._held(name):
                 if (each.udid, each.id) == (udid, snapshot_id) and seal_sum in (None, each.seal):
                     yield self._opened[name][0], each
-                    break
 
     def _held(self, name: str) -> list[HeldSnapshot]:
         if name in self.errors:

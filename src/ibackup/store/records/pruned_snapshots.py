@@ -24,7 +24,18 @@ def read(proofs_path: str) -> frozenset[str]:
 
 def add(proofs_path: str, snapshot_id: str) -> None:
     """Note that a snapshot was removed by the rules. Raises IbackupError."""
-    known = sorted(each for each in read(proofs_path) | {snapshot_id} if record_times.is_id(each))
+    _write(proofs_path, read(proofs_path) | {snapshot_id})
+
+
+def discard(proofs_path: str, snapshot_id: str) -> None:
+    """Forget that a snapshot was removed, when it is in the store again. Raises IbackupError."""
+    known = read(proofs_path)
+    if snapshot_id in known:
+        _write(proofs_path, known - {snapshot_id})
+
+
+def _write(proofs_path: str, ids: frozenset[str]) -> None:
+    known = sorted(each for each in ids if record_times.is_id(each))
     with telling("ibackup could not record that the snapshot was removed."):
         durable.make_dir(proofs_path)
         record = JsonRecord({"schema": SCHEMA, "pruned": known[-_MOST:]})

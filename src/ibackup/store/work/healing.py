@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ibackup.apple.verify import seal
 from ibackup.base import held
 from ibackup.base.closeable import Closeable
-from ibackup.base.confined import Confined, Parts, PathRefused, parse
+from ibackup.base.confined import Confined, Parts, PathRefused, parse, shown
 from ibackup.base.errors import DamageFound
 from ibackup.base.events import Observer, Progress
 from ibackup.store.disk import durable
@@ -62,7 +62,13 @@ def damage_of(snapshot: Snapshot, observe: Observer) -> dict[str, bytes]:
         with Confined(snapshot.path) as below, open(snapshot.seal_path, "rb") as source:
             for count, line in enumerate(seal.read(source), 1):
                 sha256 = bytes.fromhex(line.sha256)
-                size = _size_if_whole(below, parse(line.path), sha256)
+                try:
+                    size = _size_if_whole(below, parse(line.path), sha256)
+                except PathRefused as error:
+                    raise DamageFound(
+                        f"The seal of snapshot {snapshot.id} names {shown(line.path)}, which no backup contains.",
+                        hint="`ibackup verify` says what is wrong with it.",
+                    ) from error
                 if size is None:
                     found[line.path] = sha256
                 done += size or 0
@@ -77,6 +83,14 @@ def damage_of(snapshot: Snapshot, observe: Observer) -> dict[str, bytes]:
                         )
                     )
     return found
+
+
+def _seal_of(snapshot: Snapshot) -> seal.Seal | None:
+    """The checksums of another snapshot; None if they are damaged. Raises OSError."""
+    try:
+        return snapshot.seal
+    except DamageFound:
+        return None
 
 
 def _size_if_whole(below: Confined, parts: Parts, sha256: bytes) -> int | None:
@@ -137,8 +151,7 @@ class Healing(Closeable):
         found: dict[str, list[Parts]] = {path: [("snapshots", snapshot.id)] for path in damage}
         with telling("The snapshots could not be read.", reading=True):
             for other in self._folder.snapshots():
-                if other.id != snapshot.id and other.seal_state() == "whole":
-                    sums = other.seal
+                if other.id != snapshot.id and (sums := _seal_of(other)) is not None:
                     for path, sha256 in damage.items():
                         own, _, below = path.partition("/")
                         if below and own == sums.folder and sums.get(below) == sha256:
