@@ -9,6 +9,7 @@ import pytest
 
 from copies.conftest import Kept
 from ibackup.base.events import Progress, ignore
+from ibackup.copies import matching
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import match_by_induction, match_in_full
@@ -17,6 +18,13 @@ from ibackup.store.records.snapshot import Snapshot
 from support.runs import Told
 
 pytestmark = pytest.mark.peer
+
+
+@pytest.fixture(params=["few folders", "many folders"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether files are looked up in their folders, or among all files."""
+    if request.param == "many folders":
+        monkeypatch.setattr(matching, "_MOST_FOLDERS", 0)
 
 
 @pytest.fixture
@@ -53,6 +61,7 @@ def unshared(path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("many")
 def test_both_snapshots_are_proven_in_full_and_by_induction(repository: Kept, backed_up: PhoneFolder) -> None:
     told = Told()
     one, two = backed_up.snapshots()
@@ -83,6 +92,7 @@ def test_a_tree_names_the_same_pieces_as_the_packs(repository: Kept, backed_up: 
     assert max(map(len, by_tree.values())) > 1
 
 
+@pytest.mark.usefixtures("many")
 def test_files_that_were_damaged_before_they_were_copied_are_named(
     repository: Kept, mine: PhoneFolder
 ) -> None:
@@ -99,6 +109,7 @@ def test_files_that_were_damaged_before_they_were_copied_are_named(
     assert match_by_induction(repository.engine, second, sound[1], first, sound[0], ignore).wrong == names
 
 
+@pytest.mark.usefixtures("many")
 def test_files_that_are_missing_or_too_many_are_named(repository: Kept, mine: PhoneFolder) -> None:
     one, two = mine.snapshots()
     first = put(repository, one)

@@ -32,8 +32,8 @@ class NamesPieces(Protocol):
     def pieces(self, held: HeldSnapshot) -> dict[str, list[bytes]]:
         """The pieces of every file, in order."""
 
-    def pieces_in(self, held: HeldSnapshot, folders: set[str] | None) -> dict[str, list[bytes]]:
-        """The same for the files in some folders."""
+    def files_in(self, held: HeldSnapshot, folders: set[str] | None) -> "dict[str, HeldFile]":
+        """The files in some folders, by their paths."""
 
     def holding(self, held: HeldSnapshot, digests: Sequence[bytes]) -> set[tuple[str, bytes]]:
         """Which files have which of these pieces."""
@@ -41,8 +41,16 @@ class NamesPieces(Protocol):
     def lengths(self) -> dict[bytes, int]:
         """The length of every piece."""
 
-    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
-        """The files that differ between two held snapshots."""
+    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> tuple[set[str], set[str]]:
+        """The files of ``after`` that differ from those of ``before`` or are new, and those that it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A file that a copy holds: its size, and its pieces in order."""
+
+    size: int
+    pieces: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +107,40 @@ def match_by_induction(
         IbackupError: the copy cannot be read.
     """
     observe(PhaseStarted("verify", f"Proving snapshot {held.id} in {engine.name}."))
-    sizes = engine.sizes(held)
-    wrong = set(sizes.keys() ^ expected.sums.keys())
     new, gone = expected.changed_since(proven)
-    # The copy must call exactly those files changed: any other would differ from the proven snapshot.
-    wrong |= engine.changed(before, held) ^ (new | gone)
+    # The copy must call exactly those files changed, and exactly those gone: it has no other names then.
+    said_new, said_gone = engine.changed(before, held)
+    wrong = (said_new ^ new) | (said_gone ^ gone)
     to_prove = new - wrong
-    found = engine.holding(held, sorted({expected.sums[path] for path in to_prove} - {_EMPTY}))
-    whole = {path for path in to_prove if (path, expected.sums[path]) in found}
-    cut = {path for path in to_prove - whole if expected.sums[path] != _EMPTY}
-    pieces = {path: [expected.sums[path]] for path in whole} | _pieces_of(engine, held, cut)
-    wrong |= _wrong_content(engine, expected, to_prove, sizes, pieces, observe)
+    files = _files_of(engine, held, expected, to_prove)
+    wrong |= to_prove - files.keys()
+    sizes = {path: file.size for path, file in files.items()}
+    pieces = {path: file.pieces for path, file in files.items()}
+    wrong |= _wrong_content(engine, expected, files, sizes, pieces, observe)
     return MatchOutcome(len(expected.sums), tuple(sorted(wrong)), induced=True)
 
 
-def _pieces_of(engine: NamesPieces, held: HeldSnapshot, paths: set[str]) -> dict[str, list[bytes]]:
+def _files_of(
+    engine: NamesPieces, held: HeldSnapshot, expected: Expectation, paths: set[str]
+) -> dict[str, HeldFile]:
+    """What the copy holds of some files; without those that it does not hold."""
     folders = {path.rpartition("/")[0] for path in paths}
-    if not paths:
-        return {}
-    found = engine.pieces_in(held, folders) if len(folders) <= _MOST_FOLDERS else engine.pieces(held)
-    return {path: found.get(path, []) for path in paths}
+    if len(folders) <= _MOST_FOLDERS:
+        found = engine.files_in(held, folders) if paths else {}
+        return {path: found[path] for path in paths & found.keys()}
+    sizes = engine.sizes(held)
+    there = paths & sizes.keys()
+    whole = engine.holding(held, sorted({expected.sums[path] for path in there} - {_EMPTY}))
+    pieces = {path: [expected.sums[path]] for path in there if (path, expected.sums[path]) in whole}
+    cut = {path for path in there - pieces.keys() if expected.sums[path] != _EMPTY}
+    if cut:
+        folders = {path.rpartition("/")[0] for path in cut}
+        pieces |= (
+            {path: file.pieces for path, file in engine.files_in(held, folders).items() if path in cut}
+            if len(folders) <= _MOST_FOLDERS
+            else {path: each for path, each in engine.pieces(held).items() if path in cut}
+        )
+    return {path: HeldFile(sizes[path], pieces.get(path, [])) for path in there}
 
 
 def _wrong_content(

@@ -18,7 +18,7 @@ from ibackup.copies.copy_engine import CheckFound, ProvenCopy, PutDone
 from ibackup.copies.engine_kinds import RESTIC, EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
-from ibackup.copies.matching import MatchOutcome, match_by_induction, match_in_full
+from ibackup.copies.matching import HeldFile, MatchOutcome, match_by_induction, match_in_full
 from ibackup.copies.restic_program import PATIENT_S, VERY_PATIENT_S, ResticProgram, unexpected
 from ibackup.copies.rights import rights_trial
 from ibackup.copies.rights.copy_rights import RightsTrial
@@ -200,8 +200,12 @@ class ResticEngine:
 
     def pieces_in(self, held: HeldSnapshot, folders: set[str] | None) -> dict[str, list[bytes]]:
         """The same for the files in some folders (None: in all), one call a folder."""
+        return {path: file.pieces for path, file in self.files_in(held, folders).items()}
+
+    def files_in(self, held: HeldSnapshot, folders: set[str] | None) -> dict[str, HeldFile]:
+        """The files in some folders (None: in all) by their paths, one call a folder. What is no file is left out."""
         root = self.program.whole("cat", "snapshot", held.engine_id, "--no-lock", doing=_READS).get("tree")
-        found: dict[str, list[bytes]] = {}
+        found: dict[str, HeldFile] = {}
         open_trees = [("", root)]
         while open_trees:
             folder, tree = open_trees.pop()
@@ -213,9 +217,10 @@ class ResticEngine:
                 if node.get("type") == "dir":
                     if folders is None or any(f"{each}/".startswith(f"{path}/") for each in folders):
                         open_trees.append((f"{path}/", node.get("subtree")))
-                elif folders is None or folder.removesuffix("/") in folders:
+                elif node.get("type") == "file" and (folders is None or folder.removesuffix("/") in folders):
                     content = node.get("content") or []
-                    found[path] = [bytes.fromhex(each) for each in content if _is_id(each)]
+                    pieces = [bytes.fromhex(each) for each in content if _is_id(each)]
+                    found[path] = HeldFile(_count(node.get("size")), pieces)
         return found
 
     def holding(self, held: HeldSnapshot, digests: Sequence[bytes]) -> set[tuple[str, bytes]]:
@@ -256,20 +261,21 @@ class ResticEngine:
         named = {ident for index in self._indexes() for ident, _ in _packs(index)}
         return frozenset(named - set(self._listed("packs")))
 
-    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> set[str]:
-        """The files whose content or name differs between two held snapshots."""
-        found: set[str] = set()
+    def changed(self, before: HeldSnapshot, after: HeldSnapshot) -> tuple[set[str], set[str]]:
+        """The files of ``after`` that differ from those of ``before`` or are new, and those that it lacks."""
+        new: set[str] = set()
+        gone: set[str] = set()
 
         def hear(each: Object) -> None:
             path = each.get("path")
             if each.get("message_type") == "change" and isinstance(path, str) and not path.endswith("/"):
-                found.add(path.removeprefix("/"))
+                (gone if each.get("modifier") == "-" else new).add(path.removeprefix("/"))
 
         self.program.lines(
             "diff", "--json", "--no-lock", before.engine_id, after.engine_id,
             doing=_READS, hear=hear, silence_s=PATIENT_S,
         )  # fmt: skip
-        return found
+        return new, gone
 
     # -- checking -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,190 @@
+"""A copy in a bucket with the keys that the documentation advises: what a thief can do with them, and the way back."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from copies.conftest import PASSWORD
+from ibackup.base.errors import IbackupError
+from ibackup.base.events import ignore
+from ibackup.config.copy_config import CopyConfig
+from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.rights.copy_rights import RightsTrial
+from ibackup.copies.rights.http_asking import ask
+from ibackup.copies.rights.s3_signing import S3Keys, signed
+from ibackup.copies.rights.s3_trial import try_on_s3
+from ibackup.jobs.copying.copy_adding import add
+from ibackup.jobs.copying.copy_getting import get
+from ibackup.jobs.copying.copy_rights_check import check_rights
+from ibackup.jobs.copying.copy_run import copy_snapshots
+from ibackup.store.phone_folder import PhoneFolder
+from support.copy_servers import serving
+
+pytestmark = [pytest.mark.peer, pytest.mark.long]
+
+BUCKET = "ann-copies"
+SET_UP = """
+import json, sys, boto3
+url, policy = sys.argv[1:]
+how = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any")
+s3, iam = boto3.client("s3", **how), boto3.client("iam", **how)
+s3.create_bucket(Bucket="ann-copies")
+s3.put_bucket_versioning(Bucket="ann-copies", VersioningConfiguration={"Status": "Enabled"})
+s3.create_bucket(Bucket="without-versions")
+all_of_it = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+keys = []
+for name, rules in ("computer", policy), ("keeper", all_of_it):
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="rules", PolicyDocument=rules)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    keys.append([key["AccessKeyId"], key["SecretAccessKey"]])
+print(json.dumps(keys))
+"""
+FREE_CALLS = 9  # of the set-up; from then on the policies count
+
+
+@dataclass
+class Bucket:
+    url: str
+    computer: S3Keys
+    keeper: S3Keys
+
+    def address(self, bucket: str = BUCKET) -> str:
+        return f"s3:{self.url}{bucket}/ann"
+
+
+@pytest.fixture
+def bucket(require_tool: Callable[[str], str], pytestconfig: pytest.Config) -> Iterator[Bucket]:
+    program = require_tool("moto_server")
+    page = (pytestconfig.rootpath / "docs" / "howto-second-copy.md").read_text("utf-8")
+    found = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert found
+    rules = json.loads(found[1].replace("BUCKET", BUCKET))
+    rules["Statement"][0]["Action"].append(
+        "s3:HeadBucket"
+    )  # moto asks for it; at Amazon, s3:ListBucket covers it
+    policy = json.dumps(rules)
+    free = {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_CALLS)}
+    with serving([program, "-H", "127.0.0.1", "-p", "0"], r"http://(127\.0\.0\.1:\d+)", free) as server:
+        done = subprocess.run(
+            [Path(program).with_name("python"), "-c", SET_UP, server.address, policy],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        computer, keeper = (S3Keys(*each) for each in json.loads(done.stdout))
+        yield Bucket(server.address, computer, keeper)
+
+
+def answers(trial: RightsTrial) -> dict[str, str]:
+    return {each.act: each.answer for each in trial.acts}
+
+
+def test_the_rights_of_keys_are_told_apart(bucket: Bucket) -> None:
+    address, plain = (
+        CopyAddress.parse(bucket.address()),
+        CopyAddress.parse(bucket.address("without-versions")),
+    )
+    for _ in range(2):
+        trial = try_on_s3(address, bucket.computer, {})
+        assert answers(trial) == {"overwrite": "kept", "remove": "refused", "remove_versions": "refused"}
+        assert trial.left == f"/{BUCKET}/ann/data/ibackup-rights-test"
+    trial = try_on_s3(address, bucket.keeper, {})
+    assert answers(trial) == {"overwrite": "kept", "remove": "kept", "remove_versions": "done"}
+    assert answers(try_on_s3(plain, bucket.keeper, {})) == {"overwrite": "done", "remove": "done"}
+    with pytest.raises(IbackupError, match="the server answered 403"):
+        try_on_s3(plain, bucket.computer, {})
+    wrong = S3Keys(bucket.computer.ident, "wrong")
+    with pytest.raises(IbackupError, match="the server answered 403"):
+        try_on_s3(address, wrong, {})
+
+
+def test_a_bucket_that_a_thief_wrote_over_comes_back(
+    bucket: Bucket,
+    backed_up: PhoneFolder,
+    tmp_path: Path,
+    require_tool: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_tool("restic")
+    require_tool("rclone")
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    folder = PhoneFolder(str(tmp_path / "store" / backed_up.udid))
+    shutil.copytree(backed_up.path, folder.path)
+    keys = tmp_path / "keys"
+    keys.write_text(
+        f"AWS_ACCESS_KEY_ID={bucket.computer.ident}\nAWS_SECRET_ACCESS_KEY={bucket.computer.secret}\n"
+    )
+    planned = CopyConfig("cloud", bucket.address(), repository_id="", key_file=str(keys))
+    copy = OpenedCopy.open(add(planned, PASSWORD, tmp_path / "config.toml", ignore).config, PASSWORD)
+    done = copy_snapshots(copy, [folder], ignore)
+    assert (done.held, done.damaged) == (2, ())
+    assert not check_rights(copy, ignore).destroys
+    # The thief has this computer's keys, and writes over everything.
+    before = datetime.now(UTC)
+    wait = threading.Event()
+    while (datetime.now(UTC) - before).total_seconds() < 2:
+        wait.wait(0.2)
+    names = _names(bucket)
+    assert len(names) > 8
+    for name in names:
+        url = f"{bucket.url}{BUCKET}/{quote(name)}"
+        to, headers = signed("PUT", url, {}, b"pay", bucket.computer, "us-east-1", datetime.now(UTC))
+        assert ask("PUT", to, data=b"pay", headers=headers).is_done
+    with pytest.raises(IbackupError):
+        copy_snapshots(copy, [folder], ignore)
+    with _as_it_was(bucket, f"{before:%Y-%m-%dT%H:%M:%SZ}") as address:
+        planned = CopyConfig("before", f"rest:{address}", repository_id="")
+        back = OpenedCopy.open(
+            add(planned, PASSWORD, tmp_path / "back.toml", ignore, adopt=True).config, PASSWORD
+        )
+        got = get(back, back.engine.held()[-1], str(tmp_path / "back"), ignore)
+    assert (got.held.id, got.verdict.status) == (folder.snapshots()[-1].id, "good")
+
+
+def _names(bucket: Bucket) -> list[str]:
+    """What is in the bucket, as rclone lists it."""
+    command = ["rclone", "lsf", "-R", "--files-only", f"REMOTE:{BUCKET}"]
+    environment = os.environ | _rclone(bucket, bucket.computer)
+    environment.pop("AWS_CA_BUNDLE", None)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return done.stdout.splitlines()
+
+
+def _rclone(bucket: Bucket, keys: S3Keys) -> dict[str, str]:
+    return {
+        "RCLONE_CONFIG": "/nonexistent",
+        "RCLONE_CONFIG_REMOTE_TYPE": "s3",
+        "RCLONE_CONFIG_REMOTE_PROVIDER": "Other",
+        "RCLONE_CONFIG_REMOTE_ENDPOINT": bucket.url,
+        "RCLONE_CONFIG_REMOTE_ACCESS_KEY_ID": keys.ident,
+        "RCLONE_CONFIG_REMOTE_SECRET_ACCESS_KEY": keys.secret,
+    }
+
+
+@contextmanager
+def _as_it_was(bucket: Bucket, moment: str) -> Iterator[str]:
+    command = [
+        "rclone",
+        "serve",
+        "restic",
+        "--addr",
+        "127.0.0.1:0",
+        "--s3-version-at",
+        moment,
+        f"REMOTE:{BUCKET}/ann",
+    ]
+    with serving(command, r"http://(127\.0\.0\.1:\d+)/", _rclone(bucket, bucket.keeper)) as server:
+        yield server.address
