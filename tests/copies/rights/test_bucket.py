@@ -21,6 +21,7 @@ from ibackup.base.events import ignore
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.rclone_program import version_of
 from ibackup.copies.rights.copy_rights import RightsTrial
 from ibackup.copies.rights.http_asking import ask
 from ibackup.copies.rights.s3_signing import S3Keys, signed
@@ -32,7 +33,7 @@ from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.phone_folder import PhoneFolder
 from support.copy_servers import serving
 
-pytestmark = [pytest.mark.peer, pytest.mark.long]
+pytestmark = pytest.mark.peer
 
 BUCKET = "ann-copies"
 SET_UP = """
@@ -79,7 +80,7 @@ def bucket(require_tool: Callable[[str], str], pytestconfig: pytest.Config) -> I
     free = {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_CALLS)}
     with serving([program, "-H", "127.0.0.1", "-p", "0"], r"http://(127\.0\.0\.1:\d+)", free) as server:
         done = subprocess.run(
-            [Path(program).with_name("python"), "-c", SET_UP, server.address, policy],
+            [Path(program).resolve().with_name("python"), "-c", SET_UP, server.address, policy],
             check=True,
             capture_output=True,
             text=True,
@@ -111,6 +112,7 @@ def test_the_rights_of_keys_are_told_apart(bucket: Bucket) -> None:
         try_on_s3(address, wrong, {})
 
 
+@pytest.mark.long
 def test_a_bucket_that_a_thief_wrote_over_comes_back(
     bucket: Bucket,
     backed_up: PhoneFolder,
@@ -145,8 +147,8 @@ def test_a_bucket_that_a_thief_wrote_over_comes_back(
         assert ask("PUT", to, data=b"pay", headers=headers).is_done
     with pytest.raises(IbackupError):
         copy_snapshots(copy, [folder], ignore)
-    with _as_it_was(bucket, f"{before:%Y-%m-%dT%H:%M:%SZ}") as address:
-        planned = CopyConfig("before", f"rest:{address}", repository_id="")
+    with _as_it_was(bucket, f"{before:%Y-%m-%dT%H:%M:%SZ}", tmp_path / "before") as address:
+        planned = CopyConfig("before", address, repository_id="")
         back = OpenedCopy.open(
             add(planned, PASSWORD, tmp_path / "back.toml", ignore, adopt=True).config, PASSWORD
         )
@@ -175,16 +177,15 @@ def _rclone(bucket: Bucket, keys: S3Keys) -> dict[str, str]:
 
 
 @contextmanager
-def _as_it_was(bucket: Bucket, moment: str) -> Iterator[str]:
-    command = [
-        "rclone",
-        "serve",
-        "restic",
-        "--addr",
-        "127.0.0.1:0",
-        "--s3-version-at",
-        moment,
-        f"REMOTE:{BUCKET}/ann",
-    ]
-    with serving(command, r"http://(127\.0\.0\.1:\d+)/", _rclone(bucket, bucket.keeper)) as server:
-        yield server.address
+def _as_it_was(bucket: Bucket, moment: str, folder: Path) -> Iterator[str]:
+    """The repository at a moment: served by an rclone that can, else copied into a folder."""
+    place = ["--s3-version-at", moment, f"REMOTE:{BUCKET}/ann"]
+    environment = _rclone(bucket, bucket.keeper)
+    if version_of("rclone") >= (1, 75):
+        command = ["rclone", "serve", "restic", "--addr", "127.0.0.1:0", *place]
+        with serving(command, r"http://(127\.0\.0\.1:\d+)/", environment) as server:
+            yield f"rest:{server.address}"
+    else:
+        rest = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+        subprocess.run(["rclone", "copy", *place, str(folder)], check=True, env=rest | environment)
+        yield str(folder)
