@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.power import LOSSES, Disk, PowerCut
+from harness.test_power_cut import on
 from ibackup.base.events import ignore
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.used_stores import KnownStores
@@ -67,8 +69,16 @@ def _heal(folder: PhoneFolder, elsewhere: Path) -> list[str]:
             target = healing.empty()
             for path in damage:
                 os.makedirs(os.path.dirname(os.path.join(target, path)), exist_ok=True)
-                shutil.copy2(elsewhere / path, os.path.join(target, path))
+                _fetch(elsewhere / path, os.path.join(target, path))
             return [each.path for each in healing.put_back(healing.places(first, damage))]
+
+
+def _fetch(source: Path, target: str) -> None:
+    """Copy a file and its time, by calls that a disk's model sees."""
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    os.write(fd, source.read_bytes())
+    os.close(fd)
+    os.utime(target, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
 
 
 def _photographs(folder: PhoneFolder) -> Iterator[tuple[str, Tree]]:
@@ -124,6 +134,38 @@ def test_a_kill_at_any_call_leaves_each_file_damaged_or_proven_and_the_next_heal
     run = next(left for left in folder.left_overs() if left.kind == "resumable")
     assert Path(run.path, UDID, FLIPPED).read_bytes() == SMALL[FLIPPED]
     assert os.path.samefile(Path(first.backup_path, FLIPPED), Path(second.backup_path, FLIPPED))
+
+
+@pytest.mark.parametrize("syncfs", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_when_the_power_fails_each_file_is_as_it_was_or_proven(
+    ready: Callable[[object], PhoneFolder], tmp_path: Path, syncfs: bool
+) -> None:
+    number = 1
+    while True:
+        folder, elsewhere = ready(f"cut {number}"), tmp_path / f"cut {number} elsewhere"
+        before = dict(_photographs(folder))
+        disk = Disk(str(folder.path), number)
+        try:
+            with on(disk, syncfs=syncfs):
+                _heal(folder, elsewhere)
+        except PowerCut:
+            pass
+        else:
+            break
+        for loss in LOSSES:
+            after = tmp_path / f"cut {number} {loss}"
+            disk.rebuild(str(after), loss, number)
+            for top, tree in before.items():
+                found = photograph(after / os.path.relpath(top, folder.path))
+                for path, (_, data) in tree.items():
+                    below = path.removeprefix(f"{UDID}/")
+                    allowed = {data, SMALL[below]} if below in (FLIPPED, ONLY_OLD) else {data}
+                    assert "ledger" in path or found[path][1] in allowed, (number, loss, path)
+                for path in found.keys() - tree.keys():
+                    assert found[path][1] == SMALL[GONE], (number, loss, path)
+            shutil.rmtree(after)
+        number += 1
+    assert number > 2
 
 
 def test_what_is_not_the_sealed_file_is_never_put_back(
