@@ -11,12 +11,14 @@ import pytest
 from copies.conftest import PASSWORD
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution, Event, ignore
+from ibackup.base.exit_codes import ExitCode
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_records import CopiedSnapshot, CopyProof, CopyRecord
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.copying.copy_adding import add
-from ibackup.jobs.copying.copy_pruning import CopyPrunePlan, plan_for, prune_copy
+from ibackup.jobs.copying.copy_night import CopyTurn
+from ibackup.jobs.copying.copy_pruning import CopyPrunePlan, plan_for, prune_copy, pruned_at_night
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.jobs.keeping.pruning import carry_out, plan
 from ibackup.jobs.keeping.retention import RetentionRules
@@ -129,11 +131,19 @@ def test_old_snapshots_are_removed_from_a_real_repository_and_not_from_one_that_
             prune_copy(copy, [mine], lambda _: rules, ignore)
         assert "only add" in caught.value.hint
         assert [each.id for each in copy.engine.held()] == [first.id, second.id]
+        night = CopyTurn(replace(config, prune=True), "copied")
+        failed = pruned_at_night(night, [mine], lambda: copy, lambda _: rules, ignore)
+        assert (failed.state, failed.code, failed.pruned) == ("failed", ExitCode.FAILED, ())
     # The same repository on the computer that keeps it.
     copy = OpenedCopy.open(replace(config, to=str(tmp_path / "served")), PASSWORD)
     said: list[Event] = []
-    (done,) = prune_copy(copy, [mine], lambda _: rules, said.append)
-    assert [each.id for each in done.going] == [first.id]
+    turn = CopyTurn(replace(config, prune=True), "copied")
+    assert (
+        pruned_at_night(replace(turn, config=config), [mine], lambda: copy, lambda _: rules, ignore).pruned
+        == ()
+    )
+    turn = pruned_at_night(turn, [mine], lambda: copy, lambda _: rules, said.append)
+    assert (turn.state, turn.pruned) == ("copied", (first.id,))
     assert not [each for each in said if isinstance(each, Caution)]
     assert [each.id for each in copy.engine.held()] == [second.id]
     again = copy_snapshots(copy, [mine], ignore)
