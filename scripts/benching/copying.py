@@ -14,7 +14,7 @@ from benching.measure import MIB, ContenderFailed, Cost, run
 from benching.racing import IBACKUP, Scale
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_FILES, _SIZE = 300_000, 8_192
+_FILES, _SIZE = 300_000, 32_768
 _PASSWORD = "Feldhase 12 Bergahorn"
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 

@@ -4,6 +4,8 @@ import os
 import shlex
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -377,3 +379,22 @@ def test_whether_this_computer_could_destroy_a_copy_is_found_out_and_shown(iback
         "could destroy the copy usb, and so could ransomware on it. Tried"
         in ibackup("copy", "show", "usb").flat
     )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_that_is_killed_at_any_stage_is_completed_by_the_next(ibackup: Cli, usb: Path) -> None:
+    for stage in ("Copying snapshot", "Proving every file", "Checking the copy"):
+        command = [sys.executable, "-m", "ibackup", "copy", "run", "usb", "--json"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert any(stage in line for line in process.stdout)
+            process.kill()
+    done = ibackup("copy", "run", "usb", "--json")
+    assert done.code == 0, done
+    row = first_of(done.result["copies"])
+    assert (row["held"], row["vanished"]) == (2, [])
+    proved = ibackup("copy", "prove", "usb", "--all", "--json")
+    assert proved.code == 0, proved
+    assert [each["result"] for each in proved.result["matched"]] == ["good"] * 2  # type: ignore[attr-defined]
