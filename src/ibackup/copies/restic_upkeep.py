@@ -60,7 +60,7 @@ def restic_of(engine: CopyEngine) -> ResticEngine:
 
 
 def forget(engine: ResticEngine, engine_ids: Collection[str]) -> frozenset[str]:
-    """Remove snapshots, then the data that no snapshot needs any more.
+    """Remove snapshots; ``clear_out`` then frees their space.
 
     Args:
         engine: the repository.
@@ -144,7 +144,7 @@ def take_out(engine: ResticEngine, damage: PackDamage) -> None:
     if damage.missing or program.version < _REPAIRS:
         words = ("repair", "index") if program.version >= _REPAIRS else ("rebuild-index",)
         end = program.attempt(*words, doing=doing, silence_s=PATIENT_S)
-        if end.code or end.silent:
+        if end.code or end.silent or engine.missing_packs():
             raise _for_the_keeper(engine, damage, why=program.error(end, doing).message)
     left = damage.damaged.intersection(
         program.lines("list", "packs", "--no-lock", doing=doing, hear=lambda _: None, silence_s=PATIENT_S)

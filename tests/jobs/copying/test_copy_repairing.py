@@ -91,6 +91,11 @@ def test_who_may_only_add_learns_what_the_keeper_must_run(
         with pytest.raises(IbackupError, match="cannot repair") as caught:
             repair_copy(copy, [folder], ignore)
         assert f"restic repair packs {pack.name}" in caught.value.hint
+        pack.rename(tmp_path / pack.name)
+        with pytest.raises(IbackupError, match="cannot repair") as caught:
+            repair_copy(copy, [folder], ignore)
+        assert "restic repair index" in caught.value.hint
+    (tmp_path / pack.name).rename(pack)
     # Where it is kept it can be done; a snapshot that the store has lost meanwhile stays, and is named.
     shutil.rmtree(folder.snapshots()[0].path)
     here = OpenedCopy.open(replace(copy.config, to=str(repository)), PASSWORD)
