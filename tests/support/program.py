@@ -17,6 +17,7 @@ from ibackup.simulator.server import Server, serve
 from ibackup.simulator.spec import PhoneSpec
 from ibackup.simulator.virtual_phone import VirtualPhone
 
+PATIENCE_S = 500.0  # only what hangs reaches it, however busy the machine is
 NEVER = ("Traceback", "Error:", "Exception", "ResourceWarning", "DeprecationWarning", "Task was destroyed")
 
 
@@ -131,7 +132,7 @@ class Program:
 
     def finish(self, process: "subprocess.Popen[str]", code: int | None = None) -> Done:
         """Wait for its end; no traceback is ever shown."""
-        out, err = process.communicate(timeout=500)
+        out, err = process.communicate(timeout=PATIENCE_S)
         self._running.remove(process)
         done = Done(process.returncode, out, err)
         for word in NEVER:
@@ -179,4 +180,6 @@ def programs(folder: Path) -> Iterator[MakeProgram]:
             return stack.enter_context(Program(folder, server, phones))
 
         yield make
-    assert set(threading.enumerate()) <= before
+    for each in set(threading.enumerate()) - before:
+        each.join(PATIENCE_S)  # what served a connection that has just been closed may need a moment
+        assert not each.is_alive(), each

@@ -87,7 +87,7 @@ D={tmp_path}
         )
         run_cron(crontab)
         results = [tmp_path / "rc", tmp_path / "rc-gone"]
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 500
         while not all(path.exists() and path.read_text() for path in results):
             assert time.monotonic() < deadline, "cron did not run it"
             time.sleep(0.2)

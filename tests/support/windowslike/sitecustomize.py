@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import stat
+import signal
 import subprocess
 import sys
 import types
@@ -182,6 +183,7 @@ def _seen() -> dict[str, types.ModuleType | None]:
             os, _UNAVAILABLE, name="nt", O_BINARY=0, open=_open, fsync=_fsync,
             supports_dir_fd=set(), supports_fd=set(), supports_follow_symlinks={os.stat}, **without,
         ),
+        "signal": _Seen(signal, CTRL_BREAK_EVENT=signal.SIGINT),
         "socket": _Seen(socket, ("AF_UNIX",), socketpair=_socketpair),
         "subprocess": _Seen(subprocess, CREATE_NEW_PROCESS_GROUP=0, CREATE_NO_WINDOW=0),
         "msvcrt": _msvcrt(),

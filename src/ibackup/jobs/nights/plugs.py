@@ -2,7 +2,7 @@
 
 import select
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Plugs:
         self._mux = mux or Usbmux()
         self._listener: Listener | None = None
         self._came: tuple[str, ...] = ()
+        self._seen: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Stop listening."""
@@ -40,23 +41,26 @@ class Plugs:
     def connected(self) -> tuple[str, ...]:
         """The UDIDs of all phones that usbmuxd sees now; none if it is not running."""
         try:
-            return tuple(dict.fromkeys(dashed(each.serial) for each in self._mux.devices()))
+            self._seen = tuple(dict.fromkeys(dashed(each.serial) for each in self._mux.devices()))
         except (NoPhone, ConnectionLost, ProtocolBroken):
-            return ()
+            self._seen = ()
+        return self._seen
 
     def listen(self) -> None:
-        """Begin to listen, if usbmuxd is running; phones already connected are not news."""
+        """Begin to listen, if usbmuxd is running; phones that ``connected`` gave last are not news."""
         if self._listener is None and (listener := self._listening()) is not None:
-            self._take(listener)
+            self._keep(each for each in self._take(listener) if each not in self._seen)
 
     def stirs(self) -> bool:
         """Whether a phone was plugged in or out since the last wait, or since ``listen``."""
+        if self._came:
+            return True
         if self._listener is not None:
             return bool(select.select([self._listener], [], [], 0)[0])
         # On Linux usbmuxd comes with the first phone.
         listener = self._listening()
         if listener is not None:
-            self._came = tuple(dict.fromkeys(self._came + self._take(listener)))[:_MOST_CAME]
+            self._keep(self._take(listener))
         return bool(self._came)
 
     def wait(self, until: datetime) -> tuple[str, ...]:
@@ -77,6 +81,10 @@ class Plugs:
             if came:
                 return came
         return ()
+
+    def _keep(self, came: Iterable[str]) -> None:
+        """Keep what ``wait`` is to return."""
+        self._came = tuple(dict.fromkeys((*self._came, *came)))[:_MOST_CAME]
 
     def _listening(self) -> Listener | None:
         if self._listener is None:
