@@ -48,6 +48,9 @@ def headline(asked: Asked, missed: Collection[date]) -> Headline:
         return Headline("plain", "", "One backup", "Another program made it. ibackup only reads it.")
     more = _how_many(asked)
     now = datetime.now(UTC)
+    if phone.broken_newest:
+        todo = f"Make a new one. The one before it is from {words.day(newest.made)}."
+        return Headline("bad", "Damaged", "The newest backup cannot be read.", todo)
     if newest.known.proofs.known_damaged or newest.known.seal_flaw:
         todo = "Make a new one: the phone sends the damaged files again."
         return Headline("bad", "Damaged", "The newest backup is damaged.", todo)
@@ -56,6 +59,9 @@ def headline(asked: Asked, missed: Collection[date]) -> Headline:
         nights = [night for night in missed if night > newest.made.astimezone().date()]
         why = f"{count_text(len(nights), 'night')} passed without one. " if nights else ""
         return Headline("wait", "Late", f"The newest backup is from {words.day(newest.made)}.", why + more)
+    if phone.may_share_damage:
+        why = "A file that did not change is stored once for both. Read the newest one again to know."
+        return Headline("wait", "Check it", "The newest backup may have the damage of an older one.", why)
     if words.age(newest.made) == "last night":
         return Headline("good", "Safe", "Last night\u2019s backup is good.", more)
     return Headline("good", "Safe", "The newest backup is good.", more)

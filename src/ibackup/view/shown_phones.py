@@ -72,6 +72,36 @@ class ShownPhone:
         """The newest backup, whatever is known about it."""
         return self.backups[-1] if self.backups else None
 
+    @property
+    def broken_newest(self) -> BrokenSnapshot | None:
+        """The newest snapshot if its record cannot be read; by id, as always."""
+        last = max(self.broken, key=lambda each: each.id, default=None)
+        return last if last and (self.newest is None or last.id > self.newest.id) else None
+
+    @cached_property
+    def damaged_older(self) -> int:
+        """How many backups before the newest are known to be damaged, or have no readable record. Reads no seal."""
+        known = [each.known for each in self.backups[:-1] if each.known and each.known.proofs.known_damaged]
+        return len(known) + len(self.broken)
+
+    @cached_property
+    def may_share_damage(self) -> bool:
+        """Whether an older backup lost files, and no reading of the newest since says that it has them whole.
+
+        A file that did not change is stored once for both.
+        """
+        if self.newest is None or self.newest.known is None:
+            return False
+        verified = self.newest.known.verified
+        found = [
+            proof.when
+            for each in self.backups[:-1]
+            if each.known and each.known.proofs.known_damaged
+            for proof in each.known.proofs.last
+            if proof.result == "damaged"
+        ]
+        return any(verified is None or verified < when for when in found)
+
     @cached_property
     def by_id(self) -> dict[str, ShownBackup]:
         """The backups by their ids."""

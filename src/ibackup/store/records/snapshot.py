@@ -334,6 +334,11 @@ class BrokenSnapshot:
     path: str
     error: IbackupError
 
+    @property
+    def begun(self) -> datetime:
+        """When its run began, UTC: its name says so."""
+        return record_times.from_id(self.id)
+
 
 def hash_file(path: str, dir_fd: int | None = None) -> bytes | None:
     """SHA-256 of a regular file; links are not followed; None if nothing is there.

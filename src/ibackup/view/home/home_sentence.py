@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ibackup.base.errors import IbackupError
+from ibackup.jobs.overview.store_overview import PhoneStatus
 from ibackup.view import words
 from ibackup.view.home.phone_cards import PhoneCard, Tone
 
+_ALL_CHECKED = "Every phone\u2019s newest backup is complete and was checked."
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -42,7 +44,7 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
         return HomeSentence(
             "bad",
             f"The newest backup of {_names(hurt)} is damaged.",
-            f"{_repair(hurt)} Older backups are not affected.",
+            f"{_repair(hurt)} {_older(hurt)}".strip(),
         )
     if space_low is not None:
         return HomeSentence(
@@ -51,7 +53,7 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
             "The backups there are good. Make space before the next one: remove old backups, or other files.",
         )
     known = [each for each in cards if not each.is_new]
-    late = [each for each in known if each.tone == "wait" and each.has_backup]
+    late = [each for each in known if each.is_late]
     if late:
         return _late(late, known)
     without = [each for each in cards if not each.has_backup]
@@ -63,11 +65,48 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
             else "Connect the phone, and back it up."
         )
         return HomeSentence("wait", f"{_names(without)} {have} no backup yet.", rest)
-    return HomeSentence(
-        "good",
-        _all_safe(known),
-        "Every backup is complete and was checked. Nothing needs you today.",
-    )
+    doubtful = [each for each in known if each.is_doubtful]
+    if doubtful:
+        return HomeSentence(
+            "wait",
+            f"An older backup of {_names(doubtful)} is damaged.",
+            "The newest one may have the same damage: a file that did not change is stored once for both. "
+            "To know, read it again from its page.",
+        )
+    return HomeSentence("good", _all_safe(known), _worth(known))
+
+
+def _worth(known: Sequence[PhoneCard]) -> str:
+    """What is known of the newest backups; never more than that."""
+    flawed = [each for each in known if each.status and each.status.flawed]
+    unseen = [each for each in known if each.status and _is_unchecked(each.status)]
+    older = [each for each in known if each.shown and each.shown.damaged_older]
+    said = []
+    if flawed:
+        said.append(f"Some files of {_names(flawed)} differ from the phone\u2019s own list; its page says more.")
+    if unseen:
+        said.append(f"{_names(unseen)} reported a complete backup; its list of files was locked.")
+    if not said:
+        said.append("The newest backup is complete and was checked." if len(known) == 1 else _ALL_CHECKED)
+    if older:
+        return " ".join([*said, f"An older backup of {_names(older)} is damaged: its page shows which."])
+    return " ".join([*said, "Nothing needs you today."])
+
+
+def _is_unchecked(status: PhoneStatus) -> bool:
+    """Whether nothing but the phone says that the newest backup is complete."""
+    return status.newest is not None and status.newest.meta.checked != "manifest" and status.proof is None
+
+
+def _older(hurt: Sequence[PhoneCard]) -> str:
+    if not any(each.has_backup for each in hurt):
+        return "No older backup is known to be good." if any(_has_older(each) for each in hurt) else ""
+    pages = "Its page shows" if len(hurt) == 1 else "Their pages show"
+    return f"{pages} what is known about older backups."
+
+
+def _has_older(card: PhoneCard) -> bool:
+    return card.status is not None and card.status.snapshots > 1
 
 
 def _repair(hurt: Sequence[PhoneCard]) -> str:

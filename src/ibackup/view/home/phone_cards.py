@@ -92,9 +92,19 @@ class PhoneCard:
             return "good"
         if self.status is not None and self.status.damage:
             return "bad"
-        if self.status is None or not self.has_backup or self.status.is_stale:
+        if self.status is None or not self.has_backup or self.status.is_stale or self.is_doubtful:
             return "wait"
         return "good"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether there is a good backup, but too old a one."""
+        return self.has_backup and self.status is not None and self.status.is_stale
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether damage in an older backup may be in the newest as well."""
+        return self.shown is not None and self.shown.may_share_damage
 
     @property
     def word(self) -> str:
@@ -105,7 +115,9 @@ class PhoneCard:
             return "Damaged"
         if self.tone == "good":
             return "Safe"
-        return "Late" if self.has_backup else "No backup yet"
+        if not self.has_backup:
+            return "No backup yet"
+        return "Late" if self.is_late else "Check it"
 
     @property
     def may_go(self) -> bool:
