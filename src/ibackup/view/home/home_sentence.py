@@ -83,7 +83,9 @@ def _worth(known: Sequence[PhoneCard]) -> str:
     older = [each for each in known if each.shown and each.shown.damaged_older]
     said = []
     if flawed:
-        said.append(f"Some files of {_names(flawed)} differ from the phone\u2019s own list; its page says more.")
+        said.append(
+            f"Some files of {_names(flawed)} differ from the phone\u2019s own list; its page says more."
+        )
     if unseen:
         said.append(f"{_names(unseen)} reported a complete backup; its list of files was locked.")
     if not said:
