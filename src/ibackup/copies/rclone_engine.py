@@ -185,6 +185,8 @@ class RcloneEngine:
             paths = {os.path.join(self.address.path, *place.split("/"), *each.split("/")) for each in files}
             with telling(f"'{self.address.path}' could not be written."):
                 durable.sync_all(self.address.path, paths, {os.path.dirname(each) for each in paths})
+                for each in paths:
+                    _forget_cached(each)
 
     def retire(self, held: HeldSnapshot) -> Collection[str]:
         """Remove what is left of the snapshot that a proven one replaced; returns that one's id."""
@@ -192,6 +194,7 @@ class RcloneEngine:
         left = phone.marks.get("leaving")
         if left is None or phone.place_of(held.engine_id) != "newest":
             return ()
+        self._make_durable("", ())
         phone.purge("leaving")
         return (left.held.id,)
 
@@ -339,6 +342,16 @@ class RcloneEngine:
             if any(mark in said for mark in _UNREADABLE):
                 raise copy_errors.damaged_there(self.name, held.id, target, end)
             raise self.program.error(end, doing)
+
+
+def _forget_cached(path: str) -> None:
+    """Have the system forget what it has of a file in memory, where it can, so that the proof reads the disk."""
+    if hasattr(os, "posix_fadvise"):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
