@@ -8,9 +8,9 @@ import builtins
 import ctypes
 import errno
 import os
+import signal
 import socket
 import stat
-import signal
 import subprocess
 import sys
 import types
