@@ -36,6 +36,7 @@ class _Watch:
         self._idle = Idle(job, plugs)
         self._rounds = Rounds(job, (), again=True)
         self._copies_at = job.clock.now()
+        self._connected: tuple[str, ...] = ()
 
     def run(self) -> None:
         self._job.observe(Note("Waiting for phones to be plugged in. Ctrl-C ends it."))
@@ -54,7 +55,10 @@ class _Watch:
         if not rounds.free:
             rounds.wait()
             return
-        connected = self._plugs.connected()
+        connected, before = self._plugs.connected(), self._connected
+        self._connected = connected
+        if not set(connected) <= set(before):
+            self._meet()
         place = rounds.ready(connected)
         if place is not None:
             self._begin(place)

@@ -53,10 +53,8 @@ class Plugs:
 
     def stirs(self) -> bool:
         """Whether a phone was plugged in or out since the last wait, or since ``listen``."""
-        if self._came:
-            return True
         if self._listener is not None:
-            return bool(select.select([self._listener], [], [], 0)[0])
+            return bool(self._came or select.select([self._listener], [], [], 0)[0])
         # On Linux usbmuxd comes with the first phone.
         listener = self._listening()
         if listener is not None:
