@@ -4,8 +4,9 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -60,6 +61,27 @@ _THOROUGH = {
     "cli/commands/test_copy.py": "the same",
     "cli/commands/test_copies_at_night.py": "the same",
 }
+# Of the examples of a test in these, each second, third … is for every run; all of them are for scripts/test --long.
+_SAMPLED = {
+    "harness": 3,
+    "e2e/test_bad_input.py": 2,
+    "e2e/test_closed_streams.py": 3,
+    "e2e/test_few_descriptors.py": 3,
+    "e2e/test_impostors.py": 4,
+    "e2e/test_interrupted_program.py": 2,
+    "e2e/test_other_tools.py": 2,
+    "e2e/test_replaying.py": 2,
+    "cli/commands/test_odd_folders.py": 3,
+    "jobs/backup/test_refusing_phones.py": 2,
+    "jobs/encryption/test_change.py": 2,
+    "jobs/backup/test_faults_that_come_every_time.py": 3,
+    "jobs/backup/test_flawed.py": 2,
+    "jobs/backup/test_hostile_phones.py": 2,
+    "jobs/backup/test_surviving.py": 3,
+    "jobs/restore/test_one_answer.py": 2,
+    "simulator": 2,
+    "view/test_kind_pages_in_a_browser.py": 2,
+}
 _QUICK = ("e2e/test_backing_up_program.py",)  # the program as people start it
 # Where programs look for a user's files; the last two are how platformdirs is told on Windows.
 _OF_A_USER = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
@@ -71,17 +93,29 @@ _KEPT = (
 _ON_WINDOWS = ("WIN_PD_OVERRIDE_APPDATA", "WIN_PD_OVERRIDE_LOCAL_APPDATA")
 
 
+def _place(item: pytest.Item) -> str:
+    """The path of its file below tests; empty for a test that runs pytest elsewhere."""
+    with suppress(ValueError):
+        return item.path.relative_to(Path(__file__).parent).as_posix()
+    return ""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark whole files and folders as thorough, and leave out what is for scripts/test --long alone."""
+    for place, each in _SAMPLED.items():
+        seen: Counter[str] = Counter()
+        for item in items:
+            if f"{_place(item)}/".startswith(f"{place}/"):
+                function = item.nodeid.partition("[")[0]
+                if seen[function] % each:
+                    item.add_marker("long")
+                seen[function] += 1
     if not os.environ.get("IBACKUP_LONG"):
         left_out = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if not item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
-        try:
-            place = item.path.relative_to(Path(__file__).parent).as_posix()
-        except ValueError:
-            continue  # of a test that runs pytest elsewhere
+        place = _place(item)
         if place not in _QUICK and any(f"{place}/".startswith(f"{each}/") for each in _THOROUGH):
             item.add_marker("thorough")
 

@@ -66,6 +66,7 @@ def test_an_import_of_many_folders(make_program: MakeProgram, many: Path) -> Non
     program.run("to-finder", "latest", "--to", str(program.folder / "finder"), before=few)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_command(make_program: MakeProgram) -> None:
     assert run_every_command(make_program(SMALL), before=limited(256)) == set(COMMANDS)

@@ -92,6 +92,7 @@ def test_a_polite_signal_ends_it_as_ctrl_c_does(make_program: MakeProgram) -> No
     assert_mended(program, before)
 
 
+@pytest.mark.long
 def test_killed_again_and_again(make_program: MakeProgram) -> None:
     """Killed after ever more of it has passed, on one store: each run starts from what the one before left."""
     program = make_program(SLOW)

@@ -84,6 +84,7 @@ def test_another_program_unpacks_it(tmp_path: Path) -> None:
     assert (tmp_path / "a/empty").is_dir()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="holes take space there")
 def test_a_file_of_more_than_4_gib_is_whole(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def peak_of(lab: Lab, *arguments: str) -> float:
     return float(last["peak_mib"])
 
 
+@pytest.mark.long
 def test_twenty_thousand_files(make_lab: MakeLab) -> None:
     domains = (DomainSpec(name="MediaDomain", count=20_000, max_size=300),)
     lab = make_lab(replace(SMALL, domains=domains, batch_size=128))
