@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -124,6 +124,26 @@ def test_a_photo_whose_file_went_to_icloud_alone_is_not_gone(make: MakeBackup, p
     history.look(500)
     assert not history.gone
     assert not history.unread
+
+
+def test_a_photo_of_which_only_a_small_version_is_left_is_gone_too(
+    make: MakeBackup, password: str | None
+) -> None:
+    def small(number: int) -> MadeAsset:
+        return replace(
+            _photo(number), files=(f"PhotoData/Thumbnails/V2/{_CAMERA}/IMG_{number:04}.HEIC/5005.JPG",)
+        )
+
+    days = [
+        make(1, [_photo(1), _photo(2), small(3)]),
+        make(2, [_photo(1), small(2), small(3), small(4)]),
+        make(3, [_photo(1), small(4)]),
+    ]
+    history = _history(days, password)
+    history.look(500)
+    found = {each.line.id: (each.backup, each.is_small) for each in history.gone}
+    assert found == {_photo(2).uuid: ("day 1", False), _photo(3).uuid: ("day 2", True)}
+    assert {(each.after, each.before) for each in history.gone} == {(days[1].made, days[2].made)}
 
 
 def test_a_photo_whose_name_another_one_got_is_gone(make: MakeBackup, password: str | None) -> None:

@@ -169,6 +169,17 @@ def originals(backup: Backup, folders: tuple[str, ...] = OWN_FOLDERS) -> list[tu
     return found
 
 
+def pictured(backup: Backup) -> set[int]:
+    """The places of the pictures of which a backup has a small version; none if its list is damaged or very old."""
+    rows, found = backup.rows, set[int]()
+    if isinstance(rows, ManifestDb):
+        start = _THUMBNAILS.decode()
+        with suppress(FormatError):
+            of = {path.rpartition("/")[0] for path, _ in rows.files_below(DOMAIN, start)}
+            found.update(place_of(f"Media/{each.removeprefix(start)}") for each in of)
+    return found
+
+
 def usual_thumbnails(folder: str, name: str) -> tuple[str, ...]:
     """Where most phones have the thumbnail of a picture, the largest first."""
     return tuple(f"{_thumbnails_of(folder, name)}/{each}" for each in _USUAL_THUMBNAILS)

@@ -1,6 +1,7 @@
 """In which backups of a phone each picture is, and which ones are gone from the phone.
 
-The lists of files say it: a picture is a file of the camera roll. A library is read only where its backup has a file
+The lists of files say it: a picture is a file of the camera roll, or a small version of one that is only in iCloud.
+A library is read only where its backup has a file
 that the newest one does not have, to learn which picture that was, and whether it is still on the phone elsewhere, for
 example only in iCloud. Each backup takes about a second, so it is done a few at a time, from the newest on.
 """
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -18,7 +19,7 @@ from ibackup.apple.backup import Backup
 from ibackup.base.errors import IbackupError, NoRoom
 from ibackup.contents.app_database import AppDatabase
 from ibackup.contents.gaps import Gaps
-from ibackup.contents.photos.camera_files import originals, place_of
+from ibackup.contents.photos.camera_files import originals, pictured, place_of
 from ibackup.contents.photos.photo_lines import PhotoLine, PhotoMark, lines
 
 MOST_BACKUPS: Final = 400
@@ -47,16 +48,18 @@ class GonePhoto:
     """A picture or film that an older backup has and the newest does not.
 
     Attributes:
-        line: what the library of that backup says of it.
-        backup: the id of the newest backup that has it.
-        after: the date of that backup.
+        line: what the library of `backup` says of it.
+        backup: the id of the newest backup that has it; of the newest with the original, if there is one.
+        after: the date of the newest backup that has anything of it.
         before: the date of the next one that can be read, which does not have it.
+        is_small: whether only a small version is left, in every backup that was looked at.
     """
 
     line: PhotoLine
     backup: str
     after: datetime | None
     before: datetime | None
+    is_small: bool = False
 
 
 class PhotoHistory:
@@ -83,8 +86,9 @@ class PhotoHistory:
         self._sizes: dict[int, int] = {}
         self._other_sizes: set[tuple[int, int]] = set()
         self._found_in: dict[int, int] = {}
+        self._pictured: set[int] = set()
         self._gone: list[GonePhoto] = []
-        self._gone_ids: set[str] = set()
+        self._gone_places: dict[str, int] = {}
         self._unread: list[str] = []
         self._last_read: DatedBackup | None = None
         self._looked_at = 0
@@ -146,6 +150,7 @@ class PhotoHistory:
             self._gone.clear()
             self._found_in.clear()
             self._sizes.clear()
+            self._pictured.clear()
 
     def _look_at(self, shown: DatedBackup, place: int) -> None:
         try:
@@ -172,22 +177,41 @@ class PhotoHistory:
             elif self._sizes.get(key, size) != size and (key, size) not in self._other_sizes:
                 self._other_sizes.add((key, size))  # another picture may have got its name
                 missing.add(key)
-        if missing:
-            self._name(backup, shown, missing)
+        small = {key for key in pictured(backup) if key not in self._found_in} - self._pictured
+        self._pictured |= small
+        if missing or (small and place):
+            self._name(backup, shown, missing, small)
         self._last_read = shown
 
-    def _name(self, backup: Backup, shown: DatedBackup, missing: set[int]) -> None:
-        """Find out which pictures the files belong to that are not in any newer backup."""
+    def _name(self, backup: Backup, shown: DatedBackup, missing: set[int], small: set[int]) -> None:
+        """Find out which pictures the files belong to that are not in any newer backup.
+
+        Args:
+            backup: it, open.
+            shown: the same.
+            missing: the places of those originals.
+            small: of pictures that have a small version here, and an original neither here nor later.
+        """
         database = AppDatabase.of(backup, [PHOTOS], "photos", Gaps())
         if database is None:
             return
         newer = self._last_read
         with closing(database):
             for line in lines(database, lambda _path: True):
-                if line.marks & _NOT_GONE or line.id in self._on_phone or line.id in self._gone_ids:
+                if line.marks & _NOT_GONE or line.id in self._on_phone or not line.path:
                     continue
-                if line.path and place_of(line.path) in missing:
-                    self._gone_ids.add(line.id)
-                    photo = GonePhoto(line, shown.id, shown.made, newer.made if newer else None)
+                here, at = place_of(line.path), self._gone_places.get(line.id)
+                if here not in missing and (here not in small or at is not None):
+                    continue
+                photo = GonePhoto(
+                    line, shown.id, shown.made, newer.made if newer else None, is_small=here not in missing
+                )
+                if at is None:
+                    self._gone_places[line.id] = len(self._gone)
                     self._gone.append(photo)
-                    self._found(backup, photo)
+                elif self._gone[at].is_small:  # it went later; this backup has the original
+                    later = self._gone[at]
+                    photo = self._gone[at] = replace(photo, after=later.after, before=later.before)
+                else:
+                    continue
+                self._found(backup, photo)

@@ -37,6 +37,7 @@ class PhotoTile:
         id: of the picture; row: its row in the library of the backup `at`.
         label: what it is, for people who do not see it.
         length: of a film, such as "0:42".
+        is_small: whether it is gone, and only a small version is left.
     """
 
     id: str
@@ -50,6 +51,7 @@ class PhotoTile:
     screenshot: bool = False
     lacking: bool = False
     gone: bool = False
+    is_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +208,28 @@ def _tile(shelf: PhotoShelf, number: int, at: str, on_phone: PhotoShelf | None) 
 def _gone_tile(photo: GonePhoto) -> PhotoTile:
     line: PhotoLine = photo.line
     taken = line.taken.replace(tzinfo=None) if line.taken else None
-    return _made(line.id, line.row, photo.backup, taken, line.duration_s, line.marks, gone=True)
+    return _made(
+        line.id,
+        line.row,
+        photo.backup,
+        taken,
+        line.duration_s,
+        line.marks,
+        gone=True,
+        is_small=photo.is_small,
+    )
 
 
 def _made(
-    ident: str, row: int, at: str, taken: datetime | None, duration_s: float, marks: int, *, gone: bool
+    ident: str,
+    row: int,
+    at: str,
+    taken: datetime | None,
+    duration_s: float,
+    marks: int,
+    *,
+    gone: bool,
+    is_small: bool = False,
 ) -> PhotoTile:
     video, favorite = bool(marks & PhotoMark.VIDEO), bool(marks & PhotoMark.FAVORITE)
     live, screenshot = bool(marks & PhotoMark.LIVE), bool(marks & PhotoMark.SCREENSHOT)
@@ -221,6 +240,7 @@ def _made(
         said_moment(taken),
         "favorite" if favorite else "",
         "gone from the phone" if gone else "",
+        "only a small version is left" if is_small else "",
     ]
     return PhotoTile(
         ident,
@@ -234,6 +254,7 @@ def _made(
         screenshot,
         bool(marks & PhotoMark.LACKING),
         gone,
+        is_small,
     )
 
 
@@ -256,12 +277,15 @@ def _by_month(order: PhotoOrder, tiles: Sequence[PhotoTile], start: int) -> Iter
 def _by_window(
     everything: Sequence[GonePhoto], found: Sequence[GonePhoto], start: int
 ) -> Iterable[PhotoSection]:
-    before = everything[start - 1].backup if start else ""
-    for backup, group in groupby(found, key=lambda photo: photo.backup):
+    def went(photo: GonePhoto) -> tuple[datetime | None, datetime | None]:
+        return photo.after, photo.before
+
+    previous = went(everything[start - 1]) if start else None
+    for window, group in groupby(found, key=went):
         members = list(group)
-        title = f"Went {words.window(members[0].after, members[0].before)}"
+        title = f"Went {words.window(*window)}"
         tiles = [_gone_tile(each) for each in members]
-        yield PhotoSection(title, "", backup != before, tiles)
+        yield PhotoSection(title, "", window != previous, tiles)
 
 
 def _month_of(months: Sequence[PhotoMonth], start: int) -> int:
