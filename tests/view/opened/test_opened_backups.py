@@ -10,7 +10,7 @@ from ibackup.apple.backup import Backup
 from ibackup.apple.format_errors import FormatError
 from ibackup.base.errors import PasswordNeeded, PasswordWrong
 from ibackup.view.guard.browser_sessions import BrowserSession
-from ibackup.view.opened.opened_backups import OpenedBackup, OpenedBackups
+from ibackup.view.opened.opened_backups import MOST_HEAVY, OpenedBackup, OpenedBackups
 from support.minted import Mint, Spec
 from support.opening import HUGE_S, chosen
 
@@ -73,6 +73,15 @@ def test_a_backup_of_which_nothing_is_kept_is_closed_before_one_that_was_read(mi
     assert not kept.closed
     assert house.peek(shown[0], session) is not None
     assert house.peek(shown[1], session) is None
+    house.close()
+
+
+def test_only_a_few_backups_keep_what_is_large(mint: Mint) -> None:
+    house, session = OpenedBackups(), BrowserSession()
+    shown = [chosen(mint(None, specs=_FILES)) for _ in range(MOST_HEAVY + 2)]
+    for each in shown:
+        house.read_apart(each, session, "x", lambda _: "large", lambda _made, _backup: None)
+    assert [house.peek(each, session) is not None for each in shown] == [False] * 2 + [True] * MOST_HEAVY
     house.close()
 
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 MOST_OPEN: Final = 6
 """Backups that stay open; the least recently used one is closed first, but before it those of which nothing is kept:
 opening again takes less than reading again, and the plot of growth opens two dozen."""
+MOST_HEAVY: Final = 3
+"""Of these, those of which something large is kept. Half a million messages and 300,000 files take 50 MiB."""
 
 
 class OpenedBackup:
@@ -35,6 +37,7 @@ class OpenedBackup:
         shown: which one it is.
         encrypted: whether it is, and so belongs to one session.
         notes: what to know about the whole backup: that it is damaged, or was changed by another program.
+        is_heavy: whether something large is kept of it.
         numbers: how many entries the pages have that were read already, by their names in the navigation.
     """
 
@@ -43,6 +46,7 @@ class OpenedBackup:
         self.shown = shown
         self.encrypted = backup.is_encrypted
         self.notes = notes
+        self.is_heavy = False
         self.numbers: dict[str, int] = {}
         self._read: dict[Hashable, object] = {}
 
@@ -86,6 +90,11 @@ class _Slot:
         self.opened: OpenedBackup | None = None
         self.users = 0
         self.dropped = False
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether something large is kept."""
+        return self.opened is not None and self.opened.is_heavy
 
 
 _Key = tuple[BrowserSession | None, str]
@@ -160,6 +169,7 @@ class OpenedBackups:
             try:
                 with self.use(shown, session) as opened:
                     kept = opened.once(key, lambda _: made)
+                    opened.is_heavy = True
                     if kept is made:
                         move(made, opened.backup)
             except BaseException:
@@ -262,9 +272,12 @@ class OpenedBackups:
                 closing.append(slot)
             idle = [each for each in self._slots.items() if not each[1].users]
             idle.sort(key=lambda each: each[1].opened is not None and each[1].opened.keeps_something)
+            heavy = sum(each.is_heavy for each in self._slots.values())
             for other_key, other in idle:
-                if len(self._slots) <= self._most:
-                    break
+                too_heavy = other.is_heavy and heavy > MOST_HEAVY
+                if len(self._slots) <= self._most and not too_heavy:
+                    continue
+                heavy -= other.is_heavy
                 del self._slots[other_key]
                 other.dropped = True
                 closing.append(other)
