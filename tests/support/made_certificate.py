@@ -1,6 +1,7 @@
 """A certificate of our own, for tests that encrypt."""
 
 import datetime as dt
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +19,7 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "backup.example")])
     now = dt.datetime.now(dt.UTC)
+    addresses = [x509.DNSName("backup.example"), x509.IPAddress(ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -27,6 +29,23 @@ def make_certificate(folder: Path) -> tuple[str, str]:
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        # Without these, OpenSSL's strict rules refuse an authority, and so does Python from 3.13 on.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=True,
+                crl_sign=True,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
         .sign(key, hashes.SHA256())
     )
     pem, secret = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

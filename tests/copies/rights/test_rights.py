@@ -13,16 +13,22 @@ import pytest
 
 from copies.conftest import PASSWORD, Kept
 from ibackup.base.errors import IbackupError
+from ibackup.base.events import ignore
+from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_errors import CopyMissing
+from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_program import ResticProgram
 from ibackup.copies.rights import own_object
 from ibackup.copies.rights.copy_rights import CopyRights, RightsTrial, TriedAct
 from ibackup.copies.rights.folder_trial import try_in_folder
 from ibackup.copies.rights.rest_trial import try_on_rest
 from ibackup.copies.rights.restic_trial import try_by_restic
+from ibackup.jobs.copying.copy_adding import add
+from ibackup.jobs.copying.copy_rights_check import check_rights
 from ibackup.store.disk.record_times import now
 from support.copy_servers import put_first, rclone_restic, rest_server
+from support.made_certificate import make_certificate
 
 
 def answers(trial: RightsTrial) -> dict[str, str]:
@@ -82,24 +88,35 @@ def test_a_server_that_only_takes_refuses_and_another_does_not(
 
 
 @pytest.mark.peer
-def test_the_user_of_a_server_is_in_the_address_or_among_the_credentials(
-    tmp_path: Path, require_tool: Callable[[str], str]
+def test_a_server_as_the_documentation_has_it_takes_only_from_its_user(
+    tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_tool("restic-rest-server")
-    users = tmp_path / "users"
-    users.write_text(f"ann:{{SHA}}{base64.b64encode(hashlib.sha1(b'Geheim 7').digest()).decode()}\n")
-    (tmp_path / "served" / "ann" / "data").mkdir(parents=True)
-    with rest_server(
-        tmp_path / "served", "--append-only", "--htpasswd-file", str(users), users=True
-    ) as server:
-        host = server.address.removeprefix("http://")
-        inside = CopyAddress.parse(f"rest:http://ann:Geheim%207@{host}ann")
-        assert answers(try_on_rest(inside, {}))["remove"] == "refused"
-        beside = CopyAddress.parse(f"rest:http://{host}ann")
-        kept = {"RESTIC_REST_USERNAME": "ann", "RESTIC_REST_PASSWORD": "Geheim 7"}
-        assert answers(try_on_rest(beside, kept))["remove"] == "refused"
-        with pytest.raises(IbackupError, match="the server answered 401"):
-            try_on_rest(beside, {})
+    put_first(require_tool("newer-restic"), tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    served = tmp_path / "served"
+    served.mkdir()
+    digest = base64.b64encode(hashlib.sha1(b"Geheim 7").digest()).decode()
+    (served / ".htpasswd").write_text(f"ann:{{SHA}}{digest}\n")
+    certificate, key = make_certificate(tmp_path)
+    options = ["--private-repos", "--append-only", "--tls", "--tls-cert", certificate, "--tls-key", key]
+    with rest_server(served, *options, users=True) as server:
+        host = f"127.0.0.1:{server.port}"
+        keys = tmp_path / "keys"
+        keys.write_text(
+            f"RESTIC_REST_USERNAME=ann\nRESTIC_REST_PASSWORD=Geheim 7\nRESTIC_CACERT={certificate}\n"
+        )
+        planned = CopyConfig("nas", f"rest:https://{host}/ann/laptop", "", key_file=str(keys))
+        copy = OpenedCopy.open(add(planned, PASSWORD, tmp_path / "config.toml", ignore).config, PASSWORD)
+        assert answers(check_rights(copy, ignore).trial) == {"overwrite": "refused", "remove": "refused"}
+        trust = {"RESTIC_CACERT": certificate}
+        inside = CopyAddress.parse(f"rest:https://ann:Geheim%207@{host}/ann/laptop")
+        assert answers(try_on_rest(inside, trust))["remove"] == "refused"
+        for address in f"rest:https://{host}/ann/laptop", f"rest:https://ann:Geheim%207@{host}/bob/laptop":
+            with pytest.raises(IbackupError, match="the server answered 401"):
+                try_on_rest(CopyAddress.parse(address), trust)
+        with pytest.raises(CopyMissing, match="does not answer"):
+            try_on_rest(inside, {})
 
 
 @pytest.mark.peer

@@ -23,8 +23,10 @@ def try_on_rest(address: CopyAddress, variables: Mapping[str, str]) -> RightsTri
         IbackupError: nothing can be added there.
     """
     whole = urlsplit(address.text.partition(":")[2])
-    user = unquote(whole.username or "") or variables.get("RESTIC_REST_USERNAME", "")
-    password = unquote(whole.password or "") or variables.get("RESTIC_REST_PASSWORD", "")
+    user, password = unquote(whole.username or ""), unquote(whole.password or "")
+    if not user and not password:  # as restic does it
+        user = variables.get("RESTIC_REST_USERNAME", "")
+        password = variables.get("RESTIC_REST_PASSWORD", "")
     headers = {"Content-Type": "application/octet-stream"}
     if user:
         headers["Authorization"] = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
