@@ -66,7 +66,7 @@ class Idle:
 
     def copy(self) -> bool:
         """Run the second copies that are due; False once a phone is plugged in: then copying continues later."""
-        self.plugs.listen()
+        # No ``listen``: a phone that came with its usbmuxd meanwhile would not be news any more.
         try:
             self.job.copies(replace(self.job, observe=self._unless_somebody_comes))
         except _SomebodyCame:
