@@ -114,6 +114,7 @@ def test_a_snapshot_is_put_back_into_the_store_where_it_belongs(
     again = ibackup("copy", "get", first.name, "--into-store")
     assert (again.code, "in the store already" in again.flat_err) == (ExitCode.USAGE, True)
     shutil.rmtree(first)
+    Store.open(store).phone(ANN.udid).note_pruned(first.name)
     (store / "copy-fetched-killed" / "x").mkdir(parents=True)
     with monkeypatch.context() as patch:
         patch.setattr("ibackup.jobs.copying.copy_getting.free_bytes", lambda _path: 1000)
@@ -122,6 +123,7 @@ def test_a_snapshot_is_put_back_into_the_store_where_it_belongs(
     done = ibackup("copy", "get", first.name, "--into-store", "--json")
     assert (done.code, done.result["path"], done.result["status"]) == (0, str(first), "good"), done
     assert fetched_left(store) == []
+    assert Store.open(store).phone(ANN.udid).pruned() == frozenset()
     assert files_of(first) == before
     assert {stat.S_IMODE(each.stat().st_mode) for each in first.rglob("*")} == {0o400, 0o700}
     assert int(str(done.result["shared_files"])) > 0

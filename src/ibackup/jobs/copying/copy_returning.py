@@ -188,6 +188,7 @@ def _place(folder: PhoneFolder, got: GotSnapshot, name: str) -> Snapshot:
     _refuse_out_of_order(folder, held, Known(got.snapshot, "").made)
     proof = Proof("full", record_times.now(), got.verdict.status)
     folder.write_proofs(held.id, Proofs((proof,), pinned=True, pin_note=f"fetched from {name}"))
+    folder.note_returned(held.id)
     target = os.path.join(folder.snapshots_path, held.id)
     with telling("The snapshot could not get its name."):
         durable.rename_new(got.snapshot.path, target)
