@@ -7,6 +7,7 @@ import click
 
 from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.main import cli
+from ibackup.cli.shell.common_options import CONTEXT
 from ibackup.cli.shell.exits import _OWN, EXIT_CODES, codes_of
 
 
@@ -37,7 +38,7 @@ def test_each_command_has_its_own_codes() -> None:
 
 
 def test_help_shows_the_codes_of_that_command_only() -> None:
-    context = click.Context(cli, info_name="ibackup")
+    context = click.Context(cli, info_name="ibackup", **CONTEXT)  # a command remembers its own --help
     command = cli.get_command(context, "status")
     assert command is not None
     text = command.get_help(click.Context(command, parent=context, info_name="status"))
