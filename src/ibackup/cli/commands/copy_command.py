@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibackup.base.counts import count_text
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution
 from ibackup.base.exit_codes import ExitCode, worst
@@ -53,7 +54,7 @@ def list_copies(app: App) -> int:
         records = [CopyRecord.read(each.proofs_path, config.name, config.repository_id) for each in folders]
         count = sum(len(each.copied) for each in records)
         rows.append(config_members(config) | {"snapshots": count})
-        lines.append(f"{config.name}  {count:>5} snapshots  {printable(masked(config.to))}")
+        lines.append(f"{config.name}  {count_text(count, 'snapshot'):>14}  {printable(masked(config.to))}")
     text = "\n".join(lines) or wrap(
         "There is no second copy yet. Add one: `ibackup copy add NAME --to FOLDER`."
     )
