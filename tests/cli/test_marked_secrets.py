@@ -184,6 +184,7 @@ def test_no_command_reveals_a_secret(
     for extra in ([], ["--json"]):
         watch("copy", "list", "--config", config, *extra)
         watch("copy", "show", "nas", "--config", config, *extra)
+        watch("heal", "--config", config, *extra)
         watch("config", "show", "--config", config, *extra)
         watch.unlocked("encryption", "recovery-sheet", "--config", config, *extra)
     config.unlink()
