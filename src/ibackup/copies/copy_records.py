@@ -144,12 +144,14 @@ class CopyRecord:
         copied: by their ids, ascending.
         proofs: the newest of each level and snapshot.
         leaving: the ids of those that a prune is removing, or was when it was killed.
+        missed: the ids of those that vanished there or were replaced, until a run has said so.
     """
 
     repository: str
     copied: tuple[CopiedSnapshot, ...] = ()
     proofs: tuple[CopyProof, ...] = ()
     leaving: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
     def copy_of(self, snapshot_id: str) -> CopiedSnapshot | None:
         """What is known about the copy of one snapshot."""
@@ -223,6 +225,7 @@ class CopyRecord:
                 tuple(CopiedSnapshot.from_record(each) for each in record.records("copied")),
                 tuple(CopyProof.from_record(each) for each in record.records("proofs")),
                 record.texts("leaving") if "leaving" in record else (),
+                record.texts("missed") if "missed" in record else (),
             )
         except (OSError, RecordFlaw):
             return cls(repository)
@@ -236,6 +239,7 @@ class CopyRecord:
             "copied": [each.to_members() for each in self.copied],
             "proofs": [each.to_members() for each in self.proofs],
             "leaving": list(self.leaving),
+            "missed": list(self.missed),
         }
         with telling("What is known about the copy could not be recorded."):
             durable.make_dir(proofs_path)

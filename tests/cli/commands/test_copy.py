@@ -77,7 +77,9 @@ def test_a_copy_is_added_run_and_proven(ibackup: Cli, usb: Path, anns: Path, tmp
     assert "part 2/90" in plain.out
     listed = first_of(ibackup("copy", "list", "--json").result["copies"])
     assert (listed["name"], listed["snapshots"]) == ("usb", 2)
-    assert "usb" in ibackup("copy", "list").out
+    assert str(listed["proven"]).endswith("Z")
+    assert "proven" in ibackup("copy", "list").out
+    assert "could destroy" in ibackup("copy", "check-rights", "--help").out.split("Exit codes:")[1]
 
 
 def test_a_proof_compares_everything_and_reads_everything_back(ibackup: Cli, usb: Path, anns: Path) -> None:

@@ -127,9 +127,15 @@ def test_a_snapshot_that_is_pruned_before_its_turn_is_not_copied(
     assert done.held == 1
 
 
+def _checks(event: Event) -> bool:
+    return isinstance(event, PhaseStarted) and event.text.startswith("Checking the copy")
+
+
 def test_what_vanished_from_the_copy_or_was_replaced_there_is_an_alarm_once(
     made: OpenedCopy, folder: PhoneFolder, tmp_path: Path
 ) -> None:
+    with pytest.raises(UsageError, match="does not have snapshot"):
+        prove_copy(made, [folder], ignore, only=folder.snapshots()[0])
     copy_snapshots(made, [folder], ignore)
     first, second = made.engine.held()
     program = _restic(made)
@@ -142,6 +148,13 @@ def test_what_vanished_from_the_copy_or_was_replaced_there_is_an_alarm_once(
         doing="copy", folder=str(tmp_path / "other"),
     )  # fmt: skip
     shutil.rmtree(folder.snapshots()[0].path)
+    with pytest.raises(KeyboardInterrupt):  # a run that does not come to its end says nothing of it
+        copy_snapshots(made, [folder], Told(stop=_checks))
+    record = CopyRecord.read(folder.proofs_path, "usb", made.config.repository_id)
+    proof = record.proof("matched", second.id)
+    assert proof is not None
+    assert not proof.good  # that of the other one does not count
+    assert prove_copy(made, [folder], ignore).vanished == [first.id, second.id]
     done = copy_snapshots(made, [folder], ignore)
     assert done.vanished == [first.id, second.id]
     (alarm,) = alarms_of("usb", done)
@@ -151,9 +164,6 @@ def test_what_vanished_from_the_copy_or_was_replaced_there_is_an_alarm_once(
         True,
     )
     assert trouble_in("usb", done) is not None
-    record = CopyRecord.read(folder.proofs_path, "usb", made.config.repository_id)
-    proof = record.proof("matched", second.id)
-    assert proof is None or not proof.good  # that of the other one does not count
     again = copy_snapshots(made, [folder], ignore)
     assert (again.vanished, trouble_in("usb", again)) == ([], None)
     assert [proof.good for proof in prove_copy(made, [folder], ignore).matched] == [True]
@@ -199,6 +209,9 @@ def test_shares_are_read_in_turn_and_a_damaged_one_again() -> None:
     assert next_share(CopyProof("read", now(), "good", share=(3, 3)), 3) == (1, 3)
     assert next_share(CopyProof("read", now(), "damaged", share=(2, 3)), 3) == (2, 3)
     assert next_share(CopyProof("read", now(), "good", share=(2, 90)), 3) == (1, 3)
+    assert next_share(CopyProof("read", now(), "damaged", share=(2, 90)), 3) == (2, 90)
+    assert next_share(CopyProof("read", now(), "damaged"), 3) == (1, 1)  # found when all of it was read
+    assert next_share(CopyProof("read", now(), "good", share=(1, 1)), 3) == (1, 3)
 
 
 # -- over a network -----------------------------------------------------------------------------------------

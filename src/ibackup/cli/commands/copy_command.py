@@ -26,7 +26,7 @@ from ibackup.cli.commands.copy_upkeep import prune, repair
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.common_options import COMPLETING
-from ibackup.cli.shell.output import printable, wrap
+from ibackup.cli.shell.output import printable, rfc3339, time_text, wrap
 from ibackup.cli.shell.snapshot_argument import resolve
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command() -> None:
 @ibackup_command("list")
 def list_copies(app: App) -> int:
     """List the second copies in the config file, and when each was last proven."""
-    from ibackup.copies.copy_records import CopyRecord
+    from ibackup.copies.copy_records import CopyRecord, last_proven
 
     store = app.store_if_there()
     rows: list[dict[str, object]] = []
@@ -53,8 +53,12 @@ def list_copies(app: App) -> int:
         folders = phones_of(app, config, store) if store else []
         records = [CopyRecord.read(each.proofs_path, config.name, config.repository_id) for each in folders]
         count = sum(len(each.copied) for each in records)
-        rows.append(config_members(config) | {"snapshots": count})
+        proven = last_proven(config, folders)
+        rows.append(
+            config_members(config) | {"snapshots": count, "proven": rfc3339(proven) if proven else None}
+        )
         lines.append(f"{config.name}  {count_text(count, 'snapshot'):>14}  {printable(masked(config.to))}")
+        lines.append(f"  proven {time_text(proven)}" if proven else "  never proven")
     text = "\n".join(lines) or wrap(
         "There is no second copy yet. Add one: `ibackup copy add NAME --to FOLDER`."
     )
@@ -199,25 +203,33 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     folders: list[PhoneFolder] = phones_of(app, config, store)
     only: Snapshot | None = resolve(app, ref).snapshot if ref is not None else None
     done = prove_copy(opened(app, config), folders, app.reporter, only=only, read_all=read_all)
-    from ibackup.jobs.copying.copy_run import damage_in
+    from ibackup.jobs.copying.copy_run import alarms_of, damage_in
 
-    error = damage_in(name, [proof for proof in done.proofs if not proof.good])
+    alarms = list(alarms_of(name, done))
+    for alarm in alarms:
+        app.reporter(Caution(alarm.message, alarm.hint))
+    error = damage_in(name, [proof for proof in done.proofs if not proof.good]) or next(iter(alarms), None)
     payload = config_members(config) | {
         "matched": [proof_members(proof) for proof in done.matched],
         "only_there": done.only_there,
+        "vanished": done.vanished,
+        "ahead": done.ahead,
         "proofs": {proof.level: proof_members(proof) for proof in done.repository},
     }
     lines = [
         wrap(
             f"{proof.snapshot}: "
             + (
-                "every file matches its seal." if proof.good else f"{len(proof.problems)} files do not match."
+                "every file matches its seal."
+                if proof.good
+                else f"{count_text(len(proof.problems), 'file does', 'files do')} not match."
             ),
         )
         for proof in done.matched
     ]
     lines += [
-        f"{each}: only in the copy, so there is no seal here to compare it with." for each in done.only_there
+        wrap(f"{each}: only in the copy, so there is no seal here to compare it with.")
+        for each in done.only_there
     ]
     lines += proved_lines(name, done.repository)
     if error is None:

@@ -81,6 +81,9 @@ def record_lines(name: str, record: "CopyRecord") -> Iterator[str]:
         proof = record.newest(level)
         label = f"  {_HOW[level] + ':':<14}"
         yield f"{label}{_proof_text(proof)}" if proof else f"{label}never"
+        for each in record.proofs:
+            if each.level == level and each != proof and not each.good:
+                yield f"{'':<16}{_proof_text(each)}"
 
 
 def _proof_text(proof: "CopyProof") -> str:

@@ -88,6 +88,8 @@ _OWN: dict[str, tuple[int, ...]] = {
     "help": (),
 }
 
+_OWN_MEANINGS = {"copy check-rights": {ExitCode.FLAWED: "this computer could destroy the copy"}}
+
 
 def codes_of(command: str) -> tuple[ExitCode, ...]:
     """The exit codes that a command can end with, in ascending order; all of them for an unknown command."""
@@ -97,4 +99,5 @@ def codes_of(command: str) -> tuple[ExitCode, ...]:
 
 def rows_of(command: str) -> list[tuple[str, str]]:
     """Code and meaning of each exit code of a command, for its help."""
-    return [(str(code.value), _MEANINGS[code]) for code in codes_of(command)]
+    own = _OWN_MEANINGS.get(command, {})
+    return [(str(code.value), own.get(code, _MEANINGS[code])) for code in codes_of(command)]

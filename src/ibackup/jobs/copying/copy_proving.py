@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ibackup.base.errors import UsageError
 from ibackup.base.events import Caution, Observer, PhaseStarted
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
-from ibackup.jobs.copying.copy_run import by_id, matched, prove_repository
+from ibackup.jobs.copying.copy_run import CopyAlarms, by_id, matched, prove_repository, with_missed
+from ibackup.store.disk import record_times
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import Snapshot
 
 
 @dataclass
-class CopyProved:
+class CopyProved(CopyAlarms):
     """What was proven of a copy.
 
     Attributes:
@@ -51,6 +53,7 @@ def prove_copy(
         read_all: read all data of the repository, not only the next share.
 
     Raises:
+        UsageError: the copy does not have the only one.
         IbackupError: the copy cannot be used: see ``copy_errors``; or a snapshot here cannot be read.
     """
     done = CopyProved()
@@ -58,8 +61,14 @@ def prove_copy(
         observe(PhaseStarted("copy", f"Looking at the copy {copy.name}."))
         copy.require()
         held = copy.engine.held()
+        done.ahead = [each.id for each in held if each.is_ahead(record_times.now())]
         for folder in folders:
             _prove_phone(copy, folder, held, only, done, observe)
+        if only is not None and not done.matched and only.id not in done.vanished:
+            raise UsageError(
+                f"The copy {copy.name} does not have snapshot {only.id}.",
+                hint=f"To copy it there: `ibackup copy run {copy.name} --snapshot {only.id}`",
+            )
         done.repository = prove_repository(copy, folders, observe, read_all=read_all)
     return done
 
@@ -74,7 +83,10 @@ def _prove_phone(
 ) -> None:
     here = {each.id: each for each in folder.snapshots()}
     record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
-    for ident, each in by_id(held, folder.udid, record).items():
+    there = by_id(held, folder.udid, record)
+    record = with_missed(record, there, copy.engine.kind)
+    done.vanished += record.missed
+    for ident, each in there.items():
         snapshot = here.get(ident)
         if only is not None and ident != only.id:
             continue

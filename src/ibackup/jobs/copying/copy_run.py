@@ -1,13 +1,14 @@
 """Copies snapshots to a second copy, oldest first, and proves each one there."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError, UsageError
 from ibackup.base.events import Caution, Observer, PhaseStarted
 from ibackup.copies.copy_engine import CheckFound, ProvenCopy
 from ibackup.copies.copy_records import CopiedSnapshot, CopyLevel, CopyProof, CopyRecord, CopyResult
+from ibackup.copies.engine_kinds import EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
@@ -33,7 +34,20 @@ class CopiedNow:
 
 
 @dataclass
-class CopyRun:
+class CopyAlarms:
+    """What someone else may have done to a copy.
+
+    Attributes:
+        vanished: snapshots that were there before and are not any more, or were replaced.
+        ahead: snapshots there that are dated in the future.
+    """
+
+    vanished: list[str] = field(default_factory=list)
+    ahead: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CopyRun(CopyAlarms):
     """What a run on a copy did.
 
     Attributes:
@@ -41,16 +55,12 @@ class CopyRun:
         held: how many snapshots of these phones the copy holds now.
         late: proofs of snapshots that were there already, and whose proof an earlier run did not come to.
         proofs: what was proven of the repository as a whole.
-        vanished: snapshots that were there before and are not any more.
-        ahead: snapshots there that are dated in the future.
     """
 
     copied: list[CopiedNow] = field(default_factory=list)
     held: int = 0
     late: list[CopyProof] = field(default_factory=list)
     proofs: list[CopyProof] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
-    ahead: list[str] = field(default_factory=list)
 
     @property
     def damaged(self) -> tuple[CopyProof, ...]:
@@ -89,6 +99,8 @@ def copy_snapshots(
             turn.copy(only)
         run.proofs = prove_repository(copy, folders, observe)
         run.held = sum(len(turn.held) for turn in turns)
+        for turn in turns:
+            turn.finish()
     return run
 
 
@@ -110,15 +122,11 @@ class _PhonesTurn:
         known = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
         self._known = {each.engine_id for each in held}
         self.held = by_id(held, folder.udid, known)
-        # What a newer one replaced is gone for a good reason.
-        oldest = "" if copy.engine.kind.keeps_all else max(self.held, default="")
-        run.vanished += [each for each in known.vanished(self.held) if each > oldest]
-        self._record = known.only(self.held)
+        self._record = with_missed(known, self.held, copy.engine.kind).only(self.held)
+        run.vanished += self._record.missed
         # Another computer copied them, or the records were lost; or someone put another one in its place.
         for each in self.held.values():
             if not known.knows(each):
-                if known.copy_of(each.id) is not None:
-                    run.vanished.append(each.id)
                 self._record = self._record.with_copied(_copied(each, 0))
         if self._record != known:
             self._record.write(folder.proofs_path, copy.name)
@@ -142,6 +150,12 @@ class _PhonesTurn:
                 self._observe(Caution(f"Snapshot {snapshot.id} is not copied.", known.damage))
                 continue
             self._copy_one(snapshot, afresh=wrong)
+
+    def finish(self) -> None:
+        """The run is complete, so its alarms are given now; one that stopped before leaves them to the next."""
+        record = CopyRecord.read(self._folder.proofs_path, self._copy.name, self._copy.config.repository_id)
+        if record.missed:
+            replace(record, missed=()).write(self._folder.proofs_path, self._copy.name)
 
     def _wanted(self, only: Snapshot | None) -> Sequence[Known]:
         """The snapshots that the copy is to have. Raises UsageError if the only one is not among them."""
@@ -233,6 +247,15 @@ def by_id(held: Iterable[HeldSnapshot], udid: str, known: CopyRecord) -> dict[st
     return found
 
 
+def with_missed(known: CopyRecord, held: Mapping[str, HeldSnapshot], kind: EngineKind) -> CopyRecord:
+    """The record with the ids of those that vanished from a copy since, or that were replaced there."""
+    # What a newer one replaced is gone for a good reason.
+    oldest = "" if kind.keeps_all else max(held, default="")
+    gone = [each for each in known.vanished(held) if each > oldest]
+    gone += [each.id for each in held.values() if known.copy_of(each.id) and not known.knows(each)]
+    return replace(known, missed=tuple(dict.fromkeys([*known.missed, *gone])))
+
+
 def matched(snapshot_id: str, outcome: MatchOutcome) -> CopyProof:
     """The record of a comparison."""
     return CopyProof(
@@ -286,10 +309,11 @@ def next_share(last: CopyProof | None, parts: int) -> tuple[int, int] | None:
     """The share of the data to read next; a share in which damage was found is read again. None: read nothing."""
     if not parts:
         return None
+    if last is not None and not last.good:
+        return last.share or (1, 1)  # if all was read, part 1 alone would hide what was found
     if last is None or last.share is None or last.share[1] != parts:
         return (1, parts)
-    number = last.share[0]
-    return (number % parts + 1 if last.good else number, parts)
+    return (last.share[0] % parts + 1, parts)
 
 
 def _checked(level: CopyLevel, found: CheckFound, share: tuple[int, int] | None = None) -> CopyProof:
@@ -311,7 +335,7 @@ def _id(held: HeldSnapshot) -> str:
     return held.id
 
 
-def alarms_of(name: str, run: CopyRun) -> Iterator[DamageFound]:
+def alarms_of(name: str, run: CopyAlarms) -> Iterator[DamageFound]:
     """The errors about what someone else may have done there: snapshots that vanished, and those from the future."""
     if run.vanished:
         yield DamageFound(
