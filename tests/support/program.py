@@ -181,5 +181,7 @@ def programs(folder: Path) -> Iterator[MakeProgram]:
 
         yield make
     for each in set(threading.enumerate()) - before:
+        if each.name.startswith(("ThreadPoolExecutor", "asyncio_")):
+            continue  # of the browser's driver, which keeps them
         each.join(PATIENCE_S)  # what served a connection that has just been closed may need a moment
         assert not each.is_alive(), each
