@@ -110,6 +110,7 @@ def test_a_pack_that_is_gone_is_found(ibackup: Cli, usb: Path) -> None:
     done = ibackup("copy", "run", "--json")
     assert done.code == ExitCode.DAMAGE, done
     assert first_of(done.result["copies"])["proofs"]["stored"]["result"] == "damaged"
+    assert "ibackup copy repair usb" in ibackup("copy", "prove", "usb").flat
 
 
 def test_a_file_that_was_damaged_here_is_not_called_copied(ibackup: Cli, usb: Path, anns: Path) -> None:

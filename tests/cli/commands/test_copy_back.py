@@ -235,7 +235,9 @@ def test_the_list_says_which_copies_have_a_snapshot_and_what_only_they_have(
     assert [(each["snapshot"], each["copies"]) for each in rows] == [(newest.name, ["usb"])]
     only: Any = done["only_in_copies"]
     assert only == [{"snapshot": first.name, "udid": ANN.udid, "copies": ["usb"]}]
-    said = ibackup("list", "--copies").flat
+    listed = ibackup("list", "--copies")
+    assert all(len(line) <= 80 for line in listed.out.splitlines())
+    said = listed.flat
     assert "also in usb" in said
     assert f"`ibackup copy get {first.name} --from usb --into-store`" in said
     assert "usb" not in ibackup("list").out

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ibackup.cli.commands.copy_text import record_lines
+from ibackup.cli.commands.copy_text import proved_lines, record_lines
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.store.disk.record_times import now
 
@@ -14,3 +14,8 @@ def test_a_good_proof_of_a_newer_snapshot_hides_no_damage_of_an_older_one() -> N
     assert "good" in first
     assert "20261101T020004Z" in second
     assert "DAMAGED" in second
+
+
+def test_one_fault_is_said_once() -> None:
+    stored, read = (CopyProof(level, now(), "damaged", problems=("broken",)) for level in ("stored", "read"))
+    assert list(proved_lines("usb", [stored, read])) == ["usb is damaged: broken"]

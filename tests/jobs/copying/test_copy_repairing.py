@@ -14,6 +14,7 @@ from ibackup.base.events import ignore
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_records import CopyRecord
 from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.restic_engine import ResticEngine
 from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_repairing import repair_copy
 from ibackup.jobs.copying.copy_run import copy_snapshots
@@ -60,12 +61,24 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     repository = tmp_path / "copy"
     copy = _copied(str(repository), folder, tmp_path)
     packs = _by_size(repository)
+    # An earlier run copied the first one when it was damaged here. What only that copy needs cannot come back.
+    assert isinstance(copy.engine, ResticEngine)
+    first = copy.engine.held()[0]
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "file").write_text("damaged")
+    copy.engine.program.run(
+        "backup", f"--host={first.udid}", f"--tag=ibackup,snap:{first.id},seal:{first.seal}", ".",
+        doing="copy", folder=str(tmp_path / "wrong"),
+    )  # fmt: skip
+    lost = set(_by_size(repository)) - set(packs)
+    for each in lost:
+        each.unlink()
     _flip(packs[-1])  # the data of both snapshots
     _flip(packs[0])  # and the list of files of one
     packs[1].unlink()
     done = repair_copy(copy, [folder], ignore)
     assert done.found.damaged == {packs[-1].name, packs[0].name}
-    assert done.found.missing == {packs[1].name}
+    assert done.found.missing == {packs[1].name, *(each.name for each in lost)}
     assert (done.damaged, done.only_there) == ([], [])
     assert {proof.snapshot for proof in done.matched} == {each.id for each in folder.snapshots()}
     assert copy.engine.check((1, 1)).problems == ()

@@ -147,7 +147,7 @@ def run(app: App, name: str | None, ref: str | None) -> int:
 
 
 def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]") -> int:
-    from ibackup.jobs.copying.copy_run import alarms_of, trouble_in
+    from ibackup.jobs.copying.copy_run import alarms_of, damage_in, trouble_in
 
     rows: list[dict[str, object]] = []
     lines: list[str] = []
@@ -162,6 +162,8 @@ def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]
                 app.reporter(Caution(alarm.message, alarm.hint))
             row |= run_members(end)
             lines += run_lines(config.name, end)
+            if damage := damage_in(config.name, end.damaged):
+                lines.append(wrap(damage.hint))
         row["error"] = None
         if error is not None:
             errors.append(error)
@@ -208,7 +210,8 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
     alarms = list(alarms_of(name, done))
     for alarm in alarms:
         app.reporter(Caution(alarm.message, alarm.hint))
-    error = damage_in(name, [proof for proof in done.proofs if not proof.good]) or next(iter(alarms), None)
+    damage = damage_in(name, [proof for proof in done.proofs if not proof.good])
+    error = damage or next(iter(alarms), None)
     payload = config_members(config) | {
         "matched": [proof_members(proof) for proof in done.matched],
         "only_there": done.only_there,
@@ -232,6 +235,8 @@ def prove(app: App, name: str, ref: str | None, read_all: bool) -> int:
         for each in done.only_there
     ]
     lines += proved_lines(name, done.repository)
+    if damage is not None:
+        lines.append(wrap(damage.hint))
     if error is None:
         return app.result(payload, "\n".join(lines))
     return app.result(payload, "\n".join(lines), error.exit_code, message=error.message, hint=error.hint)

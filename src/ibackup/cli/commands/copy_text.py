@@ -128,7 +128,11 @@ def run_lines(name: str, run: "CopyRun") -> Iterator[str]:
 
 def proved_lines(name: str, proofs: "Sequence[CopyProof]") -> Iterator[str]:
     """What was proven of a repository."""
+    said: set[tuple[str, ...]] = set()
     for proof in proofs:
+        if not proof.good and proof.problems in said:
+            continue
+        said.add(proof.problems)
         if proof.level == "stored":
             done = "Everything in it is stored"
         else:

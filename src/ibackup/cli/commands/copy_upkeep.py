@@ -147,7 +147,7 @@ def repair(app: App, name: str, yes: bool) -> int:
     hint = "The store has no whole file for what is still damaged."
     if done.only_there:
         hint += f" Only the copy has {', '.join(done.only_there)}: `ibackup copy get` fetches what is left of them."
-    return app.result(payload, text, error.exit_code, message=error.message, hint=hint)
+    return app.result(payload, f"{text}\n{wrap(hint)}", error.exit_code, message=error.message, hint=hint)
 
 
 def _repaired(name: str, done: "CopyRepair") -> "Iterator[str]":

@@ -71,10 +71,9 @@ def command(app: App, finder: bool, copies: bool) -> int:
             continue
         lines = [_phone_line(phone, standing.newest), *there.lines]
         for entry in standing.entries:
-            row, line = _entry(phone, entry)
+            row, line = _entry(phone, entry, there.note(entry.id) if copies else "")
             if copies:
                 row["copies"] = list(there.copies.names.get(entry.id, ()))
-                line += there.note(entry.id)
             rows.append(row)
             lines.append(line)
             app.reporter.emit({"event": "snapshot", **row})
@@ -149,13 +148,15 @@ def _phone_line(phone: "PhoneFolder", newest: "Known | None") -> str:
     return wrap(f"{printable(name)} ({known})" if name else known)
 
 
-def _entry(phone: "PhoneFolder", entry: "Known | BrokenSnapshot") -> tuple[dict[str, object], str]:
+def _entry(
+    phone: "PhoneFolder", entry: "Known | BrokenSnapshot", note: str = ""
+) -> tuple[dict[str, object], str]:
     from ibackup.store.records.snapshot import BrokenSnapshot
 
     row: dict[str, object] = {"snapshot": entry.id, "path": entry.path, "udid": phone.udid}
     if isinstance(entry, BrokenSnapshot):
         row |= {"state": "damaged", "message": entry.error.message}
-        return row, _damaged(wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}", "  ", "    "))
+        return row, _damaged(wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}{note}", "  ", "    "))
     meta, proofs = entry.snapshot.meta, entry.proofs
     row |= {
         "state": entry.state,
@@ -182,7 +183,7 @@ def _entry(phone: "PhoneFolder", entry: "Known | BrokenSnapshot") -> tuple[dict[
     if proofs.pinned:
         notes.append(f"pinned: {printable(proofs.pin_note)}" if proofs.pin_note else "pinned")
     head = whole(f"{entry.id}  {time_text(meta.started)}  {size_text(meta.bytes):>7}  ")
-    return row, _damaged(wrap(f"{head}{', '.join(notes)}", "  ", "    "))
+    return row, _damaged(wrap(f"{head}{', '.join(notes)}{note}", "  ", "    "))
 
 
 def _proven(entry: "Known") -> "Iterator[str]":

@@ -21,11 +21,11 @@ class ListedPhone:
     lines: list[str]
 
     def note(self, snapshot_id: str) -> str:
-        """What to add to the line of a snapshot in the store; nothing where there is no second copy."""
+        """What to add to the line of a snapshot in the store."""
         names = self.copies.names.get(snapshot_id)
         if names:
             return f", also in {', '.join(names)}"
-        return ", only here" if self.copies.names else ""
+        return ", only here"
 
 
 @dataclass

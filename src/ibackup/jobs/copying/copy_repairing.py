@@ -122,6 +122,7 @@ class _Repair:
         self._folder = folder
         self._done = done
         self._observe = observe
+        self._all = [each for each in held if each.udid == folder.udid]
         self._known = {each.engine_id for each in held}
         self._record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
         self._held = by_id(held, folder.udid, self._record)
@@ -145,9 +146,15 @@ class _Repair:
     def _repair(self, snapshot: Snapshot, there: HeldSnapshot) -> list[str]:
         expected = Expectation.of(snapshot)
         proof = self._compared(there, expected)
+        # A wrong one that an earlier run has replaced may need data that nobody has: the check finds that each time.
+        extra = [
+            each.engine_id
+            for each in self._all
+            if (each.id, each.seal) == (there.id, there.seal) and each.engine_id != there.engine_id
+        ]
         if proof.good:
             self._write(there, proof, 0)
-            return []
+            return extra
         new = self._engine.put(snapshot, None, self._known, self._observe)
         self._known.add(new.held.engine_id)
         self._done.copied.append(snapshot.id)
@@ -155,10 +162,10 @@ class _Repair:
         again = self._compared(there, expected)
         if again.good:
             self._write(there, again, 0)
-            return [new.held.engine_id]
+            return [*extra, new.held.engine_id]
         proof = self._compared(new.held, expected)
         self._write(new.held, proof, new.added_bytes)
-        return [there.engine_id] if proof.good else []
+        return [*extra, there.engine_id] if proof.good else []
 
     def _compared(self, held: HeldSnapshot, expected: Expectation) -> CopyProof:
         try:
