@@ -156,7 +156,9 @@ def _entry(
     row: dict[str, object] = {"snapshot": entry.id, "path": entry.path, "udid": phone.udid}
     if isinstance(entry, BrokenSnapshot):
         row |= {"state": "damaged", "message": entry.error.message}
-        return row, _damaged(wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}{note}", "  ", "    "))
+        return row, _damaged(
+            wrap(f"{entry.id}  DAMAGED: {printable(entry.error.message)}{note}", "  ", "    ")
+        )
     meta, proofs = entry.snapshot.meta, entry.proofs
     row |= {
         "state": entry.state,
