@@ -67,7 +67,9 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
         return app.result(payload, f"{wrap(text)}\nIt is in {printable(path)}")
     return app.result(
         payload,
-        wrap(f"Snapshot {held.id} came from {copy.name} damaged. `ibackup verify {whole(path)}` names the files."),
+        wrap(
+            f"Snapshot {held.id} came from {copy.name} damaged. `ibackup verify {whole(path)}` names the files."
+        ),
         ExitCode.DAMAGE,
         message=f"Snapshot {held.id} from the copy {copy.name} is damaged.",
         hint=f"`ibackup verify {path}` names the damaged files.",
