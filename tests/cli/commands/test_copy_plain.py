@@ -82,8 +82,9 @@ def test_damage_is_found_named_and_copied_again(ibackup: Cli, plain: Path, anns:
     assert done.code == ExitCode.DAMAGE, done
     problems = done.result["matched"][0]["problems"]  # type: ignore[index]
     assert {each.rpartition("/")[2] for each in problems} == {file.name, "more"}
-    done = ibackup("copy", "get", "latest", "--to", plain.parent / "back", "--json")
+    done = ibackup("copy", "get", "latest", "--to", plain.parent / "back")
     assert done.code == ExitCode.DAMAGE, done
+    assert f"`ibackup verify {plain.parent / 'back'}" in done.flat
     again = ibackup("copy", "run", "--json")
     assert again.code == 0, again
     assert len(row_of(again.result["copies"])["copied"]) == 1
