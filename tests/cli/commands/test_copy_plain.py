@@ -50,7 +50,7 @@ def test_the_newest_snapshot_is_copied_proven_shown_and_comes_back(
     phone = row_of(ibackup("copy", "show", "usb", "--json").result["of_phones"])
     assert [each["snapshot"] for each in phone["snapshots"]] == [newest.name]
     assert ibackup("copy", "prove", "usb", "--all").code == 0
-    assert "1 snapshots" in ibackup("copy", "list").out
+    assert "1 snapshot " in ibackup("copy", "list").out
     older = ibackup("copy", "run", "usb", "--snapshot", snapshots(anns, ANN)[0].name)
     assert (older.code, "only the newest" in older.flat_err) == (ExitCode.USAGE, True)
     assert ibackup("copy", "rehearse", "usb").code == 0
