@@ -56,8 +56,15 @@ def lock() -> dict[str, str]:
         pip.flush()
         run = compiled(pip.name)
         both = compiled(pip.name, "--group", "dev")
-    (LOCK / "run.txt").write_text("".join(run), encoding="utf-8")
-    (LOCK / "dev.txt").write_text("".join(each for each in both if each not in run), encoding="utf-8")
+    by_name = {found["name"]: each for each in both if (found := PIN.match(each))}
+    to_run = {found["name"] for each in run if (found := PIN.match(each))}
+    # With the checks, a package may be for more systems than without them. The wider line stands in run.txt.
+    (LOCK / "run.txt").write_text(
+        "".join(by_name[name] for name in by_name if name in to_run), encoding="utf-8"
+    )
+    (LOCK / "dev.txt").write_text(
+        "".join(by_name[name] for name in by_name if name not in to_run), encoding="utf-8"
+    )
     return {found["name"]: found["version"] for each in both if (found := PIN.match(each))}
 
 
