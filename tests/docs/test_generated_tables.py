@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documenting import api, decisions, promises
+from documenting import api, decisions, licences, promises
 
 DESIGN = """# Built
 
@@ -84,3 +84,22 @@ def test_the_guide_uses_only_what_the_reference_has(root: Path) -> None:
         }
     for name in re.findall(r"\b(?:backup|entry|verification)\.(\w+)\(", guide):
         assert any(name in members for found in api.PUBLIC.values() for members in found.values()), name
+
+
+def test_a_package_with_an_unknown_or_unfit_licence_is_refused(root: Path, tmp_path: Path) -> None:
+    """Every row comes from a package, or from the row of the same version; nothing is guessed."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "scripts" / "lock").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_bytes((root / "pyproject.toml").read_bytes())
+    (tmp_path / "scripts" / "lock" / "dev.txt").write_text("", encoding="utf-8")
+    run, page = tmp_path / "scripts" / "lock" / "run.txt", tmp_path / "docs" / licences.PAGE
+    run.write_text("of-another-system==1.0 ; sys_platform == 'win32' \\\n", encoding="utf-8")
+    with pytest.raises(licences.UnknownLicence, match=r"of-another-system 1\.0 is unknown here"):
+        licences.page(tmp_path)
+    page.write_text("| of-another-system | 1.0 | MIT | |\n", encoding="utf-8")
+    assert "| of-another-system | 1.0 | MIT | Windows |" in licences.page(tmp_path)
+    for refused in ("SSPL-1.0", "MIT AND GPL-2.0-only", "Proprietary"):
+        page.write_text(f"| of-another-system | 1.0 | {refused} | |\n", encoding="utf-8")
+        with pytest.raises(licences.UnknownLicence, match=refused):
+            licences.page(tmp_path)
+    assert licences.compatible("EPL-2.0 OR BSD-3-Clause")

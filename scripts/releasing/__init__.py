@@ -1,0 +1,1 @@
+"""What `scripts/release` and the builds of the package stand on."""
