@@ -70,9 +70,14 @@ class FlawsFound(IbackupError):
 
 
 class DamageFound(IbackupError):
-    """A snapshot or a backup folder is damaged, or does not match its manifest."""
+    """A snapshot or a backup folder is damaged, or does not match its manifest.
+
+    Attributes:
+        files: the damaged files, by their path below the backup folder, as far as they are known.
+    """
 
     exit_code = ExitCode.DAMAGE
+    files: tuple[str, ...] = ()
 
 
 class NoPhone(IbackupError):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
@@ -15,7 +16,7 @@ from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder, PhoneLock, live_holder
 from ibackup.store.freshness import Known, Standing
-from ibackup.store.records import failed_endings, pruned_snapshots, snapshot_holds
+from ibackup.store.records import failed_endings, pruned_snapshots, shared_damage, snapshot_holds
 from ibackup.store.records.last_seen import LastSeen
 from ibackup.store.records.proof_records import Proof, Proofs
 from ibackup.store.records.run_record import RUN_NAME, RunState, is_run_id
@@ -217,11 +218,46 @@ class PhoneFolder:
         """What was proved about a snapshot since it was closed."""
         return Proofs.read(self._proofs_file(snapshot_id))
 
-    def add_proof(self, snapshot_id: str, proof: Proof) -> Proofs:
-        """Record a new proof."""
-        proofs = self.proofs(snapshot_id).with_proof(proof)
-        proofs.write(self._proofs_file(snapshot_id))
-        return proofs
+    def add_proof(self, snapshot_id: str, proof: Proof) -> list[str]:
+        """Record a new proof, also for the snapshots that share the files that it found damaged; returns their ids."""
+        self.proofs(snapshot_id).with_proof(proof).write(self._proofs_file(snapshot_id))
+        # Runs share files with the one before, so neighbours come first.
+        ids = self._ids()
+        place = {each: number for number, each in enumerate(ids)}
+        ids.sort(key=lambda each: abs(place[each] - place.get(snapshot_id, 0)))
+        shared = shared_damage.sharing(
+            self._backup(snapshot_id),
+            proof.damaged,
+            {each: self._backup(each) for each in ids if each != snapshot_id},
+        )
+        for each, files in shared.items():
+            self._write_if_new(each, self.proofs(each).with_damage(files))
+        return sorted(shared)
+
+    def inherit_damage(self, snapshot_id: str) -> frozenset[str]:
+        """Record the known damage in files that a new snapshot took over; returns them, by their path in the backup.
+
+        A run leaves out what is known to be damaged when it begins. This is for damage found while it lasts.
+        """
+        found: set[str] = set()
+        for each in self._ids():
+            if each != snapshot_id:
+                known = self.proofs(each).damaged - found
+                new = {snapshot_id: self._backup(snapshot_id)}
+                found.update(*shared_damage.sharing(self._backup(each), known, new).values())
+        self._write_if_new(snapshot_id, self.proofs(snapshot_id).with_damage(found))
+        return frozenset(found)
+
+    def note_repaired(self, snapshot_id: str, files: Iterable[str]) -> None:
+        """Forget known damage of files that match the seal again, by their path in the backup. Raises IbackupError."""
+        self._write_if_new(snapshot_id, self.proofs(snapshot_id).without_damage(files))
+
+    def _write_if_new(self, snapshot_id: str, proofs: Proofs) -> None:
+        if proofs != self.proofs(snapshot_id):
+            proofs.write(self._proofs_file(snapshot_id))
+
+    def _backup(self, snapshot_id: str) -> str:
+        return os.path.join(self.snapshots_path, snapshot_id, self.udid)
 
     def write_proofs(self, snapshot_id: str, proofs: Proofs) -> None:
         """Replace what was known, for pins."""

@@ -53,7 +53,6 @@ def _rows(found: object) -> list[dict[str, Any]]:
 
 def test_a_damaged_snapshot_is_whole_again_from_the_copy(ibackup: Cli, anns: Path, copied: Path) -> None:
     first, newest = snapshots(anns, ANN)
-    before = {path: _tree(path) for path in (first, newest)}
     shared = next(
         path
         for path in (newest / ANN.udid).rglob("*")
@@ -62,8 +61,10 @@ def test_a_damaged_snapshot_is_whole_again_from_the_copy(ibackup: Cli, anns: Pat
         and (first / path.relative_to(newest)).exists()
         and (first / path.relative_to(newest)).read_bytes() == path.read_bytes()
     ).relative_to(newest)
+    (newest / shared).unlink()
+    os.link(first / shared, newest / shared)
+    before = {path: _tree(path) for path in (first, newest)}
     _flip(newest / shared)
-    _flip(first / shared)
     (newest / ANN.udid / "Manifest.db").unlink()
     verified = ibackup("verify")
     assert verified.code == ExitCode.DAMAGE
@@ -71,14 +72,17 @@ def test_a_damaged_snapshot_is_whole_again_from_the_copy(ibackup: Cli, anns: Pat
     assert f"ibackup heal {newest.name}" in ibackup("status").flat
     planned = ibackup("heal", "--dry-run", "--json")
     assert planned.code == 0, planned
-    (row,) = _rows(planned.result["snapshots"])
+    other, row = _rows(planned.result["snapshots"])
+    assert (other["snapshot"], other["damaged"]) == (first.name, [str(shared)])
     assert row["damaged"] == sorted([str(shared), f"{ANN.udid}/Manifest.db"])
     assert set(row["healed"].values()) == {"usb"}
     assert not (newest / ANN.udid / "Manifest.db").exists()
     done = ibackup("heal", "--json")
     assert done.code == 0, done
-    (row,) = _rows(done.result["snapshots"])
-    assert (row["status"], row["left"], row["shared"]) == ("good", [], [first.name])
+    assert [(row["status"], row["left"], row["shared"]) for row in _rows(done.result["snapshots"])] == [
+        ("good", [], [newest.name]),
+        ("good", [], []),
+    ]
     assert {path: _tree(path) for path in before} == before
     assert ibackup("verify").code == 0
     assert "ibackup heal" not in ibackup("status").flat

@@ -120,7 +120,7 @@ def test_what_is_proven_pinned_or_gone_on_from_stays(make: Make) -> None:
     snapshots = folder.snapshots()
     folder.add_proof(snapshots[1].id, Proof("full", now(), "good"))
     pruning.pin(folder, snapshots[2], "before the repair")
-    folder.add_proof(snapshots[5].id, Proof("full", now(), "damaged", ("Manifest.db",)))
+    folder.add_proof(snapshots[5].id, Proof("full", now(), "damaged", ("aa/aabb",)))
     done = prune(folder, RetentionRules(last=1))
     assert {each.id: each.reasons for each in done.kept} == {
         snapshots[1].id: ("proven",),

@@ -203,6 +203,18 @@ def test_what_verify_found_damaged_is_sent_again(
     assert folder.standing().newest_good == folder.known(second)
 
 
+def test_damage_found_while_a_run_lasts_is_known_of_its_snapshot(
+    folder: PhoneFolder, first: Snapshot, listener: Listener
+) -> None:
+    with carry(folder, first, listener, (HardLink(),)) as working:
+        folder.add_proof(first.id, Proof("quick", datetime.now(UTC), "damaged", (SOME,)))
+        second = close(working)
+    assert any("1 file of the new snapshot is damaged" in text for text in listener.cautions)
+    assert folder.standing().damaged == (first.id, second.id)
+    with carry(folder, second, listener, (HardLink(),)) as working:
+        assert working.cloned.left_out == [SOME]
+
+
 def test_a_copy_finds_damage_that_nothing_else_shows(
     folder: PhoneFolder, first: Snapshot, listener: Listener
 ) -> None:

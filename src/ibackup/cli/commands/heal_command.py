@@ -48,6 +48,8 @@ def command(app: App, snapshot: str | None, name: str | None, dry_run: bool) -> 
     )
     done: list[HealedSnapshot] = []
     for folder, ident in targets:
+        if snapshot is None and not dry_run and ident not in folder.standing().damaged:
+            continue  # it shared what was repaired in another one
         names = [
             each.name
             for each in configs

@@ -288,4 +288,5 @@ def _backup(verdict: "ProofVerdict") -> dict[str, object]:
             for group in verdict.groups
         ],
         "intact_in": verdict.intact_in,
+        "shared_with": verdict.shared_with,
     }

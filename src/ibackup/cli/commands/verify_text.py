@@ -320,6 +320,13 @@ def _advice(verdict: "ProofVerdict", healing: str) -> Iterator[str]:
             f"{count} still good in {', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}: "
             "take them out with `ibackup extract`."
         )
+    if verdict.shared_with:
+        ids = sorted(verdict.shared_with, reverse=True)
+        count = count_text(len(ids), "other snapshot shares", "other snapshots share")
+        yield wrap(
+            f"{count} damaged files with it, and {'is' if len(ids) == 1 else 'are'} now known as damaged too: "
+            f"{', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}."
+        )
     if healing:
         yield wrap(f"What to do: {healing} This disk may be failing: check it.")
         return

@@ -189,6 +189,7 @@ class _Patient:
         self._observe = observe
         self._healing = healing
         self._lock = lock
+        self._shared: dict[str, set[str]] = {}
 
     def heal(self) -> None:
         """Its record and its seal first: only they say what the rest must be."""
@@ -247,4 +248,9 @@ class _Patient:
         self._lock.check()
         for each in self._healing.put_back(wanted):
             self._done.healed[each.path] = name
-            self._done.shared |= {place[1] for place in each.places[1:] if place[0] == "snapshots"}
+            for place in each.places[1:]:
+                if place[0] == "snapshots":
+                    self._shared.setdefault(place[1], set()).add(each.path.partition("/")[2])
+        for ident, files in self._shared.items():
+            self._folder.note_repaired(ident, files)
+        self._done.shared |= self._shared.keys()

@@ -69,6 +69,7 @@ class ProofVerdict:
         findings: the first ones of each group, damage before flaws before notes; all were handed on as they came.
         groups: all of them, counted, the largest first and damage before flaws before notes.
         intact_in: where a damaged file is still whole: its path below the backup folder to a snapshot's id.
+        shared_with: the ids of the other snapshots that share a damaged file, and are damaged too.
         device_name: what the phone was called, as the snapshot's record says.
         outdated_seal: the seal of a folder made elsewhere, when it seems that a new backup was made there since.
     """
@@ -82,6 +83,7 @@ class ProofVerdict:
     findings: list[Finding] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     intact_in: dict[str, str] = field(default_factory=dict)
+    shared_with: list[str] = field(default_factory=list)
     device_name: str = ""
     outdated_seal: str = ""
 
@@ -223,7 +225,8 @@ def _write_down(
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     try:
-        folder.add_proof(snapshot.id, Proof(verdict.summary.level.value, now, verdict.status, tuple(damaged)))
+        proof = Proof(verdict.summary.level.value, now, verdict.status, tuple(damaged))
+        verdict.shared_with = folder.add_proof(snapshot.id, proof)
     except IbackupError as error:
         # A store that is read-only, a second copy for one, can be proven anyway.
         observer(Caution(f"The outcome could not be recorded in the store. {error.why}".rstrip()))

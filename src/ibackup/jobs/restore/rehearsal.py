@@ -156,6 +156,7 @@ def _tried(source: BackupSource, backup: Backup, password: str | None, observe: 
             why=named(wrong),
             hint=_ANOTHER if lost else "No file is lost: `ibackup verify` says what to do.",
         )
+        refused.files = tuple(each.file for each in wrong if each.is_damage and each.file)
         return _outcome(source, refused, sent, restored)
     return _outcome(source, None, sent, restored)
 
@@ -232,7 +233,8 @@ def _write_down(outcome: Rehearsal, observe: Observer) -> None:
     if snapshot is None or folder is None:
         return
     snapshot.refuse_if_removed()
+    files = outcome.error.files if isinstance(outcome.error, DamageFound) else ()
     try:
-        folder.add_proof(snapshot.id, Proof("rehearse", outcome.when, outcome.result))
+        folder.add_proof(snapshot.id, Proof("rehearse", outcome.when, outcome.result, files))
     except IbackupError as error:
         observe(Caution(f"The outcome could not be recorded in the store. {error.why}".rstrip()))

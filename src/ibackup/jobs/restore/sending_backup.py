@@ -202,9 +202,11 @@ def _blame_damage(files: RestoredFiles, backup: Backup, noun: str, error: Ibacku
     else:
         what = f"The restore failed on damaged files. {error.what}"
         hint = f"Restore another snapshot (`ibackup list`). {_state(files.stage, noun)}"
-    raise DamageFound(
+    damage = DamageFound(
         what, why=" ".join(parts), hint=hint, error_code=error.error_code if error else None
-    ) from error
+    )
+    damage.files = (*files.unreadable, *files.changed)
+    raise damage from error
 
 
 def _first(files: dict[str, T]) -> list[tuple[str, T]]:

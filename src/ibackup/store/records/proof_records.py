@@ -1,6 +1,7 @@
 """What was proved about a snapshot after it was closed; kept beside it, because a snapshot never changes."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Self, get_args
@@ -93,6 +94,14 @@ class Proofs:
         read_all = proof.level in READ_ALL
         damaged = frozenset(proof.damaged) | (frozenset() if read_all else self.damaged)
         return replace(self, last=(*others, proof), damaged=damaged)
+
+    def with_damage(self, files: Iterable[str]) -> "Proofs":
+        """Add damage that was found in another snapshot, which shares these files."""
+        return replace(self, damaged=self.damaged.union(files))
+
+    def without_damage(self, files: Iterable[str]) -> "Proofs":
+        """Forget the damage of files that were repaired; a proof that found damage still counts."""
+        return replace(self, damaged=self.damaged.difference(files))
 
     def to_record(self) -> JsonRecord:
         """The form in which the file stores it."""

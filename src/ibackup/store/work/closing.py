@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ibackup.apple.verify import seal
 from ibackup.base import held
+from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Caution, Observer
 from ibackup.store.disk import durable
@@ -250,6 +251,7 @@ def rename(folder: PhoneFolder, working: str, started: datetime, observer: Obser
             continue
         durable.sync_dir(folder.snapshots_path)
         durable.sync_dir(folder.path)
+        _inherit_damage(folder, snapshot_id, observer)
         if behind:
             observer(
                 Caution(
@@ -263,3 +265,20 @@ def rename(folder: PhoneFolder, working: str, started: datetime, observer: Obser
         why="Other runs kept taking that name.",
         hint="Stop them. The next `ibackup now` closes the snapshot.",
     )
+
+
+def _inherit_damage(folder: PhoneFolder, snapshot_id: str, observer: Observer) -> None:
+    """Say which files a new snapshot shares although they were found damaged since the run began."""
+    try:
+        found = folder.inherit_damage(snapshot_id)
+    except IbackupError as error:  # the snapshot is there; the next proof of it says the same
+        observer(Caution(error.message))
+        return
+    if found:
+        count = count_text(len(found), "file of the new snapshot is", "files of the new snapshot are")
+        observer(
+            Caution(
+                f"{count} damaged: an earlier snapshot shares them, and a check found that during this run.",
+                "Run `ibackup now` again: the phone sends them again.",
+            )
+        )
