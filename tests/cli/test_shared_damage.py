@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import ANN, Cli, snapshots
+from cli.conftest import ANN, Cli, Ran, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.simulator.virtual_phone import VirtualPhone
 from support.page_calls import PageCalls
@@ -32,9 +32,14 @@ def shared(anns: Path) -> list[Path]:
     return [first / path, second / path]
 
 
+def rows(ran: Ran, key: str) -> list[dict[str, Any]]:
+    found = ran.result[key]
+    assert isinstance(found, list)
+    return found
+
+
 def states(ibackup: Cli) -> list[str]:
-    rows: Any = ibackup("list", "--json").result["snapshots"]
-    return [row["state"] for row in rows]
+    return [row["state"] for row in rows(ibackup("list", "--json"), "snapshots")]
 
 
 def test_damage_is_known_wherever_the_file_is_shared(
@@ -48,7 +53,7 @@ def test_damage_is_known_wherever_the_file_is_shared(
     assert (found.code, found.result["shared_with"]) == (ExitCode.DAMAGE, [first.name])
     assert "1 other snapshot shares damaged files with it" in ibackup("verify", second.name).flat
     assert states(ibackup) == ["damaged", "damaged"]
-    (row,) = ibackup("status", "--json").result["phones"]  # type: ignore[misc]
+    (row,) = rows(ibackup("status", "--json"), "phones")
     assert (row["newest_snapshot"], row["stale"]) == (None, True)
     assert "is safe" not in PageCalls(anns).get("/").text
     file = "/".join(shared[0].parts[-2:])

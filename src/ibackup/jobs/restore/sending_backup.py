@@ -202,9 +202,7 @@ def _blame_damage(files: RestoredFiles, backup: Backup, noun: str, error: Ibacku
     else:
         what = f"The restore failed on damaged files. {error.what}"
         hint = f"Restore another snapshot (`ibackup list`). {_state(files.stage, noun)}"
-    damage = DamageFound(
-        what, why=" ".join(parts), hint=hint, error_code=error.error_code if error else None
-    )
+    damage = DamageFound(what, why=" ".join(parts), hint=hint, error_code=error.error_code if error else None)
     damage.files = (*files.unreadable, *files.changed)
     raise damage from error
 
