@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,53 @@ from ibackup.base import slices
 from ibackup.base.errors import IbackupError
 
 _SECONDS = 30
+_UV_RECEIPT = "uv-receipt.toml"  # uv leaves one in each environment of a tool
 # For every program that is started without someone at a terminal. Without it a child of pythonw, which has no
 # console, gets one
 # of its own: a black window for a moment.
 NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
-def installing(package: str) -> str:
-    """The command that installs a package for this very program."""
-    if "pipx" in Path(sys.prefix).parts:
-        return f'pipx inject ibackup "{package}"'
-    return f'{shlex.quote(sys.executable)} -m pip install "{package}"'
+def installed_by() -> str:
+    """What installed this very program, in a few words that name no folder of the user's."""
+    prefix = Path(sys.prefix)
+    if (prefix / _UV_RECEIPT).is_file():
+        return "uv tool"
+    if "pipx" in prefix.parts:
+        return "pipx"
+    if prefix.is_relative_to("/opt"):
+        return "a package of the system, in /opt"
+    return "the system's Python" if sys.prefix == sys.base_prefix else "pip, in a virtual environment"
+
+
+def installing(*packages: str) -> str:
+    """The command that adds packages to this very program."""
+    prefix = Path(sys.prefix)
+    if (prefix / _UV_RECEIPT).is_file():
+        source, had = _uv_receipt(prefix / _UV_RECEIPT)
+        return f"uv tool install {' '.join(f'--with {_quoted(each)}' for each in (*had, *packages))} {source}"
+    names = " ".join(map(_quoted, packages))
+    if "pipx" in prefix.parts:
+        return f"pipx inject ibackup {names}"
+    return f"{shlex.quote(sys.executable)} -m pip install {names}"
+
+
+def _quoted(requirement: str) -> str:
+    """Quoted as every shell takes it: ``>`` in a name would write a file."""
+    return f'"{requirement}"'
+
+
+def _uv_receipt(path: Path) -> tuple[str, list[str]]:
+    """Where uv took ibackup from, and what it added to it: it forgets both unless it is told again."""
+    try:
+        listed = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]["requirements"]
+        ours = next(each for each in listed if each["name"] == "ibackup")
+        others = [f"{each['name']}{each.get('specifier', '')}" for each in listed if each is not ours]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, StopIteration):
+        return "ibackup", []
+    place = ours.get("path") or ours.get("directory") or ours.get("editable")
+    extras = f"[{','.join(ours['extras'])}]" if ours.get("extras") else ""
+    return (_quoted(f"{place}{extras}") if place or extras else "ibackup"), others
 
 
 def this_program() -> tuple[str, ...]:

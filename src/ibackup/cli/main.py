@@ -47,6 +47,15 @@ class LazyGroup(click.Group):
             raise TypeError(cmd_name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options before the command, and answer ``--version``, which needs no command."""
+        rest = super().parse_args(ctx, args)
+        app = ctx.ensure_object(App)
+        if app.version_asked:
+            _tell_version(app)
+            ctx.exit()
+        return rest
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -74,16 +83,25 @@ class LazyGroup(click.Group):
         formatter.write(page(" ".join(each.opts[0] for each in self.params), width()))
 
 
-def _tell_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    """Answer ``--version``, which comes before everything else; ``--json`` may be before or after it."""
-    if not wanted or ctx.resilient_parsing:
-        return
-    if ctx.ensure_object(App).json_asked:
-        head = {"event": "result", "schema": SCHEMA, "command": "", "exit_code": 0}
-        print_json(head | {"version": __version__})
+def _ask_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Note ``--version``; the answer comes when the other options are known, wherever they stand."""
+    ctx.ensure_object(App).version_asked = wanted and not ctx.resilient_parsing
+
+
+def _tell_version(app: App) -> None:
+    """Answer ``--version``; with ``--verbose``, with everything that a bug report needs."""
+    if not app.settings.verbose:
+        members: dict[str, object] = {}
+        text = f"ibackup, version {__version__}"
     else:
-        click.echo(f"ibackup, version {__version__}")
-    ctx.exit()
+        from ibackup.cli.shell.version_report import version_report
+
+        members, text = version_report(app.settings)
+    if app.json_asked:
+        head = {"event": "result", "schema": SCHEMA, "command": "", "exit_code": 0}
+        print_json(head | {"version": __version__} | members)
+    else:
+        click.echo(text)
 
 
 @click.group(
@@ -93,10 +111,9 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 @click.option(
     "--version",
     is_flag=True,
-    is_eager=True,
     expose_value=False,
-    callback=_tell_version,
-    help="Show the version and exit.",
+    callback=_ask_version,
+    help="Show the version and exit; with -v, what a bug report needs.",
 )
 @common_options
 def cli() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ibackup.base.errors import UsageError
+from ibackup.base.programs import installing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +27,7 @@ def converter() -> Convert:
         raise UsageError(
             "--jpeg needs two more packages.",
             why="pi-heif and Pillow are not installed.",
-            hint="Run `pip install 'ibackup[photos]'`, or `pipx inject ibackup pi-heif pillow`.",
+            hint=f"Install them: `{installing('pi-heif', 'pillow')}`.",
         ) from error
 
     def convert(data: bytes) -> bytes:

@@ -45,11 +45,13 @@ class App:
         settings: the common options, once they are parsed.
         command: its name, empty before it is known.
         json_asked: whether ``--json`` is on the command line, known before anything is parsed.
+        version_asked: whether ``--version`` is.
     """
 
     settings: Settings = field(default_factory=Settings)
     command: str = ""
     json_asked: bool = False
+    version_asked: bool = False
     _handlers: list[logging.Handler] | None = None
     _meant: dict[str, str] = field(default_factory=dict)
     _to_open: dict[str, str] = field(default_factory=dict)

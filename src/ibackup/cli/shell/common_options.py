@@ -74,7 +74,7 @@ def options_text() -> str:
         )
     return (
         f"{formatter.getvalue()}\nYou can put them before or after the command. `ibackup --version` shows "
-        f"the version."
+        f"the version, and\nwith -v what a bug report needs."
     )
 
 
