@@ -60,6 +60,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help=f"one {QUICK}th of the size, under two minutes")
     parser.add_argument("--scale", type=int, default=1, metavar="N", help="one N-th of the size")
+    parser.add_argument(
+        "--virtual", action="store_true", help="the virtual iPhone for every race, not the prepared one"
+    )
     given = parser.parse_args()
     given.runs = given.runs or (1 if given.quick else 3)
     if unknown := set(given.races) - set(_names()):
@@ -127,7 +130,7 @@ def report(name: str, scale: Scale, where: str | None) -> list[Line]:
 def main() -> int:
     """Hold the races; 1 when a contender failed."""
     given = arguments()
-    scale = Scale(given.scale * (QUICK if given.quick else 1))
+    scale = Scale(given.scale * (QUICK if given.quick else 1), given.virtual)
     where = given.dir or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
     print("\n".join(about_machine()), flush=True)
     failed = False

@@ -29,30 +29,34 @@ def mixed(scale: Scale) -> tuple[Domain, ...]:
 @contextlib.contextmanager
 def full_mixed(folder: str, scale: Scale) -> Iterator[Race]:
     """Full backup, 1.3 GB in 8,100 files."""
-    with _full(folder, spec(mixed(scale)), 1_300_000_000 // scale.divisor) as race:
+    with _full(folder, spec(mixed(scale)), scale, 1_300_000_000 // scale.divisor) as race:
         yield race
 
 
 @contextlib.contextmanager
 def full_small(folder: str, scale: Scale) -> Iterator[Race]:
     """Full backup, 50,000 files of 0 to 8 KiB."""
-    with _full(folder, spec((Domain(APP, scale.of(50_000), 0, 8 * KIB),))) as race:
+    with _full(folder, spec((Domain(APP, scale.of(50_000), 0, 8 * KIB),)), scale) as race:
         yield race
 
 
 @contextlib.contextmanager
-def _full(folder: str, description: str, size: int = 0) -> Iterator[Race]:
-    with serving(description, folder) as phone:
+def _full(folder: str, description: str, scale: Scale, size: int = 0) -> Iterator[Race]:
+    with serving(description, folder, virtual=scale.virtual) as phone:
         yield Race(backup_contenders(folder, phone, full=True), phone, size)
 
 
 @contextlib.contextmanager
 def incremental(folder: str, scale: Scale) -> Iterator[Race]:
     """Incremental backup of 300,000 files, nothing changed."""
-    with serving(spec((Domain(APP, scale.of(300_000), 0, 1 * KIB),)), folder) as phone:
-        for contender in backup_contenders(folder, phone, full=True):
+    description = spec((Domain(APP, scale.of(300_000), 0, 1 * KIB),))
+    with serving(description, folder, virtual=scale.virtual) as phone:
+        ours, *others = backup_contenders(folder, phone, full=True)
+        ours.prepare()
+        run(ours.command, ours.environment, log=os.path.join(folder, "first.log"))
+        for contender in others:
             contender.prepare()
-            run(contender.command, contender.environment, log=os.path.join(folder, "first.log"))
+            _take_over(os.path.join(folder, "ours", "store"), contender.command[-1])
         yield Race(backup_contenders(folder, phone, full=False), phone)
 
 
@@ -80,7 +84,7 @@ def restore(folder: str, scale: Scale) -> Iterator[Race]:
 def rate(folder: str, scale: Scale) -> Iterator[Race]:
     """The highest rate: 3 GB in 300 files, from a phone that never waits; "sink" throws all of it away."""
     domains = (Domain(PHOTOS, scale.of(300), 10_000_000, 10_000_000),)
-    with serving(spec(domains), folder) as phone:
+    with serving(spec(domains), folder, virtual=scale.virtual) as phone:
         ours, *_ = backup_contenders(folder, phone, full=True)
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sink.py")
         sink = Contender("sink", [sys.executable, program], ours.environment)
@@ -96,7 +100,8 @@ def growth(folder: str, scale: Scale) -> Iterator[Race]:
             count = scale.of(50_000 * factor)
             place = os.path.join(folder, str(factor))
             os.mkdir(place)
-            phone = stack.enter_context(serving(spec((Domain(APP, count, 0, 8 * KIB),)), place))
+            domains = (Domain(APP, count, 0, 8 * KIB),)
+            phone = stack.enter_context(serving(spec(domains), place, virtual=scale.virtual))
             ours, *_ = backup_contenders(place, phone, full=True)
             contenders.append(replace(ours, name=f"ibackup, {count:,} files", size=count))
         yield Race(contenders)
@@ -112,8 +117,21 @@ def memory_large_file(folder: str, scale: Scale) -> Iterator[Race]:
 @contextlib.contextmanager
 def memory_many_rows(folder: str, scale: Scale) -> Iterator[Race]:
     """Memory: a Manifest.db of 300,000 rows."""
-    with serving(spec((Domain(APP, scale.of(300_000), 0, 200),)), folder) as phone:
+    domains = (Domain(APP, scale.of(300_000), 0, 200),)
+    with serving(spec(domains), folder, virtual=scale.virtual) as phone:
         yield Race(backup_contenders(folder, phone, full=True)[:1], phone)
+
+
+def _take_over(store: str, folder: str) -> None:
+    """Give a program the first backup that ibackup made; what no phone changes is shared."""
+    (backup,) = glob.glob(os.path.join(glob.escape(store), "*", "snapshots", "*", "*", ""))
+    for entry in os.scandir(backup):
+        target = os.path.join(folder, os.path.basename(os.path.dirname(backup)), entry.name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if entry.is_dir():
+            shutil.copytree(entry.path, target, copy_function=os.link)
+        else:
+            shutil.copy(entry.path, target)
 
 
 def backup_contenders(folder: str, phone: Phone, *, full: bool) -> list[Contender]:
@@ -135,22 +153,27 @@ def backup_contenders(folder: str, phone: Phone, *, full: bool) -> list[Contende
             environment,
             # An incremental one needs what the first run left there.
             prepare=fresh(path) if full else nothing,
-            check=_is_there(path),
+            check=_is_there(path, phone),
         )
         for name, path, command in commands
     ]
 
 
-def _is_there(folder: str) -> Callable[[], None]:
-    """Checks that a finished backup is somewhere below a folder."""
+def _is_there(folder: str, phone: Phone) -> Callable[[], None]:
+    """Checks that finished backups are below a folder, and in the newest as many files as the phone has, if it says."""
 
     def check() -> None:
-        found = glob.glob(os.path.join(glob.escape(folder), "**", "Status.plist"), recursive=True)
+        found = sorted(glob.glob(os.path.join(glob.escape(folder), "**", "Status.plist"), recursive=True))
         states = set()
         for path in found:
             with open(path, "rb") as file:
                 states.add(plistlib.load(file)["SnapshotState"])
         if states != {"finished"}:
             raise ContenderFailed(f"{folder} holds no finished backup: {states or 'none at all'}")
+        note = phone.last_note()
+        newest = os.path.dirname(found[-1])
+        count = sum(len(names) for place, _, names in os.walk(newest) if place != newest)
+        if note is not None and count != note.files:
+            raise ContenderFailed(f"{newest} has {count:,} files, and the phone {note.files:,}")
 
     return check

@@ -5,18 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benching.measure import MIB, ContenderFailed, Cost, run
+from benching.measure import MIB, ContenderFailed, Cost, MemoryWatch, cpu_seconds, run
 from benching.racing import IBACKUP, Scale
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _FILES, _SIZE = 300_000, 32_768
 _PASSWORD = "Feldhase 12 Bergahorn"
-_TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,66 +72,28 @@ def _row(what: str, cost: Cost) -> str:
 def _measured(command: Sequence[str], environment: Mapping[str, str]) -> _Measured:
     """Run ibackup with --json. Raises ContenderFailed."""
     began = time.monotonic()
-    most = 0
-    ended = threading.Event()
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-
-        def watch() -> None:
-            nonlocal most
-            while not ended.wait(0.1):
-                most = max(most, sum(_resident(pid) for pid in _tree(process.pid)))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
+    with (
+        subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process,
+        MemoryWatch(process.pid) as watch,
+    ):
         proof_began = cpu_before = 0.0
         last = ""
         assert process.stdout is not None
         for last in process.stdout:
             event = json.loads(last)
             if event.get("event") == "phase" and event.get("phase") == "verify" and not proof_began:
-                proof_began, cpu_before = time.monotonic(), _cpu(process.pid)
+                proof_began, cpu_before = time.monotonic(), cpu_seconds(process.pid, children=True)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall, cpu = time.monotonic(), used.ru_utime + used.ru_stime
-        ended.set()
-        watcher.join()
+    most = watch.most
     if process.returncode:
         raise ContenderFailed(last)
     proof = Cost(wall - proof_began, cpu - cpu_before, most)
     return _Measured(Cost(wall - began, cpu, most), proof)
-
-
-def _cpu(pid: int) -> float:
-    """Seconds on the processors of a process and of its children that have ended; 0 once it has ended too."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as source:
-            fields = source.read().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICK
-
-
-def _tree(pid: int) -> Iterator[int]:
-    """A process and all below it."""
-    yield pid
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as source:
-                for child in source.read().split():
-                    yield from _tree(int(child))
-    except OSError:
-        return
-
-
-def _resident(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as source:
-            return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0

@@ -54,9 +54,15 @@ class Race:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large the races are: everything is divided by this."""
+    """How large the races are, and with which phone.
+
+    Attributes:
+        divisor: everything is divided by this.
+        virtual: take the virtual iPhone for every race, also where the prepared phone would do.
+    """
 
     divisor: int
+    virtual: bool = False
 
     def of(self, count: int) -> int:
         """So many of something that there are ``count`` of at full size."""
@@ -69,11 +75,19 @@ Start = Callable[[str, Scale], AbstractContextManager[Race]]
 
 @dataclass(slots=True)
 class Line:
-    """The figures of one contender; ``phone_cpu`` is what the virtual iPhone used at the same time."""
+    """The figures of one contender.
+
+    Attributes:
+        phone_cpu: what the phone used at the same time.
+        rates: bytes a second, while the phone sent its files.
+        after: seconds that the program took after the phone's last word.
+    """
 
     name: str
     costs: list[Cost] = field(default_factory=list)
     phone_cpu: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
     failed: str = ""
 
 
@@ -93,6 +107,7 @@ def _run_one(contender: Contender, line: Line, phone: Phone | None, folder: str)
     if hasattr(os, "sync"):
         os.sync()  # so that nobody writes back what another one left
     before = phone.cpu if phone else 0.0
+    noted = phone.last_note() if phone else None
     log = os.path.join(folder, f"{contender.name.replace(' ', '-')}.log")
     try:
         cost = run(contender.command, contender.environment, log=log, cwd=contender.cwd)
@@ -103,6 +118,11 @@ def _run_one(contender: Contender, line: Line, phone: Phone | None, folder: str)
         return
     line.costs.append(cost)
     line.phone_cpu.append((phone.cpu if phone else 0.0) - before)
+    if phone is not None and (note := phone.last_note()) is not None and note != noted:
+        if note.last_word:
+            line.after.append(cost.ended - note.last_word)
+        if note.sent:
+            line.rates.append(note.sent / note.sending_s)
     print(
         f"  {contender.name}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, {cost.memory / MIB:.0f} MiB",
         file=sys.stderr,
@@ -111,7 +131,7 @@ def _run_one(contender: Contender, line: Line, phone: Phone | None, folder: str)
 
 def table(lines: Sequence[Line]) -> Iterator[str]:
     """The figures as a Markdown table; the ratios say how many times as long as ibackup the others take."""
-    yield "| program | wall s | CPU s | phone CPU s | peak MiB | wall ratio | CPU ratio |"
+    yield "| program | wall s | CPU s | phone CPU s | peak MiB, all processes | wall ratio | CPU ratio |"
     yield "|---|--:|--:|--:|--:|--:|--:|"
     ours = next((median(line.costs) for line in lines if line.name == OURS and line.costs), None)
     for line in lines:
@@ -135,6 +155,11 @@ def remarks(race: Race, lines: Sequence[Line]) -> Iterator[str]:
             cost = median(line.costs)
             rate, per_gb = race.bytes / cost.wall / 1e6, cost.cpu / race.bytes * 1e9
             yield f"- {line.name}: {rate:.0f} MB/s from start to end, {per_gb:.2f} CPU s/GB"
+    for line in lines:
+        if line.rates and race.bytes:
+            yield f"- {line.name}: {statistics.median(line.rates) / 1e6:.0f} MB/s while the phone sent its files"
+        if line.after:
+            yield f"- {line.name}: {statistics.median(line.after):.2f} s after the phone's last word"
     sizes = [contender.size for contender in race.contenders]
     if all(sizes) and all(line.costs for line in lines):
         for name in ("wall", "cpu"):

@@ -17,10 +17,17 @@ from ibackup.simulator.virtual_phone import VirtualPhone
 PROTOCOL_VERSIONS = (2.0, 2.1)
 OperationRequest: TypeAlias = Mapping[str, object]
 _Answer: TypeAlias = "str | None"
+Operations: TypeAlias = Mapping[str, Callable[[Session, OperationRequest], _Answer]]
+"""By the name of a request: what answers it, and returns the text of the answer, if it has one."""
 
 
-def serve(stream: Stream, phone: VirtualPhone) -> None:
+def serve(stream: Stream, phone: VirtualPhone, operations: Operations | None = None) -> None:
     """Serve one connection until the computer says goodbye.
+
+    Args:
+        stream: the connection.
+        phone: the phone.
+        operations: replaces the virtual iPhone's own operations.
 
     Raises:
         StreamEnded: the connection ended instead.
@@ -28,7 +35,7 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
     link = PhoneLink(stream, chunk_size=phone.spec.chunk_size, habits=phone.spec.habits)
     try:
         link.handshake(phone.spec.device_link_version)
-        while _answer(stream, link, phone, link.request()):
+        while _answer(stream, link, phone, link.request(), _OPERATIONS if operations is None else operations):
             pass
     except HostGone as error:
         phone.journal.add("request", f"goodbye {error}".strip())
@@ -38,13 +45,15 @@ def serve(stream: Stream, phone: VirtualPhone) -> None:
     stream.close()
 
 
-def _answer(stream: Stream, link: PhoneLink, phone: VirtualPhone, request: OperationRequest) -> bool:
+def _answer(
+    stream: Stream, link: PhoneLink, phone: VirtualPhone, request: OperationRequest, operations: Operations
+) -> bool:
     """Answer one request; False if the conversation is over."""
     name = str(request.get("MessageName"))
     phone.journal.add("request", name)
     if name == "Hello":
         return _greet(link, request)
-    operation = _OPERATIONS.get(name)
+    operation = operations.get(name)
     if operation is None:
         link.disconnect("Unknown Message Received")
         return False
@@ -148,7 +157,7 @@ def _text(request: OperationRequest, key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-_OPERATIONS: Mapping[str, Callable[[Session, OperationRequest], _Answer]] = {
+_OPERATIONS: Operations = {
     "Backup": _backup,
     "ChangePassword": _change_password,
     "EnableCloudBackup": _enable_cloud_backup,
