@@ -6,6 +6,7 @@ use grows or shrinks meanwhile. For such a file, the phone's own checksum or the
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ibackup.apple.crypto import aes_and_keys
 from ibackup.apple.mbfile import MBFile
@@ -23,8 +24,7 @@ _GROWN_TIMES = 8  # a file in use may have grown this many times since the phone
 _GROWN_BYTES = 256 << 20  # or by this many bytes more: a database's log begins empty
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What is known about a stored file.
 
     Attributes:

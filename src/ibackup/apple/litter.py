@@ -2,9 +2,12 @@
 
 from typing import Final
 
-_NAMES: Final = frozenset(["icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"])
-_FOLDERS: Final = frozenset(
+_NAMES: Final = frozenset(
     [
+        "icon\r",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
         "$recycle.bin",
         "lost+found",
         "network trash folder",
@@ -14,6 +17,7 @@ _FOLDERS: Final = frozenset(
         "thevolumesettingsfolder",
     ]
 )
+_LONGEST: Final = max(map(len, _NAMES))
 _MARKS: Final = (".", "@", "#")
 """Beginnings of names that no backup has.
 
@@ -24,7 +28,7 @@ Hidden files (.DS_Store, ._x, .nfs0000…, .stfolder, .AppleDouble) and files of
 
 def is_litter(name: str) -> bool:
     """Whether a file or folder with this name belongs to another program, not to the backup."""
-    return name.startswith(_MARKS) or name.lower() in _NAMES or name.lower() in _FOLDERS
+    return name.startswith(_MARKS) or (len(name) <= _LONGEST and name.lower() in _NAMES)
 
 
 def is_in_litter(path: str) -> bool:

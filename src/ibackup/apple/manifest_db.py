@@ -9,7 +9,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import Self
+from itertools import zip_longest
+from typing import Literal, Self
 
 from ibackup.apple import manifest_db_schema
 from ibackup.apple.file_ids import FILE_ID, named, sha1
@@ -24,12 +25,16 @@ MAX_FLAWS = 100
 _MAX_SCHEMA_BYTES = 16 * 1024  # for each definition; Files takes about 100
 Cells = tuple[object, object, object, object, object]
 """What is stored of a row: fileID, domain, path, flags and record."""
+TextCells = tuple[bytes, object, object, object, object]
+"""The same of a row whose fileID is text, as its bytes."""
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
 _BEHIND = "FROM Files NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OLD_IV = bytes(range(16))
 _PLACEHOLDER = 16
 _MOST_GAPS = 1000
+_BLOCK_ROWS = 1000
+_MOST_WITHOUT_EQUAL = 20_000
 _KINDS = {kind.value: kind for kind in Kind}
 
 BlobDecoder = Callable[[bytes], bytes]
@@ -105,6 +110,49 @@ class ManifestDb(ForeignDatabase):
         try:
             with closing_cursor(self._connection.execute(f"{_SELECT} ORDER BY fileID")) as cursor:
                 yield from cursor
+        except TROUBLE as error:
+            raise self._damaged(error) from None
+
+    def changed_since(self, earlier: Self) -> Iterator[tuple[TextCells, TextCells]]:
+        """The rows in both lists that are not the same, as their cells: then and now. Raises FormatError.
+
+        Nearly all rows are equal, and both lists have them in nearly the same order. They are compared in blocks, and
+        only what has not yet met its equal is kept. If that becomes too much, both are read in the order of their ids.
+        """
+        now: set[TextCells] = set()
+        then: set[TextCells] = set()
+        for new, old in zip_longest(self._blocks(""), earlier._blocks(""), fillvalue=()):
+            now.update(new)
+            then.update(old)
+            same = now & then
+            now -= same
+            then -= same
+            if len(now) + len(then) > _MOST_WITHOUT_EQUAL:
+                yield from self._changed_in_order(earlier)
+                return
+        yield from _with_one_id(then, now)
+
+    def _changed_in_order(self, earlier: Self) -> Iterator[tuple[TextCells, TextCells]]:
+        before = earlier._blocks("ORDER BY fileID")
+        old = next(before, [])
+        for block in self._blocks("ORDER BY fileID"):
+            last = block[-1][0]
+            fresh = set(block)
+            while old:
+                fresh.difference_update(old)
+                yield from _with_one_id(old, fresh)
+                if old[-1][0] > last:
+                    break
+                old = next(before, [])
+
+    def _blocks(self, order: Literal["", "ORDER BY fileID"]) -> Iterator[list[TextCells]]:
+        """The rows whose id is text, in blocks. Raises FormatError."""
+        self._steps_left = self._steps
+        query = f"{_SELECT} {'' if order else 'NOT INDEXED'} WHERE fileID >= CAST(X'' AS TEXT) AND fileID < X'' {order}"
+        try:
+            with closing_cursor(self._connection.execute(query)) as cursor:
+                while block := cursor.fetchmany(_BLOCK_ROWS):
+                    yield block
         except TROUBLE as error:
             raise self._damaged(error) from None
 
@@ -297,6 +345,14 @@ class ManifestDb(ForeignDatabase):
             blob = self._decode_blob(blob)
         domain_text = domain.decode("utf-8", "surrogateescape")
         return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
+
+
+def _with_one_id(
+    then: Iterable[TextCells], now: Iterable[TextCells]
+) -> Iterator[tuple[TextCells, TextCells]]:
+    new = {cells[0]: cells for cells in now}
+    if new:
+        yield from ((cells, new[cells[0]]) for cells in then if cells[0] in new)
 
 
 def flaws_in(said: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.work.ledger_lines import Line, Origin
+from ibackup.store.work.ledger_lines import FileSums
 from ibackup.store.work.sha1_sums import Sums, write
 from ibackup.store.work.working_copy import WorkingCopy
 from store.lab import blob, close, send
@@ -17,9 +17,9 @@ SEAL = "ab" * 32
 SHA = b"x" * 32
 
 
-def line(number: int, *, known: bool = True) -> Line:
+def line(number: int, *, known: bool = True) -> FileSums:
     sha1 = hashlib.sha1(b"content %d" % number).digest()
-    return Line(blob(number), 1, 1.0, SHA, Origin.NEW, sha1 if known else None)
+    return FileSums(blob(number), SHA, sha1 if known else None)
 
 
 LINES = sorted((line(number, known=number % 3 > 0) for number in range(10_000)), key=lambda each: each.path)
@@ -28,7 +28,7 @@ LINES = sorted((line(number, known=number % 3 > 0) for number in range(10_000)),
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("sums") / "sums"
-    assert write(str(made), SEAL, [Line("Manifest.db", 1, 1.0, SHA, Origin.NEW), *LINES])
+    assert write(str(made), SEAL, [FileSums("Manifest.db", SHA, None), *LINES])
     return made
 
 

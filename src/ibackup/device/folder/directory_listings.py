@@ -13,6 +13,8 @@ from ibackup.device.devicelink.frames_and_chunks import EMPTY, LENGTH
 
 _EPOCH: Final = 978_307_200  # 2001-01-01 in seconds since 1970
 _ENTRY = struct.Struct(">BqBdB6I")  # size, date, dictionary of three
+_ID: Final = 40  # characters of a fileID, which names nearly all files
+_FILE = struct.Struct(f">3s{_ID}sBqBdB6I")  # the same of such a file, with its name
 _TRAILER = struct.Struct(">6xBBQQQ")
 _KINDS: Final = {"file": 8, "directory": 9, "other": 10}
 
@@ -49,21 +51,15 @@ def encode_listing(items: Iterable[FolderItem]) -> bytes:
     ends: list[int] = []  # where each object ends, within the entries
     at = 0
     number = _FIRST
-    for item in items:
-        name = _string(item.name)
-        entries.append(name)
-        entries.append(
-            _ENTRY.pack(
-                0x13,
-                item.size,
-                0x33,
-                item.mtime - _EPOCH,
-                0xD3,
-                *(5, 6, 7),
-                *(_KINDS[item.kind], number + 1, number + 2),
-            )
-        )
-        at += len(name)
+    for name, kind, size, mtime in items:
+        tail = (0x13, size, 0x33, mtime - _EPOCH, 0xD3, 5, 6, 7, _KINDS[kind], number + 1, number + 2)
+        if len(name) == _ID and name.isascii():
+            entries.append(_FILE.pack(b"\x5f\x10\x28", name.encode(), *tail))
+            at += _ID + 3
+        else:
+            text = _string(name)
+            entries += (text, _ENTRY.pack(*tail))
+            at += len(text)
         ends += (at, at + 9, at + 18, at + 43)
         at += 43
         number += 4

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Self
 
 from ibackup.apple.backup import Backup
-from ibackup.apple.rows import BadRow, Kind, Row
+from ibackup.apple.manifest_db import ManifestDb
+from ibackup.apple.rows import BadRow, Kind, Row, Rows
 from ibackup.base.errors import IbackupError
 from ibackup.store.records.snapshot import Snapshot
 
@@ -44,18 +45,16 @@ class EarlierList:
 
     def changed(self) -> Iterator[Row]:
         """The files in both lists that, by the new one, have changed since; as far as both can be read."""
-        before = self._before
-        if before is None:
-            return
         with contextlib.suppress(IbackupError):
-            earlier = before.rows.rows_by_id()
-            then = next(earlier, None)
-            for now in self._now.rows.rows_by_id():
-                while then is not None and then.file_id < now.file_id:
-                    then = next(earlier, None)
-                if then is None or isinstance(then, BadRow) or isinstance(now, BadRow):
-                    continue
-                if then.file_id == now.file_id and now.kind is Kind.FILE and _changed(then, now):
+            if self._before is None:
+                return
+            for then, now in _differing(self._before.rows, self._now.rows):
+                if (
+                    isinstance(then, Row)
+                    and isinstance(now, Row)
+                    and now.kind is Kind.FILE
+                    and _changed(then, now)
+                ):
                     yield now
 
     @cached_property
@@ -65,6 +64,21 @@ class EarlierList:
                 backup = self._stack.enter_context(Backup.open(self._base.backup_path, known=True))
                 return backup if backup.unlock_like(self._now) else None
         return None
+
+
+def _differing(before: Rows, after: Rows) -> Iterator[tuple[Row | BadRow | None, Row | BadRow | None]]:
+    """The rows of both lists with the same id; those that are equal may be left out. Raises FormatError."""
+    if isinstance(before, ManifestDb) and isinstance(after, ManifestDb):
+        for then, now in after.changed_since(before):
+            yield before.row_of(then), after.row_of(now)
+        return
+    earlier = before.rows_by_id()
+    old = next(earlier, None)
+    for new in after.rows_by_id():
+        while old is not None and old.file_id < new.file_id:
+            old = next(earlier, None)
+        if old is not None and old.file_id == new.file_id:
+            yield old, new
 
 
 def _changed(then: Row, now: Row) -> bool:

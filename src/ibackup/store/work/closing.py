@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 from ibackup.apple.verify import seal
@@ -68,10 +68,17 @@ def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
     with FolderTree(root) as tree:
         for folder, inside in walk(root):
             missing.discard(folder)
-            wrong.extend(_compare(folder, inside, ledger))
+            expected = ledger.sizes_in(folder)
             for found in inside:
-                if stat.S_ISREG(found.stat.st_mode) and not _freeze(tree, found):
+                mode, size, name = found.stat.st_mode, found.stat.st_size, found.name
+                # Nearly all are as they should be, and most are frozen in an earlier snapshot already.
+                if expected.get(name) == size and stat.S_ISREG(mode):
+                    del expected[name]
+                elif not stat.S_ISDIR(mode):
+                    wrong.append(_differs(found, expected.pop(name, None)))
+                if not (_is_frozen(found) or _freeze(tree, found)):
                     frozen = False
+            wrong.extend(f"{folder}/{name} is missing".lstrip("/") for name in expected)
     for folder in missing:
         wrong.extend(f"{line.path} is missing" for line in ledger.lines_in(folder))
     if wrong:
@@ -89,33 +96,33 @@ def freeze(root: str) -> None:
     with FolderTree(root) as tree:
         for _, inside in walk(root):
             for found in inside:
-                if stat.S_ISREG(found.stat.st_mode):
+                if not _is_frozen(found):
                     _freeze(tree, found)
 
 
-def _compare(folder: str, inside: list[Found], ledger: FileLedger) -> Iterator[str]:
-    prefix = f"{folder}/" if folder else ""
-    expected = ledger.sizes_in(folder)
-    for found in inside:
-        if stat.S_ISDIR(found.stat.st_mode):
-            continue
-        size = expected.pop(found.name, None)
-        if size is None:
-            yield f"{found.path!a} appeared"
-        elif not stat.S_ISREG(found.stat.st_mode):
-            yield f"{found.path} is no longer a file"
-        elif size != found.stat.st_size:
-            yield f"{found.path} has {found.stat.st_size:,} bytes instead of {size:,}"
-    for name in expected:
-        yield f"{prefix}{name} is missing"
+def _differs(found: Found, size: int | None) -> str:
+    """How a file on the disk differs from the ledger, which says that it has this size, or None."""
+    if size is None:
+        return f"{found.path!a} appeared"
+    if not stat.S_ISREG(found.stat.st_mode):
+        return f"{found.path} is no longer a file"
+    return f"{found.path} has {found.stat.st_size:,} bytes instead of {size:,}"
+
+
+def _is_frozen(found: Found) -> bool:
+    """Whether a file cannot be written any more, or something is none."""
+    mode = found.stat.st_mode
+    # With another name, it also belongs to a finished snapshot, where nothing is changed any more. On Windows, freezing
+    # would set an attribute that all hard links share and that prevents every rename.
+    return (
+        not stat.S_ISREG(mode)
+        or found.stat.st_nlink > 1
+        or mode & 0o7777 == FROZEN
+        or sys.platform == "win32"
+    )
 
 
 def _freeze(tree: FolderTree, found: Found) -> bool:
-    # On Windows this would set an attribute that all hard links share and that prevents every rename.
-    if sys.platform == "win32" or stat.S_IMODE(found.stat.st_mode) == FROZEN:
-        return True
-    if found.stat.st_nlink > 1:
-        return True  # it also belongs to a finished snapshot, where nothing is changed any more
     path, at = place(tree.folder(found.folder), found.name)
     try:
         os.chmod(path, FROZEN, dir_fd=at)
@@ -138,7 +145,7 @@ def write_seal(working: str, udid: str, ledger: FileLedger) -> Sealed:
         held.unlink(fresh)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(fd, "wb") as target:
-        lines = (seal.SealLine(f"{udid}/{line.path}", line.sha256.hex()) for line in ledger.lines())
+        lines = (seal.SealLine(f"{udid}/{path}", sha256.hex()) for path, sha256, _ in ledger.sums())
         sha256 = seal.write(target, lines)
         target.flush()
         _freeze_path(fresh)

@@ -11,7 +11,7 @@ Paths are relative to the backup folder (``<UDID>/``), with forward slashes; the
 import sqlite3
 import time
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 from ibackup.apple.fitting import Stored
 from ibackup.base.closeable import Closeable
@@ -19,7 +19,7 @@ from ibackup.base.confined import FolderItem
 from ibackup.base.errors import IbackupError
 from ibackup.store.work import ledger_database
 from ibackup.store.work.ledger_database import LedgerDatabase, LedgerUnsound
-from ibackup.store.work.ledger_lines import Line, Origin, Totals, Unread, first_of
+from ibackup.store.work.ledger_lines import FileSums, Line, Origin, Totals, Unread, first_of
 
 MAX_FOLDERS = 65_536
 BATCH = 32_768
@@ -29,9 +29,15 @@ _PUT = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _MOVE = "UPDATE OR REPLACE files SET folder = ?, name = ? WHERE folder = ? AND name = ?"
 _REMOVE = "DELETE FROM files WHERE folder = ? AND name = ?"
 _SIZE = "SELECT size, mtime FROM files WHERE folder = ? AND name = ?"
-_LINE = "SELECT name, size, mtime, sha256, origin, sha1, arrived FROM files WHERE folder = ? AND "
-_LIST = _LINE + "name > ? ORDER BY name LIMIT ?"
-_ONE = _LINE + "name = ?"
+_LINE = "name, size, mtime, sha256, origin, sha1, arrived"
+_LIST = "SELECT {} FROM files WHERE folder = ? AND name > ? {} ORDER BY name LIMIT ?"
+_LINES = _LIST.format(_LINE, "")
+_ITEMS = _LIST.format("name, 'file', size, mtime", "")
+_SIZES = _LIST.format("name, size", "")
+_STORED = _LIST.format("name, size, sha1", "")
+_SUMS = _LIST.format("name, sha256, sha1", "")
+_OF_ORIGIN = {origin: _LIST.format("name", f"AND origin = {int(origin)}") for origin in Origin}
+_ONE = f"SELECT {_LINE} FROM files WHERE folder = ? AND name = ?"  # noqa: S608 - our own texts
 _SET_SHA1 = "UPDATE files SET sha1 = ? WHERE folder = ? AND name = ?"
 # The phone's files are named by fileIDs, wherever they are; other files of a backup are not.
 _LAST_FILE = "SELECT ifnull(max(arrived), 0) FROM files WHERE length(name) = 40"
@@ -40,7 +46,6 @@ _PAGE = 2048
 
 _Key = tuple[int, str]
 _Value = tuple[int, float, bytes, int, bytes | None, int]
-_Row = tuple[str, int, float, bytes, int, bytes | None, int]
 
 
 class _Folder:
@@ -296,24 +301,23 @@ class FileLedger(Closeable):
         if folder in self._folders:
             for name in sorted(self._folders[folder].children):
                 yield FolderItem(name, "directory", 0, self._folders[prefix + name].mtime)
-            for name, size, mtime, *_ in self._rows(folder):
-                yield FolderItem(name, "file", size, mtime)
+            yield from map(FolderItem._make, self._rows(_ITEMS, folder))
 
     def sizes_in(self, folder: str) -> dict[str, int]:
         """The sizes of the files directly in a folder, by name."""
-        return {name: size for name, size, *_ in self._rows(folder)}
+        return dict(self._rows(_SIZES, folder))
 
     def stored_in(self, folder: str) -> dict[str, Stored]:
         """What is known about the files directly in a folder, by name."""
-        return {name: Stored(size, sha1) for name, size, _, _, _, sha1, _ in self._rows(folder)}
+        return {name: Stored(size, sha1) for name, size, sha1 in self._rows(_STORED, folder)}
 
     def lines_in(self, folder: str) -> Iterator[Line]:
         """The files directly in a folder, in order of their names."""
         prefix = f"{folder}/" if folder else ""
-        for name, size, mtime, sha256, origin, sha1, arrived in self._rows(folder):
+        for name, size, mtime, sha256, origin, sha1, arrived in self._rows(_LINES, folder):
             yield Line(prefix + name, size, mtime, sha256, _ORIGINS[origin], sha1, arrived)
 
-    def _rows(self, folder: str) -> Iterator[_Row]:
+    def _rows(self, query: str, folder: str) -> Iterator[Any]:
         known = self._folders.get(folder)
         if known is None:
             return
@@ -321,7 +325,7 @@ class FileLedger(Closeable):
         while True:
             # In pages, so that no statement stays open while the ledger changes.
             self.flush()
-            rows = self._db.rows(_LIST, (known.number, last, _PAGE))
+            rows = self._db.rows(query, (known.number, last, _PAGE))
             yield from rows
             if len(rows) < _PAGE:
                 return
@@ -345,17 +349,26 @@ class FileLedger(Closeable):
         self.flush()
         return Totals(*(self._db.row(_TOTALS) or (0, 0, 0)))
 
+    def sums(self) -> Iterator[FileSums]:
+        """The checksums of every file, in the order of ``lines``."""
+        for folder in self.folders():
+            prefix = f"{folder}/" if folder else ""
+            for name, sha256, sha1 in self._rows(_SUMS, folder):
+                yield FileSums(prefix + name, sha256, sha1)
+
     def unsynced(self) -> Iterator[str]:
         """The files of this run that may not be durable yet."""
-        for line in self.lines():
-            if line.origin is Origin.NEW:
-                yield line.path
+        return self._of(Origin.NEW)
 
     def carried_paths(self) -> Iterator[str]:
         """The cloned files."""
-        for line in self.lines():
-            if line.origin is Origin.CARRIED:
-                yield line.path
+        return self._of(Origin.CARRIED)
+
+    def _of(self, origin: Origin) -> Iterator[str]:
+        for folder in self.folders():
+            prefix = f"{folder}/" if folder else ""
+            for (name,) in self._rows(_OF_ORIGIN[origin], folder):
+                yield prefix + name
 
     def mark_synced(self) -> None:
         """Record that every file of this run is durable now."""

@@ -40,6 +40,14 @@ class Line(NamedTuple):
         return self.arrived >> _ATTEMPT_BITS
 
 
+class FileSums(NamedTuple):
+    """The checksums of a file; see ``Line``."""
+
+    path: str
+    sha256: bytes
+    sha1: bytes | None
+
+
 class Unread(NamedTuple):
     """What the phone reported about a file that it could not read to its end.
 

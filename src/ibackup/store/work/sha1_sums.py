@@ -16,7 +16,7 @@ from typing import Final
 from ibackup.base import held
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
-from ibackup.store.work.ledger_lines import Line
+from ibackup.store.work.ledger_lines import FileSums
 
 _MARK: Final = b"ibsha1\x01\n"
 _SUM: Final = 32
@@ -25,16 +25,16 @@ _RECORD: Final = 2 * _ID
 _PIECE: Final = _RECORD << 12
 
 
-def write(path: str, seal: str, lines: Iterable[Line]) -> bool:
+def write(path: str, seal: str, sums: Iterable[FileSums]) -> bool:
     """Write the SHA-1s of a future snapshot.
 
     Args:
         path: the file; replaced if it exists.
         seal: SHA-256 of the seal, hex digits.
-        lines: the ledger's lines, in its order.
+        sums: of each file, in the ledger's order.
 
     Returns:
-        False if no line has a SHA-1; then there is no file.
+        False if no file has a SHA-1; then there is no file of them.
 
     Raises:
         IbackupError: it cannot be written.
@@ -46,7 +46,7 @@ def write(path: str, seal: str, lines: Iterable[Line]) -> bool:
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
         with open(fd, "wb") as target:
             durable.make_own(fd)
-            for count, piece in enumerate(_pieces(seal, lines)):  # noqa: B007 - how many records there are
+            for count, piece in enumerate(_pieces(seal, sums)):  # noqa: B007 - how many records there are
                 digest.update(piece)
                 target.write(piece)
             target.write(digest.digest())
@@ -57,12 +57,11 @@ def write(path: str, seal: str, lines: Iterable[Line]) -> bool:
     return True
 
 
-def _pieces(seal: str, lines: Iterable[Line]) -> Iterator[bytes]:
+def _pieces(seal: str, sums: Iterable[FileSums]) -> Iterator[bytes]:
     yield _MARK + bytes.fromhex(seal)
-    for line in lines:
-        name = line.path.rpartition("/")[2]
-        if line.sha1 is not None and len(name) == 2 * _ID:
-            yield bytes.fromhex(name) + line.sha1
+    for path, _, sha1 in sums:
+        if sha1 is not None and len(name := path.rpartition("/")[2]) == 2 * _ID:
+            yield bytes.fromhex(name) + sha1
 
 
 class Sums:

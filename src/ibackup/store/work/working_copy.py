@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Self
 
 from ibackup.apple.format_errors import FormatError
@@ -323,14 +324,14 @@ class WorkingCopy(Closeable):
                     )
                 )
             sealed = closing.write_seal(self.path, self.folder.udid, self.ledger)
-        sha1_sums.write(os.path.join(self.path, SUMS_NAME), sealed.sha256, self.ledger.lines())
+        sha1_sums.write(os.path.join(self.path, SUMS_NAME), sealed.sha256, self.ledger.sums())
         self.advance("sealed", sealed=sealed)
         return sealed
 
     def make_durable(self) -> None:
         """Make sure that every byte of the future snapshot is on the disk."""
         with telling("The snapshot could not be written to the disk."):
-            files = [closing.seal_path(self.path), *self._paths(self.ledger.unsynced())]
+            files = chain([closing.seal_path(self.path)], self._paths(self.ledger.unsynced()))
             durable.sync_all(self.path, files, self._folders())
         self.advance("synced")
 
