@@ -81,6 +81,7 @@ def test_each_example_of_a_key_is_one_that_loads(tmp_path: Path, table: str, nam
     head = {
         "": "",
         "phones": '[[phones]]\nname = "x"\nudid = "00008101-000A0B0C0D0E0F01"\n',
+        "mqtt": '[mqtt]\nhost = "x"\n',
         "copies": f'[[copies]]\nname = "x"\nto = "/x"\nrepository_id = "{"0" * 64}"\n',
     }
     text = head.get(table, f"[{table}]\n")

@@ -26,6 +26,7 @@ from ibackup.config.config_schema import (
     PruneConfig,
 )
 from ibackup.config.copy_config import CopyConfig
+from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.stall_limits import Limits
 
 T = TypeVar("T")
@@ -105,6 +106,7 @@ class _Checker:
             nightly=self._table(data, "nightly", NightlyConfig),
             proof=self._table(data, "proof", ProofConfig),
             notify=self._table(data, "notify", NotifyConfig),
+            mqtt=self._mqtt(data),
             limits=self._limits(data),
             prune=self._prune(data["prune"], "prune", self._head("prune")) if "prune" in data else None,
             **given,
@@ -116,6 +118,13 @@ class _Checker:
         if not isinstance(table, dict):
             raise self._wrong(name, f"is written as a [{name}] table", "", start)
         return kind(**self._values(table, kind, name, start))
+
+    def _mqtt(self, data: dict[str, object]) -> MqttConfig | None:
+        table, start = data.get("mqtt"), self._head("mqtt")
+        if isinstance(table, dict) and "host" not in table:
+            self._values(table, MqttConfig, "mqtt", start)  # a wrong key is the more useful message
+            raise self._wrong("mqtt", "needs a host, the broker's name or address", "mqtt", start)
+        return self._table(data, "mqtt", MqttConfig) if "mqtt" in data else None
 
     def _limits(self, data: dict[str, object]) -> Limits:
         limits = self._table(data, "limits", Limits)

@@ -14,6 +14,7 @@ from ibackup.base.udids import same_udid
 from ibackup.config import value_kinds
 from ibackup.config.config_keys import key
 from ibackup.config.copy_config import CopyConfig
+from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.stall_limits import Limits
 from ibackup.config.value_kinds import HoursWindow, ValueKind
 
@@ -304,6 +305,7 @@ class Config:
     nightly: NightlyConfig = NightlyConfig()
     proof: ProofConfig = ProofConfig()
     notify: NotifyConfig = NotifyConfig()
+    mqtt: MqttConfig | None = None
     limits: Limits = Limits()
     prune: PruneConfig | None = None
 
@@ -313,6 +315,11 @@ class Config:
             if plain_name(phone.name) == plain_name(name_or_udid) or same_udid(phone.udid, name_or_udid):
                 return phone
         return None
+
+    def ignores(self, udid: str) -> bool:
+        """Whether nothing is to be said or done about a phone by itself."""
+        phone = self.phone(udid)
+        return phone is not None and phone.ignore
 
     def rules(self, udid: str) -> PhoneRules:
         """The settings in effect for a phone, whether it has a table of its own or not."""
@@ -346,6 +353,7 @@ TABLES: dict[str, type[object]] = {
     "nightly": NightlyConfig,
     "proof": ProofConfig,
     "notify": NotifyConfig,
+    "mqtt": MqttConfig,
     "limits": Limits,
     "prune": PruneConfig,
     "copies": CopyConfig,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ibackup.base.loopback import is_loopback
 from ibackup.base.masked_addresses import masked
 from ibackup.base.programs import installing
 from ibackup.config import value_kinds
@@ -23,12 +24,12 @@ from ibackup.config.config_schema import (
     PruneConfig,
 )
 from ibackup.config.copy_config import CopyConfig
+from ibackup.config.mqtt_config import MQTT, MqttConfig
 from ibackup.config.stall_limits import Limits
 
 APPRISE = "apprise>=2.3"  # the extra `notify`
 Origin = Literal["option", "environment", "file", "default"]
 NOT_SHOWN = '"(not shown)"'
-_THIS_COMPUTER = frozenset(["localhost", "127.0.0.1", "::1"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def settings(config: Config, store: Path, *, from_option: bool = False) -> list[
     found += _table("[nightly]", config.nightly)
     found += _table("[proof]", config.proof)
     found += _table("[notify]", config.notify)
+    if config.mqtt is not None:
+        found += _table("[mqtt]", config.mqtt)
     found += _table("[limits]", config.limits)
     if config.prune is not None:
         found += _table("[prune]", config.prune)
@@ -82,7 +85,14 @@ def settings(config: Config, store: Path, *, from_option: bool = False) -> list[
 
 def _table(
     name: str,
-    table: PhoneConfig | CopyConfig | NightlyConfig | ProofConfig | NotifyConfig | Limits | PruneConfig,
+    table: PhoneConfig
+    | CopyConfig
+    | NightlyConfig
+    | ProofConfig
+    | NotifyConfig
+    | MqttConfig
+    | Limits
+    | PruneConfig,
 ) -> Iterator[Setting]:
     known = {field.name: field for field in fields(table)}
     for field, key in keys(type(table)):
@@ -137,6 +147,8 @@ def flaws(config: Config) -> Iterator[Flaw]:
             f"Install it: {installing(APPRISE)}",
             fatal=True,
         )
+    if config.mqtt is not None:
+        yield from _mqtt(config.mqtt)
     if config.path is not None and config.notify.secrets() and _read_by_others(config.path):
         yield Flaw(
             f"Others can read {config.path}, and the addresses in it are secrets.",
@@ -145,10 +157,28 @@ def flaws(config: Config) -> Iterator[Flaw]:
         )
 
 
+def _mqtt(mqtt: MqttConfig) -> Iterator[Flaw]:
+    if mqtt.password_file is not None:
+        yield from _password_file("the MQTT broker", os.path.expanduser(mqtt.password_file))
+    if mqtt.is_open:
+        yield Flaw(
+            "The MQTT broker is reached without encryption: others on the network can read the password, and press "
+            "the button.",
+            "Remove `tls = false` from [mqtt] if the broker can encrypt.",
+            fatal=False,
+        )
+    if find_spec("paho") is None:
+        yield Flaw(
+            "[mqtt] cannot be used: paho-mqtt is not installed.",
+            f"Install it: {installing(MQTT)}",
+            fatal=True,
+        )
+
+
 def _is_open(url: str) -> bool:
     """Whether others on the network can read an address when it is used."""
     parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname not in _THIS_COMPUTER
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def _password_file(phone: str, path: str) -> Iterator[Flaw]:

@@ -68,16 +68,16 @@ class FakeClock:
     def jump(self, by: timedelta) -> None:
         self._offset += by
 
-    def pause(self, seconds: float, until: Waitable | None = None) -> bool:
+    def pause(self, seconds: float, *until: Waitable) -> bool:
         self.pauses.append(seconds)
-        if until is not None and select.select([until], [], [], 0.002)[0]:
+        if until and select.select(until, [], [], 0.002)[0]:
             return True
         end = self.now() + timedelta(seconds=seconds)
         if self._plans and self._plans[0][0] <= end:
             moment, what = self._plans.pop(0)
             self.jump(max(moment - self.now(), timedelta(0)))
             what()
-            return until is not None and bool(select.select([until], [], [], 0.3)[0])
+            return bool(until and select.select(until, [], [], 0.3)[0])
         self.jump(max(end - self.now(), timedelta(0)))
         return False
 

@@ -40,6 +40,7 @@ def command(app: App, once: bool, **given: Any) -> int:
         finally:
             plugs.close()
         copies = copies_of_the_night(app, job)
+        run.tell_home(report.error)
     if report.error is not None and not report.phones:
         run.note_failure(report.error)
         raise report.error

@@ -23,12 +23,14 @@ def run_checks(app: App) -> int:
     from ibackup.jobs.readiness.check_result import is_ready
     from ibackup.jobs.readiness.computer_checks import check_all, check_copies
     from ibackup.jobs.readiness.ready_copies import copy_programs
+    from ibackup.jobs.readiness.ready_home_assistant import home_assistant
 
     copies = app.config.copies
     checks = [
         *check_all(store_path(app.settings.store, app.config)),
         check_copies(copies),
         *copy_programs(copies),
+        *home_assistant(app.config.mqtt),
     ]
     rows = [
         {"name": each.name, "state": each.state, "message": each.text, "commands": list(each.commands)}

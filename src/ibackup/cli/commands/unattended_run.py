@@ -44,6 +44,7 @@ class Unattended:
 
     def __init__(self, app: App, given: dict[str, Any], program: "Program", *, once: bool = False) -> None:
         from ibackup.cli.shell.log_file import EventLog
+        from ibackup.jobs.home_assistant.home_news import HomeNews
         from ibackup.jobs.nights.night_log import History
         from ibackup.jobs.nights.telling.teller import Teller
 
@@ -64,6 +65,9 @@ class Unattended:
         self._program: Program = program
         self._once = once
         self._look_at_the_rights()
+        self._results: dict[str, str] = {}
+        is_watch = program == "watch" and self._config.mqtt is not None
+        self._home = HomeNews(self._config, self.observe) if is_watch else None
         self._teller = Teller(self._config.notify, lambda text: self.observe(Caution(text)))
 
     def __enter__(self) -> "NightContext":
@@ -83,11 +87,28 @@ class Unattended:
             once=self._once,
             only=self._app.udid,
             patience=patience(),
+            home=self._home,
             store_to_make=lambda: to_make(self._store_path),
         )
 
     def __exit__(self, *_error: object) -> None:
+        if self._home is not None:
+            self._home.close()
         self._teller.close()
+
+    def tell_home(self, error: IbackupError | None) -> None:
+        """Tell Home Assistant how a night ended; ``error``: why it could not even start."""
+        from ibackup.jobs.home_assistant.home_news import tell_once
+
+        results, store = dict(self._results), None
+        try:
+            if error is None:
+                store = self._open_store()
+        except IbackupError as gone:
+            error = gone
+        if error is not None:
+            results = {each.udid: error.message for each in self._config.phones} | results
+        tell_once(self._config, self.observe, store=store or self._store_path, results=results)
 
     def observe(self, event: Event) -> None:
         """Receive an event of the run, from any thread."""
@@ -140,6 +161,9 @@ class Unattended:
 
     def _report(self, outcome: "PhoneOutcome") -> None:
         said = text(outcome)
+        self._results[outcome.phone.udid] = said
+        if self._home is not None:
+            self._home.note(outcome.phone.udid, said)
         # The log leaves names out, but with several phones each line must show which one it is about.
         hidden = "" if self._app.settings.no_redact else f"The phone ending in {outcome.phone.udid[-4:]}"
         logging.getLogger("ibackup").info("%s", text(outcome, hidden).replace("\n ", ""))

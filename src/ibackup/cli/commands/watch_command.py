@@ -24,7 +24,7 @@ def command(app: App, **given: Any) -> int:
 
     run = Unattended(app, given, "watch")
     with run as job:
-        plugs = Plugs(job.clock)
+        plugs = Plugs(job.clock, bell=job.home.bell if job.home is not None else None)
         try:
             watch(replace(job, copies=partial(copies_of_the_night, app)), plugs)
         finally:

@@ -28,8 +28,8 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The current time, UTC."""
 
-    def pause(self, seconds: float, until: Waitable | None = None) -> bool:
-        """Wait; returns early, with True, once ``until`` is readable."""
+    def pause(self, seconds: float, *until: Waitable) -> bool:
+        """Wait; returns early, with True, once one of ``until`` is readable."""
 
 
 class SystemClock:
@@ -45,7 +45,7 @@ class SystemClock:
         """The present moment, UTC."""
         return datetime.now(UTC)
 
-    def pause(self, seconds: float, until: Waitable | None = None) -> bool:
+    def pause(self, seconds: float, *until: Waitable) -> bool:
         """Wait; setting the clock back does not make the wait longer."""
         end, longest = time.time() + seconds, time.monotonic() + seconds
         # Ctrl-C ends a sleep everywhere, but on Windows no wait for a socket.
@@ -54,7 +54,7 @@ class SystemClock:
             left = min(end - time.time(), longest - time.monotonic())
             if left <= 0:
                 return False
-            if until is None:
+            if not until:
                 time.sleep(min(left, _SLICE_S))
-            elif select.select([until], [], [], min(left, on_a_socket))[0]:
+            elif select.select(until, [], [], min(left, on_a_socket))[0]:
                 return True

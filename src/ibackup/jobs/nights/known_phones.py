@@ -43,7 +43,7 @@ def known_phones(store: Store | None, config: Config) -> tuple[KnownPhone, ...]:
             name = folder.device_name()
             identities.note(name)
             found[folder.udid] = KnownPhone(folder.udid, name or folder.udid, config.rules(folder.udid))
-    return tuple(each for each in found.values() if not _ignored(config, each.udid))
+    return tuple(each for each in found.values() if not config.ignores(each.udid))
 
 
 def looked_after(
@@ -69,8 +69,3 @@ def looked_after(
         return phones
     chosen = tuple(each for each in phones if same_udid(each.udid, only))
     return chosen or (KnownPhone(dashed(only), only, config.rules(only)),)
-
-
-def _ignored(config: Config, udid: str) -> bool:
-    phone = config.phone(udid)
-    return phone is not None and phone.ignore

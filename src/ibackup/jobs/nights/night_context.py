@@ -9,6 +9,7 @@ from ibackup.base.errors import IbackupError
 from ibackup.base.events import Observer
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.config.config_schema import Config
+from ibackup.jobs.home_assistant.home_news import HomeNews
 from ibackup.jobs.nights import due
 from ibackup.jobs.nights.clock import Clock
 from ibackup.jobs.nights.known_phones import KnownPhone
@@ -89,6 +90,8 @@ class NightContext:
         only: the UDID of the only phone to handle; None for all.
         patience: seconds to wait for the phone's own dialogs (unlock, Trust) within a turn.
         copies: for ``watch``: runs the second copies that are due.
+        home: for ``watch``: Home Assistant, which hears how the backups are, and has a button.
+        asked: someone asked for the backup just now, so it is due.
         store_to_make: the path of the store that ``open_store`` would create; empty if there is one.
     """
 
@@ -106,6 +109,8 @@ class NightContext:
     patience: float = 60.0
     store_to_make: Callable[[], str] = str
     copies: "Callable[[NightContext], object]" = _no_copies
+    home: HomeNews | None = None
+    asked: bool = False
 
     def night(self, phone: KnownPhone) -> str:
         """Which night it is for a phone."""
@@ -152,4 +157,4 @@ class NightContext:
 
     def is_due(self, phone: KnownPhone, folder: PhoneFolder) -> bool:
         """Whether a phone is due for a backup."""
-        return folder.standing().is_due(phone.rules.every_s, self.clock.now())
+        return self.asked or folder.standing().is_due(phone.rules.every_s, self.clock.now())

@@ -6,6 +6,7 @@ from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution, Note
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.udids import same_udid
+from ibackup.jobs.nights import due
 from ibackup.jobs.nights.idle import Idle
 from ibackup.jobs.nights.known_phones import KnownPhone, looked_after
 from ibackup.jobs.nights.night_context import NightContext
@@ -19,6 +20,9 @@ _TURN_WAIT = timedelta(hours=12)
 _A_MOMENT = timedelta(seconds=1)
 _COPIES_EVERY = timedelta(hours=1)
 """How often to look whether a second copy is due, and whether one that was away is back."""
+_TELL_EVERY = timedelta(minutes=5)
+_SHORT_REST = timedelta(seconds=30)
+"""How long a phone's button rests at least; after an attempt, as long as an attempt of its own would wait."""
 
 
 def watch(job: NightContext, plugs: Plugs) -> None:
@@ -37,6 +41,9 @@ class _Watch:
         self._rounds = Rounds(job, (), again=True)
         self._copies_at = job.clock.now()
         self._connected: tuple[str, ...] = ()
+        self._tell_at = job.clock.now()
+        self._pressed: set[str] = set()
+        self._rest: dict[str, datetime] = {}
 
     def run(self) -> None:
         self._job.observe(Note("Waiting for phones to be plugged in. Ctrl-C ends it."))
@@ -52,6 +59,8 @@ class _Watch:
         rounds = self._rounds
         for ended, began in rounds.settle():
             self._account(ended, began)
+        self._hear()
+        self._tell_home()
         if not rounds.free:
             rounds.wait()
             return
@@ -59,6 +68,11 @@ class _Watch:
         self._connected = connected
         if not set(connected) <= set(before):
             self._meet()
+        asked = self._answer()
+        if asked is not None:
+            self._job.teller.beat("start")
+            rounds.begin(asked, asked=True)
+            return
         place = rounds.ready(connected)
         if place is not None:
             self._begin(place)
@@ -74,6 +88,41 @@ class _Watch:
             self._meet()
             rounds.came(came)
         self._job.teller.flush()
+
+    def _hear(self) -> None:
+        """Take what buttons were pressed; a press while that phone has its turn means nothing."""
+        if self._job.home is not None:
+            for udid in self._job.home.pressed():
+                self._pressed |= {
+                    known
+                    for known, place in self._rounds.places.items()
+                    if same_udid(known, udid) and place.began is None
+                }
+
+    def _answer(self) -> RoundPlace | None:
+        """A phone whose button was pressed; a press right after a turn is ignored, so a stuck button does no harm."""
+        job = self._job
+        while self._pressed:
+            udid = self._pressed.pop()
+            place = self._rounds.places[udid]
+            if udid not in self._rest or job.clock.now() >= self._rest[udid]:
+                job.observe(Note(f"The button of {place.phone.name} was pressed."))
+                self._rest[udid] = job.clock.now() + _SHORT_REST
+                return place
+            job.observe(Note(f"The button of {place.phone.name} was pressed again; that is too soon."))
+        return None
+
+    def _tell_home(self) -> None:
+        """Tell Home Assistant now and then how the backups are."""
+        job = self._job
+        if job.home is None or (job.clock.now() < self._tell_at and not job.home.is_news):
+            return
+        self._tell_at = job.clock.now() + _TELL_EVERY
+        try:
+            if not job.store_to_make():
+                job.home.tell(job.open_store())
+        except IbackupError:
+            pass  # the next turn reports it
 
     def _meet(self) -> None:
         """Find new phones: in the config, in the store or, with neither of these, connected."""
@@ -102,6 +151,9 @@ class _Watch:
         job, phone, outcome = self._job, place.phone, place.outcome
         if outcome is None:
             return
+        self._tell_at = now = job.clock.now()
+        if outcome.attempt.state in ("done", "failed", "unanswered"):
+            self._rest[phone.udid] = now + timedelta(seconds=due.pause_s(job.record(phone).failures))
         code = worst(outcome.codes)
         job.journal.ran(RunRecord(job.program, started, job.clock.now(), code))
         if outcome.attempt.state in ("done", "failed"):

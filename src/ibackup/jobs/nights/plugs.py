@@ -9,7 +9,7 @@ from pathlib import Path
 from ibackup.base.errors import ConnectionLost, NoPhone, ProtocolBroken
 from ibackup.base.udids import dashed, same_udid
 from ibackup.device.mux.usbmux import Attached, Listener, Usbmux
-from ibackup.jobs.nights.clock import Clock
+from ibackup.jobs.nights.clock import Clock, Waitable
 
 _LOOK_AGAIN = timedelta(minutes=5)  # hot-plug events are sometimes missed
 _USBMUXD_BACK_S = 15.0
@@ -23,11 +23,13 @@ class Plugs:
     Args:
         clock: how time passes.
         mux: usbmuxd.
+        bell: ends a wait while it is readable.
     """
 
-    def __init__(self, clock: Clock, mux: Usbmux | None = None) -> None:
+    def __init__(self, clock: Clock, mux: Usbmux | None = None, bell: Waitable | None = None) -> None:
         self._clock = clock
         self._mux = mux or Usbmux()
+        self._bells = () if bell is None else (bell,)
         self._listener: Listener | None = None
         self._came: tuple[str, ...] = ()
         self._seen: tuple[str, ...] = ()
@@ -62,23 +64,26 @@ class Plugs:
         return bool(self._came)
 
     def wait(self, until: datetime) -> tuple[str, ...]:
-        """Wait until then, at most a few minutes; returns the UDIDs of newly plugged-in phones once there is one."""
+        """Wait until then, at most a few minutes, or until the bell; returns the UDIDs of newly plugged-in phones."""
         until = min(until, self._clock.now() + _LOOK_AGAIN)
         if self._came:
             came, self._came = self._came, ()
             return came
-        while (left := (until - self._clock.now()).total_seconds()) > 0:
+        while (left := (until - self._clock.now()).total_seconds()) > 0 and not self._rings():
             listener = self._listening()
             if listener is None:
-                self._clock.pause(min(left, _USBMUXD_BACK_S))
+                self._clock.pause(min(left, _USBMUXD_BACK_S), *self._bells)
                 continue
             # Messages that came with its first answer are in its buffer, where the system does not see them.
             came = self._take(listener)
-            if not came and self._clock.pause(left, listener):
+            if not came and self._clock.pause(left, listener, *self._bells):
                 came = self._take(listener)
             if came:
                 return came
         return ()
+
+    def _rings(self) -> bool:
+        return bool(self._bells and select.select(self._bells, [], [], 0)[0])
 
     def _keep(self, came: Iterable[str]) -> None:
         """Keep what ``wait`` is to return."""

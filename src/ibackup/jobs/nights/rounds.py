@@ -116,15 +116,18 @@ class Rounds:
         """Whether the next turn may begin: no phone has a turn, or only silent ones."""
         return self._turns.free
 
-    def begin(self, place: RoundPlace, *, until: datetime | None = None) -> None:
+    def begin(self, place: RoundPlace, *, until: datetime | None = None, asked: bool = False) -> None:
         """Begin a phone's turn, once no other unattended run on this computer has it.
 
         Args:
             place: whose.
             until: how long to wait for the turn; None to not wait.
+            asked: whether someone asked for it, so that it is due.
         """
         place.began = self._job.clock.now()
-        self._turns.start(place.phone.name, lambda observe: (place, self._turn(observe, place.phone, until)))
+        self._turns.start(
+            place.phone.name, lambda observe: (place, self._turn(observe, place.phone, until, asked))
+        )
 
     def wait(self) -> None:
         """Wait a moment, or less if a turn ends or its phone falls silent."""
@@ -143,7 +146,9 @@ class Rounds:
         """End every running turn, as Ctrl-C does."""
         self._turns.stop()
 
-    def _turn(self, observe: Observer, phone: KnownPhone, until: datetime | None) -> PhoneOutcome:
+    def _turn(
+        self, observe: Observer, phone: KnownPhone, until: datetime | None, asked: bool
+    ) -> PhoneOutcome:
         job = self._job
         with my_turn(job.journal.folder, phone.udid, job.clock, until=until) as mine:
             if mine is None:
@@ -155,7 +160,7 @@ class Rounds:
                     mine.pass_on()
                 observe(event)
 
-            return _take(replace(job, observe=hear), phone)
+            return _take(replace(job, observe=hear, asked=asked), phone)
 
     def _next(self, phone: KnownPhone, outcome: PhoneOutcome) -> datetime:
         """When a phone may be tried again after a turn with this result."""

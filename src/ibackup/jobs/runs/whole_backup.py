@@ -12,6 +12,7 @@ from ibackup.base.udids import same_udid
 from ibackup.config.config_schema import Config
 from ibackup.jobs.backup.back_up import back_up
 from ibackup.jobs.backup.backup_request import BackupRequest, BackupResult
+from ibackup.jobs.home_assistant.home_news import tell_once
 from ibackup.jobs.runs.following_up import FollowUp, follow_up
 from ibackup.jobs.runs.room_from_pruning import with_what_prune_gives
 from ibackup.store.store import Store
@@ -42,8 +43,14 @@ def run(
     Raises:
         IbackupError: as ``make``. Nothing that follows a finished backup makes the run fail.
     """
-    made = make(request, config, observe, may_copy=may_copy)
-    return WholeBackup(made, follow_up(request.store, made, config, request.unlocker, observe))
+    try:
+        made = make(request, config, observe, may_copy=may_copy)
+    except IbackupError as error:
+        _tell_home(request, config, observe, request.udid, error.message)
+        raise
+    ended = WholeBackup(made, follow_up(request.store, made, config, request.unlocker, observe))
+    _tell_home(request, config, observe, made.udid, made.flaws or f"Backed up. Snapshot {made.snapshot}.")
+    return ended
 
 
 def make(
@@ -72,6 +79,13 @@ def make(
         raise  # more space does not help
     except NoRoom as error:
         raise with_what_prune_gives(request.store, config, error) from error
+
+
+def _tell_home(
+    request: BackupRequest, config: Config, observe: Observer, udid: str | None, said: str
+) -> None:
+    """Tell Home Assistant how it ended."""
+    tell_once(config, observe, store=request.store, results={udid: said} if udid else {})
 
 
 def _name_left_overs(store: Store, udid: str | None, observe: Observer) -> None:
