@@ -27,7 +27,7 @@ from ibackup.store.records.snapshot import Snapshot
 
 # How long the ids on one command line may be together, which Linux limits to 2 MiB, macOS to 1 MiB, Windows to 32 kB.
 _LINE_BYTES = {"linux": 1_000_000, "win32": 24_000}.get(sys.platform, 500_000)
-_MOST_PATTERNS = 1000
+_MOST_PATTERNS = min(1000, _LINE_BYTES // 100)
 _SHORT = 8  # digits of an id that restic takes for all of it
 _READS = "read what it holds"
 
@@ -315,14 +315,25 @@ class ResticEngine:
         damage: DamageFound | None = None
         # restic compares each file of a folder with each pattern: a call gets few patterns, of neighbouring folders.
         # What has a meaning in a pattern must lose it.
-        patterns = [f"--include=/{_SPECIAL.sub(_QUOTED, path)}" for path in sorted(only or ())]
-        for some in [()] if only is None else _few(patterns):
+        for some in [()] if only is None else self._patterns(held, only):
             try:
                 self._restore(held, target, observe, some)
             except DamageFound as error:
                 damage = error
         if damage is not None:
             raise damage
+
+    def _patterns(self, held: HeldSnapshot, only: Collection[str]) -> Iterator[list[str]]:
+        """The patterns for each call. Of many files, those of whole folders, or all but a few, need few patterns."""
+        if len(only) > _MOST_PATTERNS:
+            wanted, there = set(only), self.sizes(held).keys()
+            others = there - wanted
+            if len(others) <= _MOST_PATTERNS:
+                yield [_pattern("exclude", path) for path in sorted(others)]
+                return
+            broken = {folder for path in others for folder in _folders_of(path)}
+            only = {next((each for each in _folders_of(path) if each not in broken), path) for path in wanted}
+        yield from _few([_pattern("include", path) for path in sorted(only)])
 
     def _restore(self, held: HeldSnapshot, target: str, observe: Observer, patterns: Sequence[str]) -> None:
         doing = f"fetch snapshot {held.id}"
@@ -452,10 +463,20 @@ def _batches(ids: list[str]) -> Iterator[list[str]]:
         yield ids[start : start + size]
 
 
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders that a file is in, the outermost first."""
+    for place, character in enumerate(path):
+        if character == "/":
+            yield path[:place]
+
+
+def _pattern(kind: str, path: str) -> str:
+    return f"--{kind}=/{_SPECIAL.sub(_QUOTED, path)}"
+
+
 def _few(patterns: list[str]) -> Iterator[list[str]]:
-    size = min(_MOST_PATTERNS, _LINE_BYTES // 100)
-    for start in range(0, len(patterns), size):
-        yield patterns[start : start + size]
+    for start in range(0, len(patterns), _MOST_PATTERNS):
+        yield patterns[start : start + _MOST_PATTERNS]
 
 
 def _packs(index: Object) -> Iterator[tuple[str, list[object]]]:

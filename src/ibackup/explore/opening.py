@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ibackup.store.records.snapshot import Snapshot
     from ibackup.vault.unlocker import Unlocker
 
+_OPENING = PhaseStarted("prepare", "Opening the encrypted backup.")
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTarget:
@@ -117,13 +119,19 @@ def _unlock(
         return
     backup.refuse_without_list()
     udid = target.udid or backup.udid
-    phase = PhaseStarted("prepare", "Opening the encrypted backup.")
     if meanwhile is not None and not unlocker.open_by_key(backup, udid):
         password = unlocker.password(udid)  # here, because nobody could interrupt a thread at a prompt
         if password is not None:
-            observe(phase)
+            observe(_OPENING)
             _derive_beside(unlocker, backup, password, meanwhile)
-    unlocker.open(backup, udid, phase)
+    require_unlocked(backup, udid, unlocker)
+
+
+def require_unlocked(backup: "Backup", udid: str, unlocker: "Unlocker") -> None:
+    """Open a backup if it is encrypted; its list of files is not read. Raises PasswordNeeded, PasswordWrong."""
+    if backup.unlocked:
+        return
+    unlocker.open(backup, udid, _OPENING)
     if not backup.unlocked:
         raise PasswordNeeded(
             "This backup is encrypted and no password was given.",

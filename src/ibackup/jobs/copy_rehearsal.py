@@ -15,6 +15,7 @@ from ibackup.jobs.backup_source import BackupSource
 from ibackup.jobs.copying.copy_getting import get
 from ibackup.jobs.copying.copy_night import CopyTurn
 from ibackup.jobs.restore.rehearsal import Rehearsal, rehearse
+from ibackup.jobs.restore.sending_backup import unlock
 from ibackup.store.disk import record_times
 from ibackup.store.freshness import is_due
 from ibackup.store.phone_folder import PhoneFolder
@@ -52,7 +53,7 @@ def rehearse_copy(
         rehearsal: Rehearsal | None = None
         with private_folder(os.path.dirname(folder.path)) as private:
             try:
-                got = get(copy, held, private, observe)
+                got = get(copy, held, private, observe, lambda backup: unlock(backup, unlocker))
                 problems = _problems(got.verdict.status)
                 if not problems:
                     rehearsal = rehearse(

@@ -15,6 +15,7 @@ import pytest
 from cli.conftest import ANN, PASSWORD, Cli, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config import config_file
+from ibackup.copies import restic_engine
 from ibackup.store.store import Store
 from support.keyrings import FileKeyring
 
@@ -275,6 +276,39 @@ def test_a_snapshot_comes_back_whole_and_can_be_used(
     again = ibackup("copy", "get", "latest", "--to", target)
     assert (again.code, "there already" in again.flat_err) == (ExitCode.USAGE, True)
     assert ibackup("copy", "get", "1999", "--to", target).code == ExitCode.USAGE
+
+
+def test_fetching_continues_with_what_is_missing_or_wrong(
+    ibackup: Cli, usb: Path, anns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run that was stopped left it; with many files, whole folders are asked for."""
+    monkeypatch.setattr(restic_engine, "_MOST_PATTERNS", 2)
+    assert ibackup("copy", "run").code == 0
+    newest = snapshots(anns, ANN)[-1]
+    part = tmp_path / "back" / f"{newest.name}.part"
+    shutil.copytree(newest, part)
+    stored = sorted((part / ANN.udid).glob("??/*"))
+    for folder in {path.parent for path in stored[:4]}:
+        shutil.rmtree(folder)
+    left = [path for path in stored if path.exists()]
+    os.chmod(left[0], 0o600)
+    left[0].write_bytes(b"half of it")
+    (part / ANN.udid / "Manifest.db").unlink()
+    (part / ANN.udid / "half.partial").write_bytes(b"")
+    before = {path.relative_to(part): path.stat().st_ctime_ns for path in left[1:]}
+    done = ibackup("copy", "get", "latest", "--to", part.parent)
+    assert done.code == 0, done
+    assert f"{len(before) + 5} files are here already and whole" in done.flat_err
+    whole = tmp_path / "back" / newest.name
+    assert os.listdir(part.parent) == [newest.name]
+    assert {path: (whole / path).stat().st_ctime_ns for path in before} == before
+    assert {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*") if path.is_file()} == {
+        path.relative_to(newest): path.read_bytes() for path in newest.rglob("*") if path.is_file()
+    }
+    (part / "mine").mkdir(parents=True)
+    shutil.rmtree(whole)
+    refused = ibackup("copy", "get", "latest", "--to", part.parent)
+    assert (refused.code, "no snapshot that ibackup fetched" in refused.flat_err) == (ExitCode.USAGE, True)
 
 
 def test_a_damaged_piece_is_named_when_it_comes_back(

@@ -265,7 +265,6 @@ def test_one_file_comes_straight_from_the_copy_and_nothing_else_is_fetched(
     wanted = next(each for each in listed if each.get("domain") == "HomeDomain" and each.get("size", 0) > 20)
     everything = ("extract", bobs.name, "--to", tmp_path / "all", "--all", "--password-file", password_file)
     assert ibackup(*everything).code == 0
-    shutil.rmtree(store)  # the disk with the store is gone
     seen: list[set[str]] = []
     remove = held.remove_tree
 
@@ -275,15 +274,24 @@ def test_one_file_comes_straight_from_the_copy_and_nothing_else_is_fetched(
         remove(path, **given)
 
     monkeypatch.setattr("ibackup.store.private_folder.held.remove_tree", looks)
+    # Without the right password, nothing is fetched but what says that it is not the right one.
+    (tmp_path / "wrong").write_text("not this one\n")
+    rehearsal = ("copy", "rehearse", "usb", "--phone", BOB.udid)
+    assert ibackup(*rehearsal, "--password-file", tmp_path / "wrong").code == ExitCode.PASSWORD
+    shutil.rmtree(store)  # the disk with the store is gone
     line = ("extract", bobs.name, "--from-copy", "usb", "--like", wanted["path"], "--to", tmp_path / "one")
     assert ibackup(*line).code == ExitCode.PASSWORD
+    assert ibackup(*line, "--password-file", tmp_path / "wrong").code == ExitCode.PASSWORD
+    records = {"SHA256SUMS", "snapshot.json", "Manifest.plist"}
+    assert [each for each in seen if each] == [records] * 3
+    seen.clear()
     done = ibackup(*line, "--password-file", password_file, "--json")
     assert done.code == 0, done
     assert (done.result["files"], done.result["path"], done.result["copy"]) == (1, None, "usb")
     file = Path("HomeDomain", wanted["path"])
     assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "all" / file).read_bytes()
-    lists = {"SHA256SUMS", "snapshot.json", "Info.plist", "Status.plist", "Manifest.plist", "Manifest.db"}
-    assert [sorted(each - lists) for each in seen] == [[], [wanted["file_id"]]]
+    lists = records | {"Info.plist", "Status.plist", "Manifest.db"}
+    assert [sorted(each - lists) for each in seen] == [[wanted["file_id"]]]
     assert not [name for name in os.listdir(cache_dir()) if name.startswith("copy-")]
 
 

@@ -63,8 +63,14 @@ def test_the_newest_snapshot_is_copied_proven_shown_and_comes_back(
     assert ibackup("copy", "remove", "usb").code == 0
     assert ibackup("copy", "add", "old", "--to", plain, "--engine", "rclone").code == ExitCode.USAGE
     assert ibackup("copy", "add", "old", "--to", plain, "--engine", "rclone", "--adopt").code == 0
+    assert ibackup("copy", "get", "latest", "--to", tmp_path / "back").code == 0
+    part = (tmp_path / "back" / newest.name).rename(tmp_path / "back" / f"{newest.name}.part")
+    largest = max(part.rglob("*"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1])  # as a run that was stopped left it
+    kept = {path: path.stat().st_ino for path in part.rglob("*") if len(path.name) == 40 and path != largest}
     got = ibackup("copy", "get", "latest", "--to", tmp_path / "back", "--json")
     assert got.code == 0, got
+    assert all((part.with_suffix("") / path.relative_to(part)).stat().st_ino == kept[path] for path in kept)
     path = Path(str(got.result["path"]))
     assert {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()} == files
 

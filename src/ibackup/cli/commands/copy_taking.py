@@ -1,12 +1,13 @@
 """``ibackup copy get`` and ``rehearse``: snapshots back from a second copy, for use or for a test."""
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 import click
 
 from ibackup.base.counts import count_text
-from ibackup.base.errors import UsageError
+from ibackup.base.errors import DamageFound, IbackupError, Interrupted, PhoneBusy, UsageError
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.cli.commands.copy_opening import copy_named, held_by, one_copy, opened, phones_of
@@ -19,10 +20,14 @@ from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.shared_options import to_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ibackup.config.copy_config import CopyConfig
     from ibackup.copies.opened_copy import OpenedCopy
     from ibackup.jobs.copying.copy_getting import GotSnapshot
     from ibackup.jobs.copying.copy_returning import ReturnedSnapshot
+
+_CONTINUE = "What has arrived is kept: the same command continues there."
 
 
 @ibackup_command("get")
@@ -55,7 +60,8 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     if store is not None:
         return _into_store(app, copy, bring_back(copy, held, there, store.phone(held.udid), app.reporter))
     folder = os.path.abspath(os.path.expanduser(to or ""))
-    done = copy_getting.get(copy, held, folder, app.reporter)
+    with _keeping(copy_getting.part_of(folder, held)):
+        done = copy_getting.get(copy, held, folder, app.reporter)
     path = done.snapshot.path
     good = done.verdict.status != "damaged"
     payload = _got_members(config, done) | {"path": path}
@@ -74,6 +80,21 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
         message=f"Snapshot {held.id} from the copy {copy.name} is damaged.",
         hint=f"`ibackup verify {path}` names the damaged files.",
     )
+
+
+@contextlib.contextmanager
+def _keeping(part: str) -> "Iterator[None]":
+    """Say how to continue if something stops it halfway."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.", hint=_CONTINUE if os.path.isdir(part) else "") from None
+    except (DamageFound, UsageError, PhoneBusy):
+        raise
+    except IbackupError as error:
+        if os.path.isdir(part):
+            error.hint = f"{error.hint} {_CONTINUE}".strip()
+        raise
 
 
 def _into_store(app: App, copy: "OpenedCopy", done: "ReturnedSnapshot") -> int:

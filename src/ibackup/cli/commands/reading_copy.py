@@ -10,9 +10,10 @@ from ibackup.cli.commands.copy_opening import copy_named, held_by, opened
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.common_options import COMPLETING
 from ibackup.cli.shell.snapshot_argument import LATEST, resolve
-from ibackup.explore.opening import SnapshotTarget, open_unlocked
+from ibackup.explore.opening import SnapshotTarget, open_unlocked, require_unlocked
 
 if TYPE_CHECKING:
+    from ibackup.apple.backup import Backup
     from ibackup.explore.selection import Selection
     from ibackup.vault.unlocker import Unlocker
 
@@ -55,8 +56,13 @@ def target_of(
     held = choose(held_by(copy), ref or LATEST, app.settings.phone and app.udid, copy_name)
     store = app.store_if_there()
     parent = store.path if store is not None else cache_dir()
-    with partly_fetched(copy, held, parent, app.reporter, whole=selection.is_everything) as part:
-        if not selection.is_everything:
+
+    def first(backup: "Backup") -> None:
+        require_unlocked(backup, held.udid, unlocker)
+
+    whole = selection.is_everything
+    with partly_fetched(copy, held, parent, app.reporter, first=first, whole=whole) as part:
+        if not whole:
             with open_unlocked(part.target, unlocker, app.reporter) as backup:
                 part.fetch(backup, selection)
         yield part.target

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from ibackup.apple.backup import DATABASE, LEGACY_DATABASE, PLISTS, Backup
@@ -19,12 +20,12 @@ from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.explore.opening import SnapshotTarget
 from ibackup.explore.selection import Selection
 from ibackup.explore.target_room import TargetRoom
-from ibackup.jobs.copying.copy_getting import opened_as, require_room
+from ibackup.jobs.copying.copy_getting import First, fetch_records, record_names, require_room
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.private_folder import private_folder
-from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, hash_file
+from ibackup.store.records.snapshot import hash_file
 
 _LISTS = (*PLISTS, DATABASE, LEGACY_DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 """What a backup is opened with."""
@@ -68,7 +69,7 @@ class PartialSnapshot:
                 hint="Free some space there, or choose fewer files.",
             )
         rows = selection.rows(backup)
-        self._fetch(self._places(row.file_id for row in rows if row.kind is Kind.FILE))
+        self.fetch_paths(self._places(row.file_id for row in rows if row.kind is Kind.FILE))
 
     def _places(self, ids: Iterable[str]) -> set[str]:
         """The paths of stored files. Another program may have moved or renamed some, but not their 40 digits."""
@@ -79,7 +80,8 @@ class PartialSnapshot:
         }
         return {by_id[each] for each in ids if each in by_id}
 
-    def _fetch(self, paths: set[str]) -> None:
+    def fetch_paths(self, paths: AbstractSet[str]) -> None:
+        """Fetch stored files. Raises IbackupError: the copy cannot be read."""
         new = paths - self._here
         if new:
             with contextlib.suppress(DamageFound):  # ``have`` finds it too, file by file
@@ -113,7 +115,7 @@ class PartialSnapshot:
 
 @contextlib.contextmanager
 def partly_fetched(
-    copy: OpenedCopy, held: HeldSnapshot, parent: str, observe: Observer, *, whole: bool
+    copy: OpenedCopy, held: HeldSnapshot, parent: str, observe: Observer, *, first: First, whole: bool
 ) -> Iterator[PartialSnapshot]:
     """Fetch the lists of a snapshot into a private folder that is removed at the end.
 
@@ -124,12 +126,13 @@ def partly_fetched(
         held: the snapshot.
         parent: the folder for the private one.
         observe: gets the events.
+        first: see ``fetch_records``.
         whole: fetch all of it.
 
     Raises:
         DamageFound: the lists there are damaged, or are not those that were copied.
         NoRoom: there is too little space for all of it.
-        IbackupError: the copy cannot be read.
+        IbackupError: the copy cannot be read; or what ``first`` raises.
     """
     with private_folder(parent) as private:
         folder = os.path.join(private, held.id)
@@ -137,12 +140,14 @@ def partly_fetched(
             durable.make_dir(folder)
             if whole:
                 require_room(copy, held, folder)
-        lists = {SEAL_NAME, META_NAME, *(f"{held.udid}/{name}" for name in _LISTS)}
-        with contextlib.suppress(DamageFound):  # found again below, file by file
-            copy.engine.fetch(held, folder, observe, None if whole else lists)
-        snapshot = opened_as(held, folder)
+        snapshot = fetch_records(copy, held, folder, observe, first)
         expected = Expectation.of(snapshot)
         target = SnapshotTarget(snapshot.backup_path, snapshot, snapshot.udid, copy=copy.name)
         part = PartialSnapshot(copy, held, expected, target, observe)
-        part.have(expected.sums.keys() if whole else lists)
+        part.have(record_names(held))
+        part.fetch_paths(
+            expected.sums.keys()
+            if whole
+            else {f"{held.udid}/{name}" for name in _LISTS} & expected.sums.keys()
+        )
         yield part
