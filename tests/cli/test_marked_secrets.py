@@ -154,6 +154,8 @@ def test_no_command_reveals_a_secret(
     watch("encryption", "change", "--password-file", new, "--new-password-file", password, code=12)
     phone.set_faults()
     watch("icloud", "on", "--yes")
+    watch("wifi", "on", "--json")
+    watch("wifi", "off")
     watch("prune", "--keep-last", "1", "--yes")
     config = tmp_path / "config.toml"
     config.write_text(

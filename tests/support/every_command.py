@@ -66,6 +66,9 @@ def run_every_command(
     run("doctor", "--offline")
     run("encryption", "status")
     run("icloud", "status")
+    run("wifi", "on")
+    run("wifi", "status")
+    run("wifi", "off")
     run("config", "show")
     run("copy", "list")
     run("heal", one, code=2)  # there is no copy

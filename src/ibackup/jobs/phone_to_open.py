@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from ibackup.base.events import Observer
 from ibackup.config.stall_limits import Limits
+from ibackup.device.phones.over_wifi import OverWifi
 from ibackup.device.phones.phone import Phone, open_phone
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.store.phone_keys import Keys, Vouch, nobody
 from ibackup.store.store import Store
 
@@ -21,6 +23,9 @@ class PhoneToOpen:
         store: of the phone's backups; None if there is none.
         vouches: called if it may not be the phone that was backed up before, for example after it was erased.
         address: usbmuxd's; None means the environment's or the system's.
+        wifi_address: the phone's own on the network, ``HOST`` or ``HOST:PORT``; empty: it is looked for.
+        cable_only: take no phone that is reached over a network, not even through usbmuxd. A connection that is lost
+            in the middle of a restore or of a change of the password leaves a phone half done.
     """
 
     udid: str | None = None
@@ -30,6 +35,8 @@ class PhoneToOpen:
     store: Store | None = None
     vouches: Vouch = nobody
     address: str | None = None
+    wifi_address: str = ""
+    cable_only: bool = False
 
     def open_phone(self, observe: Observer) -> Phone:
         """A session with it; raises as ``open_phone`` of the device layer."""
@@ -41,4 +48,6 @@ class PhoneToOpen:
             limits=self.limits,
             observer=observe,
             recognition=Keys(self.store, self.vouches),
+            wifi=OverWifi(KeptPairings(), self.wifi_address),
+            cable_only=self.cable_only,
         )

@@ -49,7 +49,7 @@ class Keys:
         """Remember this key of the phone; if one place cannot be written, the other is enough."""
         text = JsonRecord({"schema": _SCHEMA, "sha256": key}).render()
         with contextlib.suppress(OSError):
-            durable.make_dir(_own(udid), parents=True)
+            durable.make_dir(own_folder(udid), parents=True)
         for place in self._places(udid):
             if _read(place) == key:
                 continue
@@ -66,7 +66,7 @@ class Keys:
             folder = self._store.phone(udid, told_by_phone=True).path
             if os.path.isdir(folder):
                 yield folder
-        yield _own(udid)
+        yield own_folder(udid)
 
 
 def _read(folder: str) -> str | None:
@@ -76,6 +76,7 @@ def _read(folder: str) -> str | None:
         return None
 
 
-def _own(udid: str) -> str:
+def own_folder(udid: str) -> str:
+    """The folder in the user's state for what is known of a phone."""
     # One place for all spellings: dashes and case of the UDID do not matter.
     return os.path.join(state_dir(), "phones", plain_udid(udid))

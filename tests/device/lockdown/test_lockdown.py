@@ -22,7 +22,8 @@ from ibackup.device.lockdown.lockdown import Lockdown
 from ibackup.device.lockdown.pairing import HostTls, PairRecord
 from ibackup.device.mux.channel import PlistStream
 from ibackup.device.mux.usbmux import Attached, Usbmux, parse_address
-from ibackup.device.phones.phone import find, open_phone
+from ibackup.device.phones.found_phones import find
+from ibackup.device.phones.phone import open_phone
 from ibackup.simulator.cloudspec import SignalsSpec
 from ibackup.simulator.server import Server
 from ibackup.simulator.spec import PhoneSpec, Trust

@@ -24,7 +24,8 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.device.lockdown import pairing
 from ibackup.device.lockdown.pairing import HostTls, OtherKey, PairRecord
 from ibackup.device.mux.usbmux import Usbmux, parse_address
-from ibackup.device.phones.phone import find, open_phone
+from ibackup.device.phones.found_phones import find
+from ibackup.device.phones.phone import open_phone
 from ibackup.device.phones.recognition import Strangers
 from ibackup.device.refusals import lockdown_refusals
 from ibackup.simulator.faults import StartSessionError

@@ -20,7 +20,8 @@ from ibackup.base.events import Event, Note, Prompt
 from ibackup.base.exit_codes import ExitCode
 from ibackup.device.mux import usbmux
 from ibackup.device.phones import waiting
-from ibackup.device.phones.phone import find, open_phone
+from ibackup.device.phones.found_phones import find
+from ibackup.device.phones.phone import open_phone
 from ibackup.simulator.faults import StartServiceError, StartSessionError
 from ibackup.simulator.server import Server
 from ibackup.simulator.spec import PhoneSpec, Trust

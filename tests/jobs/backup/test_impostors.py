@@ -21,7 +21,7 @@ def in_the_store(lab: Lab) -> None:
 
 
 def in_the_state(lab: Lab) -> None:
-    change_key(Path(phone_keys._own(lab.phone.udid)) / "key.json")
+    change_key(Path(phone_keys.own_folder(lab.phone.udid)) / "key.json")
 
 
 def change_key(path: Path) -> None:

@@ -11,7 +11,7 @@ from ibackup.base.events import Caution, Event, PhaseStarted
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config.stall_limits import Limits
 from ibackup.device.devicelink import link
-from ibackup.device.phones import phone
+from ibackup.device.phones import links
 from ibackup.simulator.faults import DropAfterBytes, DropInPhase, Fault, SilentAfterBytes
 from ibackup.simulator.server import serve
 from ibackup.simulator.spec import Passcode
@@ -25,7 +25,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A phone that falls silent is given up after some seconds, and usbmuxd notices at once."""
     limits = Limits(message_s=4, between_files_s=4, within_file_s=4)
     monkeypatch.setattr(Lab, "limits", limits)
-    monkeypatch.setattr(phone, "NOTICE_SECONDS", 0.4)
+    monkeypatch.setattr(links, "NOTICE_SECONDS", 0.4)
 
 
 def attempts(lab: Lab) -> int:

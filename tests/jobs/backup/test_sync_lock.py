@@ -61,7 +61,7 @@ def test_whatever_the_phone_does(lab: Lab, fault: Fault | None) -> None:
 
 
 def test_each_attempt_of_a_run_gives_it_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ibackup.device.phones.phone.NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr("ibackup.device.phones.links.NOTICE_SECONDS", 0.1)
     lab.phone.set_faults(DropAfterBytes(count=200_000, times=1))
     lab.now(retry=True)
     assert_given_back(lab, runs=2)

@@ -7,7 +7,7 @@ import pytest
 
 from ibackup.base.events import ignore
 from ibackup.config.stall_limits import Limits
-from ibackup.device.phones.phone import FoundPhone, find
+from ibackup.device.phones.found_phones import FoundPhone, find
 from ibackup.view.running import connected_phones
 from ibackup.view.running.job_order import EncryptionWork, JobOrder
 from ibackup.view.running.job_running import run_order

@@ -11,9 +11,10 @@ from ibackup.cli.shell.command_kinds import ibackup_command
 from ibackup.cli.shell.output import printable, rfc3339, time_text, wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from ibackup.device.phones.phone import FoundPhone
+    from ibackup.device.phones.found_phones import FoundPhone
     from ibackup.store.records.snapshot import Snapshot
 
 _STATE = {
@@ -21,8 +22,9 @@ _STATE = {
     "untrusted": "does not trust this computer yet: unlock the {noun}, run `ibackup now` and tap Trust",
     "locked": "locked: unlock the {noun} to back it up",
     "unreachable": "does not answer",
+    "busy": "in use by another run of ibackup",
 }
-_CONNECTIONS = {"USB": "by cable", "Network": "over the network"}
+_CONNECTIONS = {"USB": "by cable", "Network": "over the network", "WiFi": "over Wi-Fi"}
 
 
 @ibackup_command("devices")
@@ -32,9 +34,11 @@ def command(app: App) -> int:
     This never changes or shows anything on a phone.
     """
     from ibackup.base.udids import plain_udid, same_udid
-    from ibackup.device.phones.phone import find
+    from ibackup.device.phones.found_phones import find
+    from ibackup.device.phones.over_wifi import OverWifi
+    from ibackup.store.kept_pairings import KeptPairings
 
-    phones = find(limits=app.config.limits, observer=app.reporter)
+    phones = find(limits=app.config.limits, observer=app.reporter, wifi=OverWifi(KeptPairings()))
     phones.sort(key=lambda phone: plain_name(phone.facts.name or ""))
     if app.udid:
         phones = [phone for phone in phones if same_udid(phone.udid, app.udid)]
@@ -107,7 +111,7 @@ def _text(phone: "FoundPhone", newest: "Snapshot | None") -> str:
     lines = [
         f"{printable(facts.name or facts.noun)}: {printable(model)}{system}",
         _line("UDID", phone.udid),
-        _line("connected", " and ".join(_CONNECTIONS.get(each, each) for each in phone.connections)),
+        _line("connected", connected_text(phone.connections)),
         _line("state", state),
     ]
     if phone.problem:
@@ -129,6 +133,11 @@ def _text(phone: "FoundPhone", newest: "Snapshot | None") -> str:
     if facts.last_cloud_backup is not None:
         lines.append(_line("iCloud", f"last backup {time_text(facts.last_cloud_backup)}"))
     return "\n".join(lines)
+
+
+def connected_text(connections: "Sequence[str]") -> str:
+    """How a phone is connected: "by cable and over the network"."""
+    return " and ".join(_CONNECTIONS.get(each, each) for each in connections)
 
 
 def _line(name: str, text: str) -> str:

@@ -13,7 +13,7 @@ from ibackup.cli.shell.output import wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.questions import confirm
 from ibackup.cli.shell.record_option import recordable
-from ibackup.cli.shell.shared_options import new_store_option, phone_options
+from ibackup.cli.shell.shared_options import address_option, new_store_option, phone_options
 from ibackup.cli.shell.vouching import new_key_option, vouching
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _COPY = "Copy it (and remember this for the store)?"
     help="On a disk without links (exFAT): copy the previous snapshot in full",
 )
 @phone_options
+@address_option
 @new_store_option
 @new_key_option
 @click.option(
@@ -44,6 +45,7 @@ def command(
     copies: bool | None,
     wait: float,
     patience: float,
+    address: str,
     new_store: bool,
     new_key: bool,
     password_file: str | None,
@@ -62,6 +64,8 @@ def command(
         raise UsageError(
             "--new-key works for one phone only.", hint="Choose it with --phone instead of --all."
         )
+    if address and everyone:
+        raise UsageError("--address is of one phone only.", hint="Leave out --all.")
     if password_file:
         sources.find(None)  # report a wrong name now, not after hours
     request = BackupRequest(
@@ -71,6 +75,7 @@ def command(
         copies=copies,
         wait=wait,
         patience=patience,
+        wifi_address=address,
         limits=app.config.limits,
         unlocker=sources.unlocker,
         vouches=vouching(app, new_key=new_key),

@@ -7,6 +7,7 @@ _MAYBE = (
     "password you chose."
 )
 _MAYBE_SWITCHED = "The phone may already have made the change: check with `ibackup icloud status`."
+_MAYBE_WIFI = "The phone may already have made the change: run the command again."
 _NEXT_RUN = (
     "Finished snapshots are untouched, and everything received so far is kept: the next run continues "
     "from there."
@@ -25,6 +26,8 @@ _AFTER = {
     ),
     "icloud on": _MAYBE_SWITCHED,
     "icloud off": _MAYBE_SWITCHED,
+    "wifi on": _MAYBE_WIFI,
+    "wifi off": _MAYBE_WIFI,
     "encryption on": _MAYBE,
     "encryption off": _MAYBE,
     "encryption change": _MAYBE,

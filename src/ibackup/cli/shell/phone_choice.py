@@ -99,7 +99,7 @@ class Phones:
         if self._seen_connected:
             return
         self._seen_connected = True
-        from ibackup.device.phones.phone import glance
+        from ibackup.device.phones.found_phones import glance
 
         with contextlib.suppress(IbackupError):
             for facts in glance(limits=self._run.config.limits):
@@ -217,7 +217,7 @@ class Phones:
             UsageError: several are connected, and there is no terminal to ask on.
         """
         from ibackup.device.mux.usbmux import Usbmux, parse_address
-        from ibackup.device.phones.phone import glance
+        from ibackup.device.phones.found_phones import glance
 
         try:
             if len({plain_udid(each.serial) for each in Usbmux(parse_address(None)).devices()}) < 2:

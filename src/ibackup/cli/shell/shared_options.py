@@ -44,6 +44,16 @@ def phone_options(function: _Command) -> _Command:
     return wait_option()(patience_option()(function))
 
 
+def address_option(function: _Command) -> _Command:
+    """``--address``, of a phone that is not found over Wi-Fi by itself."""
+    return click.option(
+        "--address",
+        default="",
+        metavar="HOST[:PORT]",
+        help="Where the phone is on the network, if it is not found there by itself; for `ibackup wifi`",
+    )(function)
+
+
 def to_option(text: str, *, required: bool = False) -> Callable[[_Command], _Command]:
     """``--to FOLDER``."""
     return click.option("--to", required=required, metavar="FOLDER", help=text, shell_complete=folders)

@@ -10,6 +10,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "setup": "set everything up",
         "encryption": "the backup password",
         "copy": "second copies",
+        "wifi": "without a cable",
+        "import": "adopt other backups",
     },
     "Look": {
         "open": "see it in a browser",
@@ -28,7 +30,6 @@ GROUPS: dict[str, dict[str, str]] = {
         "rehearse": "would it restore?",
         "export": "messages, photos, …",
         "extract": "take files out",
-        "import": "adopt other backups",
         "to-finder": "hand one to Finder",
         "heal": "repair from a copy",
     },

@@ -17,7 +17,7 @@ from ibackup.config.stall_limits import Limits
 from ibackup.device.lockdown.pairing import HostTls, PairRecord, other_key
 from ibackup.device.lockdown.phone_facts import noun_of
 from ibackup.device.mux.channel import PlistStream
-from ibackup.device.mux.usbmux import Attached, Usbmux
+from ibackup.device.mux.usbmux import Attached, Transport
 from ibackup.device.refusals import lockdown_refusals
 
 _log = logging.getLogger(__name__)
@@ -40,12 +40,14 @@ class Lockdown:
         ProtocolBroken: its answers make no sense.
 
     Attributes:
-        basics: the default domain, as it was last read.
+        basics: the default domain, as it was last read. Over Wi-Fi it is not read before a session: some phones then
+            end the connection.
+        reached: which step was begun last: "QueryType", "StartSession", "TLS", "first answer" or "session".
         request_seconds: how many seconds an answer may take.
     """
 
-    def __init__(self, mux: Usbmux, attached: Attached, limits: Limits) -> None:
-        self._mux = mux
+    def __init__(self, transport: Transport, attached: Attached, limits: Limits) -> None:
+        self._transport = transport
         self._attached = attached
         self._lock = threading.RLock()
         self._stream: PlistStream | None = None
@@ -53,6 +55,7 @@ class Lockdown:
         self._closed = False
         self.request_seconds = limits.lockdown_s
         self.basics: Values = NOTHING
+        self.reached = "QueryType"
         try:
             self._greet()
         except BaseException:
@@ -91,6 +94,7 @@ class Lockdown:
                 return False
             try:
                 # Under TLS 1.3 a rejected certificate shows only in the first answer.
+                self.reached = "first answer"
                 self.basics = self._default_domain(again=False)
             except ConnectionLost as error:
                 if isinstance(error.__cause__, TimeoutError):
@@ -98,6 +102,7 @@ class Lockdown:
                 self._drop()
                 return False
             self._session = record, tls
+            self.reached = "session"
             return True
 
     @property
@@ -138,6 +143,10 @@ class Lockdown:
     def values(self, domain: str) -> Values:
         """A whole domain; empty if there is none or the phone does not report it."""
         return self.told(domain) or NOTHING
+
+    def set_value(self, domain: str, key: str, value: object) -> None:
+        """Change one value."""
+        self._request("SetValue", {"Domain": domain, "Key": key, "Value": value}, "change a setting")
 
     def told(self, domain: str) -> Values | None:
         """A whole domain; None if the phone does not report it, which says nothing about its keys."""
@@ -181,6 +190,8 @@ class Lockdown:
         """Check that this is lockdownd, and read what it reports without trust."""
         if (plist_values.text(self._request("QueryType", {}, "answer"), "Type") or _TYPE) != _TYPE:
             raise self._not_normal()
+        if self._attached.connection == "WiFi":
+            return
         try:
             self.read_basics()
         except ProtocolBroken:
@@ -288,6 +299,7 @@ class Lockdown:
 
     def _begin(self, record: PairRecord, tls: HostTls, *, again: bool = True) -> bool:
         """Start a session on this connection; False if the phone does not know the pairing."""
+        self.reached = "StartSession"
         host = {"HostID": record.host_id, "SystemBUID": record.system_buid}
         answer = self._answer("StartSession", host, "start a session", again=again)
         error = answer.get("Error")
@@ -296,6 +308,7 @@ class Lockdown:
         if error is not None:
             raise self._refusal(str(error), "start a session")
         if self._wants_tls(answer, "EnableSessionSSL", tls) and self._stream is not None:
+            self.reached = "TLS"
             try:
                 self._stream.sock = tls.wrap(self._stream.sock, self.request_seconds)
             except ConnectionLost as lost:
@@ -312,7 +325,7 @@ class Lockdown:
         """Whether TLS comes next. Without it, nothing proves that this is the phone."""
         if plist_values.boolean(answer, key):
             return True
-        if self._attached.connection == "Network":
+        if self._attached.connection != "USB":
             raise ProtocolBroken(
                 f"What answers over the network does not prove that it is the {self.noun} it claims to be.",
                 why="It does not ask for encryption, which a real phone always does.",
@@ -324,8 +337,8 @@ class Lockdown:
         return False
 
     def _dial(self, port: int) -> socket.socket:
-        sock = self._mux.connect(self._attached.device_id, port)
-        _tune(sock)
+        sock = self._transport.connect(self._attached.device_id, port)
+        _tune(sock, _WIRELESS if self._attached.connection == "WiFi" else _WIRED)
         return sock
 
     def _drop(self) -> None:
@@ -346,13 +359,18 @@ class Lockdown:
         )
 
 
-def _tune(sock: socket.socket) -> None:
+_WIRED = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6))
+# A phone that leaves says nothing. Some seconds of radio silence are normal, half a minute is not.
+_WIRELESS = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 30_000))
+
+
+def _tune(sock: socket.socket, settings: tuple[tuple[str, int], ...]) -> None:
     """Notice a dead network peer, and send small messages at once. A Unix socket needs neither."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, setting in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
+    for name, setting in settings:
         option = getattr(socket, name, None)
         if option is not None:
             with contextlib.suppress(OSError):  # a system may know the option and still not allow it

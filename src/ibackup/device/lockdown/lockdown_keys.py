@@ -19,6 +19,8 @@ FIND_MY_DOMAIN: Final = "com.apple.fmip"
 ITUNES_DOMAIN: Final = "com.apple.mobile.iTunes"
 SETUP_DOMAIN: Final = "com.apple.purplebuddy"
 SYNC_DOMAIN: Final = "com.apple.mobile.data_sync"
+WIFI_DOMAIN: Final = "com.apple.mobile.wireless_lockdown"
+WIFI_SWITCH: Final = "EnableWifiConnections"
 
 
 @dataclass(frozen=True, slots=True)

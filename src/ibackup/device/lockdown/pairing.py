@@ -205,7 +205,7 @@ class HostTls:
         self.proved = _hashed(key)
         if key is not None and key == self._expected:
             return
-        if self._connection == "Network":
+        if self._connection != "USB":
             raise ProtocolBroken(
                 f"What answers over the network is not the {self._noun} that this computer was paired with.",
                 why="Its key is different.",

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from ibackup.apple import plist_values
 from ibackup.apple.plist_values import Values
@@ -26,7 +26,16 @@ from ibackup.trace import tapping
 
 ADDRESS_VARIABLE = "USBMUXD_SOCKET_ADDRESS"
 
-ConnectionKind = Literal["USB", "Network"]
+ConnectionKind = Literal["USB", "Network", "WiFi"]
+"""How a phone is reached: by cable, over a network that usbmuxd uses, or over Wi-Fi without usbmuxd."""
+
+
+class Transport(Protocol):
+    """Gives streams to a phone's services: usbmuxd, or the phone's own address."""
+
+    def connect(self, device_id: int, port: int, /) -> socket.socket:
+        """A blocking stream to a TCP port of a phone. Raises ConnectionLost."""
+
 
 _HEADER = struct.Struct("<IIII")
 _PLIST_VERSION, _PLIST_TYPE, _TAG = 1, 8, 1
@@ -106,12 +115,12 @@ def _bad_address(text: str, where: str) -> UsageError:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A phone that usbmuxd can reach.
+    """A phone that can be reached.
 
     Attributes:
-        device_id: usbmuxd's number for this connection; a new one each time the phone is plugged in.
+        device_id: usbmuxd's number for this connection; a new one each time the phone is plugged in. 0 without usbmuxd.
         serial: the UDID as usbmuxd spells it: newer ones often have no dash.
-        connection: over a cable or over the network.
+        connection: how it is reached.
     """
 
     device_id: int

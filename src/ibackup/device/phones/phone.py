@@ -1,59 +1,48 @@
-"""Phones: which ones are connected, and a session with one of them."""
+"""A session with one phone."""
 
 import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from functools import partial
+from typing import TypeVar
 
+from ibackup.apple import plist_values
 from ibackup.apple.plist_values import Values
 from ibackup.base.closeable import Closeable
-from ibackup.base.errors import IbackupError, UsageError
+from ibackup.base.errors import IbackupError, NoPhone, PhoneBusy
 from ibackup.base.events import Observer, ignore
-from ibackup.base.udids import dashed, plain_udid
 from ibackup.config.stall_limits import Limits
-from ibackup.device.lockdown import phone_facts
 from ibackup.device.lockdown.lockdown import Lockdown
-from ibackup.device.lockdown.lockdown_keys import BACKUP_DOMAIN, BATTERY_DOMAIN, DISK_DOMAIN
+from ibackup.device.lockdown.pairing import other_key
 from ibackup.device.lockdown.phone_facts import PhoneFacts
-from ibackup.device.mux import usbmux
 from ibackup.device.mux.usbmux import Attached, ConnectionKind, Usbmux, parse_address
+from ibackup.device.phones.found_phones import by_phone, facts_of, several, several_phones
+from ibackup.device.phones.links import Link, MuxLink, WifiLink
+from ibackup.device.phones.over_wifi import (
+    ROUNDS,
+    OverWifi,
+    WifiDialler,
+    WifiSession,
+    not_set_up,
+    nowhere,
+    start,
+)
 from ibackup.device.phones.recognition import Recognition, Strangers
-from ibackup.device.phones.trust import KeyTrust, stored_record, tls_for, told_udid
-from ibackup.device.phones.waiting import Patience, matching, wait_for_phone
+from ibackup.device.phones.trust import KeyTrust, told_udid
+from ibackup.device.phones.waiting import Patience, wait_for_phone
+from ibackup.device.phones.wireless_assertion import WirelessSyncAssertion
 from ibackup.device.refusals.lockdown_refusals import PhoneLocked
+from ibackup.device.wifi.tcp_transport import parse_host
 
 T = TypeVar("T")
-TrustState = Literal["trusted", "untrusted", "locked", "unreachable"]
 
 _log = logging.getLogger(__name__)
 
-NOTICE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPhone:
-    """A phone that is connected, in any state.
-
-    Attributes:
-        facts: what it reports; before it trusts this computer, that is little more than its name.
-        connections: how to reach it, the preferred way first.
-        trust: trusted; untrusted: it does not know this computer; locked: it must be unlocked before it says so;
-            unreachable: usbmuxd lists it, but its answers make no sense.
-        problem: why it is unreachable, or what else went wrong.
-    """
-
-    facts: PhoneFacts
-    connections: tuple[ConnectionKind, ...]
-    trust: TrustState
-    problem: IbackupError | None = None
-
-    @property
-    def udid(self) -> str:
-        """Lockdown's spelling of its UDID."""
-        return self.facts.udid
+_LISTEN_S = 15.0  # for a cable, between two searches of the network
 
 
 class Phone(Closeable):
@@ -70,15 +59,14 @@ class Phone(Closeable):
 
     def __init__(
         self,
-        mux: Usbmux,
+        link: Link,
         attached: Attached,
         lockdown: Lockdown,
         patience: Patience,
         limits: Limits,
         recognition: Recognition,
     ) -> None:
-        self._mux = mux
-        self._attached = attached
+        self._link = link
         self._lockdown = lockdown
         self._patience = patience
         self.limits = limits
@@ -86,7 +74,7 @@ class Phone(Closeable):
         self.udid = told_udid(lockdown.basics, attached)
         self.connection: ConnectionKind = attached.connection
         self.key = lockdown.proved_key
-        self.facts = _facts(lockdown, self.udid)
+        self.facts = facts_of(lockdown, self.udid)
         _log.debug(
             "%s with iOS %s over %s; backups encrypted: %s, demanded: %s; locked: %s",
             self.facts.product_type,
@@ -98,8 +86,16 @@ class Phone(Closeable):
         )
 
     def close(self) -> None:
-        """End the session. Streams from ``start_service`` stay open."""
-        self._lockdown.close()
+        """End the session. Streams from ``start_service`` stay open, except that a phone ends them over Wi-Fi."""
+        try:
+            self._lockdown.close()
+        finally:
+            self._link.close()
+
+    @property
+    def wifi_address(self) -> str:
+        """The phone's own MAC address; empty if it does not report it."""
+        return plist_values.text(self._lockdown.basics, "WiFiAddress") or ""
 
     def value(self, domain: str, key: str) -> object:
         """One of lockdown's values; None if there is none. The default domain is ""."""
@@ -108,6 +104,14 @@ class Phone(Closeable):
     def values(self, domain: str = "") -> Values:
         """A whole domain of lockdown's values; empty if there is none."""
         return self._lockdown.values(domain)
+
+    def pair_record(self) -> bytes | None:
+        """Its pairing with this computer as usbmuxd stores it, with the private keys; None without usbmuxd."""
+        return self._link.pair_record()
+
+    def set_value(self, domain: str, key: str, value: object) -> None:
+        """Change one of lockdown's values. Raises PhoneRefused."""
+        self._lockdown.set_value(domain, key, value)
 
     def start_service(self, name: str, *, escrow: bool = False) -> socket.socket:
         """A blocking stream to a service, with TLS and without a time limit; the caller closes it.
@@ -144,81 +148,25 @@ class Phone(Closeable):
     def refresh(self) -> PhoneFacts:
         """Read the facts again, after a change."""
         self._lockdown.read_basics()
-        self.facts = _facts(self._lockdown, self.udid)
+        self.facts = facts_of(self._lockdown, self.udid)
         return self.facts
 
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[Callable[[], bool]]:
-        """Yield a function that returns whether usbmuxd has reported this connection gone since the last call.
+    def watch(self) -> AbstractContextManager[Callable[[], bool]]:
+        """Give a function that returns whether the phone was reported gone since the last call.
 
-        The connection itself would show it only later. So if usbmuxd does not report anything, that is no reason to
-        stop.
+        Its own connections would show it only later.
         """
-        with contextlib.ExitStack() as stack:
-            listener: usbmux.Listener | None = None
-            with contextlib.suppress(IbackupError):
-                listener = stack.enter_context(self._mux.listen())
-
-            def is_unplugged() -> bool:
-                nonlocal listener
-                gone = usbmux.Detached(self._attached.device_id)
-                try:
-                    return listener is not None and any(event == gone for event in listener.waiting())
-                except IbackupError:
-                    listener = None
-                    return False
-
-            yield is_unplugged
+        return self._link.watch()
 
     def is_there(self) -> bool:
-        """Whether this very connection still exists, as far as usbmuxd knows. It may need a moment to notice.
+        """Whether it makes sense to connect to it again at once."""
+        return self._link.is_there()
 
-        A cable that was pulled and plugged in again makes another connection.
-        """
-        end = time.monotonic() + NOTICE_SECONDS
-        while True:
-            try:
-                if all(device.device_id != self._attached.device_id for device in self._mux.devices()):
-                    return False
-            except IbackupError:
-                return False  # usbmuxd itself is gone
-            if time.monotonic() >= end:
-                return True
-            time.sleep(NOTICE_SECONDS / 4)
-
-
-def find(
-    address: str | None = None, *, limits: Limits | None = None, observer: Observer = ignore
-) -> list[FoundPhone]:
-    """Every connected phone, each once. Nothing appears on any phone's screen.
-
-    Args:
-        address: usbmuxd's, in any spelling; None takes the environment's or the system's.
-        limits: how long each may be silent; None: the defaults.
-        observer: gets warnings.
-
-    Raises:
-        UsageError: it is not an address.
-        NoPhone: no usbmuxd is running.
-    """
-    mux, limits = Usbmux(parse_address(address)), limits or Limits()
-    found = _by_phone(matching(mux.devices(), None))
-    return [_look_at(mux, connections, limits, observer) for connections in found]
-
-
-def glance(address: str | None = None, *, limits: Limits | None = None) -> list[PhoneFacts]:
-    """What every connected phone reports to anyone, such as its name; no session is needed.
-
-    Args:
-        address: usbmuxd's, in any spelling; None takes the environment's or the system's.
-        limits: how long each may be silent; None: as without a config.
-
-    Raises:
-        UsageError: it is not an address.
-        NoPhone: no usbmuxd is running.
-    """
-    mux, limits = Usbmux(parse_address(address)), limits or Limits()
-    return [_glance(mux, connections[0], limits) for connections in _by_phone(matching(mux.devices(), None))]
+    def kept_awake(self) -> AbstractContextManager[object]:
+        """Keep it awake inside the block if it is used over Wi-Fi; by cable it stays awake by itself."""
+        if self.connection != "WiFi":
+            return contextlib.nullcontext()
+        return WirelessSyncAssertion(lambda name: start(self._lockdown, name))
 
 
 def open_phone(
@@ -230,6 +178,8 @@ def open_phone(
     limits: Limits | None = None,
     observer: Observer = ignore,
     recognition: Recognition | None = None,
+    wifi: OverWifi | None = None,
+    cable_only: bool = False,
 ) -> Phone:
     """A trusted session with one phone.
 
@@ -241,6 +191,8 @@ def open_phone(
         limits: how long it may be silent; None: the defaults.
         observer: gets what someone must do at the phone, and that it is done.
         recognition: the keys by which it is known, here and in the store; None: nothing is known about it.
+        wifi: look for it over Wi-Fi if usbmuxd does not have it. None: only through usbmuxd.
+        cable_only: take no phone that is reached over a network.
 
     Raises:
         OtherKey: it does not prove to be the phone that we know, or its stored pairing would have to be replaced, and
@@ -248,95 +200,130 @@ def open_phone(
         UsageError: several phones are connected, and none was chosen; the message lists them.
         NoPhone: no phone is connected, or not this one.
         PersonNeeded: nobody did it in time, or someone tapped Don't Trust.
+        PhoneBusy: another run of ibackup uses it over Wi-Fi.
         ConnectionLost, PhoneRefused: as for every request.
     """
-    mux, limits = Usbmux(parse_address(address)), limits or Limits()
-    phones = _by_phone(wait_for_phone(mux, udid, wait, observer))
-    if len(phones) > 1:
-        raise _several(mux, phones, limits)
-    attached = phones[0][0]
-    patient = Patience(patience, observer)
-    lockdown = Lockdown(mux, attached, limits)
-    try:
-        told_udid(lockdown.basics, attached)
-        recognition = recognition or Strangers()
-        KeyTrust(mux, attached, lockdown, patient, observer, recognition).establish()
-        return Phone(mux, attached, lockdown, patient, limits, recognition)
-    except BaseException:
-        lockdown.close()
-        raise
-
-
-def _by_phone(devices: Sequence[Attached]) -> list[list[Attached]]:
-    """The connections, grouped by phone, in the given order."""
-    phones: dict[str, list[Attached]] = {}
-    for device in devices:
-        phones.setdefault(plain_udid(device.serial), []).append(device)
-    return list(phones.values())
-
-
-def _several(mux: Usbmux, phones: Sequence[Sequence[Attached]], limits: Limits) -> UsageError:
-    lines = []
-    for connections in phones:
-        found = _glance(mux, connections[0], limits)
-        name = f" ({found.name})" if found.name else ""
-        lines.append(f"{found.udid}{name}, {' and '.join(device.connection for device in connections)}")
-    return UsageError(
-        "Several phones are connected.", why=f"They are: {'; '.join(lines)}.", hint="Choose one with --phone."
+    opener = _Opener(
+        Usbmux(parse_address(address)),
+        limits or Limits(),
+        Patience(patience, observer),
+        observer,
+        recognition or Strangers(),
+        wifi,
     )
+    if wifi is not None and wifi.address:
+        parse_host(wifi.address)
+        if not wifi.wanted(udid):
+            raise not_set_up(udid)
+    if cable_only or wifi is None or not wifi.wanted(udid):
+        return opener.by_mux(wait_for_phone(opener.mux, udid, wait, observer, cable_only=cable_only))
+    end = time.monotonic() + wait
+    told, listen_s = observer, 0.0
+    problems: dict[str, IbackupError] = {}
+    over_wifi = partial(opener.over_wifi, wifi, udid, problems)
+    while True:
+        if not wifi.address:
+            with contextlib.suppress(NoPhone):
+                return opener.by_mux(wait_for_phone(opener.mux, udid, listen_s, told))
+        problems.clear()
+        opened = opener.patience.until(over_wifi, "iPhone")
+        if opened is not None:
+            return opened
+        left = end - time.monotonic()
+        if left <= 0:
+            raise nowhere(udid, problems)
+        told, listen_s = ignore if listen_s else observer, min(left, _LISTEN_S)
 
 
-def _glance(mux: Usbmux, attached: Attached, limits: Limits) -> PhoneFacts:
-    """What a phone reports to anyone; only its serial if it does not answer."""
-    try:
-        with _connected(mux, attached, limits) as lockdown:
-            return _public_facts(lockdown, attached)
-    except IbackupError:
-        return PhoneFacts(udid=dashed(attached.serial))
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """Begins sessions with phones that were found."""
 
+    mux: Usbmux
+    limits: Limits
+    patience: Patience
+    observer: Observer
+    recognition: Recognition
+    wifi: OverWifi | None
 
-def _look_at(mux: Usbmux, connections: Sequence[Attached], limits: Limits, observer: Observer) -> FoundPhone:
-    attached = connections[0]
-    kinds = tuple(dict.fromkeys(device.connection for device in connections))
-    seen = PhoneFacts(udid=dashed(attached.serial))
-    try:
-        with _connected(mux, attached, limits) as lockdown:
-            seen = _public_facts(lockdown, attached)
-            record = stored_record(mux, attached)
-            try:
-                trusted = record is not None and lockdown.start_session(
-                    record, tls_for(lockdown, attached, record, observer)
+    def by_mux(self, devices: Sequence[Attached]) -> Phone:
+        """The only one of the phones that usbmuxd has."""
+        phones = by_phone(devices)
+        if len(phones) > 1:
+            raise several(self.mux, phones, self.limits)
+        attached = phones[0][0]
+        lockdown = Lockdown(self.mux, attached, self.limits)
+        try:
+            told_udid(lockdown.basics, attached)
+            KeyTrust(self.mux, attached, lockdown, self.patience, self.observer, self.recognition).establish()
+            link = MuxLink(self.mux, attached)
+            phone = Phone(link, attached, lockdown, self.patience, self.limits, self.recognition)
+            if self.wifi is not None and phone.connection == "USB":
+                self._refresh(self.wifi, phone)
+            return phone
+        except BaseException:
+            lockdown.close()
+            raise
+
+    def _refresh(self, wifi: OverWifi, phone: Phone) -> None:
+        """Keep what finds this phone over Wi-Fi up to date: a new pairing makes the old one useless."""
+        if not wifi.wanted(phone.udid):
+            return
+        record = phone.pair_record()
+        if record is not None:
+            wifi.pairings.met_by_cable(
+                phone.udid,
+                record,
+                wifi_address=phone.wifi_address,
+                name=phone.facts.name or "",
+                ios_version=phone.facts.ios_version or "",
+            )
+
+    def over_wifi(self, wifi: OverWifi, udid: str | None, problems: dict[str, IbackupError]) -> Phone | None:
+        """The only phone of the kept pairings that is there; None if none is.
+
+        Args:
+            wifi: what may be done.
+            udid: of the phone; None: any.
+            problems: gets what became of the phones that were dialled in vain.
+
+        Raises:
+            PhoneLocked: it must be unlocked first.
+            PhoneBusy: another run of ibackup uses it.
+            UsageError: several are there.
+        """
+        dialler = WifiDialler(wifi, self.limits, self.observer, problems)
+        sessions: list[WifiSession] = []
+        try:
+            for session in dialler.sessions(wifi.wanted(udid), rounds=ROUNDS):
+                sessions.append(session)
+                if udid is not None:
+                    break
+            locked = [each for each in problems.values() if isinstance(each, PhoneLocked | PhoneBusy)]
+            if not sessions and locked:
+                raise locked[0]
+            if len(sessions) > 1:
+                raise several_phones(
+                    f"{each.attached.serial} ({each.name})" if each.name else each.attached.serial
+                    for each in sessions
                 )
-            except PhoneLocked:
-                return FoundPhone(seen, kinds, "locked")
-            if not trusted:
-                return FoundPhone(seen, kinds, "untrusted")
-            return FoundPhone(_facts(lockdown, seen.udid), kinds, "trusted")
-    except IbackupError as error:
-        return FoundPhone(seen, kinds, "unreachable", error)
+            return self._begun(sessions.pop()) if sessions else None
+        finally:
+            for each in sessions:
+                each.close()
 
-
-@contextlib.contextmanager
-def _connected(mux: Usbmux, attached: Attached, limits: Limits) -> Iterator[Lockdown]:
-    lockdown = Lockdown(mux, attached, limits)
-    try:
-        yield lockdown
-    finally:
-        lockdown.close()
-
-
-def _public_facts(lockdown: Lockdown, attached: Attached) -> PhoneFacts:
-    """What a phone reports to anyone."""
-    udid = told_udid(lockdown.basics, attached)
-    return phone_facts.read(udid, lockdown.basics, product_name=lockdown.product_name)
-
-
-def _facts(lockdown: Lockdown, udid: str) -> PhoneFacts:
-    return phone_facts.read(
-        udid,
-        lockdown.basics,
-        backup=lockdown.told(BACKUP_DOMAIN),
-        battery=lockdown.values(BATTERY_DOMAIN),
-        disk=lockdown.values(DISK_DOMAIN),
-        product_name=lockdown.product_name,
-    )
+    def _begun(self, session: WifiSession) -> Phone:
+        """A phone in this session, with its heartbeat."""
+        lockdown = session.lockdown
+        with contextlib.ExitStack() as opened:
+            opened.callback(session.close)
+            known = self.recognition.known(session.attached.serial)
+            if known and known != {lockdown.proved_key}:
+                raise other_key(lockdown.noun, "It has a different key.")
+            heartbeat = self.patience.until(session.start_heartbeat, lockdown.noun)
+            opened.callback(heartbeat.close)
+            link = WifiLink(heartbeat, session.held)
+            phone = Phone(link, session.attached, lockdown, self.patience, self.limits, self.recognition)
+            self.recognition.remember(phone.udid, phone.key)
+            opened.pop_all()
+            return phone

@@ -82,7 +82,9 @@ _TEXTS: dict[PromptKind, str] = {
 }
 
 
-def wait_for_phone(mux: Usbmux, udid: str | None, seconds: float, observer: Observer) -> list[Attached]:
+def wait_for_phone(
+    mux: Usbmux, udid: str | None, seconds: float, observer: Observer, *, cable_only: bool = False
+) -> list[Attached]:
     """Every connection of the matching phones, as soon as there is one.
 
     Args:
@@ -90,6 +92,7 @@ def wait_for_phone(mux: Usbmux, udid: str | None, seconds: float, observer: Obse
         udid: of the phone, in any spelling; None takes every phone.
         seconds: how long to wait for one.
         observer: gets a note that we wait.
+        cable_only: leave out connections over a network.
 
     Raises:
         NoPhone: none was connected in time.
@@ -103,18 +106,22 @@ def wait_for_phone(mux: Usbmux, udid: str | None, seconds: float, observer: Obse
             devices = mux.devices()
         except NoUsbmuxd as error:
             missing = error  # on Linux it starts with the first phone that is plugged in
-        found = matching(devices, udid)
+        found = [each for each in matching(devices, udid) if not cable_only or each.connection == "USB"]
         if found:
             if told and sys.platform == "darwin":
                 observer(PromptDone("accessory"))
             return found
         left = deadline - time.monotonic()
         if left <= 0:
-            raise missing or _no_phone(devices, udid)
+            raise missing or _no_phone(devices, udid, cable_only=cable_only)
         if not told:
             told = True
             _tell_waiting(udid, seconds, observer)
-        if missing is not None or not _listen(mux, udid, min(left, _LONGEST_LISTEN_SECONDS)):
+        if (
+            missing is not None
+            or matching(devices, udid)
+            or not _listen(mux, udid, min(left, _LONGEST_LISTEN_SECONDS))
+        ):
             time.sleep(min(_LOOK_AGAIN_SECONDS, left))
 
 
@@ -146,7 +153,15 @@ def _tell_waiting(udid: str | None, seconds: float, observer: Observer) -> None:
         )
 
 
-def _no_phone(devices: Sequence[Attached], udid: str | None) -> NoPhone:
+def _no_phone(devices: Sequence[Attached], udid: str | None, *, cable_only: bool) -> NoPhone:
+    if cable_only and matching(devices, udid):
+        return NoPhone(
+            f"{called(udid or devices[0].serial)} is not connected with a cable.",
+            why="It is reached over the network, and a connection that is lost in the middle of this would leave the "
+            "phone half done.",
+            hint="Connect it with a cable. To do it over the network in spite of that: --over-wifi, where the command "
+            "has it.",
+        )
     others = sorted({called(device.serial).removeprefix("The phone ") for device in devices})
     if udid is not None and others:
         return NoPhone(

@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _ALL = 1 << 62  # more space than any disk has
 _RESERVE = 3 << 30  # about how much a phone wants free in addition to what it sends
+_BACK_S = 120.0
 _OLDEST_VERSION = (3, 3)  # of Status.plist
 
 
@@ -60,7 +61,8 @@ def back_up(request: BackupRequest, observe: Observer) -> BackupResult:
     observe(PhaseStarted("find", "Looking for the phone."))
     with telling("The backup could not be made."), awake(), ExitStack() as phones:
         phone = phones.enter_context(request.open_phone(observe))
-        again = replace(request, udid=phone.udid, wait=0.0)
+        # Over Wi-Fi a phone may be out of reach for a while, and come back at another address.
+        again = replace(request, udid=phone.udid, wait=_BACK_S if phone.connection == "WiFi" else 0.0)
         folder = request.store.phone(phone.udid, told_by_phone=True)
         with folder.lock() as lock:
             _remember(folder, phone)
@@ -289,6 +291,11 @@ class _Run:
 
     def _give_up(self, error: BaseException) -> None:
         """Record how the phone ended it, and add to the error what was tried."""
+        if isinstance(error, ConnectionLost) and self._phone.connection == "WiFi":
+            error.hint = (
+                f"Run `ibackup now` again when the {self._noun} is awake and near, or connect it with a cable: "
+                "what has arrived is kept, and the backup continues from there."
+            )
         if not isinstance(error, PhoneRefused) or error.error_code is None:
             return  # the phone did not end the last attempt
         explain(error, self._ended, self._known, noun=self._noun, ios_version=self._phone.facts.ios_version)
@@ -311,13 +318,20 @@ class _Run:
         """Once in a run, if the phone is still there: continue over a new connection."""
         if not self._request.retry or not self._phone.is_there():
             return None
+        over_wifi = self._phone.connection == "WiFi"
+        how = (
+            f"ibackup looks for the {self._noun} on the network for {_BACK_S / 60:.0f} minutes"
+            if over_wifi
+            else f"The {self._noun} is still there: ibackup tries once more over a new connection"
+        )
         self._observe(
             Caution(
                 error.message,
-                f"The {self._noun} is still there: ibackup tries once more over a new connection and "
-                f"continues from what has arrived. The phone asks for its passcode again.",
+                f"{how} and continues from what has arrived. The phone asks for its passcode again.",
             )
         )
+        if over_wifi:
+            self._phone.close()  # it has one user at a time
         try:
             self._phone = self._reconnect()
         except (NoPhone, ConnectionLost):
@@ -359,6 +373,7 @@ class _Run:
         with (
             open_to_phone(WorkingFiles, working, self._phone.udid, self._observe) as files,
             self._phone.watch() as is_unplugged,
+            self._phone.kept_awake(),
         ):
             previous = _read(os.path.join(working.root, "Info.plist"))
             info = collect(self._phone, previous, observer=self._observe)

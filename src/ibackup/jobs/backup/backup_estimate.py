@@ -17,6 +17,7 @@ _USB_BYTES_PER_SECOND = 30_000_000
 _BACKED_UP_SHARE = 0.7
 _NEW_SHARE = 20  # about a twentieth of the next backup is new, if its owner takes photos and videos
 _PHONES_OWN_MARGIN = 128 << 20
+_ADVISE_CABLE_BYTES = 20 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def tell(found: BackupEstimate, path: str, free: int, observe: Observer, *, by_c
     if found.bytes is None or found.seconds is None:
         observe(Note(f"Backing up to {path}."))
     elif found.first:
+        large = not by_cable and found.bytes > _ADVISE_CABLE_BYTES
         how_long = f"about {rough_duration(max(found.seconds, 60))} over USB"
         if not by_cable:
             how_long = "which takes much longer over Wi-Fi than over a cable"
@@ -71,6 +73,14 @@ def tell(found: BackupEstimate, path: str, free: int, observe: Observer, *, by_c
                 "You can keep using the phone."
             )
         )
+        if large:
+            observe(
+                Caution(
+                    "The first backup of a phone with so much on it is better made over a cable.",
+                    "To do that, press Ctrl-C, connect it and run the command again: what has arrived is kept. Later "
+                    "backups transfer only what is new.",
+                )
+            )
     else:
         observe(Note(f"Backing up to {path}. Only new data is transferred, usually in a few minutes."))
     expected = (found.bytes or 0) if found.first else found.usual_bytes

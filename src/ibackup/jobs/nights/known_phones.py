@@ -8,7 +8,7 @@ from ibackup.base.errors import NoPhone
 from ibackup.base.events import Observer
 from ibackup.base.udids import dashed, same_udid
 from ibackup.config.config_schema import Config, PhoneRules
-from ibackup.device.phones.phone import find
+from ibackup.device.phones.found_phones import find
 from ibackup.store.store import Store
 
 

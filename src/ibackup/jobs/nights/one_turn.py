@@ -8,7 +8,7 @@ from ibackup.base.events import Note, PromptKind
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.base.udids import same_udid
-from ibackup.device.phones.phone import FoundPhone, find
+from ibackup.device.phones.found_phones import FoundPhone, find
 from ibackup.jobs.backup.backup_request import BackupRequest, BackupResult
 from ibackup.jobs.nights.known_phones import KnownPhone
 from ibackup.jobs.nights.night_context import NightContext, PhoneOutcome

@@ -9,7 +9,7 @@ from pathlib import Path
 from ibackup.base.errors import IbackupError, StoreMissing
 from ibackup.config.copy_config import CopyConfig
 from ibackup.device.mux.usbmux import Usbmux, parse_address, start_hint
-from ibackup.device.phones.phone import find
+from ibackup.device.phones.found_phones import find
 from ibackup.jobs.readiness import ready_mac
 from ibackup.jobs.readiness.check_result import ComputerCheck
 from ibackup.jobs.schedule.scheduler_choice import find as find_schedule
@@ -21,6 +21,7 @@ _PHONE = {
     "untrusted": "does not trust this computer yet: unlock it and tap Trust when `ibackup now` asks",
     "locked": "locked: unlock it",
     "unreachable": "does not answer",
+    "busy": "in use by another run of ibackup",
 }
 
 

@@ -8,7 +8,7 @@ from ibackup.base.events import Note, Observer
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.identities import plain_name, told_apart
 from ibackup.config.config_schema import Config
-from ibackup.device.phones.phone import find
+from ibackup.device.phones.found_phones import find
 from ibackup.jobs.backup.backup_request import BackupRequest
 from ibackup.jobs.runs.whole_backup import MayCopy, WholeBackup, never, run
 from ibackup.store.store import Store

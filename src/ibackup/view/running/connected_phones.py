@@ -4,19 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from ibackup.base.errors import IbackupError
 from ibackup.base.udids import same_udid
 from ibackup.config.stall_limits import Limits
 from ibackup.device.mux.usbmux import Usbmux, parse_address
-from ibackup.device.phones.phone import FoundPhone, find
+from ibackup.device.phones.found_phones import FoundPhone, TrustState, find
 
 THREAD = "ibackup phones"
 _FRESH_S = 5.0
 _AGAIN_S = 20.0  # a phone that is locked or does not trust this computer may do so meanwhile
-
-Trust = Literal["trusted", "untrusted", "locked", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class ConnectedPhone:
     noun: str
     model: str
     ios_version: str
-    trust: Trust
+    trust: TrustState
     encrypts: bool | None = None
     used_bytes: int | None = None
 

@@ -1,0 +1,1 @@
+"""Phones on the Wi-Fi network, found and dialled without usbmuxd."""
