@@ -1,6 +1,6 @@
 """Pairings that are kept for Wi-Fi, in the user's state: ``phones/<UDID>/wifi.json``, readable by its owner alone.
 
-usbmuxd has the pairings, but on Linux it runs only while a phone is plugged in. Whoever has such a file can log in to
+usbmuxd has the pairings, but on Linux it runs only while a phone is plugged in. With such a file, anyone can log in to
 the phone over Wi-Fi, so it is in no store, no log and no copy.
 """
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from ibackup.base.errors import IbackupError
 from ibackup.device.mux import usbmux
 from ibackup.device.mux.usbmux import Attached, Usbmux
-from ibackup.device.phones.heartbeat import Heartbeat
+from ibackup.device.phones.wifi_heartbeat import Heartbeat
 
 NOTICE_SECONDS = 1.0
 

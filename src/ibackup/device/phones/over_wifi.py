@@ -1,7 +1,7 @@
 """A trusted session with a phone over Wi-Fi, without usbmuxd: found by its announcement, or dialled at a given address.
 
 A phone is dialled only if its announcement fits a kept pairing, or if someone gave its address: before the encryption,
-a session tells whoever answers which computer this is. Encryption is required throughout, with the key that the phone
+a session tells what answers which computer this is. Encryption is required throughout, with the key that the phone
 had when the pairing was made.
 """
 
@@ -24,8 +24,8 @@ from ibackup.device.lockdown.lockdown import Lockdown
 from ibackup.device.lockdown.pairing import HostTls, PairRecord
 from ibackup.device.mux.channel import PlistStream
 from ibackup.device.mux.usbmux import Attached
-from ibackup.device.phones.heartbeat import SERVICE as HEARTBEAT
-from ibackup.device.phones.heartbeat import Heartbeat
+from ibackup.device.phones.wifi_heartbeat import SERVICE as HEARTBEAT
+from ibackup.device.phones.wifi_heartbeat import Heartbeat
 from ibackup.device.refusals.lockdown_refusals import NotTrusted, PhoneLocked
 from ibackup.device.wifi.adverts import Advert
 from ibackup.device.wifi.network_search import SEARCH_S, search
