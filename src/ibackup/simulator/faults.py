@@ -91,6 +91,20 @@ class StartSessionError(Fault):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WirelessBreak(Fault):
+    """A connection to lockdownd over a network breaks, as on some phones with iOS 26.6 and 27.
+
+    Attributes:
+        at: the request that is not answered, or the moment: when the connection is made, before TLS of the session,
+            or when the computer first reads inside TLS.
+        how: reset: a TCP reset; end: the phone hangs up; silence: it says nothing more.
+    """
+
+    at: Literal["connect", "QueryType", "GetValue", "StartSession", "TLS", "first read"] = "StartSession"
+    how: Literal["reset", "end", "silence"] = "reset"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SyncLockHeld(Fault):
     """AFC does not let the sync file be locked: another program has it. `times` counts the refused attempts.
 
@@ -304,6 +318,7 @@ FAULTS: tuple[type[Fault], ...] = (
     SilentAfterBytes,
     StartServiceError,
     StartSessionError,
+    WirelessBreak,
     SyncLockHeld,
     DropInPhase,
     ErrorCodeAt,

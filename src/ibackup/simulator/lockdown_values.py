@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ibackup.simulator import cloudfiles
+from ibackup.simulator.advert import SERVICE_TYPE, instance_name
 from ibackup.simulator.phone_trust import device_public_key
 from ibackup.simulator.spec import PhoneSpec
 
@@ -233,8 +234,9 @@ def _data_sync(spec: PhoneSpec) -> Values:
 
 def _wireless(spec: PhoneSpec) -> Values:
     return {
-        "BonjourFullServiceName": f"{spec.wifi_address}@fe80::1._apple-mobdev2._tcp.local.",
-        "EnableWifiConnections": "Network" in spec.connection_types,
+        "BonjourFullServiceName": f"{instance_name(spec)}.{SERVICE_TYPE}",
+        # A phone on which it was never switched on has no value.
+        "EnableWifiConnections": True if "Network" in spec.connection_types else None,
         "EnableWifiDebugging": False,
         "SupportsWifi": True,
         "SupportsWifiSyncing": True,

@@ -1,38 +1,82 @@
 """lockdownd: values, pairing, TLS sessions, and access to every other service."""
 
+import ssl
 import uuid
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NoReturn, TypeAlias
 
-from ibackup.simulator.faults import StartServiceError, StartSessionError
+from ibackup.simulator.faults import StartServiceError, StartSessionError, WirelessBreak
 from ibackup.simulator.framed_plists import Message, read_message, write_message
 from ibackup.simulator.lockdown_values import BACKUP
 from ibackup.simulator.notifications import DEVICE_NAME_CHANGED
 from ibackup.simulator.phone_trust import Pairing, TrustRefusal
 from ibackup.simulator.service_table import NEEDS_ESCROW_BAG, SERVICES
-from ibackup.simulator.stream import Stream
+from ibackup.simulator.stream import Stream, StreamEnded
 from ibackup.simulator.virtual_phone import VirtualPhone
 
 PORT: Final = 62_078
+
+OTHER_UDID: Final = "00008101-00112233445566EE"
+"""What the impostor with a wrong UDID says."""
+
+_LONG_S: Final = 3600.0
 
 SETTABLE: Final = frozenset({"DeviceName", "TimeIntervalSince1970", "TimeZone", "Uses24HourClock"})
 """Keys of the default domain that a trusted computer may set."""
 
 
-def serve(stream: Stream, phone: VirtualPhone, *, wireless: bool = False) -> None:
-    """Serve one connection, over the cable or wirelessly, until it ends."""
-    connection = _Connection(stream, phone, wireless=wireless)
+OpenService: TypeAlias = Callable[[str, Pairing], int]
+"""Opens a port for one connection to a service of this name; returns its number."""
+
+
+def serve(
+    stream: Stream, phone: VirtualPhone, *, wireless: bool = False, open_port: OpenService | None = None
+) -> None:
+    """Serve one connection until it ends.
+
+    Args:
+        stream: the connection.
+        phone: whose it is.
+        wireless: it came over a network.
+        open_port: where its services wait; None: behind usbmuxd.
+    """
+    connection = _Connection(stream, phone, wireless=wireless, open_port=open_port or phone.open_port)
     while True:
         connection.answer(read_message(stream))
+
+
+def wireless_tls(phone: VirtualPhone, pairing: Pairing) -> ssl.SSLContext | None:
+    """TLS over a network, which an impostor has of its own; None: there is none."""
+    impostor = phone.spec.wireless.impostor
+    if impostor == "plain":
+        return None
+    return phone.trust.impostor_tls() if impostor == "key" else pairing.tls
+
+
+def strike(stream: Stream, fault: WirelessBreak) -> NoReturn:
+    """Break a connection over a network.
+
+    Raises:
+        StreamEnded: always.
+    """
+    if fault.how == "silence":
+        while True:
+            stream.pause(_LONG_S)
+    if fault.how == "reset":
+        stream.drop()
+    raise StreamEnded(f"{fault.how} at {fault.at}")
 
 
 class _Connection:
     """One connection to lockdownd, with or without a session."""
 
-    def __init__(self, stream: Stream, phone: VirtualPhone, *, wireless: bool) -> None:
+    def __init__(
+        self, stream: Stream, phone: VirtualPhone, *, wireless: bool, open_port: OpenService
+    ) -> None:
         self._stream = stream
         self._phone = phone
         self._wireless = wireless
+        self._open_port = open_port
         self._pairing: Pairing | None = None
         self._session_id: str | None = None
         self._verbs = {
@@ -52,6 +96,9 @@ class _Connection:
         """Answer one request, and begin or end TLS if the answer says so."""
         name = request.get("Request")
         before = self._pairing
+        if self._wireless:
+            self._phone.journal.add("asked", str(name))
+            self._may_break(str(name))
         verb = self._verbs.get(name, _unknown) if isinstance(name, str) else _unknown
         try:
             answer = verb(request)
@@ -61,9 +108,28 @@ class _Connection:
             return
         write_message(self._stream, {"Request": name, **answer})
         if before is None and self._pairing is not None:
-            self._stream.start_tls(self._pairing.tls)
+            self._start_tls(self._pairing)
         elif before is not None and self._pairing is None:
             self._stream.stop_tls()
+
+    def _start_tls(self, pairing: Pairing) -> None:
+        if not self._wireless:
+            self._stream.start_tls(pairing.tls)
+            return
+        self._may_break("TLS")
+        tls = wireless_tls(self._phone, pairing)
+        if tls is not None:
+            self._stream.start_tls(tls)
+        self._may_break("first read")
+
+    def _may_break(self, at: str) -> None:
+        fault = self._phone.fault(WirelessBreak, lambda fault: fault.at == at)
+        if fault is not None:
+            strike(self._stream, fault)
+
+    @property
+    def _offers_tls(self) -> bool:
+        return not (self._wireless and self._phone.spec.wireless.impostor == "plain")
 
     # --- values
 
@@ -73,6 +139,8 @@ class _Connection:
         if domain and domain in self._phone.spec.signals.slow_domains:
             self._stream.pause(self._phone.spec.signals.slow_s)
         values = self._phone.domain(domain, trusted=trusted)
+        if self._wireless and self._phone.spec.wireless.impostor == "udid" and "UniqueDeviceID" in values:
+            values["UniqueDeviceID"] = OTHER_UDID
         place = {name: value for name, value in (("Domain", domain), ("Key", key)) if value}
         if not key:
             if domain and not trusted:
@@ -116,6 +184,7 @@ class _Connection:
             raise TrustRefusal("PasswordProtected")
         pairing = self._phone.trust.pair(request.get("PairRecord"))
         self._phone.journal.add("pair", pairing.host_id)
+        self._phone.changed()
         return {"EscrowBag": pairing.escrow_bag}
 
     def _validate_pair(self, request: Message) -> Message:
@@ -127,6 +196,7 @@ class _Connection:
         if not self._phone.trust.forget(_host_id(request)):
             raise TrustRefusal("InvalidHostID")
         self._phone.journal.add("unpair", str(_host_id(request)))
+        self._phone.changed()
         return {}
 
     # --- sessions and services
@@ -145,7 +215,7 @@ class _Connection:
         self._pairing = pairing
         self._session_id = str(uuid.uuid4()).upper()
         self._phone.journal.add("session", pairing.host_id)
-        return {"SessionID": self._session_id, "EnableSessionSSL": True}
+        return {"SessionID": self._session_id, "EnableSessionSSL": self._offers_tls}
 
     def _stop_session(self, request: Message) -> Message:
         if self._pairing is None:
@@ -169,9 +239,9 @@ class _Connection:
         if service not in SERVICES:
             raise TrustRefusal("InvalidService")
         self._check_escrow(service, request.get("EscrowBag"), self._pairing)
-        port = self._phone.open_port(service, self._pairing)
+        port = self._open_port(service, self._pairing)
         self._phone.journal.add("start_service", service)
-        return {"Service": service, "Port": port, "EnableServiceSSL": True}
+        return {"Service": service, "Port": port, "EnableServiceSSL": self._offers_tls}
 
     def _check_escrow(self, service: str, bag: object, pairing: Pairing) -> None:
         """Require the right escrow bag before a locked phone starts a service that needs its data."""

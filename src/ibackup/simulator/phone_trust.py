@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ibackup.simulator.spec import CertificateKind, PhoneSpec
 
+EXPIRES_AFTER_DAYS: Final = 30
+"""A phone forgets a pairing that was not used for longer."""
+
 SYSTEM_BUID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, "virtual-usbmuxd.invalid")).upper()
 """The SystemBUID of the virtual usbmuxd; it identifies this computer."""
 
@@ -57,7 +60,7 @@ class Pairing:
 
 @functools.cache
 def _key(owner: str) -> rsa.RSAPrivateKey:
-    """The phones' key ("device"), or one of the virtual usbmuxd's two keys ("host", "root")."""
+    """The phones' key ("device"), one of the virtual usbmuxd's two ("host", "root"), or a stranger's ("impostor")."""
     del owner  # used only as the cache key
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -138,25 +141,36 @@ _KEY_USAGES = (
 )
 
 
-def _server_context(certificate: bytes, *, trusted: Iterable[bytes]) -> ssl.SSLContext:
-    """TLS as a phone speaks it: it allows old versions and weak hashes; clients must present a trusted certificate."""
+def _server_context(
+    certificate: bytes, *, trusted: Iterable[bytes] | None, owner: str = "device", newest: str = "1.3"
+) -> ssl.SSLContext:
+    """TLS as a phone speaks it: it allows old versions and weak hashes; clients must present a trusted certificate.
+
+    Args:
+        certificate: of the owner's key, in PEM.
+        trusted: the certificates that it accepts; None: it asks for none.
+        owner: whose key it is.
+        newest: the newest version of TLS.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_NONE if trusted is None else ssl.CERT_REQUIRED
     # The certificates in pair records have no names. OpenSSL therefore cannot distinguish the issuer from the
     # issued and finds no chain from the host's to the root, so each certificate is trusted separately.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    for each in trusted:
+    for each in trusted or ():
         context.load_verify_locations(cadata=each.decode("ascii"))
     context.num_tickets = (
         0  # nobody resumes, and a ticket sent to a client that just left causes a broken pipe
     )
     # Old clients exist. Naming the old version would cause a warning.
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    if newest == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     with tempfile.TemporaryDirectory(prefix="virtual-iphone-") as folder:
         path = os.path.join(folder, "device.pem")  # load_cert_chain accepts only files
         with open(path, "wb") as file:
-            file.write(certificate + b"\n" + _private_pem(_key("device")))
+            file.write(certificate + b"\n" + _private_pem(_key(owner)))
         context.load_cert_chain(path)
     return context
 
@@ -177,11 +191,25 @@ class TrustBook:
         """Stores, in usbmuxd, the record of a pairing that usbmuxd made itself."""
         if spec.trust.kind == "trusted":
             self.record = self._pair_usbmuxd()
+        if spec.trust.unused_days > EXPIRES_AFTER_DAYS:
+            self._pairings.clear()
 
     def find(self, host_id: object) -> Pairing | None:
         """The pairing with that HostID; None if the phone does not know the computer."""
         with self._lock:
             return self._pairings.get(host_id) if isinstance(host_id, str) else None
+
+    def host_ids(self) -> list[str]:
+        """HostID of each computer that the phone trusts, the oldest first."""
+        with self._lock:
+            return list(self._pairings)
+
+    def impostor_tls(self) -> ssl.SSLContext:
+        """TLS of something in the phone's place: with another key, and for every computer."""
+        certificate = _certificate(_key("impostor").public_key())
+        return _server_context(
+            certificate, trusted=None, owner="impostor", newest=self._spec.wireless.newest_tls
+        )
 
     def forget(self, host_id: object) -> bool:
         """Stop trusting that computer; False if it was never trusted."""
@@ -243,7 +271,7 @@ class TrustBook:
         try:
             # Checks that the certificate is for the phone's key. OpenSSL reads the certificates, because
             # some clients use serial number 0 and stricter libraries reject that.
-            context = _server_context(device, trusted=(host, root))
+            context = _server_context(device, trusted=(host, root), newest=self._spec.wireless.newest_tls)
         except (ssl.SSLError, ValueError) as error:
             raise TrustRefusal("InvalidPairRecord") from error
         return Pairing(host_id, escrow_bag(self._spec), context)

@@ -7,7 +7,8 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from ibackup.simulator.stream import Stream, StreamEnded
+from ibackup.simulator.connection_threads import ConnectionThreads
+from ibackup.simulator.on_the_air import OnTheAir
 from ibackup.simulator.usbmuxd import Usbmuxd
 from ibackup.simulator.virtual_phone import VirtualPhone
 
@@ -63,9 +64,8 @@ class Server:
         self._closing = False
         self._listening: list[socket.socket] = []
         self._accepting: list[threading.Thread] = []
-        self._serving: dict[Stream, threading.Thread] = {}
-        self.failures: list[BaseException] = []
-        """Failures within the simulator itself; close() raises the first."""
+        self._connections = ConnectionThreads()
+        self._on_the_air: list[OnTheAir] = []
 
     @property
     def address(self) -> str:
@@ -94,6 +94,20 @@ class Server:
     def detach(self, phone: VirtualPhone) -> None:
         """Unplug a phone."""
         self.usbmuxd.detach(phone)
+
+    def put_on_the_air(self, phone: VirtualPhone, *, announcing: bool = True) -> OnTheAir:
+        """Bring a phone into the Wi-Fi network, whether it is plugged in or not.
+
+        Args:
+            phone: the phone; its spec says where it answers.
+            announcing: whether its advert is sent; otherwise only its ports are there.
+
+        Raises:
+            OSError: the address is in use or not permitted.
+        """
+        air = OnTheAir(phone, self._connections, announcing=announcing)
+        self._on_the_air.append(air)
+        return air
 
     def listen_tcp(self, host: str, port: int) -> None:
         """Listen on a TCP port; 0 takes a free one."""
@@ -136,17 +150,12 @@ class Server:
             thread.join()
         for listener in listening:
             listener.close()
-        with self._lock:
-            serving = dict(self._serving)
-        for stream in serving:
-            stream.cancel()
-        for thread in serving.values():
-            thread.join()
+        for air in self._on_the_air:
+            air.close()
         if self.socket_path is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.socket_path)
-        if self.failures:
-            raise self.failures.pop(0)
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,26 +184,7 @@ class Server:
                 if self._closing:
                     return
                 continue  # a client that left before it was let in
-            stream = Stream(connection)
-            thread = threading.Thread(target=self._serve, args=(stream,), name="virtual-iphone", daemon=True)
-            with self._lock:
-                if self._closing:
-                    connection.close()
-                    return
-                self._serving[stream] = thread
-            thread.start()
-
-    def _serve(self, stream: Stream) -> None:
-        try:
-            self.usbmuxd.serve(stream)
-        except StreamEnded:
-            pass  # the ordinary end of a connection
-        except Exception as error:  # noqa: BLE001 - told by close(), where someone listens
-            self.failures.append(error)
-        finally:
-            stream.close()
-            with self._lock:
-                self._serving.pop(stream, None)
+            self._connections.start(connection, self.usbmuxd.serve)
 
 
 def _wake(listener: socket.socket) -> None:

@@ -13,11 +13,14 @@ from ibackup.simulator import (
     notification_proxy,
     os_trace,
     pcapd,
+    phone_assertions,
+    phone_heartbeat,
     springboard,
 )
 from ibackup.simulator.faults import BACKUP_SERVICE
 from ibackup.simulator.stream import Stream
 from ibackup.simulator.virtual_phone import VirtualPhone
+from ibackup.simulator.wireless_life import ASSERTION_SERVICE, HEARTBEAT_SERVICE
 
 Service: TypeAlias = Callable[[Stream, VirtualPhone], None]
 
@@ -43,6 +46,8 @@ SERVICES: Final[Mapping[str, Service]] = {
     "com.apple.os_trace_relay": os_trace.serve,
     "com.apple.pcapd": pcapd.serve,
     "com.apple.springboardservices": springboard.serve,
+    ASSERTION_SERVICE: phone_assertions.serve,
+    HEARTBEAT_SERVICE: phone_heartbeat.serve,
     BACKUP_SERVICE: _mobilebackup2,
 }
 

@@ -19,6 +19,7 @@ from ibackup.simulator.faults import (
     Fault,
 )
 from ibackup.simulator.habits import Habits
+from ibackup.simulator.wireless_spec import WirelessSpec
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -54,6 +55,7 @@ class Trust:
             nobody touches the dialog. The dialog also appears for a computer that a trusted phone does not
             know.
         delay_s: seconds between the dialog and the tap.
+        unused_days: days since the pairing was last used; the phone forgets one that was not used for 30.
         usbmuxd_pairs: usbmuxd pairs with a new phone automatically, as on Linux, and the tap on Trust is
             for its pairing; other clients get a dialog that nobody touches.
         certificate: how usbmuxd's record stores the phone's certificate: plain; text_before: with a
@@ -62,6 +64,7 @@ class Trust:
 
     kind: TrustKind = "trusted"
     delay_s: float = 0.0
+    unused_days: float = 0.0
     usbmuxd_pairs: bool = False
     certificate: CertificateKind = "plain"
 
@@ -179,6 +182,7 @@ class PhoneSpec:
         icloud: what it remembers about iCloud Backup; None: nothing, like a phone that never had an
             account.
         signals: what its other services report.
+        wireless: what it is like on a Wi-Fi network.
         habits: how it makes a backup, where phones differ.
         faults: what goes wrong.
     """
@@ -231,6 +235,7 @@ class PhoneSpec:
     charging: bool = True
     icloud: ICloudSpec | None = None
     signals: SignalsSpec = field(default_factory=SignalsSpec)
+    wireless: WirelessSpec = field(default_factory=WirelessSpec)
     habits: Habits = field(default_factory=Habits)
     faults: tuple[Fault, ...] = ()
 

@@ -1,6 +1,6 @@
 """One connection to the virtual iPhone, seen from the phone: blocking, plain or TLS.
 
-A Stream belongs to the thread that serves it; other threads may call only `cancel`.
+A Stream belongs to the thread that serves it; other threads may call only `cancel` and `sever`.
 """
 
 import collections
@@ -34,6 +34,7 @@ class Stream:
     Attributes:
         bytes_read: bytes the phone has read, counted inside TLS.
         bytes_written: bytes the phone has written, counted inside TLS.
+        computer: HostID of the computer at the other end; empty while it is not known.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -41,7 +42,9 @@ class Stream:
         self._lock = threading.Lock()  # protects the descriptor from being closed during cancel()
         self._closed = False
         self._cancelled = threading.Event()
+        self._severed = False
         self._traps: list[tuple[int, Callable[[], None]]] = []
+        self.computer = ""
         self.bytes_read = 0
         self.bytes_written = 0
         with contextlib.suppress(OSError):  # a Unix socket has no such option
@@ -164,6 +167,10 @@ class Stream:
         with self._lock:
             if self._closed:
                 return
+        if self._severed:
+            self._cancelled.wait()
+            self.drop()
+            return
         with contextlib.suppress(OSError, ValueError):  # it is over either way
             self._part_in_peace()
         self._release()
@@ -183,6 +190,10 @@ class Stream:
                     # Not SSLSocket's own method, which would remove the TLS state while the serving thread
                     # uses it.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def sever(self) -> None:
+        """Neither read nor write any more, as if the radio were off, until cancel(). Safe from every thread."""
+        self._severed = True
 
     def _part_in_peace(self) -> None:
         """Close our direction, then wait for the other side: closing with unread input would cause a reset."""
@@ -211,6 +222,9 @@ class Stream:
 
     def _allowed(self, wanted: int) -> int:
         """Run the traps that are due; return how many of the wanted bytes may pass before the next one."""
+        if self._severed:
+            self._cancelled.wait()
+            raise StreamEnded("the connection was severed")
         while self._traps:
             left = self._traps[0][0] - self.bytes_read - self.bytes_written
             if left > 0:

@@ -18,9 +18,10 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from ibackup.simulator import lockdownd
-from ibackup.simulator.faults import DropAfterBytes, SilentAfterBytes
+from ibackup.simulator.advert import SERVICE_TYPE, instance_name
 from ibackup.simulator.framed_plists import Message, parse_message
 from ibackup.simulator.phone_trust import SYSTEM_BUID, dump_record
+from ibackup.simulator.service_ports import serve_port
 from ibackup.simulator.service_table import SERVICES, Service
 from ibackup.simulator.spec import ConnectionType
 from ibackup.simulator.stream import Mailbox, Stream, StreamEnded
@@ -65,7 +66,7 @@ class MuxEntry:
             usb = {"ConnectionSpeed": 480_000_000, "LocationID": self.number << 16, "ProductID": PRODUCT_ID}
             properties.update(usb)
         else:
-            name = f"{self.phone.spec.wifi_address}@fe80::1._apple-mobdev2._tcp.local."
+            name = f"{instance_name(self.phone.spec)}.{SERVICE_TYPE}"
             # A sockaddr_in as a Mac lays it out: length, family, port, address, padding.
             address = struct.pack(">BBH4s8x", 16, 2, lockdownd.PORT, socket.inet_aton("192.0.2.7"))
             network = {"EscapedFullServiceName": name, "InterfaceIndex": 4, "NetworkAddress": address}
@@ -205,6 +206,7 @@ class Usbmuxd:
                 _answer(stream, request, REFUSED)
                 return False
             name, service, tls = waiting.service, SERVICES[waiting.service], waiting.pairing.tls
+            stream.computer = waiting.pairing.host_id
         with self._lock:
             self._connections[stream] = phone
             gone = entry.number not in self._entries
@@ -212,16 +214,7 @@ class Usbmuxd:
             if gone:  # unplugged between the two checks
                 return True
             _answer(stream, request, OK)
-            phone.journal.add("connect", name)
-            if tls is not None:
-                stream.start_tls(tls)
-            _set_traps(stream, phone, name)
-            while name in phone.spec.signals.silent_services:
-                stream.read_exact(1)
-            service(stream, phone)
-        except StreamEnded as ended:
-            phone.journal.add("ended", f"{name}: {ended}")
-            raise
+            serve_port(stream, phone, name, service, tls)
         finally:
             with self._lock:
                 del self._connections[stream]
@@ -281,31 +274,6 @@ def _plain(udid: str) -> str:
 def _record_id(request: MuxRequest) -> str:
     udid = request.body.get("PairRecordID")
     return udid if isinstance(udid, str) else ""
-
-
-def _set_traps(stream: Stream, phone: VirtualPhone, service: str) -> None:
-    """Set traps for the faults that strike after a number of bytes."""
-
-    def lay(count: int, strike: Callable[[], None]) -> None:
-        stream.trap(stream.bytes_read + stream.bytes_written + count, strike)
-
-    for drop in phone.faults(DropAfterBytes):
-        if drop.service == service:
-            lay(drop.count, lambda drop=drop: _drop(stream, phone, drop))  # type: ignore[misc]
-    for silence in phone.faults(SilentAfterBytes):
-        if silence.service == service:
-            lay(silence.count, lambda silence=silence: _fall_silent(stream, phone, silence))  # type: ignore[misc]
-
-
-def _drop(stream: Stream, phone: VirtualPhone, fault: DropAfterBytes) -> None:
-    if phone.fault(DropAfterBytes, lambda other: other is fault):
-        stream.drop()
-        raise StreamEnded("dropped by a fault")
-
-
-def _fall_silent(stream: Stream, phone: VirtualPhone, fault: SilentAfterBytes) -> None:
-    if phone.fault(SilentAfterBytes, lambda other: other is fault):
-        stream.pause(fault.seconds)
 
 
 # --- messages

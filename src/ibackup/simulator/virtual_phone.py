@@ -21,6 +21,7 @@ from ibackup.simulator.notifications import (
 from ibackup.simulator.phone_trust import Pairing, TrustBook
 from ibackup.simulator.restored import RESTORED, Restored
 from ibackup.simulator.spec import PhoneSpec
+from ibackup.simulator.wireless_life import WirelessLife
 
 if TYPE_CHECKING:
     from ibackup.simulator.content import Content
@@ -49,6 +50,7 @@ class VirtualPhone:
         lock: protects what no class of its own protects; services that need several values at once take it.
         trust: the computers it trusts.
         journal: a log of what computers did with it.
+        wireless: what keeps it reachable over Wi-Fi.
         hub: its notifications.
         afc: the files that AFC shows.
         passcode: the passcode, and what the owner does about the next prompt; can be set.
@@ -66,6 +68,7 @@ class VirtualPhone:
         self.lock = threading.RLock()
         self.trust = TrustBook(spec)
         self.journal = PhoneJournal()
+        self.wireless = WirelessLife(spec.wireless, self.journal)
         self.hub = NotificationHub()
         self.afc = AfcTree(spec.made_at)
         self.passcode = spec.passcode
@@ -84,6 +87,7 @@ class VirtualPhone:
         self._set_values: dict[tuple[str, str], object] = {}
         self._ports: dict[int, OpenPort] = {}
         self._next_port = itertools.count(FIRST_PORT)
+        self._watching: list[Callable[[], None]] = []
         self._content: Content | None = None
         self.set_faults(*spec.faults)
         _fill_media_folder(self.afc)
@@ -247,6 +251,24 @@ class VirtualPhone:
             self._set_values[domain, key] = value
         if domain == BACKUP:
             self.notify(BACKUP_DOMAIN_CHANGED)
+        self.changed()
+
+    def on_change(self, look: Callable[[], None]) -> None:
+        """Call `look` whenever a value was set or a pairing has come or gone; it must not block."""
+        with self.lock:
+            self._watching.append(look)
+
+    def forget_change(self, look: Callable[[], None]) -> None:
+        """Call `look` no more."""
+        with self.lock:
+            self._watching.remove(look)
+
+    def changed(self) -> None:
+        """A value was set, or a pairing has come or gone."""
+        with self.lock:
+            watching = tuple(self._watching)
+        for look in watching:
+            look()
 
     # --- faults
 
@@ -275,9 +297,13 @@ class VirtualPhone:
     def open_port(self, service: str, pairing: Pairing) -> int:
         """Open a port on which a service waits for one connection; return its number."""
         with self.lock:
-            port = FIRST_PORT + (next(self._next_port) - FIRST_PORT) % (65_536 - FIRST_PORT)
+            port = self.next_port()
             self._ports[port] = OpenPort(service, pairing)
             return port
+
+    def next_port(self) -> int:
+        """A number of the range for services, each after the other."""
+        return FIRST_PORT + (next(self._next_port) - FIRST_PORT) % (65_536 - FIRST_PORT)
 
     def take_port(self, port: int) -> OpenPort | None:
         """The service that waits on a port; it stops waiting."""

@@ -1,6 +1,7 @@
 """``ibackup simulator``: run the virtual iPhone, for other programs to talk to."""
 
 import shlex
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,8 @@ from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.typed_values import SIZE
 
 if TYPE_CHECKING:
+    from ibackup.simulator.on_the_air import OnTheAir
+    from ibackup.simulator.server import Server
     from ibackup.simulator.virtual_phone import VirtualPhone
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -45,11 +48,16 @@ def command() -> None:
     shell_complete=files,
 )
 @_listening
-def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -> int:
+@click.option("--wifi", is_flag=True, help="Bring the phone into this computer's networks as well")
+def run(app: App, spec: str | None, socket_path: str | None, port: int | None, wifi: bool) -> int:
     """Run a virtual iPhone until Ctrl-C.
 
     Prints the line to export, so that ibackup, idevicebackup2, pymobiledevice3 and other programs find this phone
     instead of real ones.
+
+    With --wifi, the phone is advertised in the network once its Wi-Fi connections are switched on,
+    and answers there. Type a word to change what happens: unplug, plug, sleep, wake, lock, unlock, or move
+    ADDRESS.
     """
     from ibackup.simulator.spec import demo_spec
     from ibackup.simulator.specfile import load_spec
@@ -63,6 +71,7 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None) -
         socket_path,
         port,
         f'The virtual {phone.spec.device_class} "{phone.spec.name}" is connected.{_password(phone)}',
+        wifi=wifi,
     )
     return app.result({"udid": phone.spec.udid}, "")
 
@@ -113,7 +122,15 @@ def replay(
     return app.result({"udid": phone.spec.udid, "sessions": len(read.sessions)}, "")
 
 
-def _serve(app: App, phone: "VirtualPhone", socket_path: str | None, port: int | None, text: str) -> None:
+def _serve(
+    app: App,
+    phone: "VirtualPhone",
+    socket_path: str | None,
+    port: int | None,
+    text: str,
+    *,
+    wifi: bool = False,
+) -> None:
     """Let other programs talk to a phone until Ctrl-C."""
     from ibackup.simulator.server import serve
 
@@ -121,6 +138,7 @@ def _serve(app: App, phone: "VirtualPhone", socket_path: str | None, port: int |
         raise UsageError("--socket and --port exclude each other.", hint="Give one of them, or none.")
     try:
         with serve(phone, port=None if socket_path else port or 0, socket_path=socket_path) as server:
+            air = server.put_on_the_air(phone) if wifi else None
             app.reporter.emit(
                 {"event": "listening", "environment": dict(server.environment), "udid": phone.spec.udid}
             )
@@ -129,6 +147,8 @@ def _serve(app: App, phone: "VirtualPhone", socket_path: str | None, port: int |
             )
             if not app.settings.json:
                 click.echo(wrap(f"{printable(text)} Ctrl-C ends it."), err=True)
+            if air is not None:
+                _obey(app, server, air)
             threading.Event().wait()
     except KeyboardInterrupt:
         pass  # the way to end it
@@ -136,6 +156,36 @@ def _serve(app: App, phone: "VirtualPhone", socket_path: str | None, port: int |
         raise UsageError(
             f"ibackup cannot listen there: {error.strerror or error}.", hint="Choose another port or socket."
         ) from None
+
+
+def _obey(app: App, server: "Server", air: "OnTheAir") -> None:
+    """Do what is typed, until there is no more input."""
+    phone = air.phone
+    deeds: dict[str, Callable[[], None]] = {
+        "lock": phone.lock_screen,
+        "plug": lambda: server.attach(phone),
+        "sleep": air.sleep,
+        "unlock": phone.unlock,
+        "unplug": lambda: server.detach(phone),
+        "wake": air.wake,
+    }
+    for line in sys.stdin:
+        word, _, address = line.strip().partition(" ")
+        try:
+            if word == "move":
+                air.move(address.strip())
+            elif word in deeds:
+                deeds[word]()
+            elif word:
+                app.reporter(
+                    Caution(f"There is no {word!r}. Type one of: {', '.join(sorted(deeds))}, move ADDRESS.")
+                )
+                continue
+        except OSError as error:
+            app.reporter(Caution(f"{word} failed: {error.strerror or error}."))
+            continue
+        if word:
+            app.reporter(Note(f"Done: {word}"))
 
 
 command.add_command(run)
