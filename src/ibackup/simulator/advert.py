@@ -24,7 +24,7 @@ TAGS_SINCE: Final = (26, 4)
 
 
 @dataclass(frozen=True)
-class Advert:
+class SentAdvert:
     """One advert.
 
     Attributes:
@@ -60,7 +60,7 @@ class Announcer:
         OSError: nothing can be sent there.
     """
 
-    def __init__(self, adverts: Iterable[Advert], interfaces: Sequence[str]) -> None:
+    def __init__(self, adverts: Iterable[SentAdvert], interfaces: Sequence[str]) -> None:
         from zeroconf import IPVersion, Zeroconf
 
         self._zeroconf = Zeroconf(interfaces=list(interfaces), ip_version=IPVersion.V4Only)
@@ -73,7 +73,7 @@ class Announcer:
             self._zeroconf.close()
 
 
-def adverts(spec: PhoneSpec, host_ids: Iterable[str], addresses: Sequence[str]) -> list[Advert]:
+def adverts(spec: PhoneSpec, host_ids: Iterable[str], addresses: Sequence[str]) -> list[SentAdvert]:
     """The phone's advert, and those of its neighbours.
 
     Args:
@@ -88,7 +88,7 @@ def adverts(spec: PhoneSpec, host_ids: Iterable[str], addresses: Sequence[str]) 
         ]
         identifier = spec.wireless.identifier or _made_up_uuid(spec, "identifier")
         text = _text(identifier, [*others, *host_ids])
-    own = Advert(instance_name(spec), text, f"virtual-{spec.device_class}-{spec.seed}", addresses)
+    own = SentAdvert(instance_name(spec), text, f"virtual-{spec.device_class}-{spec.seed}", addresses)
     return [own, *(_neighbour(spec, number) for number in range(spec.wireless.neighbours))]
 
 
@@ -141,9 +141,9 @@ def _made_up_uuid(spec: PhoneSpec, what: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{what} {spec.seed} {spec.udid}")).upper()
 
 
-def _neighbour(spec: PhoneSpec, number: int) -> Advert:
+def _neighbour(spec: PhoneSpec, number: int) -> SentAdvert:
     name = f"neighbour {number}"
     text = _text(_made_up_uuid(spec, name), [_made_up_uuid(spec, f"{name}'s computer")])
     mac = _private_mac(random.Random(f"{spec.seed} {name}"))
     # An address of the block for documentation: nobody answers there.
-    return Advert(_instance_name(mac, 24), text, f"virtual-neighbour-{spec.seed}-{number}", ["192.0.2.9"])
+    return SentAdvert(_instance_name(mac, 24), text, f"virtual-neighbour-{spec.seed}-{number}", ["192.0.2.9"])
