@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 import click
-from documenting.walking import commands
 
+from documenting.walking import commands
 from ibackup.cli.main import cli
 from ibackup.cli.shell.common_options import COMMON_TITLE, is_common
 from ibackup.cli.shell.exits import rows_of
@@ -52,17 +52,30 @@ def _page(path: str, command: click.Command, context: click.Context, version: st
         *(".SH SYNOPSIS", *_synopsis(path, command, context)),
         *(".SH DESCRIPTION", *_prose(about)),
     ]
-    if path == cli.name or path == "ibackup":
-        lines += [*_top_commands(), ".SH OPTIONS", "Every command has these options. They can be before or after it."]
-        lines += _options(context, [each for each in command.get_params(context)])
+    if path == "ibackup":
+        lines += [
+            *_top_commands(),
+            ".SH OPTIONS",
+            "Every command has these options. They can be before or after it.",
+        ]
+        lines += _options(context, command.get_params(context))
     else:
-        lines += [".SH OPTIONS", *_options(context, [p for p in command.get_params(context) if not is_common(p)])]
-        lines += [".PP", f"{COMMON_TITLE}, such as {_bold('--store')} and {_bold('--json')}, are in {_reference('ibackup')}."]
+        lines += [
+            ".SH OPTIONS",
+            *_options(context, [p for p in command.get_params(context) if not is_common(p)]),
+        ]
+        lines += [
+            ".PP",
+            f"{COMMON_TITLE}, such as {_bold('--store')} and {_bold('--json')}, are in {_reference('ibackup')}.",
+        ]
     if isinstance(command, click.Group):
         if path != "ibackup":
             lines += [".SH COMMANDS", *_members(path, command, context)]
     else:
-        lines += [".SH EXIT STATUS", *_terms((code, _text(said)) for code, said in rows_of(path.partition(" ")[2]))]
+        lines += [
+            ".SH EXIT STATUS",
+            *_terms((code, _text(said)) for code, said in rows_of(path.partition(" ")[2])),
+        ]
         if command.epilog:
             lines += [".SH NOTES", *_prose(_paragraphs(command.epilog))]
     lines += [".SH SEE ALSO", *_see_also(path)]
@@ -78,7 +91,11 @@ def _prose(paragraphs: Iterable[str]) -> Iterator[str]:
         if number:
             yield ".PP"
         if each.startswith(_AS_IT_IS):
-            yield from (".nf", *(_text(line) for line in each.removeprefix(_AS_IT_IS).strip("\n").split("\n")), ".fi")
+            yield from (
+                ".nf",
+                *(_text(line) for line in each.removeprefix(_AS_IT_IS).strip("\n").split("\n")),
+                ".fi",
+            )
         else:
             yield _text(" ".join(each.split()))
 
@@ -88,7 +105,11 @@ def _synopsis(path: str, command: click.Command, context: click.Context) -> Iter
 
 
 def _options(context: click.Context, params: Iterable[click.Parameter]) -> Iterator[str]:
-    records = [record for each in params if isinstance(each, click.Option) and (record := each.get_help_record(context))]
+    records = [
+        record
+        for each in params
+        if isinstance(each, click.Option) and (record := each.get_help_record(context))
+    ]
     return _terms((_bold(names), _text(said)) for names, said in records)
 
 
@@ -140,4 +161,10 @@ def _text(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """A text whose characters mean themselves to roff; a hyphen can be copied as a minus sign."""
-    return text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace("^", "\\(ha").replace("~", "\\(ti")
+    return (
+        text.replace("\\", "\\e")
+        .replace("-", "\\-")
+        .replace("`", "\\(ga")
+        .replace("^", "\\(ha")
+        .replace("~", "\\(ti")
+    )

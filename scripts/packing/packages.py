@@ -37,7 +37,9 @@ def build(release: Release, target: Target, folder: Path) -> Path:
         nfpm = Path(sys.executable).with_name("nfpm")
         command = (nfpm, "package", "--config", config, "--packager", target.kind, "--target", made)
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(release.epoch)}
-        done = subprocess.run(command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         if done.returncode:
             sys.stderr.write(done.stdout.decode(errors="replace"))
             done.check_returncode()
@@ -68,7 +70,7 @@ def _config(release: Release, target: Target, staged: Path) -> dict[str, object]
         "description": f"{synopsis()}\n{project['description']}.",
         "rpm": {"summary": synopsis(), "group": "Applications/Archiving", "compression": "zstd"},
         "deb": {"compression": "zstd"},
-        "homepage": project.get("urls", {}).get("Homepage", ""),
+        "homepage": release.homepage,
         "license": project["license"],
         "depends": needs,
         "suggests": list(_MAY_USE),

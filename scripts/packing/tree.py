@@ -9,11 +9,14 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 from click.shell_completion import get_completion_class
+from documenting import licences
 from documenting.man_pages import man_pages
+from packaging.utils import canonicalize_name
+
 from ibackup.cli.main import cli
 from ibackup.config.value_kinds import EVENING, MORNING, HoursWindow
 from ibackup.jobs.schedule.schedule_types import ScheduledCommand
@@ -82,6 +85,14 @@ class Release:
         """The names and texts of pyproject.toml's ``[project]``."""
         table: dict[str, str] = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"]
         return table
+
+    @property
+    def homepage(self) -> str:
+        """The project's address."""
+        table: dict[str, str] = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"][
+            "urls"
+        ]
+        return table["Homepage"]
 
 
 def synopsis() -> str:
@@ -152,7 +163,9 @@ def _forget_where_it_was_built(packages: Path) -> None:
         record = each / "RECORD"
         lines = record.read_text("utf-8").splitlines(keepends=True)
         gone = tuple(f"{path.relative_to(packages).as_posix()}," for path in notes)
-        record.write_text("".join(line for line in lines if not line.startswith(gone) and not line.startswith("bin/")))
+        record.write_text(
+            "".join(line for line in lines if not line.startswith(gone) and not line.startswith("bin/"))
+        )
         for path in notes:
             path.unlink(missing_ok=True)
 
@@ -191,7 +204,10 @@ def _copyright(release: Release, target: Target, staged: Path) -> str:
     project = release.project
     where = f"lib/python{target.python}/site-packages"
     found = distributions(path=[str(staged / HOME[1:] / where)])
-    brought = sorted((each.name, each.version, _licence_of(each)) for each in found if each.name != project["name"])
+    known = licences.listed(release.root)
+    names = {
+        str(canonicalize_name(each.name)): each.version for each in found if each.name != project["name"]
+    }
     lines = [
         f"{project['name']}: {project['description']}",
         "",
@@ -202,17 +218,9 @@ def _copyright(release: Release, target: Target, staged: Path) -> str:
         f"{HOME}/{where} also contains the packages below. The authors and the licence of each are in its",
         "folder NAME-VERSION.dist-info.",
         "",
-        *(f"    {name} {version}: {licence}" for name, version, licence in brought),
+        *(f"    {name} {version}: {known[name]}" for name, version in sorted(names.items())),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _licence_of(package: Distribution) -> str:
-    """As the package's own metadata says; the first line where that is a whole text."""
-    metadata = package.metadata
-    kinds = [each.rpartition(" :: ")[2] for each in metadata.get_all("Classifier") or () if each.startswith("License ::")]
-    said = metadata.get("License-Expression") or " or ".join(kinds) or (metadata.get("License") or "").strip()
-    return said.split("\n", 1)[0][:100] or "see its files"
 
 
 def _write(staged: Path, place: str, text: str) -> Path:
