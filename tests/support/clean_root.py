@@ -104,9 +104,9 @@ MakeRoot = Callable[..., CleanRoot]
 
 
 def build_packages(root: Path, folder: Path, *words: str) -> list[Path]:
-    """What scripts/packages of the checkout ``root`` makes in a folder."""
+    """What scripts/packages.py of the checkout ``root`` makes in a folder."""
     done = subprocess.run(
-        [sys.executable, root / "scripts/packages", folder, *words],
+        [sys.executable, root / "scripts/packages.py", folder, *words],
         capture_output=True,
         text=True,
         check=False,

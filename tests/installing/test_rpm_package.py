@@ -17,7 +17,7 @@ def test_linted_unpacked_and_run(
 ) -> None:
     (package,) = build_packages(root, tmp_path / "made", "--kind", "rpm", "--python", PYTHON)
     linted = subprocess.run(
-        [require_tool("rpmlint"), "--config", root / "tests/packages/rpmlint.toml", package],
+        [require_tool("rpmlint"), "--config", root / "tests/installing/rpmlint.toml", package],
         capture_output=True,
         text=True,
         check=False,
