@@ -26,4 +26,7 @@ def test_groff_shows_a_page_for_each_command(tmp_path: Path, require_tool: Calla
     assert "ibackup-now - back up the connected phone, check the backup and seal it" in shown
     assert "--password-file FILE File whose first line is the backup password" in shown
     assert "15 phone or copy in use by another run" in shown
-    assert "ibackup-copy-add(1) Make a second copy called NAME at ADDRESS, and write it into the config file" in shown
+    assert (
+        "ibackup-copy-add(1) Make a second copy called NAME at ADDRESS, and write it into the config file"
+        in shown
+    )
