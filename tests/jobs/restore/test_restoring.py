@@ -16,6 +16,7 @@ from ibackup.base.errors import (
     ConnectionLost,
     DamageFound,
     Interrupted,
+    NoPhone,
     NoRoom,
     PasswordNeeded,
     PasswordWrong,
@@ -318,7 +319,9 @@ def test_a_full_battery_or_a_charger_will_do(make_bench: MakeBench) -> None:
 
 def test_over_wifi_it_takes_long(make_bench: MakeBench) -> None:
     bench = make_bench(replace(SMALL, connection_types=("Network",)))
-    with Restoration(bench.request(), Told()) as restoration:
+    with pytest.raises(NoPhone, match="not connected with a cable"), Restoration(bench.request(), Told()):
+        pass
+    with Restoration(bench.request(cable_only=False), Told()) as restoration:
         assert "a cable is better" in restoration.checks[0].text
 
 

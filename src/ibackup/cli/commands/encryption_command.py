@@ -16,7 +16,7 @@ from ibackup.cli.shell.command_kinds import ibackup_command, ibackup_group
 from ibackup.cli.shell.output import printable, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.record_option import recordable
-from ibackup.cli.shell.shared_options import phone_options, switch_yes_option
+from ibackup.cli.shell.shared_options import over_wifi_option, phone_options, switch_yes_option
 from ibackup.cli.shell.vouching import vouching
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def command() -> None:
 @ibackup_command("on")
 @new_password_options
 @phone_options
+@over_wifi_option
 @recordable
 def switch_on(
     app: App,
@@ -41,6 +42,7 @@ def switch_on(
     keep: bool | None,
     wait: float,
     patience: float,
+    over_wifi: bool,
 ) -> int:
     """Have the phone encrypt its backups, with a password of your choice.
 
@@ -50,13 +52,16 @@ def switch_on(
     from ibackup.jobs.encryption.switch_encryption import switch
 
     answers = answers_of(app, PasswordSources(app), new_password_file, new_password_command, keep)
-    return _tell(app, switch(request_of(app, answers, wait, patience), "on", app.reporter))
+    return _tell(
+        app, switch(request_of(app, answers, wait, patience, over_wifi=over_wifi), "on", app.reporter)
+    )
 
 
 @ibackup_command("off")
 @switch_yes_option("off")
 @password_options
 @phone_options
+@over_wifi_option
 @recordable
 def switch_off(
     app: App,
@@ -65,6 +70,7 @@ def switch_off(
     password_command: str | None,
     wait: float,
     patience: float,
+    over_wifi: bool,
 ) -> int:
     """Switch off encryption of the phone's backups; needs the current password.
 
@@ -76,13 +82,16 @@ def switch_off(
         app, PasswordSources(app, password_file, password_command, question=_OLD), None, None, None
     )
     answers.yes = yes
-    return _tell(app, switch(request_of(app, answers, wait, patience), "off", app.reporter))
+    return _tell(
+        app, switch(request_of(app, answers, wait, patience, over_wifi=over_wifi), "off", app.reporter)
+    )
 
 
 @ibackup_command("change")
 @password_options
 @new_password_options
 @phone_options
+@over_wifi_option
 @recordable
 def change_password(
     app: App,
@@ -93,6 +102,7 @@ def change_password(
     keep: bool | None,
     wait: float,
     patience: float,
+    over_wifi: bool,
 ) -> int:
     """Change the phone's backup password; needs the current one.
 
@@ -103,7 +113,7 @@ def change_password(
 
     sources = PasswordSources(app, password_file, password_command, question=_OLD)
     answers = answers_of(app, sources, new_password_file, new_password_command, keep)
-    return _tell(app, change(request_of(app, answers, wait, patience), app.reporter))
+    return _tell(app, change(request_of(app, answers, wait, patience, over_wifi=over_wifi), app.reporter))
 
 
 for _each in (status, switch_on, switch_off, change_password, keychain_command, recovery_sheet):
@@ -131,7 +141,9 @@ def answers_of(
     return CommandAnswers(app, sources, new, keep, keychain)
 
 
-def request_of(app: App, answers: CommandAnswers, wait: float, patience: float) -> "EncryptionRequest":
+def request_of(
+    app: App, answers: CommandAnswers, wait: float, patience: float, *, over_wifi: bool = False
+) -> "EncryptionRequest":
     """Make a change on the chosen phone."""
     from ibackup.jobs.encryption.encryption_request import EncryptionRequest
 
@@ -144,6 +156,7 @@ def request_of(app: App, answers: CommandAnswers, wait: float, patience: float) 
         patience=patience,
         limits=app.config.limits,
         vouches=vouching(app),
+        cable_only=not over_wifi,
     )
 
 

@@ -29,12 +29,12 @@ def command(app: App, once: bool, **given: Any) -> int:
     each second copy that is due is run (`ibackup copy run`). With several phones or copies, the exit code is the first
     of 4, 1, 16, 14, 11, 12, 13, 15, 20, 3, 30 that occurred.
     """
+    from ibackup.jobs.nights.in_reach import InReach
     from ibackup.jobs.nights.night import run_night
-    from ibackup.jobs.nights.plugs import Plugs
 
     run = Unattended(app, given, "nightly", once=once)
     with run as job:
-        plugs = Plugs(job.clock)
+        plugs = InReach(job.clock, job.signs, job.config.limits, job.observe)
         try:
             report = run_night(job, plugs)
         finally:

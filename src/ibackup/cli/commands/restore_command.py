@@ -15,7 +15,7 @@ from ibackup.cli.shell.common_options import COMPLETING
 from ibackup.cli.shell.output import duration_text, printable, styled, whole, wrap
 from ibackup.cli.shell.password_sources import PasswordSources, password_options
 from ibackup.cli.shell.record_option import recordable
-from ibackup.cli.shell.shared_options import phone_options
+from ibackup.cli.shell.shared_options import over_wifi_option, phone_options
 from ibackup.cli.shell.snapshot_argument import LATEST, is_id, resolve
 from ibackup.cli.shell.vouching import new_key_option, vouching
 
@@ -59,6 +59,7 @@ _MARKS = {
 @click.option("--skip-verify", is_flag=True, help="Restore a backup that is not proven good")
 @click.option("--despite-flaws", is_flag=True, help="Try it even if some files differ from the phone's list")
 @new_key_option
+@over_wifi_option
 @phone_options
 @recordable
 @password_options
@@ -78,6 +79,7 @@ def command(
     skip_verify: bool,
     despite_flaws: bool,
     new_key: bool,
+    over_wifi: bool,
     wait: float,
     patience: float,
     password_file: str | None,
@@ -116,6 +118,7 @@ def command(
         may_erase=may_erase,
         pin=not dry_run,
         despite_flaws=despite_flaws,
+        cable_only=not (over_wifi or dry_run),
         wait=wait,
         patience=patience,
         limits=app.config.limits,

@@ -19,12 +19,13 @@ def command(app: App, **given: Any) -> int:
     terminal or as a user service. It waits if usbmuxd restarts, the computer sleeps or the store is away. While no
     phone has its turn, it runs the second copies that are due; a phone that is plugged in comes first.
     """
+    from ibackup.jobs.nights.in_reach import InReach
     from ibackup.jobs.nights.plug_watch import watch
-    from ibackup.jobs.nights.plugs import Plugs
 
     run = Unattended(app, given, "watch")
     with run as job:
-        plugs = Plugs(job.clock, bell=job.home.bell if job.home is not None else None)
+        bell = job.home.bell if job.home is not None else None
+        plugs = InReach(job.clock, job.signs, job.config.limits, job.observe, bell=bell)
         try:
             watch(replace(job, copies=partial(copies_of_the_night, app)), plugs)
         finally:

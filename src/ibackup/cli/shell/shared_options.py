@@ -54,6 +54,13 @@ def address_option(function: _Command) -> _Command:
     )(function)
 
 
+def over_wifi_option(function: _Command) -> _Command:
+    """``--over-wifi``, for a command that leaves a phone half done if the connection is lost."""
+    return click.option(
+        "--over-wifi", is_flag=True, help="Do it without a cable, although a lost connection does harm"
+    )(function)
+
+
 def to_option(text: str, *, required: bool = False) -> Callable[[_Command], _Command]:
     """``--to FOLDER``."""
     return click.option("--to", required=required, metavar="FOLDER", help=text, shell_complete=folders)

@@ -54,6 +54,7 @@ def find(
     limits: Limits | None = None,
     observer: Observer = ignore,
     wifi: OverWifi | None = None,
+    only: str | None = None,
 ) -> list[FoundPhone]:
     """Every connected phone, each once. Nothing appears on any phone's screen.
 
@@ -62,13 +63,14 @@ def find(
         limits: how long each may be silent; None: the defaults.
         observer: gets warnings.
         wifi: look over Wi-Fi too, for the phones whose pairings are kept. None: only through usbmuxd.
+        only: look over Wi-Fi for this phone alone, by its UDID.
 
     Raises:
         UsageError: it is not an address.
         NoPhone: no usbmuxd is running, and no phone was found over Wi-Fi.
     """
     mux, limits = Usbmux(parse_address(address)), limits or Limits()
-    wanted = wifi.wanted(None) if wifi is not None else ()
+    wanted = wifi.wanted(only) if wifi is not None else ()
     try:
         connected = by_phone(matching(mux.devices(), None))
     except NoUsbmuxd:
@@ -77,9 +79,24 @@ def find(
         connected = []
     found = [_look_at(mux, connections, limits, observer) for connections in connected]
     if wifi is not None and wanted:
-        wanted = wifi.wanted(None, [each.udid for each in found])
+        wanted = wifi.wanted(only, [each.udid for each in found])
         found += _look_over_wifi(WifiDialler(wifi, limits, observer), wanted)
     return found
+
+
+def find_over_wifi(
+    wifi: OverWifi, udids: Sequence[str], *, limits: Limits, observer: Observer
+) -> list[FoundPhone]:
+    """Those of the phones that answer over Wi-Fi in some way; usbmuxd is not asked.
+
+    Args:
+        wifi: has their pairings.
+        udids: of the phones.
+        limits: how long each may be silent.
+        observer: gets a warning if this computer cannot search the network.
+    """
+    wanted = [each for udid in udids for each in wifi.wanted(udid)]
+    return list(_look_over_wifi(WifiDialler(wifi, limits, observer), wanted))
 
 
 def glance(address: str | None = None, *, limits: Limits | None = None) -> list[PhoneFacts]:

@@ -63,6 +63,7 @@ class EncryptionRequest(PhoneToOpen):
 
     answers: EncryptionAnswers
     keychain: Keychain | None = None
+    cable_only: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

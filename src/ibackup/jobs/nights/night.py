@@ -138,6 +138,7 @@ class _Night:
             untried = next((place for place in waiting if self._tries_once(place)), None)
             if untried is not None:
                 return untried
+            self._plugs.look_for(rounds.wanted())
             connected = self._plugs.connected()
             place = rounds.ready(connected) if waiting else None
             if place is not None:

@@ -14,6 +14,7 @@ from ibackup.jobs.nights import due
 from ibackup.jobs.nights.clock import Clock
 from ibackup.jobs.nights.known_phones import KnownPhone
 from ibackup.jobs.nights.night_journal import Attempt, JournalFile, NightJournal, PhoneRecord
+from ibackup.jobs.nights.signs_of_life import SignsOfLife
 from ibackup.jobs.nights.telling.message_texts import Message
 from ibackup.jobs.nights.telling.teller import Teller
 from ibackup.jobs.runs.snapshot_proof import SnapshotProof
@@ -92,6 +93,7 @@ class NightContext:
         copies: for ``watch``: runs the second copies that are due.
         home: for ``watch``: Home Assistant, which hears how the backups are, and has a button.
         asked: someone asked for the backup just now, so it is due.
+        signs: when someone was last seen at a phone over Wi-Fi.
         store_to_make: the path of the store that ``open_store`` would create; empty if there is one.
     """
 
@@ -109,6 +111,7 @@ class NightContext:
     patience: float = 60.0
     store_to_make: Callable[[], str] = str
     copies: "Callable[[NightContext], object]" = _no_copies
+    signs: SignsOfLife = field(default_factory=SignsOfLife)
     home: HomeNews | None = None
     asked: bool = False
 

@@ -9,6 +9,7 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.base.sizes import size_text
 from ibackup.base.udids import same_udid
 from ibackup.device.phones.found_phones import FoundPhone, find
+from ibackup.device.phones.over_wifi import OverWifi
 from ibackup.jobs.backup.backup_request import BackupRequest, BackupResult
 from ibackup.jobs.nights.known_phones import KnownPhone
 from ibackup.jobs.nights.night_context import NightContext, PhoneOutcome
@@ -18,6 +19,7 @@ from ibackup.jobs.nights.prompts import Prompts, Unanswered, too_often
 from ibackup.jobs.nights.telling import message_texts
 from ibackup.jobs.runs.following_up import FollowUp, follow_up, space_low
 from ibackup.jobs.runs.whole_backup import make
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.store.store import Store
 
 _LOOK_EVERY_S = 5.0
@@ -79,11 +81,18 @@ class _Turn:
     def _look(self) -> FoundPhone:
         """The currently connected phone."""
         try:
-            connected = find(limits=self._job.config.limits, observer=self._job.observe)
+            connected = find(
+                limits=self._job.config.limits,
+                observer=self._job.observe,
+                wifi=OverWifi(KeptPairings()),
+                only=self._phone.udid,
+            )
         except NoPhone:
             connected = []  # no usbmuxd runs; on Linux that is so while nothing is plugged in
         for each in connected:
             if same_udid(each.udid, self._phone.udid):
+                if each.trust == "busy":
+                    raise _NotNow("waiting", f"Another run of ibackup uses {self._phone.name} over Wi-Fi.")
                 if each.trust == "unreachable" and each.problem is not None:
                     raise each.problem
                 return each
@@ -102,6 +111,7 @@ class _Turn:
                 f"{phone.name} is not connected to power.",
                 "Connect it to a port or hub that supplies power, or set power = false in [nightly].",
             )
+        self._check_someone(found)
         record = job.record(phone)
         if record.prompts >= job.config.nightly.max_prompts:
             left_alone, last = too_often(phone, record.prompts), record.last
@@ -109,6 +119,20 @@ class _Turn:
                 # That is what prevents the backup, not that nobody was there.
                 raise _NotNow("failed", last.message, left_alone.hint, last.code)
             raise left_alone
+
+    def _check_someone(self, found: FoundPhone) -> None:
+        """Over Wi-Fi, nobody may be near the phone: ask for its passcode only if someone seems to be."""
+        job, now = self._job, self._job.clock.now()
+        if found.connections[0] != "WiFi" or job.asked:
+            return
+        if found.facts.locked is False:
+            job.signs.note(found.udid, now)
+        if not job.signs.fresh(found.udid, now):
+            raise _NotNow(
+                "absent",
+                f"{self._phone.name} is in reach over Wi-Fi, but locked, and nobody seems to be at it.",
+                "Unlock it this evening, or plug it in.",
+            )
 
     def _unlocked(self, found: FoundPhone) -> FoundPhone:
         """The phone, once someone has unlocked it."""
@@ -147,7 +171,11 @@ class _Turn:
         )
         # Of several phones on the desk only one shows the prompt.
         job.observe(Note(f"Now {self._phone.name}."))
-        prompts = Prompts(job, self._phone, found.facts.noun)
+        over_wifi = found.connections[0] == "WiFi"
+        if over_wifi:
+            # It may be in another room: the message comes before the prompt, which stands only for a minute.
+            self._job.teller.tell(message_texts.needs_person("passcode", found.facts.noun, self._phone.name))
+        prompts = Prompts(job, self._phone, found.facts.noun, announced=over_wifi)
         try:
             return make(request, job.config, prompts)
         except PersonNeeded as error:

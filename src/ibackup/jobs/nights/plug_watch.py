@@ -64,6 +64,7 @@ class _Watch:
         if not rounds.free:
             rounds.wait()
             return
+        self._plugs.look_for(rounds.wanted())
         connected, before = self._plugs.connected(), self._connected
         self._connected = connected
         if not set(connected) <= set(before):

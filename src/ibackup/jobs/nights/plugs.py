@@ -40,6 +40,9 @@ class Plugs:
             self._listener.close()
             self._listener = None
 
+    def look_for(self, udids: Iterable[str]) -> None:
+        """These may have their turn; whether one of them is plugged in, usbmuxd says."""
+
     def connected(self) -> tuple[str, ...]:
         """The UDIDs of all phones that usbmuxd sees now; none if it is not running."""
         try:

@@ -21,12 +21,14 @@ class Prompts:
         job: the run.
         phone: whose turn it is.
         noun: iPhone or iPad.
+        announced: a message about the first passcode prompt was sent already.
     """
 
-    def __init__(self, job: NightContext, phone: KnownPhone, noun: str) -> None:
+    def __init__(self, job: NightContext, phone: KnownPhone, noun: str, *, announced: bool = False) -> None:
         self._job = job
         self._phone = phone
         self._noun = noun
+        self._announced = announced
         self._asked: datetime | None = None
         self.count = 0
 
@@ -54,6 +56,9 @@ class Prompts:
             asked = job.remember(phone, lambda record: replace(record, prompts=record.prompts + 1)).prompts
             if asked > job.config.nightly.max_prompts:
                 raise too_often(phone, asked - 1)
+        if self._announced and prompt.kind == "passcode":
+            self._announced = False
+            return
         job.teller.tell(message)
 
     def _look_at_the_clock(self, asked: datetime) -> None:

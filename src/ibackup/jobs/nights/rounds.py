@@ -99,6 +99,17 @@ class Rounds:
         ]
         return min(moments, default=NEVER)
 
+    def wanted(self) -> Iterator[str]:
+        """The UDIDs of phones that may have their turn now, if they are there."""
+        now, zone = self._job.clock.now(), self._job.clock.zone
+        for place in self.places.values():
+            if (
+                place.began is None
+                and place.after <= now
+                and due.is_open(place.phone.rules.window, now, zone)
+            ):
+                yield place.phone.udid
+
     def came(self, udids: Iterable[str]) -> None:
         """Phones were plugged in: someone is there, so pauses end."""
         for udid in udids:

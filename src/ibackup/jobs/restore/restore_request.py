@@ -68,6 +68,7 @@ class RestoreRequest(PhoneToOpen):
     find: Callable[[str], BackupSource]
     options: RestoreOptions
     unlocker: Unlocker
+    cable_only: bool = True
     verify: bool = True
     despite_flaws: bool = False
     may_erase: bool = False

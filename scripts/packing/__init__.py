@@ -1,1 +1,0 @@
-"""Makes the Debian and RPM packages (scripts/packages)."""

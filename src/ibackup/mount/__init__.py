@@ -1,1 +1,0 @@
-"""Snapshots as a read-only file system: one tree, and the faces that show it to the system."""
