@@ -118,6 +118,12 @@ def _brought(names: list[str], here: Mapping[str, Distribution]) -> Iterator[str
                 waiting.append(canonicalize_name(wanted.name))
 
 
+def listed(root: Path) -> dict[str, str]:
+    """What the page says: the licence of each package by its name."""
+    text = (root / "docs" / PAGE).read_text(encoding="utf-8")
+    return {row["name"]: row["licence"] for row in _ROW.finditer(text)}
+
+
 def page(root: Path) -> str:
     """The page. What this system does not install, and other versions than the pinned, keep the row that they had.
 

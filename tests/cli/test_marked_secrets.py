@@ -190,6 +190,9 @@ def test_no_command_reveals_a_secret(
         watch("config", "show", "--config", config, *extra)
         watch.unlocked("encryption", "recovery-sheet", "--config", config, *extra)
     config.unlink()
+    for extra in ([], ["--json"]):
+        watch("mount", "latest", "--at", new, "--password-file", new, *extra, code=2)  # a file is in the way
+        watch("unmount", *extra)
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
     watch("completion", "bash")
     watch.unlocked("schedule", "install", "--print", "--kind", "systemd")

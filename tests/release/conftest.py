@@ -33,6 +33,23 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def way_to_registry(uv_cache: None) -> dict[str, str]:
+    """How the clients reach the registry from here: certificates, proxies and caches of the machine."""
+    named = (
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
+    )
+    return {
+        name: text for name, text in os.environ.items() if name in named or name.startswith(("PIP_", "UV_"))
+    }
+
+
+@pytest.fixture(scope="session")
 def registry() -> None:
     """Skips where nothing can be installed: the builder and all dependencies come from a registry, or uv's cache."""
     asked = subprocess.run(

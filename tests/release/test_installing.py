@@ -3,12 +3,12 @@
 What is installed then is the newest that pyproject.toml allows, on the day of the test.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,57 +22,58 @@ pytestmark = [
 ]
 
 
-def run(*command: str | Path, folder: Path, variables: Mapping[str, str] | None = None, code: int = 0) -> str:
-    """What a command prints in a folder of its own, for someone with an empty home."""
-    kept = ("UV_CACHE_DIR", "PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={
-            "HOME": str(folder),
-            "PATH": "/usr/bin:/bin",
-            "LC_ALL": "C.UTF-8",
-            **{name: os.environ[name] for name in kept if name in os.environ},
-            **{name: text for name, text in os.environ.items() if name.startswith(("PIP_", "UV_"))},
-            **(variables or {}),
-        },
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout
+@dataclass(frozen=True)
+class Someone:
+    """Someone with an empty home, far from the checkout."""
+
+    home: Path
+    settings: Mapping[str, str]
+
+    def run(self, *command: str | Path, code: int = 0, variables: Mapping[str, str] | None = None) -> str:
+        """What a command prints."""
+        done = subprocess.run(
+            command,
+            cwd=self.home,
+            env={
+                **self.settings,
+                "HOME": str(self.home),
+                "PATH": "/usr/bin:/bin",
+                "LC_ALL": "C.UTF-8",
+                **(variables or {}),
+            },
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
 
 
-def by_uv(wheel: Path, folder: Path) -> Path:
-    variables = {"UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
-    uv = (sys.executable, "-m", "uv", "tool", "install", "--quiet", "--no-python-downloads")
-    run(*uv, "--python", sys.executable, wheel, folder=folder, variables=variables)
-    return folder / "bin" / "ibackup"
+@pytest.fixture
+def someone(tmp_path: Path, way_to_registry: dict[str, str]) -> Iterator[Someone]:
+    yield Someone(tmp_path, way_to_registry)
+    shutil.rmtree(tmp_path)  # 300 MB
 
 
-def by_pipx(wheel: Path, folder: Path) -> Path:
-    variables = {"PIPX_HOME": str(folder / "pipx"), "PIPX_BIN_DIR": str(folder / "bin")}
-    run(
-        sys.executable,
-        "-m",
-        "pipx",
-        "install",
-        "--python",
-        sys.executable,
-        wheel,
-        folder=folder,
-        variables=variables,
-    )
-    return folder / "bin" / "ibackup"
+def by_uv(wheel: Path, someone: Someone) -> Path:
+    command = (sys.executable, "-m", "uv", "tool", "install", "--quiet", "--no-python-downloads")
+    folders = {"UV_TOOL_DIR": str(someone.home / "tools"), "UV_TOOL_BIN_DIR": str(someone.home / "bin")}
+    someone.run(*command, "--python", sys.executable, wheel, variables=folders)
+    return someone.home / "bin" / "ibackup"
 
 
-def by_pip(wheel: Path, folder: Path) -> Path:
-    run(sys.executable, "-m", "venv", folder / "env", folder=folder)
-    run(folder / "env" / "bin" / "pip", "install", "--quiet", wheel, folder=folder)
-    return folder / "env" / "bin" / "ibackup"
+def by_pipx(wheel: Path, someone: Someone) -> Path:
+    folders = {"PIPX_HOME": str(someone.home / "pipx"), "PIPX_BIN_DIR": str(someone.home / "bin")}
+    someone.run(sys.executable, "-m", "pipx", "install", "--python", sys.executable, wheel, variables=folders)
+    return someone.home / "bin" / "ibackup"
+
+
+def by_pip(wheel: Path, someone: Someone) -> Path:
+    someone.run(sys.executable, "-m", "venv", "env")
+    someone.run(someone.home / "env" / "bin" / "pip", "install", "--quiet", wheel)
+    return someone.home / "env" / "bin" / "ibackup"
 
 
 @pytest.mark.parametrize(
@@ -84,31 +85,36 @@ def by_pip(wheel: Path, folder: Path) -> Path:
     ],
 )
 def test_the_wheel_alone_is_enough(
-    built: dict[str, Path], tmp_path: Path, install: Callable[[Path, Path], Path], words: str
+    built: dict[str, Path], someone: Someone, install: Callable[[Path, Someone], Path], words: str
 ) -> None:
-    ibackup = install(built["wheel"], tmp_path)
-    try:
-        said = run(ibackup, "--version", "--verbose", folder=tmp_path)
-        assert said.startswith(f"ibackup, version {__version__}\n")
-        assert f"Installed by   {words}\n" in said
-        store = tmp_path / "demo"
-        run(ibackup, "demo", "--keep", store, folder=tmp_path)
-        snapshot = min(store.glob("*/snapshots/2*"))
-        said = run(ibackup, "verify", snapshot, folder=tmp_path, code=4)  # the demo has damaged one byte
-        assert "DAMAGED" in said
-        assert "1 finding in " in said
-    finally:
-        shutil.rmtree(tmp_path)  # 300 MB
+    ibackup = install(built["wheel"], someone)
+    said = someone.run(ibackup, "--version", "--verbose")
+    assert said.startswith(f"ibackup, version {__version__}\n")
+    assert f"Installed by   {words}\n" in said
+    store = someone.home / "demo"
+    someone.run(ibackup, "demo", "--keep", store)
+    said = someone.run(
+        ibackup, "verify", min(store.glob("*/snapshots/2*")), code=4
+    )  # one byte is damaged there
+    assert "DAMAGED" in said
+    assert "1 finding in " in said
 
 
-def test_every_extra_can_be_resolved(built: dict[str, Path], root: Path, tmp_path: Path) -> None:
-    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "optional-dependencies"
-    ]
-    (tmp_path / "in.txt").write_text(
-        f"ibackup[{','.join(extras)}] @ {built['wheel'].as_uri()}\n", encoding="utf-8"
+def test_every_extra_can_be_resolved(built: dict[str, Path], root: Path, someone: Someone) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = f"ibackup[{','.join(project['optional-dependencies'])}] @ {built['wheel'].as_uri()}\n"
+    (someone.home / "in.txt").write_text(wanted, encoding="utf-8")
+    command = (
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--no-header",
+        "--no-annotate",
+        "in.txt",
     )
-    uv = (sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate")
-    found = run(*uv, "--universal", "--python-version", "3.11", "in.txt", folder=tmp_path)
+    found = someone.run(*command, "--universal", "--python-version", "3.11")
     for name in ("keyring==", "mfusepy==", "paho-mqtt==", "apprise==", "pi-heif=="):
         assert name in found

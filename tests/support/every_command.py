@@ -70,6 +70,9 @@ def run_every_command(
     run("wifi", "status")
     run("wifi", "off")
     run("config", "show")
+    (folder / "no-folder").touch()
+    run("mount", "latest", "--at", folder / "no-folder", code=2, or_code=1)  # where there is no FUSE
+    run("unmount")
     run("copy", "list")
     run("heal", one, code=2)  # there is no copy
     run("notify", "test", or_code=1)  # where there is no screen

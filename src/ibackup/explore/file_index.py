@@ -23,17 +23,20 @@ _MOST_FOLDERS: Final = 1_000_000
 _LINK: Final = 1 << 63
 _MOST_BYTES: Final = _LINK - 1
 _NONE: Final = 0xFFFFFFFF
+_LATEST: Final = 1 << 40
+"""Seconds since 1970; a record may say anything."""
 _TOLD_EACH: Final = 4096
 _READING: Final = 0.9
 """Of the time; the rest goes into sorting."""
 
 
 class ListedFile(NamedTuple):
-    """A file or link in a folder; ``bytes`` as its record says."""
+    """A file or link in a folder; ``bytes`` as its record says, ``modified`` too if the index has times."""
 
     name: str
     bytes: int
     is_link: bool
+    modified: int = 0
 
 
 class ListedFolder(NamedTuple):
@@ -85,8 +88,10 @@ class FileIndex:
         unreadable: "_Count",
         expected: int = 0,
         how_far: HowFar = untold,
+        *,
+        with_times: bool = False,
     ) -> None:
-        building = _Building()
+        building = _Building(with_times=with_times)
         for number, entry in enumerate(entries):
             building.add(entry, unreadable)
             if expected and not number % _TOLD_EACH:
@@ -103,16 +108,20 @@ class FileIndex:
         self.files = sum(each.files for each in self.apps)
 
     @classmethod
-    def of(cls, backup: Backup, expected: int = 0, how_far: HowFar = untold) -> "FileIndex":
+    def of(
+        cls, backup: Backup, expected: int = 0, how_far: HowFar = untold, *, with_times: bool = False
+    ) -> "FileIndex":
         """Read the list of an unlocked backup, however damaged. Raises FormatError, PasswordNeeded.
 
         Args:
             backup: it.
             expected: about how many files it has; 0 if that is unknown.
             how_far: is told how much of the list is read, if that is known.
+            with_times: also keep when each file was changed; its whole record is read for that.
         """
         unreadable = _Count()
-        return cls(backup.entries(bad=unreadable), Apps.of(backup), unreadable, expected, how_far)
+        entries = backup.entries(bad=unreadable)
+        return cls(entries, Apps.of(backup), unreadable, expected, how_far, with_times=with_times)
 
     def app(self, key: str) -> AppFiles | None:
         """The files of an app; None if it has none."""
@@ -137,16 +146,19 @@ class FileIndex:
         """The files of a folder one after the other, in the order of the list."""
         folders = building.file_folders
         order = sorted(range(len(folders)), key=folders.__getitem__)
-        sizes, ends, blob = array("Q"), array("I"), bytearray()
+        sizes, times, ends, blob = array("Q"), array("q"), array("I"), bytearray()
         starts = array("I", bytes(4 * (len(self._names) + 1)))
         for place in order:
             starts[folders[place] + 1] += 1
             sizes.append(building.file_sizes[place])
+            if building.file_times:
+                times.append(building.file_times[place])
             blob += building.name(place)
             ends.append(len(blob))
         for number in range(len(self._names)):
             starts[number + 1] += starts[number]
         self._starts, self._sizes, self._ends, self._blob = starts, sizes, ends, bytes(blob)
+        self._times = times
 
     def _sort_folders(self) -> None:
         """The folders of a folder one after the other, by name; the domains are below none."""
@@ -197,7 +209,9 @@ class FileIndex:
         """A file."""
         packed = self._sizes[number]
         name = self._blob[self._ends[number - 1] if number else 0 : self._ends[number]]
-        return ListedFile(name.decode("utf-8", "surrogateescape"), packed & _MOST_BYTES, bool(packed & _LINK))
+        modified = self._times[number] if self._times else 0
+        text = name.decode("utf-8", "surrogateescape")
+        return ListedFile(text, packed & _MOST_BYTES, bool(packed & _LINK), modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +241,10 @@ class IndexedFolder:
     def folders(self) -> list[ListedFolder]:
         """The folders in it, by name."""
         return [self.index.listed(each) for each in self.index.folders_in(self.number)]
+
+    def all_files(self) -> Iterator[ListedFile]:
+        """The files and links in it, in the order of the backup's list."""
+        return (self.index.file(each) for each in self.index.files_in(self.number))
 
     def listing(self, *, by_size: bool, start: int, count: int) -> list[ListedFolder | ListedFile]:
         """A part of what is in it: folders first, each by name without regard to case, or the largest first."""
@@ -277,7 +295,9 @@ class _Count:
 class _Building:
     """Takes the entries in the order of the list."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_times: bool = False) -> None:
+        self._with_times = with_times
+        self.file_times = array("q")
         self.folder_names: list[str] = []
         self.folder_parents, self.folder_files = array("I"), array("I")
         self.folder_bytes = array("Q")
@@ -291,7 +311,7 @@ class _Building:
             self._folder(entry.domain, entry.relative_path)
             return
         try:
-            size = entry.glance()
+            size = entry.record.size if self._with_times else entry.glance()
         except FormatError:
             bad.count += 1
             return
@@ -299,6 +319,8 @@ class _Building:
         number, rest = self._folder(entry.domain, above)
         name = _joined(rest, name)
         size = min(max(size, 0), _MOST_BYTES >> 20)
+        if self._with_times:
+            self.file_times.append(min(max(entry.mtime, 0), _LATEST))
         self.file_folders.append(number)
         self.file_sizes.append(size | (_LINK if entry.kind is Kind.LINK else 0))
         self._name_blob += name.encode("utf-8", "surrogateescape")

@@ -195,6 +195,26 @@ esac
 """
 
 
+def test_a_packaged_timer_counts_once_its_user_enabled_it(
+    home: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = tmp_path / "packaged"
+    packaged.mkdir()
+    monkeypatch.setattr("ibackup.jobs.schedule.systemd.PACKAGED", str(packaged))
+    for name, text in Systemd().units(JOB).items():
+        (packaged / name).write_text(text, encoding="utf-8")
+    assert Systemd().find() is None
+    subprocess.run(["systemctl", "--user", "enable", "ibackup-nightly.timer"], check=True)
+    found = Systemd().find()
+    assert found is not None
+    assert (found.at, found.problem) == (JOB.at, "")
+    assert found.place == str(packaged / "ibackup-nightly.timer")
+    assert Systemd().remove()
+    assert files(home) == set()
+    assert Systemd().find() is None
+    assert len(list(packaged.iterdir())) == 2
+
+
 def test_another_kind_takes_the_place_of_the_first(home: Path, calls: Path) -> None:
     program = home / "bin" / "crontab"
     program.write_text(CRONTAB, encoding="utf-8")

@@ -32,6 +32,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "extract": "take files out",
         "to-finder": "hand one to Finder",
         "heal": "repair from a copy",
+        "mount": "see them as folders",
+        "unmount": "end that",
     },
     "Automate": {
         "nightly": "back up if due",
@@ -77,7 +79,6 @@ def page(options: str, width: int = _WIDTH) -> str:
     lines = [
         "Usage: ibackup COMMAND [ARGUMENTS] [OPTIONS]",
         _WHAT_IT_IS,
-        "",
     ]
     for title, group in GROUPS.items():
         cells = [f"{name:<{_NAME}}{text}" for name, text in group.items()]

@@ -59,6 +59,9 @@ AccuracySec=1min
 WantedBy=timers.target
 """
 
+PACKAGED = "/usr/lib/systemd/user"
+"""Where a package of a distribution keeps units that each user can enable."""
+
 _WHILE_LOGGED_IN = "It starts only while you are logged in. To start it always: `loginctl enable-linger`"
 """Without lingering the user's manager ends with the last session."""
 
@@ -84,6 +87,16 @@ class Systemd:
 
     def pieces(self, job: ScheduledCommand) -> tuple[Piece, ...]:
         """The service, and the timer that starts it."""
+        return tuple(
+            Piece(os.path.join(_folder(), name), _NOTE + text) for name, text in self.units(job).items()
+        )
+
+    def units(self, job: ScheduledCommand) -> dict[str, str]:
+        """The texts of the units by file name, as a package has them too.
+
+        Raises:
+            UsageError: the job cannot be written for this kind.
+        """
         environment = "".join(
             f"Environment={_quoted(f'{name}={value}')}\n" for name, value in job.environment
         )
@@ -92,10 +105,8 @@ class Systemd:
             credential=_credential(job.password_file),
             command=" ".join(_quoted(word, command=True) for word in job.command),
         )
-        pieces = (Piece(self._unit("service"), _NOTE + service),)
-        if job.at is None:
-            return pieces
-        return (*pieces, Piece(self._unit("timer"), _NOTE + _TIMER.format(at=job.at)))
+        made = {f"{self._name}.service": service}
+        return made if job.at is None else made | {f"{self._name}.timer": _TIMER.format(at=job.at)}
 
     def install(self, job: ScheduledCommand) -> None:
         """Write the files and start the timer or the service."""
@@ -132,15 +143,17 @@ class Systemd:
         return True
 
     def find(self) -> Installed | None:
-        """The file of the unit that is enabled."""
+        """The file of the unit that is enabled; a packaged one counts only where this user enabled it."""
+        enabled = os.path.lexists(self._wanted())
         place = self._unit(self._main)
+        if enabled and not os.path.lexists(place):
+            place = os.path.join(PACKAGED, os.path.basename(place))
         try:
             with open(place, encoding="utf-8") as file:
                 text = file.read(65536)
         except (OSError, UnicodeDecodeError):
             return None
         match = _AT.search(text)
-        enabled = os.path.lexists(self._wanted())
         return Installed(
             self.kind,
             time(int(match[1]), int(match[2])) if match else None,

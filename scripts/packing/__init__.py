@@ -1,0 +1,1 @@
+"""Makes the Debian and RPM packages (scripts/packages)."""

@@ -1,0 +1,158 @@
+"""``ibackup mount``: snapshots as folders in the file manager."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from ibackup.base.errors import IbackupError, PasswordWrong, UsageError
+from ibackup.base.events import Caution
+from ibackup.cli.shell.application import App
+from ibackup.cli.shell.command_kinds import ibackup_command
+from ibackup.cli.shell.completion import files
+from ibackup.cli.shell.output import wrap
+from ibackup.cli.shell.password_sources import PasswordSources, password_options
+from ibackup.cli.shell.snapshot_argument import resolve
+from ibackup.cli.shell.typed_values import DURATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ibackup.mount.path_lookup import PathLookup
+    from ibackup.vault.unlocker import Unlocker
+
+_COPIES = (
+    "What you open is decrypted on the way. ibackup writes nothing decrypted to the disk, but programs keep copies of "
+    "their own: thumbnails, recent files, a search index."
+)
+
+
+@ibackup_command("mount")
+@click.argument("snapshot", required=False)
+@click.option(
+    "--at", metavar="FOLDER", required=True, help="Empty folder; created if missing", shell_complete=files
+)
+@click.option("--links", is_flag=True, help="Show symbolic links as links, and not as text files")
+@click.option("--idle", type=DURATION, default=0.0, metavar="TIME", help="Unmount after TIME without use")
+@password_options
+def command(
+    app: App,
+    snapshot: str | None,
+    at: str,
+    links: bool,
+    idle: float,
+    password_file: str | None,
+    password_command: str | None,
+) -> int:
+    """Show snapshots as folders, read-only, until Ctrl-C or `ibackup unmount`.
+
+    SNAPSHOT is an id from `ibackup list`, a unique beginning of one, latest, or the path of any backup folder. If you
+    give none, all snapshots are there, in a folder for each phone. Files are decrypted while you read them. A snapshot
+    into which you look is not pruned until you unmount. This needs FUSE and `ibackup[mount]`; without them,
+    `ibackup open` shows the same files in a browser.
+    """
+    from ibackup.mount.fuse_face import serve_fuse, why_no_fuse
+    from ibackup.mount.unmounting import MountRecord, clear_dead
+
+    why = why_no_fuse()
+    if why:
+        raise IbackupError(why, hint="Without it, `ibackup open` shows the files in a browser.")
+    at = os.path.abspath(os.path.expanduser(at))
+    clear_dead(at)
+    with _tree(app, snapshot, PasswordSources(app, password_file, password_command), links=links) as lookup:
+        made = _prepare(at)
+        at = os.path.realpath(at)
+        record = MountRecord.made(at)
+
+        def ready() -> None:
+            app.reporter.emit({"event": "mounted", "at": at})
+            app.reporter.answer(at)
+            if not app.settings.json:
+                app.stop_progress()
+                click.echo(wrap("Mounted, read-only. Ctrl-C or `ibackup unmount` ends it."), err=True)
+
+        try:
+            serve_fuse(lookup, at, idle_s=idle, ready=ready)
+        finally:
+            record.forget()
+            if made:
+                with contextlib.suppress(OSError):
+                    os.rmdir(at)
+    return app.result({"at": at}, "")
+
+
+@contextlib.contextmanager
+def _tree(app: App, ref: str | None, sources: PasswordSources, *, links: bool) -> "Iterator[PathLookup]":
+    """The tree that a SNAPSHOT argument means, opened and unlocked."""
+    from ibackup.explore.opening import telling_damage
+    from ibackup.explore.target_names import NameRules
+    from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
+    from ibackup.mount.mounted_store import MountedStore, opens_all
+    from ibackup.mount.path_lookup import PathLookup
+
+    target = resolve(app, ref, only_read=True) if ref is not None else None
+    asking = _Asking(sources)
+    with OpenBackups(asking.unlocker, NameRules(), links=links, own_links=True) as opens:
+        if target is not None:
+            with telling_damage(target):
+                encrypted = opens.backup(target).is_encrypted
+                meta = target.snapshot.meta if target.snapshot is not None else None
+                lookup = PathLookup(MountedBackup(opens, target, meta.data_from if meta else None))
+        else:
+            store = app.open_store()
+            shown = MountedStore(store, app.config, opens, app.udid)
+            folders = [store.phone(app.udid)] if app.udid else store.phones()
+            failed = opens_all(shown, folders)
+            for error in failed.values():
+                app.reporter(Caution(error.message, error.hint))
+            if not shown.children():
+                raise UsageError("There is no snapshot to mount yet.", hint="Make one with `ibackup now`.")
+            encrypted = any(each.meta.encrypted for folder in folders for each in folder.snapshots())
+            lookup = PathLookup(shown, changing=1)
+        if encrypted:
+            app.reporter(Caution(_COPIES))
+        asking.is_over = True
+        yield lookup
+
+
+@dataclass
+class _Asking:
+    """Asks for passwords before the tree is mounted; afterwards nobody would see the question."""
+
+    sources: PasswordSources
+    is_over: bool = False
+
+    @property
+    def unlocker(self) -> "Unlocker":
+        from ibackup.vault.unlocker import Unlocker
+
+        kept = self.sources.unlocker
+        return Unlocker(self._find, self._again, kept.find_keychain, kept.observe)
+
+    def _find(self, udid: str) -> str | None:
+        return None if self.is_over else self.sources.find(udid)
+
+    def _again(self, error: PasswordWrong) -> bool:
+        return not self.is_over and self.sources.again(error)
+
+
+def _prepare(at: str) -> bool:
+    """Make the folder if it is missing, and whether that was so. Raises UsageError, IbackupError."""
+    try:
+        os.mkdir(at, 0o700)
+        return True
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise IbackupError(f"The folder {at!r} could not be created: {error.strerror}.") from None
+    try:
+        is_empty = not os.listdir(at)
+    except NotADirectoryError:
+        raise UsageError(f"{at!r} is not a folder.", hint="Choose another one with --at.") from None
+    except OSError as error:
+        raise IbackupError(f"The folder {at!r} cannot be used: {error.strerror}.") from None
+    if not is_empty or os.path.ismount(at):
+        raise UsageError(f"The folder {at!r} is not empty.", hint="Choose an empty one with --at.")
+    return False

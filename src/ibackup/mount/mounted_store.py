@@ -1,0 +1,109 @@
+"""The top of a mounted store: a folder for each phone, in it one for each snapshot, and the newest."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ibackup.base.errors import IbackupError
+from ibackup.base.identities import told_apart
+from ibackup.config.config_schema import Config
+from ibackup.explore.opening import SnapshotTarget
+from ibackup.explore.target_names import Namer
+from ibackup.mount.mount_nodes import MountedLink, MountedNode
+from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.records.snapshot import Snapshot
+from ibackup.store.store import Store
+
+LATEST = "latest"
+
+
+def target_of(snapshot: Snapshot) -> SnapshotTarget:
+    """A snapshot, as it is opened."""
+    return SnapshotTarget(snapshot.backup_path, snapshot, snapshot.udid)
+
+
+@dataclass(frozen=True, slots=True)
+class MountedStore:
+    """A folder for each phone that has a snapshot.
+
+    Attributes:
+        udid: of the only phone to show; None for all.
+    """
+
+    store: Store
+    config: Config
+    opens: OpenBackups
+    udid: str | None = None
+
+    @property
+    def modified(self) -> int:
+        """Now: backups may come at any time."""
+        return int(time.time())
+
+    def children(self) -> Mapping[str, MountedNode]:
+        """The phones, by name."""
+        folders = [self.store.phone(self.udid)] if self.udid else self.store.phones()
+        folders = [each for each in folders if each.snapshots()]
+        names = told_apart({each.udid: self._name(each) for each in folders})
+        places = Namer(self.opens.rules, lambda _: None)
+        found: dict[str, MountedNode] = {}
+        for folder in folders:
+            [name] = places.place((), names[folder.udid])
+            found[name] = MountedPhone(folder, self.opens)
+        return found
+
+    def _name(self, folder: PhoneFolder) -> str:
+        known = self.config.phone(folder.udid)
+        return known.name if known else folder.device_name() or folder.udid
+
+
+@dataclass(frozen=True, slots=True)
+class MountedPhone:
+    """A folder for each snapshot of a phone, by the time of its data here; snapshots of one minute with seconds."""
+
+    folder: PhoneFolder
+    opens: OpenBackups
+
+    @property
+    def modified(self) -> int:
+        """When the newest one was made."""
+        newest = self.folder.newest()
+        return int(newest.meta.data_from.timestamp()) if newest else 0
+
+    def children(self) -> Mapping[str, MountedNode]:
+        """The snapshots, and the newest good one as ``latest``. Raises IbackupError."""
+        snapshots = self.folder.snapshots()
+        minutes = Counter(self._named(each) for each in snapshots)
+        places = Namer(self.opens.rules, lambda _: None)
+        found: dict[str, MountedNode] = {}
+        by_id: dict[str, str] = {}
+        for each in snapshots:
+            minute = self._named(each)
+            [name] = places.place((), minute if minutes[minute] == 1 else self._named(each, seconds=True))
+            found[name] = MountedBackup(self.opens, target_of(each), each.meta.data_from)
+            by_id[each.id] = name
+        newest = self.folder.standing().newest_good
+        if newest is not None and newest.id in by_id:
+            name = by_id[newest.id]
+            found[LATEST] = MountedLink(name, found[name].modified) if self.opens.own_links else found[name]
+        return found
+
+    def _named(self, snapshot: Snapshot, *, seconds: bool = False) -> str:
+        mark = "." if self.opens.rules.portable else ":"
+        form = f"%Y-%m-%d %H{mark}%M{f'{mark}%S' if seconds else ''}"
+        return snapshot.meta.data_from.astimezone().strftime(form)
+
+
+def opens_all(store: MountedStore, folders: list[PhoneFolder]) -> dict[str, IbackupError]:
+    """Open the newest snapshot of each phone, so that passwords are asked for now; why others cannot be opened."""
+    failed: dict[str, IbackupError] = {}
+    for folder in folders:
+        newest = folder.newest()
+        if newest is not None:
+            try:
+                store.opens.backup(target_of(newest))
+            except IbackupError as error:
+                failed[folder.udid] = error
+    return failed

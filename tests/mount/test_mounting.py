@@ -1,0 +1,155 @@
+"""``ibackup mount``, with the real FUSE of this system: every byte, hostile names, and each way in which it ends."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from explore.taking import PASSWORD, files_below
+from ibackup.mount.unmounting import is_dead
+from support.minted import Mint, Spec
+from support.program import PATIENCE_S, Program, programs
+from support.runs import SMALL
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
+
+
+@pytest.fixture
+def program(tmp_path: Path, require_tool: Callable[[str], str]) -> Iterator[Program]:
+    require_tool("fusermount3")
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("this system has no FUSE")
+    with programs(tmp_path) as make:
+        yield make(SMALL)
+    with contextlib.suppress(OSError):
+        assert not os.path.ismount(tmp_path / "mnt")
+
+
+@contextlib.contextmanager
+def mounted(program: Program, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Mounts at ``mnt``; afterwards it is unmounted."""
+    at = program.folder / "mnt"
+    process = program.start("mount", *words, "--at", str(at))
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{at}\n"
+    yield process
+    if process.poll() is None:
+        program.run("unmount", str(at))
+    program.finish(process, 0)
+    assert not at.exists()  # made by it, and removed by it
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+HOSTILE = [
+    Spec("HomeDomain", "Library/line\nbreak\x1b[31m", b"1"),
+    Spec("HomeDomain", "Library/CASE", b"upper"),
+    Spec("HomeDomain", "Library/case", b"lower"),
+    Spec("HomeDomain", f"Library/{'ü' * 127}x", b"255 bytes"),
+    Spec("HomeDomain", f"Library/{'n' * 300}", b"too long"),
+    Spec("HomeDomain", "Library/a:b*c?", b"odd"),
+    Spec("HomeDomain", "Library/empty"),
+    Spec("HomeDomain", "Library/grew", b"x" * 5000, size=33),
+    Spec("HomeDomain", "Library/shrank", b"y" * 40, size=999_999),
+    Spec("AppDomain-org.example.films", "Documents/film.mov", bytes(range(256)) * 12_000),
+    Spec("HomeDomain", "Library/link", flags=4, target="/etc/passwd"),
+]
+
+
+def test_each_file_has_the_bytes_that_extract_writes_and_is_read_in_ranges(
+    program: Program, tmp_path: Path
+) -> None:
+    minted = Mint(tmp_path / "made")
+    (tmp_path / "made").mkdir()
+    folder = minted(PASSWORD, specs=HOSTILE).folder
+    secret = tmp_path / "secret"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+    given = (str(folder), "--password-file", str(secret))
+    program.run("extract", *given, "--all", "--to", str(tmp_path / "out"), code=None)
+    with mounted(program, *given):
+        shown = files_below(tmp_path / "mnt" / "Files")
+        assert shown.pop("HomeDomain/Library/link") == b"/etc/passwd"  # a text, not a way out
+        taken = files_below(tmp_path / "out")
+        taken.pop("ibackup-renamed.txt")
+        assert shown == taken
+        film = tmp_path / "mnt" / "Files" / "AppDomain-org.example.films" / "Documents" / "film.mov"
+        content = HOSTILE[9].content
+        with open(film, "rb", buffering=0) as stream:
+            for start, count in ((2_999_999, 70_000), (17, 1), (131_071, 300_000), (len(content), 9)):
+                stream.seek(start)
+                assert stream.read(count) == content[start : start + count]
+        assert film.stat().st_size == len(content)
+        assert film.stat().st_mtime == HOSTILE[9].mtime
+        for change in (lambda: film.write_bytes(b""), film.unlink, (film.parent / "new").mkdir):
+            with pytest.raises(OSError, match="Read-only"):
+                change()
+    with mounted(program, *given, "--links"):
+        assert os.readlink(tmp_path / "mnt" / "Files" / "HomeDomain" / "Library" / "link") == "/etc/passwd"
+
+
+def test_all_snapshots_are_there_and_what_one_looks_into_is_not_pruned(
+    program: Program, tmp_path: Path
+) -> None:
+    program.now()
+    program.phone.change(changed=2)
+    program.now("--full")
+    old, new = program.snapshots
+    at = tmp_path / "mnt"
+    with mounted(program) as process:
+        [phone] = at.iterdir()
+        names = sorted(each.name for each in phone.iterdir())
+        assert len(names) == 3
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( \(2\))?|latest", name) for name in names)
+        assert os.readlink(phone / "latest") == names[1]
+        program.run("extract", new.name, "--all", "--to", str(tmp_path / "out"))
+        for path, content in files_below(tmp_path / "out" / "HomeDomain").items():
+            assert (phone / "latest" / "Files" / "HomeDomain" / path).read_bytes() == content
+        # The older one is looked into: prune leaves it.
+        assert (phone / names[0] / "Files" / "HomeDomain").is_dir()
+        program.run("prune", "--keep-last", "1", "--yes", code=None)
+        assert program.snapshots == [old, new]
+        process.send_signal(signal.SIGINT)  # Ctrl-C
+        process.wait(PATIENCE_S)
+    program.run("prune", "--keep-last", "1", "--yes")
+    assert program.snapshots == [new]
+
+
+def test_a_crash_leaves_no_dead_folder_and_an_unused_one_unmounts(program: Program, tmp_path: Path) -> None:
+    program.now()
+    at = tmp_path / "mnt"
+    crashed = program.start("mount", "latest", "--at", str(at))
+    assert crashed.stdout is not None
+    assert crashed.stdout.readline()
+    crashed.send_signal(signal.SIGKILL)
+    crashed.communicate()
+    program.forget(crashed)
+    assert is_dead(str(at))
+    with mounted_again(program, at) as process:
+        process.wait(PATIENCE_S)  # --idle
+    assert list(at.iterdir()) == []
+    assert program.run("unmount").out == "Nothing is mounted.\n"
+    (at / "mine").write_text("x")
+    refused = program.run("mount", "latest", "--at", str(at), code=2)
+    assert "is not empty" in " ".join(refused.err.split())
+    program.run("unmount", str(at), code=2)
+
+
+@contextlib.contextmanager
+def mounted_again(program: Program, at: Path) -> Iterator[subprocess.Popen[str]]:
+    process = program.start("mount", "latest", "--at", str(at), "--idle", "1s")
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{at}\n"
+    yield process
+    program.finish(process, 0)

@@ -1,0 +1,40 @@
+"""The tree itself, without a system to show it: names fit for every system, and a backup that cannot be opened."""
+
+from pathlib import Path
+
+from explore.taking import PASSWORD
+from ibackup.explore.opening import SnapshotTarget
+from ibackup.explore.target_names import NameRules
+from ibackup.mount.mount_nodes import MountedFile
+from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
+from ibackup.mount.path_lookup import PathLookup
+from ibackup.vault.unlocker import Unlocker
+from support.minted import Mint, Spec
+
+
+def test_names_are_fit_for_every_system_and_each_file_stays(tmp_path: Path) -> None:
+    names = ["CASE", "case", "a:b", "CON", "dot.", "x" * 300, "tab\there"]
+    minted = Mint(tmp_path)(specs=[Spec("HomeDomain", f"L/{name}", name.encode()) for name in names])
+    with OpenBackups(Unlocker(), NameRules.everywhere(), links=False, own_links=False) as opens:
+        lookup = PathLookup(MountedBackup(opens, SnapshotTarget(str(minted.folder)), None))
+        shown = lookup.children("/Files/HomeDomain/L") or {}
+        assert {"CASE", "case (2)", "a_b", "_CON", "dot_", "tab_here"} <= set(shown)
+        found = set()
+        for name in shown:
+            node = lookup.find(f"/Files/HomeDomain/L/{name}")
+            assert isinstance(node, MountedFile)
+            with node.open() as stream:
+                found.add(stream.read().decode())
+        assert found == set(names)
+        for path in ("/Files/../Files", "/Files/HomeDomain/L/..", "/none/x", "/Files/HomeDomain/L/CASE/x"):
+            assert lookup.find(path) is None
+
+
+def test_a_backup_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    minted = Mint(tmp_path)(PASSWORD, specs=[Spec("HomeDomain", "a", b"a")])
+    with OpenBackups(Unlocker(), NameRules(), links=False, own_links=True) as opens:
+        lookup = PathLookup(MountedBackup(opens, SnapshotTarget(str(minted.folder)), None))
+        [(name, node)] = (lookup.children("/") or {}).items()
+        assert name == "This backup could not be opened.txt"
+        assert isinstance(node, MountedFile)
+        assert b"encrypted" in node.open().read()
