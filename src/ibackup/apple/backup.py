@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 from ibackup.apple import found_folders, whereabouts
 from ibackup.apple.backup_folder import BackupFolder
 from ibackup.apple.blob_tree import BlobTree
-from ibackup.apple.crypto import aes_and_keys, decrypted_in_place, plaintext
+from ibackup.apple.crypto import aes_and_keys, decrypted_in_place, plaintext, telling_files
 from ibackup.apple.crypto.keybag import ClassKeys, Keybag
 from ibackup.apple.entry import Entry
 from ibackup.apple.file_ids import file_id_of
@@ -215,7 +215,7 @@ class Backup(Closeable):
                 return self._list.has_plain_database()
             if self.manifest.manifest_key is None or self.list_decrypted:
                 with contextlib.closing(self._plain_rows()) as rows:
-                    remains = decrypted_in_place.has_ciphertext(
+                    remains = telling_files.has_ciphertext(
                         rows, lambda file_id: self.stored_bytes(self.place_of(file_id))
                     )
                 return self.list_decrypted if remains is None else not remains
@@ -234,7 +234,7 @@ class Backup(Closeable):
             with contextlib.suppress(FormatError):  # otherwise it is salvaged and has no keys
                 said, opens = self.said_encrypted, self.is_encrypted
             touched = self.list_decrypted or (opens and self._list.has_plain_database())
-            mixed = decrypted_in_place.has_foreign(
+            mixed = telling_files.has_foreign(
                 self.rows,
                 lambda file_id: self.stored_bytes(self.place_of(file_id)),
                 lambda file_id: self._head(self.place_of(file_id)),

@@ -6,13 +6,15 @@ use grows or shrinks meanwhile. For such a file, the phone's own checksum or the
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ibackup.apple.crypto import aes_and_keys
-from ibackup.apple.mbfile import MBFile
 from ibackup.apple.mbfile_keys import DIGEST_BYTES
 from ibackup.apple.reasons import Reason
 from ibackup.base.sizes import bytes_text
+
+if TYPE_CHECKING:
+    from ibackup.apple.mbfile import MBFile  # a helper of an extraction reads no records
 
 MOST_UNRECORDED = 256 << 30
 """Bytes of a stored file without a record; longer files are not read."""
@@ -48,17 +50,17 @@ class Misfit:
     found: str
 
 
-def is_padded(record: MBFile, *, encrypted: bool) -> bool:
+def is_padded(record: "MBFile", *, encrypted: bool) -> bool:
     """Whether a file is stored as ciphertext, with padding."""
     return encrypted and record.encryption_key is not None
 
 
-def stored_size(record: MBFile, *, encrypted: bool) -> int:
+def stored_size(record: "MBFile", *, encrypted: bool) -> int:
     """Bytes that a file should take in the backup."""
     return aes_and_keys.stored_size(record.size, encrypted=is_padded(record, encrypted=encrypted))
 
 
-def digest_of(record: MBFile) -> bytes | None:
+def digest_of(record: "MBFile") -> bytes | None:
     """The SHA-1 that the phone gave for the stored bytes, 20 bytes, or None."""
     return record.digest if record.digest is not None and len(record.digest) == DIGEST_BYTES else None
 
@@ -73,7 +75,7 @@ def most_bytes(size: int) -> int:
     return max(aes_and_keys.stored_size(size, encrypted=True), grown)
 
 
-def as_long(size: int, record: MBFile, *, encrypted: bool) -> bool:
+def as_long(size: int, record: "MBFile", *, encrypted: bool) -> bool:
     """Whether a stored file has exactly the size that its record gives.
 
     An empty file is stored as one block of padding, or as nothing at all.
@@ -83,7 +85,7 @@ def as_long(size: int, record: MBFile, *, encrypted: bool) -> bool:
     return size == stored_size(record, encrypted=encrypted) or size == record.size == 0
 
 
-def misfit(record: MBFile, stored: Stored, *, encrypted: bool) -> Misfit | None:
+def misfit(record: "MBFile", stored: Stored, *, encrypted: bool) -> Misfit | None:
     """Compare a stored file with its record.
 
     Args:

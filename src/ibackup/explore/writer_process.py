@@ -9,13 +9,14 @@ import contextlib
 import gc
 import pickle
 import sys
-import traceback
 from types import TracebackType
-from typing import IO, NamedTuple, Self, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, Self, cast
 
 from ibackup.base.errors import IbackupError, NoRoom
 from ibackup.explore.file_writer import Setup, Stopped, WriteJob, Writer, Written, no_room
-from ibackup.explore.head_start import Ready
+
+if TYPE_CHECKING:
+    from ibackup.explore.head_start import Ready
 
 _STEP = 64 * 1024 * 1024  # bytes between two progress reports on a large file
 
@@ -33,8 +34,10 @@ class Helper:
         moved: bytes processed so far; other threads may read this.
     """
 
-    def __init__(self, setup: Setup, ready: Ready | None = None) -> None:
+    def __init__(self, setup: Setup, ready: "Ready | None" = None) -> None:
         """Take or start the process. Raises OSError if the system refuses."""
+        from ibackup.explore.head_start import Ready  # the other process needs nothing of it
+
         self.moved = 0
         self._stopped = False
         self._process = (ready or Ready()).take()
@@ -134,4 +137,6 @@ def serve() -> None:
     except EOFError:
         pass  # nobody wants the results any more
     except Exception:  # noqa: BLE001 - told to the user by the process that reads it
+        import traceback  # takes a tenth of what a helper loads
+
         _say(sys.stdout.buffer, _Failed(traceback.format_exc()))
