@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from ibackup.base.errors import DamageFound, NoRoom
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.proof_records import Proof
 from ibackup.store.records.snapshot import Snapshot
-from ibackup.store.work.cloning import clone
+from ibackup.store.work.cloning import BaseChanged, Clone
 from ibackup.store.work.file_ledger import FileLedger
 from ibackup.store.work.linkers import Copy, Folder, HardLink, Linker, Reflink
 from ibackup.store.work.working_copy import WorkingCopy
@@ -263,9 +264,74 @@ def test_a_seal_that_names_other_places_is_refused(first: Snapshot, tmp_path: Pa
     Path(first.seal_path).write_bytes(seal)
     hostile = Snapshot(first.id, first.path, replace(first.meta, seal=hashlib.sha256(seal).hexdigest()))
     (tmp_path / "target").mkdir()
-    with FileLedger.create(str(tmp_path / "ledger")) as ledger, pytest.raises(DamageFound, match="names"):
-        clone(hostile, str(tmp_path / "target"), ledger)
+    target = str(tmp_path / "target")
+    with (
+        FileLedger.create(str(tmp_path / "ledger")) as ledger,
+        Clone(hostile, target, ledger) as made,
+        pytest.raises(DamageFound, match="names"),
+    ):
+        made.take_stock(frozenset())
     assert os.listdir(tmp_path / "target") == []
+
+
+class Slow(HardLink):
+    """Links that are made when the test says so."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+
+    def carry(self, source: Folder, target: Folder, name: str) -> bytes | None:
+        if threading.current_thread() is not threading.main_thread():
+            assert self.may_go_on.wait(60)
+        return super().carry(source, target, name)
+
+
+def test_what_is_carried_meanwhile_is_listed_at_once_and_there_in_time(
+    folder: PhoneFolder, first: Snapshot, listener: Listener
+) -> None:
+    links = Slow()
+    with carry(folder, first, listener, (links,), soon=True) as working:
+        working.advance("receiving")
+        assert {line.path for line in working.ledger.lines()} == FILES.keys()
+        top = {name for name in FILES if "/" not in name}
+        assert contents(working.root).keys() == top
+        # A kill here leaves what nobody takes for a copy that may be continued.
+        assert [left.kind for left in folder.left_overs()] == ["unprepared"]
+        links.may_go_on.set()
+        working.complete()
+        assert contents(working.root) == FILES
+        assert [left.kind for left in folder.left_overs()] == ["resumable"]
+        second = close(working)
+    assert contents(second.backup_path) == FILES
+
+
+def test_what_was_given_up_before_it_was_complete_is_no_copy(
+    folder: PhoneFolder, first: Snapshot, listener: Listener
+) -> None:
+    links = Slow()
+    working = carry(folder, first, listener, (links,), soon=True)
+    working.advance("receiving")
+    links.may_go_on.set()
+    working.close()
+    assert [left.kind for left in folder.left_overs()] == ["unprepared"]
+    folder.clear_up()
+    assert folder.left_overs() == []
+
+
+def test_what_changes_before_it_is_carried_is_noticed(
+    folder: PhoneFolder, first: Snapshot, listener: Listener
+) -> None:
+    links = Slow()
+    with carry(folder, first, listener, (links,), soon=True) as working:
+        damage(first, SOME, None, keep_time=False)
+        links.may_go_on.set()
+        for _ in range(2):  # it does not become complete by being asked again
+            with pytest.raises(BaseChanged, match=SOME):
+                working.complete()
+        with pytest.raises(BaseChanged):
+            working.checkpoint()
+    with carry(folder, first, listener, (HardLink(),)) as working:
+        assert working.cloned.left_out == [SOME]
 
 
 def test_a_changed_seal_is_not_cloned(folder: PhoneFolder, first: Snapshot, listener: Listener) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import os
 import re
+from binascii import unhexlify
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from itertools import pairwise
 from typing import BinaryIO, NamedTuple, Self
 
 from ibackup.apple.format_errors import SealDamaged
+from ibackup.base.confined import shown
 
 MAX_LINE_BYTES = 16 * 1024
 MAX_BYTES = 4 * 1024**3
@@ -80,15 +82,49 @@ def read(source: BinaryIO, seen: Callable[[bytes], object] = len) -> Iterator[Se
     while raw := source.readline(MAX_LINE_BYTES):
         number += 1
         seen(raw)
-        if not raw.endswith(b"\n"):
-            raise SealDamaged(number, "is incomplete" if len(raw) < MAX_LINE_BYTES else "is too long")
-        found = _LINE.fullmatch(raw[:-1])
-        if not found:
-            raise SealDamaged(number, "is not a checksum and a path")
-        escaped, digest, path = found.groups()
-        if escaped:
-            path = _unescape(path, number)
-        yield SealLine(os.fsdecode(path), digest.decode("ascii"))
+        yield _parsed(raw, number)
+
+
+def read_places(
+    source: BinaryIO, folder: str, is_allowed: Callable[[str], bool]
+) -> Iterator[tuple[str, str, bytes]]:
+    """The same, taken apart: the folder and the name of each file below ``folder``, and its SHA-256 (32 bytes).
+
+    Args:
+        source: see ``read``.
+        folder: all paths begin with it.
+        is_allowed: whether a path below it that is no blob's may be there.
+
+    Raises:
+        SealDamaged: see ``read``; also a path that is elsewhere, or not allowed.
+    """
+    head = os.fsencode(folder) + b"/"
+    usual = re.compile(rb"([0-9a-f]{64})  %b([0-9a-f]{2})/(\2[0-9a-f]{38})\n" % re.escape(head)).fullmatch
+    number = 0
+    while raw := source.readline(MAX_LINE_BYTES):
+        number += 1
+        if found := usual(raw):  # nearly all lines
+            sha256, place, name = found.groups()
+            yield place.decode(), name.decode(), unhexlify(sha256)
+            continue
+        line = _parsed(raw, number)
+        below = line.path.removeprefix(f"{folder}/")
+        if below == line.path or not is_allowed(below):
+            raise SealDamaged(number, f"names {shown(line.path)}, which no backup contains")
+        place_text, _, name_text = below.rpartition("/")
+        yield place_text, name_text, bytes.fromhex(line.sha256)
+
+
+def _parsed(raw: bytes, number: int) -> SealLine:
+    if not raw.endswith(b"\n"):
+        raise SealDamaged(number, "is incomplete" if len(raw) < MAX_LINE_BYTES else "is too long")
+    found = _LINE.fullmatch(raw[:-1])
+    if not found:
+        raise SealDamaged(number, "is not a checksum and a path")
+    escaped, digest, path = found.groups()
+    if escaped:
+        path = _unescape(path, number)
+    return SealLine(os.fsdecode(path), digest.decode("ascii"))
 
 
 def sum_of_blob(seal_path: str, blob_path: str) -> str | None:

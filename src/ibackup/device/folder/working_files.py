@@ -37,6 +37,7 @@ SNAPSHOT: Final = ("Snapshot",)
 _READ_BY_A_BACKUP: Final = frozenset(["Info.plist", "Status.plist", "Manifest.plist", "Manifest.db"])
 
 _CHANGES: Final = (requests.MoveItems, requests.RemoveItems, requests.CreateDirectory, requests.CopyItem)
+_WRITES: Final = (requests.UploadFiles, *_CHANGES)
 _MOST_UNKNOWN: Final = 10_000
 _MOST_MADE: Final = 20_000  # folders; a backup has 514
 _CAUTIONED_UNKNOWN: Final = 5
@@ -62,6 +63,7 @@ class WorkingFiles(ServedFiles):
         udid: as the phone spells it.
         ledger: is told of everything that is stored, moved and removed; answers the listings.
         free_space: bytes free.
+        ready: called before the first request that changes something; returns when what is listed is there, too.
         barrier: called with the SnapshotState before a Status.plist is put in place that says "moving", "removing"
             or "finished" ("unknown" when it cannot be read); returns when everything before it is durable.
         observer: is told what is odd.
@@ -84,6 +86,7 @@ class WorkingFiles(ServedFiles):
         *,
         free_space: Callable[[], int],
         barrier: Callable[[str], None],
+        ready: Callable[[], None] = _nothing,
         observer: Observer = ignore,
         settled: Callable[[str], None] = _nothing_more,
         checkpoint: Callable[[], None] = _nothing,
@@ -92,6 +95,7 @@ class WorkingFiles(ServedFiles):
         super().__init__(confined, udid, free_space=free_space)
         self._root = root
         self._ledger = ledger
+        self._ready = ready
         self._barrier = barrier
         self._observer = observer
         self._settled = settled
@@ -214,6 +218,8 @@ class WorkingFiles(ServedFiles):
             IbackupError: the ledger or the barrier failed.
         """
         parse = self.paths.parse_inside
+        if isinstance(request, _WRITES):
+            self._ready()
         if isinstance(request, requests.UploadFiles):
             self._upload(link)
             return

@@ -37,6 +37,7 @@ from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.records import failed_endings
 from ibackup.store.records.last_seen import LastSeen
 from ibackup.store.records.snapshot import Draft, Flawed, Snapshot
+from ibackup.store.work.cloning import BaseChanged
 from ibackup.store.work.ledger_lines import Origin
 from ibackup.store.work.working_copy import WorkingCopy
 
@@ -212,12 +213,13 @@ class _Run:
         """Whether a full backup can continue it: it is full, and no earlier run ended with an error of the phone."""
         return left.run is not None and not left.run.base and (self._began or not self._known)
 
-    def _clone(self) -> WorkingCopy:
+    def _clone(self, *, soon: bool = True) -> WorkingCopy:
+        """A new working copy; ``soon``: its files may be carried while the phone is asked."""
         base = None if self._request.full else self._base()
         if base is not None:
             self._observe(PhaseStarted("prepare", f"Starting from backup {base.id}."))
         return WorkingCopy.create(
-            self._folder, base, copies=self._request.store.copies, observer=self._observe
+            self._folder, base, copies=self._request.store.copies, observer=self._observe, soon=soon
         )
 
     def _base(self) -> Snapshot | None:
@@ -275,6 +277,9 @@ class _Run:
             return self._start_over(working, error, start) if start is not None else None
         if isinstance(error, NoRoom):
             return self._after_making_room()
+        if isinstance(error, BaseChanged):
+            self._observe(Caution(error.message, error.hint))
+            return self._take_over() or self._clone(soon=False)
         return None
 
     def _as_ended(self, working: WorkingCopy, code: int) -> EndedAttempt:

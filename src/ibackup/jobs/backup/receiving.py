@@ -25,6 +25,7 @@ def open_to_phone(kind: type[Files], working: WorkingCopy, udid: str, observe: O
         udid,
         working.ledger,
         free_space=lambda: free_bytes(working.path),
+        ready=working.complete,
         barrier=working.barrier,
         settled=working.settled,
         checkpoint=working.checkpoint,

@@ -7,13 +7,14 @@ sends damaged files again, and damage is never silently inherited.
 
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
-from ibackup.apple.file_ids import FILE_ID
+from ibackup.apple.format_errors import SealDamaged
 from ibackup.apple.verify import seal
 from ibackup.base import confined, held
 from ibackup.base.closeable import Closeable
@@ -32,7 +33,6 @@ _SNAPSHOT_DIR = "Snapshot"
 _REPORT_EVERY = 2000
 _PROBE_FILES = 16
 _CHANGED = "has changed since its snapshot was closed"
-_USUAL = re.compile(f"[0-9a-f]{{2}}/{FILE_ID.pattern}")
 
 
 class NoLinks(NoRoom):
@@ -58,50 +58,42 @@ class Cloned:
     left_out: list[str] = field(default_factory=list)
 
 
-def clone(
-    base: Snapshot,
-    target: str,
-    ledger: FileLedger,
-    *,
-    damaged: AbstractSet[str] = frozenset(),
-    sums: Sums | None = None,
-    copies: bool = False,
-    linkers: Sequence[Linker] = LINKERS,
-    observer: Observer = ignore,
-) -> Cloned:
-    """Clone ``base`` into the empty folder ``target`` and fill the ledger.
+class BaseChanged(DamageFound):
+    """Files of a snapshot that seemed whole could not be carried over when their turn came."""
+
+
+class Clone(Closeable):
+    """One running clone: what there is to carry is found first, and is then in the ledger; afterwards it is carried.
 
     Args:
         base: the snapshot to clone.
-        target: the destination; on another file system, every file is copied.
+        target: the destination, an empty folder; on another file system, every file is copied.
         ledger: gets every file and folder that is cloned.
-        damaged: paths below the backup folder that are known to be damaged.
         sums: the known SHA-1s of its files.
-        copies: whether files may be copied if they can be neither reflinked nor hard-linked.
-        linkers: the cheap ways to try, best first.
         observer: gets what is left out, and the progress.
 
-    Raises:
-        DamageFound: the seal of ``base`` has changed since it was closed.
-        NoLinks: the file system has neither reflinks nor hard links and ``copies`` is False.
-        NoRoom: there is no space for a copy.
-        OSError: any other error of the file system.
+    Attributes:
+        result: what was cloned so far.
+        copied: the files that had to be copied although others could be linked, by path.
+        late: the files that could not be carried although they seemed whole, by path.
+
+    Raises (all methods):
+        OSError: an error of the file system.
     """
-    base.verify_seal_file()
-    with _Clone(base, target, ledger, sums, observer) as job:
-        job.choose(linkers, copies=copies)
-        job.carry_all(damaged)
-        job.make_empty_folders()
-    return job.result
-
-
-class _Clone(Closeable):
-    """One running clone."""
 
     def __init__(
-        self, base: Snapshot, target: str, ledger: FileLedger, sums: Sums | None, observer: Observer
+        self,
+        base: Snapshot,
+        target: str,
+        ledger: FileLedger,
+        *,
+        sums: Sums | None = None,
+        observer: Observer = ignore,
     ) -> None:
+        base.verify_seal_file()
         self.result = Cloned()
+        self.copied: list[str] = []
+        self.late: list[str] = []
         self._base = base
         self._ledger = ledger
         self._sums = sums
@@ -115,33 +107,47 @@ class _Clone(Closeable):
         self._linker: Linker = Copy()
         self._newest = base.meta.finished.timestamp() + MTIME_SLACK_S
         self._seen_bytes = 0
+        self._waiting: list[str] = []  # folders whose files are not carried yet
+        self._stopped = False
 
     def close(self) -> None:
         """Close both folders."""
         self._source.close()
         self._target.close()
 
+    def stop(self) -> None:
+        """Have ``carry`` end soon, because the result will not be used; from any thread."""
+        self._stopped = True
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether no file has to be read, so that what is carried is what was found."""
+        return not isinstance(self._linker, Copy)
+
     def _lines(self) -> Iterator[tuple[str, str, bytes]]:
         """Folder, name and checksum of every sealed file, validated because the store may be anyone's."""
-        prefix = self._base.udid + "/"
         with open(self._base.seal_path, "rb") as source:
-            for path, sha256 in seal.read(source):
-                below = path.removeprefix(prefix)
-                folder, _, name = below.rpartition("/")
-                if below == path or not _plain(below):
-                    raise DamageFound(
-                        (
-                            f"The seal of snapshot {self._base.id} names {confined.shown(path)}, which no "
-                            "backup contains."
-                        ),
-                        hint="Check it with `ibackup verify`, and make a new backup with --full.",
-                    )
-                yield folder, name, bytes.fromhex(sha256)
+            try:
+                yield from seal.read_places(source, self._base.udid, _plain)
+            except SealDamaged as error:
+                raise DamageFound(
+                    f"The seal of snapshot {self._base.id} {error.flaw}.",
+                    hint="Check it with `ibackup verify`, and make a new backup with --full.",
+                ) from None
 
     # -- choosing the way -----------------------------------------------------------------------------------
 
     def choose(self, linkers: Sequence[Linker], *, copies: bool) -> None:
-        """Choose the first way that works for one of the first files."""
+        """Choose the first way that works for one of the first files.
+
+        Args:
+            linkers: the cheap ways to try, best first.
+            copies: whether files may be copied if they can be neither reflinked nor hard-linked.
+
+        Raises:
+            NoLinks: the file system has neither reflinks nor hard links and ``copies`` is False.
+            NoRoom: there is no space for a copy.
+        """
         for linker in linkers:
             if self._works(linker):
                 self._linker = linker
@@ -192,75 +198,68 @@ class _Clone(Closeable):
             "space, move the store to a disk formatted as ext4, XFS, btrfs, APFS or NTFS.",
         )
 
-    # -- the pass -------------------------------------------------------------------------------------------
+    # -- what there is to carry -------------------------------------------------------------------------------
 
-    def carry_all(self, damaged: AbstractSet[str]) -> None:
-        """Clone every sealed file that nothing speaks against; if the total size is wrong, read all files."""
-        total = self._base.meta.files
-        for count, (folder, name, sha256) in enumerate(self._lines(), 1):
-            self._carry(folder, name, sha256, damaged)
-            if count % _REPORT_EVERY == 0:
+    def take_stock(self, damaged: AbstractSet[str]) -> None:
+        """Enter every sealed file that nothing speaks against into the ledger; make the folders; carry the top files.
+
+        If the total size is wrong, all files are read.
+
+        Args:
+            damaged: paths below the backup folder that are known to be damaged.
+
+        Raises:
+            DamageFound: the seal names what no backup contains.
+        """
+        total, count, told = self._base.meta.files, 0, 0
+        for folder, lines in groupby(self._lines(), key=itemgetter(0)):
+            count += self._enter(folder, lines, damaged)
+            if count - told >= _REPORT_EVERY:
+                told = count
                 self._observer(Progress("prepare", files=count, total_files=total))
-        if self._seen_bytes != self._base.meta.bytes and not isinstance(self._linker, Copy):
+        if self._seen_bytes != self._base.meta.bytes and self.is_quick:
             self._read_all()
+        self._make_folders()
+        self._ledger.flush()
+        self._waiting = [folder for folder in self._ledger.folders() if folder]
+        self._carry_folder("")
+        self.settle()
 
-    def _carry(self, folder: str, name: str, sha256: bytes, damaged: AbstractSet[str]) -> None:
-        path = f"{folder}/{name}" if folder else name
+    def _enter(self, folder: str, lines: Iterable[tuple[str, str, bytes]], damaged: AbstractSet[str]) -> int:
+        """Enter the files of one folder into the ledger; return how many the seal names."""
+        prefix = f"{folder}/" if folder else ""
+        half_done = folder.partition("/")[0] == _SNAPSHOT_DIR
+        newest, stored, sums, result = self._newest, self._ledger.carried, self._sums, self.result
+        count = 0
         try:
-            source = self._source.folder(folder)
-            at, dir_fd = place(source, name)
-            found = os.stat(at, dir_fd=dir_fd, follow_symlinks=False)
+            source: Folder | None = self._source.folder(folder)
         except (FileNotFoundError, NotADirectoryError):
-            self._leave_out(path, "is missing")
-            return
-        if not stat.S_ISREG(found.st_mode):
-            self._leave_out(path, "is no longer a file")
-            return
-        self._seen_bytes += found.st_size
-        if folder.partition("/")[0] == _SNAPSHOT_DIR:
-            return  # left half done by the phone; useless to the next run
-        if path in damaged:
-            self._leave_out(path, "is known to be damaged")
-            return
-        suspicious = found.st_mtime > self._newest or (found.st_size == 0) is not (sha256 == _EMPTY)
-        whole = not suspicious or _holds(at, dir_fd, sha256)
-        if not whole or not self._link(source, self._target.folder(folder), name, sha256):
-            self._leave_out(path, _CHANGED)
-        else:
-            sha1 = self._sums.get(name) if self._sums is not None else None
-            self._ledger.carried(path, found.st_size, sha256, found.st_mtime, sha1)
-            self.result.files += 1
-            self.result.bytes += found.st_size
-
-    def _link(self, source: Folder, target: Folder, name: str, sha256: bytes) -> bool:
-        """Clone one file; False if reading it on the way showed damage."""
-        try:
-            try:
-                read = self._linker.carry(source, target, name)
-            except OSError as error:
-                if not cannot(error):
-                    raise
-                # This one file has reached its limit of links, or is special in another way.
-                read = Copy().carry(source, target, name)
-                self.result.copied = True
-        except OSError as error:
-            if error.errno == errno.EIO:
-                return False
-            raise
-        if read is None or read == sha256:
-            return True
-        path, at = place(target, name)
-        held.unlink(path, dir_fd=at)
-        return False
-
-    def _leave_out(self, path: str, why: str) -> None:
-        self.result.left_out.append(path)
-        self._observer(
-            Caution(
-                f"{path} in snapshot {self._base.id} {why}; the phone will send it again.",
-                "Run `ibackup verify` to see whether more is damaged.",
-            )
-        )
+            source = None
+        for _, name, sha256 in lines:
+            count += 1
+            path = prefix + name
+            found = None if source is None else _look(source, name)
+            if found is None or source is None:
+                self._leave_out(path, "is missing")
+                continue
+            if not stat.S_ISREG(found.st_mode):
+                self._leave_out(path, "is no longer a file")
+                continue
+            size = found.st_size
+            self._seen_bytes += size
+            if half_done:
+                continue  # left half done by the phone; useless to the next run
+            if path in damaged:
+                self._leave_out(path, "is known to be damaged")
+                continue
+            suspicious = found.st_mtime > newest or (size == 0) is not (sha256 == _EMPTY)
+            if suspicious and not _holds(*place(source, name), sha256):
+                self._leave_out(path, _CHANGED)
+                continue
+            stored(path, size, sha256, found.st_mtime, None if sums is None else sums.get(name))
+            result.files += 1
+            result.bytes += size
+        return count
 
     def _read_all(self) -> None:
         """The total size differs from the sealed one, so some file changed without a new time: find it."""
@@ -274,22 +273,87 @@ class _Clone(Closeable):
         done = 0
         for line in self._ledger.lines():
             folder, _, name = line.path.rpartition("/")
-            path, at = place(self._target.folder(folder), name)
-            if not _holds(path, at, line.sha256):
-                held.unlink(path, dir_fd=at)
-                self._ledger.removed(line.path)
-                self.result.files -= 1
-                self.result.bytes -= line.size
-                self._leave_out(line.path, _CHANGED)
+            if not _holds(*place(self._source.folder(folder), name), line.sha256):
+                self._forget(line.path)
             done += line.size
             self._observer(Progress("prepare", bytes=done, total_bytes=self.result.bytes))
 
-    def make_empty_folders(self) -> None:
-        """Make the folders that contain no files: the phone made them and looks for them."""
+    def _make_folders(self) -> None:
+        """Make all folders, also those that contain no files: the phone made them and looks for them."""
         for folder in folders(self._base.backup_path):
             if folder and folder.partition("/")[0] != _SNAPSHOT_DIR and _plain(folder):
                 self._target.folder(folder)
                 self._ledger.made_dir(folder)
+
+    # -- carrying it ----------------------------------------------------------------------------------------
+
+    def carry(self) -> None:
+        """Carry what was entered. This may run in another thread, as long as the others only read the ledger."""
+        for folder in self._waiting:
+            if self._stopped:
+                return
+            self._carry_folder(folder)
+
+    def _carry_folder(self, folder: str) -> None:
+        source, target = self._source.folder(folder), self._target.folder(folder)
+        for name, sha256 in self._ledger.carried_in(folder):
+            path = f"{folder}/{name}" if folder else name
+            if not self._link(source, target, path, sha256):
+                self.late.append(path)
+
+    def settle(self) -> None:
+        """Take back what could not be carried. The phone must not know of it yet."""
+        for path in self.late:
+            self._forget(path)
+        self.late.clear()
+
+    def _forget(self, path: str) -> None:
+        item = self._ledger.get(path)
+        self._ledger.removed(path)
+        self.result.files -= 1
+        self.result.bytes -= item.size if item is not None else 0
+        self._leave_out(path, _CHANGED)
+
+    def _link(self, source: Folder, target: Folder, path: str, sha256: bytes) -> bool:
+        """Clone one file; False if it is gone, or reading it on the way showed damage."""
+        name = path.rpartition("/")[2]
+        try:
+            try:
+                read = self._linker.carry(source, target, name)
+            except OSError as error:
+                if not cannot(error):
+                    raise
+                # This one file has reached its limit of links, or is special in another way.
+                read = Copy().carry(source, target, name)
+                self.result.copied = True
+                self.copied.append(path)
+        except OSError as error:
+            if error.errno in {errno.EIO, errno.ENOENT}:  # a bad sector, or gone since
+                return False
+            raise
+        if read is None or read == sha256:
+            return True
+        at, dir_fd = place(target, name)
+        held.unlink(at, dir_fd=dir_fd)
+        return False
+
+    def _leave_out(self, path: str, why: str) -> None:
+        self.result.left_out.append(path)
+        self._observer(
+            Caution(
+                f"{path} in snapshot {self._base.id} {why}; the phone will send it again.",
+                "Run `ibackup verify` to see whether more is damaged.",
+            )
+        )
+
+
+def _look(folder: Folder, name: str) -> os.stat_result | None:
+    """What is under a name; None if nothing is."""
+    path, at = place(folder, name)
+    try:
+        return os.stat(path, dir_fd=at, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:
@@ -304,8 +368,6 @@ def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:
 
 def _plain(path: str) -> bool:
     """Whether a path from a seal is allowed below a backup folder."""
-    if _USUAL.fullmatch(path):
-        return True
     try:
         return "/".join(confined.parse(path)) == path
     except confined.PathRefused:

@@ -37,6 +37,7 @@ _SIZES = _LIST.format("name, size", "")
 _STORED = _LIST.format("name, size, sha1", "")
 _SUMS = _LIST.format("name, sha256, sha1", "")
 _OF_ORIGIN = {origin: _LIST.format("name", f"AND origin = {int(origin)}") for origin in Origin}
+_CARRIED = _LIST.format("name, sha256", f"AND origin = {int(Origin.CARRIED)}")
 _ONE = f"SELECT {_LINE} FROM files WHERE folder = ? AND name = ?"  # noqa: S608 - our own texts
 _SET_SHA1 = "UPDATE files SET sha1 = ? WHERE folder = ? AND name = ?"
 # The phone's files are named by fileIDs, wherever they are; other files of a backup are not.
@@ -363,6 +364,16 @@ class FileLedger(Closeable):
     def carried_paths(self) -> Iterator[str]:
         """The cloned files."""
         return self._of(Origin.CARRIED)
+
+    def carried_in(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """The cloned files directly in a folder, with their SHA-256, as far as they are written; from any thread."""
+        last, known = "", self._folders[folder].number
+        while True:
+            rows = self._db.rows(_CARRIED, (known, last, _PAGE))
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][0]
 
     def _of(self, origin: Origin) -> Iterator[str]:
         for folder in self.folders():

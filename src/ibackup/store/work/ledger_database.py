@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,7 @@ class LedgerDatabase:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._using = threading.Lock()
         # Our own lock protects the working copy, so SQLite need not try locks that a share may lack.
         unguarded = {"vfs": "unix-none"} if os.name == "posix" else {}
         location = sqlite_uri(path, **unguarded)
@@ -89,18 +91,18 @@ class LedgerDatabase:
 
     def row(self, query: str, values: tuple[object, ...] = ()) -> Any:
         """The first row of a query, or None."""
-        with self._telling():
+        with self._telling(), self._using:
             return self._db.execute(query, values).fetchone()
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         """All rows of a query."""
-        with self._telling():
+        with self._telling(), self._using:
             return self._db.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write everything or nothing."""
-        with self._telling():
+        with self._telling(), self._using:
             self._db.execute("BEGIN")
             try:
                 yield self._db
@@ -113,7 +115,7 @@ class LedgerDatabase:
 
     def make_durable(self) -> None:
         """Make sure that the current database is on the disk."""
-        with self._telling():
+        with self._telling(), self._using:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         fd = os.open(self._path, os.O_RDWR)
         try:

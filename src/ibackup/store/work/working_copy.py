@@ -18,6 +18,7 @@ from typing import Self
 from ibackup.apple.format_errors import FormatError
 from ibackup.apple.plists import StatusPlist
 from ibackup.base.closeable import Closeable
+from ibackup.base.confined import shown
 from ibackup.base.errors import IbackupError, PhoneBusy
 from ibackup.base.events import Caution, Observer, ignore
 from ibackup.store.disk import durable, record_times
@@ -27,11 +28,12 @@ from ibackup.store.records import unsynced_runs
 from ibackup.store.records.run_record import Phase, RunState, Sealed, new_run_id
 from ibackup.store.records.snapshot import Draft, Snapshot
 from ibackup.store.work import closing, sha1_sums
-from ibackup.store.work.cloning import LINKERS, Cloned, clone
+from ibackup.store.work.cloning import LINKERS, BaseChanged, Clone, Cloned
 from ibackup.store.work.file_ledger import FileLedger
 from ibackup.store.work.ledger_database import LedgerUnsound
 from ibackup.store.work.ledger_rebuilding import Reconciled, reconcile
 from ibackup.store.work.linkers import Linker
+from ibackup.store.work.links_under_way import LinksUnderWay
 from ibackup.store.work.sha1_sums import Sums
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ class WorkingCopy(Closeable):
         self.reconciled = Reconciled()
         self._observer = observer
         self._unsound = False
+        self._links: LinksUnderWay | None = None
+        self._clone: Clone | None = None
 
     @classmethod
     def create(
@@ -84,8 +88,18 @@ class WorkingCopy(Closeable):
         copies: bool = False,
         linkers: Sequence[Linker] = LINKERS,
         observer: Observer = ignore,
+        soon: bool = False,
     ) -> Self:
         """Make a new working copy, empty or as a clone of ``base``.
+
+        Args:
+            folder: of the phone.
+            base: what to start from.
+            copies: see ``Clone.choose``.
+            linkers: see ``Clone.choose``.
+            observer: gets what is left out, and the progress.
+            soon: return when the ledger is filled, and carry the files meanwhile, if that takes no reading. Until
+                ``complete`` returns, nothing that was carried may be changed, and only the files at the top are there.
 
         Raises:
             NoRoom: the disk is full, or has no links and ``copies`` is False.
@@ -100,33 +114,67 @@ class WorkingCopy(Closeable):
             durable.make_dir(path)
             made = cls._in(folder, path, RunState(run_id, "prepared", "", started), observer)
             try:
-                made._prepare(base, linkers, copies=copies)  # noqa: SLF001 - its own
+                made._prepare(base, linkers, copies=copies, soon=soon)  # noqa: SLF001 - its own
             except BaseException:
+                made._end_clone()  # noqa: SLF001
                 made.ledger.abandon()
                 with contextlib.suppress(OSError, IbackupError):  # the next run removes the rest of it
                     folder.discard(path)
                 raise
         return made
 
-    def _prepare(self, base: Snapshot | None, linkers: Sequence[Linker], *, copies: bool) -> None:
+    def _prepare(self, base: Snapshot | None, linkers: Sequence[Linker], *, copies: bool, soon: bool) -> None:
         """Clone, and make the result durable: after a power cut, the phone would count an empty file as sent."""
         if base is not None:
-            damaged = self.folder.proofs(base.id).damaged
-            self.cloned = clone(
-                base,
-                self.root,
-                self.ledger,
-                damaged=damaged,
-                sums=Sums(self.folder.sums_file(base.id), base.meta.seal),
-                copies=copies,
-                linkers=linkers,
-                observer=self._observer,
-            )
+            sums = Sums(self.folder.sums_file(base.id), base.meta.seal)
+            self._clone = Clone(base, self.root, self.ledger, sums=sums, observer=self._observer)
+            self.cloned = self._clone.result
+            self._clone.choose(linkers, copies=copies)
+            self._clone.take_stock(self.folder.proofs(base.id).damaged)
             self.base = base
             self.run = replace(self.run, base=base.id)
+            if not soon or not self._clone.is_quick:
+                self._clone.carry()
+                self._clone.settle()
+                self._end_clone()
         self.ledger.make_durable()
+        if self._clone is not None:
+            folders = self._folders()
+            self._links = LinksUnderWay(lambda: self._carry(folders), self._clone.stop)
+            return
         new = self.ledger.carried_paths() if self.cloned.copied else ()
         durable.sync_all(self.path, self._paths(new), self._folders())
+        self._record()
+
+    def _carry(self, folders: list[str]) -> None:
+        """In a thread: carry the files, and make that durable."""
+        if self._clone is not None:
+            self._clone.carry()
+            durable.sync_all(self.path, self._paths(self._clone.copied), folders)
+
+    def complete(self) -> None:
+        """Return when everything that the ledger knows is there, and recorded. Nothing of it may change before.
+
+        Raises:
+            BaseChanged: files of the base were not as they seemed.
+            IbackupError: it cannot be written.
+        """
+        if self._links is None:
+            return
+        with telling("The working copy could not be created."):
+            self._links.wait()
+            late = self._clone.late if self._clone is not None else []
+            if late:
+                raise BaseChanged(
+                    f"{len(late):,} files of snapshot {self.run.base} changed while this backup started from it, "
+                    f"{shown(late[0])} for example.",
+                    hint="Run `ibackup verify` to see what is damaged, and check the disk.",
+                )
+            self._end_clone()
+            self._record()
+
+    def _record(self) -> None:
+        """Record a new working copy, whose files are durable by now: from here on, it can be continued."""
         self.run = self.run.write(self.path)
         durable.sync_dir(self.folder.path)
         _log.debug(
@@ -136,6 +184,14 @@ class WorkingCopy(Closeable):
             self.cloned.files,
             len(self.cloned.left_out),
         )
+
+    def _end_clone(self) -> None:
+        links, self._links = self._links, None
+        if links is not None:
+            links.give_up()
+        clone, self._clone = self._clone, None
+        if clone is not None:
+            clone.close()
 
     @classmethod
     def _in(cls, folder: PhoneFolder, path: str, run: RunState, observer: Observer) -> Self:
@@ -221,7 +277,8 @@ class WorkingCopy(Closeable):
         return made
 
     def close(self) -> None:
-        """Close the ledger; everything reported is written first."""
+        """Close the ledger; everything reported is written first. What is not complete can only be removed then."""
+        self._end_clone()
         self.ledger.close()
 
     # -- while the phone sends ------------------------------------------------------------------------------
@@ -235,6 +292,9 @@ class WorkingCopy(Closeable):
                 it.
             sealed: only for ``seal``.
         """
+        if self._links is not None and phase == "receiving":
+            self.run = replace(self.run, phase=phase)  # recorded when it is complete
+            return
         with telling("The run's state could not be recorded."):
             if phase == "device_done":
                 self.checkpoint()
@@ -252,6 +312,7 @@ class WorkingCopy(Closeable):
         After this, not even a power cut makes the phone send it again. It takes one ``syncfs`` on local Linux
         file systems, and elsewhere an fsync for each file since the last time.
         """
+        self.complete()
         began = time.monotonic()
         with telling("The received files could not be written to the disk."):
             if self._unsound:
@@ -358,6 +419,7 @@ class WorkingCopy(Closeable):
 
     def discard(self) -> None:
         """Remove it with everything in it."""
+        self._end_clone()
         self.ledger.abandon()
         self.folder.discard(self.path)
 
