@@ -24,7 +24,7 @@ class LinksUnderWay:
     def _run(self) -> None:
         try:
             self._make()
-        except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self._error = error
 
     def wait(self) -> None:
