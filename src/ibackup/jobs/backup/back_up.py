@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from ibackup import __version__
 from ibackup.apple.format_errors import FormatError
 from ibackup.apple.plists import StatusPlist
-from ibackup.apple.reasons import Reason
 from ibackup.base.errors import ConnectionLost, IbackupError, NoPhone, NoRoom, PhoneBusy, PhoneRefused
 from ibackup.base.events import Caution, Event, Note, Observer, PhaseStarted
-from ibackup.base.sizes import bytes_text, size_text
+from ibackup.base.sizes import size_text
 from ibackup.device.backup2.backup_session import BackupSession, SessionOutcome
 from ibackup.device.folder.working_files import WorkingFiles
 from ibackup.device.phones.phone import Phone
@@ -30,15 +29,15 @@ from ibackup.jobs.backup.attempts import EndedAttempt, Start, explain, following
 from ibackup.jobs.backup.backup_request import BackupRequest, BackupResult
 from ibackup.jobs.backup.imported_base import unfit
 from ibackup.jobs.backup.keep_awake import awake
+from ibackup.jobs.backup.origins import unread
 from ibackup.jobs.backup.receiving import open_to_phone
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.records import failed_endings
 from ibackup.store.records.last_seen import LastSeen
-from ibackup.store.records.snapshot import Draft, Flawed, Snapshot
+from ibackup.store.records.snapshot import Draft, Snapshot
 from ibackup.store.work.cloning import BaseChanged
-from ibackup.store.work.ledger_lines import Origin
 from ibackup.store.work.working_copy import WorkingCopy
 
 _log = logging.getLogger(__name__)
@@ -422,27 +421,8 @@ class _Run:
             checked="phone",
             received_bytes=outcome.received_bytes,
             tool=f"ibackup {__version__}",
-            flawed=tuple(_unread(working)),
+            flawed=tuple(unread(working)),
         )
-
-
-def _unread(working: WorkingCopy) -> Iterator[Flawed]:
-    """What the phone could not read, also in attempts that this one continues, and what is kept of it."""
-    before = {file.path: file for file in working.base.meta.flawed} if working.base is not None else {}
-    for file in working.ledger.unread():
-        line = working.ledger.line(file.path)
-        said = file.said or "no reason given"
-        if line is None:
-            kept = "nothing of it is kept"
-        elif line.origin is Origin.CARRIED:
-            if file.path in before:
-                yield before[file.path]
-                continue
-            yield Flawed(file.device_path, file.path, Reason.OLDER, said)
-            continue
-        else:
-            kept = f"its first {bytes_text(file.size)} are kept" if file.size else "nothing of it came"
-        yield Flawed(file.device_path, file.path, Reason.UNREADABLE, f"{said}; {kept}")
 
 
 def _without_repetition(observe: Observer) -> Observer:

@@ -1,20 +1,42 @@
 """Whether what is wrong with a backup came from the phone, or happened on this computer."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from ibackup.apple.backup import DATABASE, LEGACY_DATABASE
+from ibackup.apple.reasons import Reason
 from ibackup.base.errors import IbackupError
+from ibackup.base.sizes import bytes_text
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.records import failed_endings
-from ibackup.store.records.snapshot import hash_file
+from ibackup.store.records.snapshot import Flawed, hash_file
+from ibackup.store.work.ledger_lines import Origin
 from ibackup.store.work.working_copy import WorkingCopy
 
 
 def was_so_before(working: WorkingCopy) -> bool:
     """Whether the last run came to the phone's end, too, and was not what the list says."""
     return any(ending.code == failed_endings.NO_ERROR for ending in working.folder.endings())
+
+
+def unread(working: WorkingCopy) -> Iterator[Flawed]:
+    """What the phone could not read, also in attempts that this one continues, and what is kept of it."""
+    before = {file.path: file for file in working.base.meta.flawed} if working.base is not None else {}
+    for file in working.ledger.unread():
+        line = working.ledger.line(file.path)
+        said = file.said or "no reason given"
+        if line is None:
+            kept = "nothing of it is kept"
+        elif line.origin is Origin.CARRIED:
+            if file.path in before:
+                yield before[file.path]
+                continue
+            yield Flawed(file.device_path, file.path, Reason.OLDER, said)
+            continue
+        else:
+            kept = f"its first {bytes_text(file.size)} are kept" if file.size else "nothing of it came"
+        yield Flawed(file.device_path, file.path, Reason.UNREADABLE, f"{said}; {kept}")
 
 
 class Origins:
