@@ -16,6 +16,7 @@ from ibackup.explore.file_writer import Trouble
 from ibackup.export.earlier_exports import RECORD
 from ibackup.export.export_folder import ExportFolder, plain_name
 from ibackup.export.export_request import Exported, ExportRequest
+from ibackup.export.export_target import relative_link
 from support.minted import Mint, Minted, Spec
 
 PASSWORD = "Kurzhaar-Wisent 7"
@@ -168,7 +169,7 @@ def test_not_into_the_backup(mint: Mint) -> None:
 
 
 def test_links_between_pages() -> None:
-    link = ExportFolder.link
+    link = relative_link
     assert (
         link(("index.html",), ("Messages", "Mum & Dad", "index.html"))
         == "Messages/Mum%20%26%20Dad/index.html"

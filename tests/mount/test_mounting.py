@@ -8,11 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from explore.taking import PASSWORD, files_below
 from ibackup.mount.unmounting import is_dead
+from ibackup.simulator.spec import PhoneSpec
 from support.minted import Mint, Spec
 from support.program import PATIENCE_S, Program, programs
 from support.runs import SMALL
@@ -144,6 +146,65 @@ def test_a_crash_leaves_no_dead_folder_and_an_unused_one_unmounts(program: Progr
     refused = program.run("mount", "latest", "--at", str(at), code=2)
     assert "is not empty" in " ".join(refused.err.split())
     program.run("unmount", str(at), code=2)
+
+
+def test_contents_are_what_export_writes_and_what_is_gone_is_there(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("fusermount3")
+    secret = tmp_path / "secret"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+    given = ("--password-file", str(secret))
+    kinds = ("--photos", "--messages", "--notes", "--voice-memos", "--contacts")
+    spec = PhoneSpec(hard_cases=True, ios_version="26.1", backup_password=PASSWORD, keybag_rounds=10)
+    with programs(tmp_path) as make:
+        program = make(spec)
+        program.now(*given)
+        program.phone.change()
+        program.now(*given)
+        program.run("export", *given, *kinds, "--format", "html", "--to", str(tmp_path / "out"), code=None)
+        with mounted(program, "latest", *given):
+            at = tmp_path / "mnt"
+            shown = files_below_all_but(at, "Files", GONE)
+            gone = files_below_all_but(at / GONE, "Files")
+            lost = files_below(at / GONE / "Files")
+            pages = {path.name: path.read_text("utf-8") for path in (at / "Messages").glob("*.html")}
+            for page in pages.values():
+                for address in re.findall(r'(?:src|href)="([^"#:]+)"', page):
+                    assert (at / "Messages" / unquote(address)).exists(), address
+    written = {as_shown(path): data for path, data in files_below(tmp_path / "out").items()}
+    written.pop("index.html")  # it links the kinds
+    ours = {path for path in shown if path.endswith((".html", NOT_THERE))}  # pages link what is beside them
+    assert {path for path in written if path.endswith(".html")} == {p for p in ours if p.endswith(".html")}
+    assert {path: data for path, data in shown.items() if path not in ours} == {
+        path: data for path, data in written.items() if not path.endswith((".html", ".json"))
+    }
+    assert len(pages) > 10
+    assert [path for path in gone if path.startswith("Photos/2024")] == ["Photos/2024/06/IMG_0031.PNG"]
+    assert len([path for path in gone if re.fullmatch(r"Messages/\+.*\.html", path)]) == 1
+    assert [path.rpartition("/")[2] for path in lost if path.endswith("PNG")] == ["IMG_0031.PNG"]
+
+
+NOT_THERE = "What is missing.txt"
+GONE = "Everything that was deleted since the snapshot before"
+
+
+def files_below_all_but(folder: Path, *names: str) -> dict[str, bytes]:
+    """The files of all folders but some."""
+    return {
+        f"{each.name}{f'/{path}' if each.is_dir() else ''}": data
+        for each in folder.iterdir()
+        if each.name not in names
+        for path, data in (files_below(each) if each.is_dir() else {"": each.read_bytes()}).items()
+    }
+
+
+def as_shown(path: str) -> str:
+    """Where a file of an export is in a mounted tree."""
+    path = re.sub(r"^(Photos/(?:[^/]+/)?)(\d{4})-(\d\d)/", r"\1\2/\3/", path)
+    path = re.sub(r"^Messages/([^/]+)/index\.html$", r"Messages/\1.html", path)
+    return path.replace("Voice memos/", "Voice Memos/").replace("Contacts/Contacts.vcf", "Contacts.vcf")
 
 
 @contextlib.contextmanager

@@ -15,11 +15,11 @@ from ibackup.base.errors import IbackupError, NotABackup
 from ibackup.export import messages_export
 from ibackup.export.earlier_exports import RECORD
 from ibackup.export.export_request import ExportRequest
-from ibackup.export.exporting import export
+from ibackup.export.exporting import MISSING, export
 from ibackup.export.kinds import KINDS
 from ibackup.simulator.life.hard_life import hard_life
 from ibackup.simulator.life.messages_db import MadeAttached, MadeMessages, MadeText, MadeThread, message_files
-from ibackup.view.export_stream import MISSING, ExportStream
+from ibackup.view.export_stream import ExportStream
 from ibackup.view.opened.opened_backups import own_copy
 from support.lives import backup_of
 from support.minted import Mint

@@ -32,6 +32,15 @@ class TextDraft(Protocol):
         """Add a piece."""
 
 
+def relative_link(page: Parts, target: Parts) -> str:
+    """The address of a place, as it is written on a page at another."""
+    common = 0
+    while common < min(len(page), len(target)) - 1 and page[common] == target[common]:
+        common += 1
+    steps = [".."] * (len(page) - 1 - common) + list(target[common:])
+    return "/".join(quote(step, safe="") for step in steps)
+
+
 class ExportTarget(ABC):
     """Takes everything that an export writes; use it in one thread.
 
@@ -53,14 +62,9 @@ class ExportTarget(ABC):
                 remembered, which suits files whose names depend on nothing but the backup.
         """
 
-    @staticmethod
-    def link(page: Parts, target: Parts) -> str:
+    def link(self, page: Parts, target: Parts) -> str:
         """A relative address of one place, as it is written on a page at another."""
-        common = 0
-        while common < min(len(page), len(target)) - 1 and page[common] == target[common]:
-            common += 1
-        steps = [".."] * (len(page) - 1 - common) + list(target[common:])
-        return "/".join(quote(step, safe="") for step in steps)
+        return relative_link(page, target)
 
     def write(self, parts: Parts, chunks: Iterable[bytes | str], modified: float | None = None) -> bool:
         """Write a text or page of our own; texts are written as UTF-8.

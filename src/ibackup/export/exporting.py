@@ -1,6 +1,7 @@
 """One export: the chosen kinds, one after the other, and a page that links them."""
 
 from contextlib import suppress
+from typing import Final
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.format_errors import FormatError
@@ -15,6 +16,8 @@ from ibackup.export.kinds import kind
 from ibackup.export.pages import page
 
 _INDEX: Parts = ("index.html",)
+MISSING: Final = "What is missing.txt"
+"""Where an export that is no folder on a disk says what it lacks."""
 
 
 def export(

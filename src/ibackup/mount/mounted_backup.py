@@ -2,9 +2,10 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 
 from ibackup.apple.backup import Backup
 from ibackup.base.closeable import Closeable
@@ -13,13 +14,18 @@ from ibackup.base.events import ignore
 from ibackup.explore.file_index import FileIndex
 from ibackup.explore.opening import SnapshotTarget, opened
 from ibackup.explore.target_names import NameRules
-from ibackup.mount.backup_files import BackupFiles
-from ibackup.mount.mount_nodes import MountedNode, text_file
+from ibackup.mount import exported_tree
+from ibackup.mount.backup_files import BackupFiles, open_file
+from ibackup.mount.gone_files import gone_files
+from ibackup.mount.mount_nodes import FixedFolder, MountedNode, text_file
 from ibackup.vault.unlocker import Unlocker
 
 MOST_OPEN = 3
 """Backups that stay open: with the list of its files, one of 300,000 takes 30 MiB."""
 FILES = "Files"
+GONE = "Everything that was deleted since the snapshot before"
+_CARDS = "Contacts"
+_MOST_TREES = 24
 _LOCKED = "This backup could not be opened.txt"
 
 
@@ -39,6 +45,7 @@ class OpenBackups(Closeable):
         self.links = links
         self.own_links = own_links
         self._open: OrderedDict[str, tuple[Backup, FileIndex | None]] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, str, bool], Mapping[str, MountedNode]] = OrderedDict()
         self._holds = ExitStack()
         self._held: set[str] = set()
 
@@ -65,6 +72,17 @@ class OpenBackups(Closeable):
             self._open[target.path] = (backup, index)
         return index
 
+    def once(
+        self, key: tuple[str, str, bool], make: Callable[[], Mapping[str, MountedNode]]
+    ) -> Mapping[str, MountedNode]:
+        """What ``make`` returned the first time, as long as others are not used more. Raises what it raises."""
+        if key not in self._trees:
+            self._trees[key] = make()
+            while len(self._trees) > _MOST_TREES:
+                self._trees.popitem(last=False)
+        self._trees.move_to_end(key)
+        return self._trees[key]
+
     def hold(self, target: SnapshotTarget) -> None:
         """Keep a snapshot from being pruned until the end. Raises IbackupError."""
         from ibackup.store.phone_folder import PhoneFolder
@@ -89,12 +107,20 @@ class MountedBackup:
         opens: opens it.
         target: which.
         made: when its data is from; None if unknown.
+        earlier: the snapshot before, to show what was deleted since; None if there is none.
     """
 
-    def __init__(self, opens: OpenBackups, target: SnapshotTarget, made: datetime | None) -> None:
+    def __init__(
+        self,
+        opens: OpenBackups,
+        target: SnapshotTarget,
+        made: datetime | None,
+        earlier: "MountedBackup | None" = None,
+    ) -> None:
         self._opens = opens
         self._target = target
         self._made = int(made.timestamp()) if made is not None else 0
+        self._earlier = earlier
 
     @property
     def modified(self) -> int:
@@ -123,7 +149,48 @@ class MountedBackup:
         """What is in it; a text that says why, if it cannot be opened."""
         try:
             self.backup()
+            found: dict[str, MountedNode] = {FILES: BackupFiles(self), **self.contents(None)}
         except IbackupError as error:
-            said = f"{error.message}\n{error.hint}\n".replace("\n\n", "\n")
-            return {_LOCKED: text_file(said, self.modified)}
-        return {FILES: BackupFiles(self)}
+            return self._sorry(error)
+        if self._earlier is not None:
+            found[GONE] = FixedFolder(self._made, partial(self._gone, self._earlier))
+        return found
+
+    def contents(self, later: "MountedBackup | None") -> dict[str, MountedNode]:
+        """A folder for each kind of content, and the contacts; only what a later one has not. Raises IbackupError."""
+        found: dict[str, MountedNode] = {
+            title: FixedFolder(self._made, partial(self._of_kind, kind, later))
+            for kind, title in exported_tree.KINDS.items()
+        }
+        cards = self._of_kind(exported_tree.CONTACTS, later)
+        return found | {name: node for name, node in cards.items() if name.startswith(_CARDS)}
+
+    def _gone(self, earlier: "MountedBackup") -> Mapping[str, MountedNode]:
+        """What the snapshot before had and this one has not."""
+        try:
+            earlier.backup()
+            gone = partial(gone_files, earlier, self.index())
+            return {FILES: FixedFolder(earlier.modified, gone), **earlier.contents(self)}
+        except IbackupError as error:
+            return self._sorry(error)
+
+    def _of_kind(self, kind: str, later: "MountedBackup | None") -> Mapping[str, MountedNode]:
+        """The content of a kind, read once."""
+        key = (self._target.path, kind, later is not None)
+        try:
+            return self._opens.once(
+                key,
+                lambda: exported_tree.exported(
+                    self.backup(),
+                    kind,
+                    partial(open_file, self),
+                    self._made,
+                    later=later.backup() if later is not None else None,
+                ),
+            )
+        except IbackupError as error:
+            return self._sorry(error)
+
+    def _sorry(self, error: IbackupError) -> Mapping[str, MountedNode]:
+        said = f"{error.message}\n{error.hint}".strip()
+        return {_LOCKED: text_file(f"{said}\n", self._made)}

@@ -59,6 +59,17 @@ class MountedStore:
         return known.name if known else folder.device_name() or folder.udid
 
 
+def mounted_alone(opens: OpenBackups, target: SnapshotTarget) -> MountedBackup:
+    """The tree of one backup; of a snapshot in a store, it also shows what was deleted since the one before."""
+    snapshot = target.snapshot
+    folder = PhoneFolder.holding(snapshot) if snapshot is not None else None
+    if folder is None or snapshot is None:
+        return MountedBackup(opens, target, snapshot.meta.data_from if snapshot is not None else None)
+    before = [each for each in folder.snapshots() if each.id < snapshot.id][-1:]
+    earlier = [MountedBackup(opens, target_of(each), each.meta.data_from) for each in before]
+    return MountedBackup(opens, target, snapshot.meta.data_from, earlier[0] if earlier else None)
+
+
 @dataclass(frozen=True, slots=True)
 class MountedPhone:
     """A folder for each snapshot of a phone, by the time of its data here; snapshots of one minute with seconds."""
@@ -79,10 +90,12 @@ class MountedPhone:
         places = Namer(self.opens.rules, lambda _: None)
         found: dict[str, MountedNode] = {}
         by_id: dict[str, str] = {}
+        before: MountedBackup | None = None
         for each in snapshots:
             minute = self._named(each)
             [name] = places.place((), minute if minutes[minute] == 1 else self._named(each, seconds=True))
-            found[name] = MountedBackup(self.opens, target_of(each), each.meta.data_from)
+            before = MountedBackup(self.opens, target_of(each), each.meta.data_from, before)
+            found[name] = before
             by_id[each.id] = name
         newest = self.folder.standing().newest_good
         if newest is not None and newest.id in by_id:

@@ -19,7 +19,7 @@ from ibackup.base.errors import IbackupError
 from ibackup.explore.target_names import Namer, NameRules, Renamed
 from ibackup.export.export_request import Exported, ExportRequest
 from ibackup.export.export_target import ExportTarget, TextDraft
-from ibackup.export.exporting import export_into, gap_text
+from ibackup.export.exporting import MISSING, export_into, gap_text
 from ibackup.view.zip_stream import ZipMember, zip_stream
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _WAITING: Final = 16
 _BLOCK: Final = 256 * 1024
 _LOOK_S: Final = 0.5
 _MOST_NAMED: Final = 1000
-MISSING: Final = "What is missing.txt"
 
 
 class ExportStream:

@@ -88,8 +88,8 @@ def _tree(app: App, ref: str | None, sources: PasswordSources, *, links: bool) -
     """The tree that a SNAPSHOT argument means, opened and unlocked."""
     from ibackup.explore.opening import telling_damage
     from ibackup.explore.target_names import NameRules
-    from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
-    from ibackup.mount.mounted_store import MountedStore, opens_all
+    from ibackup.mount.mounted_backup import OpenBackups
+    from ibackup.mount.mounted_store import MountedStore, mounted_alone, opens_all
     from ibackup.mount.path_lookup import PathLookup
 
     target = resolve(app, ref, only_read=True) if ref is not None else None
@@ -98,8 +98,7 @@ def _tree(app: App, ref: str | None, sources: PasswordSources, *, links: bool) -
         if target is not None:
             with telling_damage(target):
                 encrypted = opens.backup(target).is_encrypted
-                meta = target.snapshot.meta if target.snapshot is not None else None
-                lookup = PathLookup(MountedBackup(opens, target, meta.data_from if meta else None))
+                lookup = PathLookup(mounted_alone(opens, target))
         else:
             store = app.open_store()
             shown = MountedStore(store, app.config, opens, app.udid)
