@@ -98,6 +98,28 @@ def with_copy(text: str, values: Mapping[str, object]) -> str:
     return whole
 
 
+def with_fleet(text: str, values: Mapping[str, str]) -> str:
+    """A config file whose ``[fleet]`` table has these keys; others stay.
+
+    Raises:
+        UsageError: it is written in a way that cannot be extended.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text or _HEAD.replace("setup", "fleet"))
+        if "fleet" not in document:
+            whole = "\n".join([tomlkit.dumps(document), _render("[fleet]", values)])
+        else:
+            document["fleet"].update(values)
+            whole = tomlkit.dumps(document)
+        tomllib.loads(whole)
+    except (TOMLKitError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        raise _not_extended(error, "[fleet] table") from None
+    return whole
+
+
 def without_copy(text: str, name: str) -> str:
     """A config file without the ``[[copies]]`` table of that name. Raises UsageError."""
     import tomlkit
@@ -116,10 +138,10 @@ def without_copy(text: str, name: str) -> str:
         raise _not_extended(error) from None
 
 
-def _not_extended(error: Exception) -> UsageError:
+def _not_extended(error: Exception, part: str = "[[copies]] tables") -> UsageError:
     return UsageError(
         f"The config file is written in a way that ibackup cannot change ({error}).",
-        hint="Change its [[copies]] tables by hand, then check the file with `ibackup config check`.",
+        hint=f"Change its {part} by hand, then check the file with `ibackup config check`.",
     )
 
 

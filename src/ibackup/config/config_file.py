@@ -27,6 +27,7 @@ from ibackup.config.config_schema import (
 )
 from ibackup.config.copy_config import CopyConfig
 from ibackup.config.mqtt_config import MqttConfig
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.config.stall_limits import Limits
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class _Checker:
             path=self._file,
             phones=self._phones(data.get("phones", [])),
             copies=self._copies(data.get("copies", [])),
+            fleet=self._table(data, "fleet", FleetConfig),
             nightly=self._table(data, "nightly", NightlyConfig),
             proof=self._table(data, "proof", ProofConfig),
             notify=self._table(data, "notify", NotifyConfig),

@@ -15,6 +15,7 @@ from ibackup.config import value_kinds
 from ibackup.config.config_keys import key
 from ibackup.config.copy_config import CopyConfig
 from ibackup.config.mqtt_config import MqttConfig
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.config.stall_limits import Limits
 from ibackup.config.value_kinds import HoursWindow, ValueKind
 
@@ -302,6 +303,7 @@ class Config:
     )
     phones: tuple[PhoneConfig, ...] = ()
     copies: tuple[CopyConfig, ...] = ()
+    fleet: FleetConfig = FleetConfig()
     nightly: NightlyConfig = NightlyConfig()
     proof: ProofConfig = ProofConfig()
     notify: NotifyConfig = NotifyConfig()
@@ -357,5 +359,6 @@ TABLES: dict[str, type[object]] = {
     "limits": Limits,
     "prune": PruneConfig,
     "copies": CopyConfig,
+    "fleet": FleetConfig,
 }
 """Every table by its name in the file; a ``[phones.prune]`` has the keys of ``[prune]``."""

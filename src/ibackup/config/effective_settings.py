@@ -25,6 +25,7 @@ from ibackup.config.config_schema import (
 )
 from ibackup.config.copy_config import CopyConfig
 from ibackup.config.mqtt_config import MQTT, MqttConfig
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.config.stall_limits import Limits
 
 APPRISE = "apprise>=2.3"  # the extra `notify`
@@ -72,6 +73,8 @@ def settings(config: Config, store: Path, *, from_option: bool = False) -> list[
             found += _table("[phones.prune]", phone.prune)
     for copy in config.copies:
         found += _table("[[copies]]", copy)
+    if config.fleet.bucket is not None:
+        found += _table("[fleet]", config.fleet)
     found += _table("[nightly]", config.nightly)
     found += _table("[proof]", config.proof)
     found += _table("[notify]", config.notify)
@@ -87,6 +90,7 @@ def _table(
     name: str,
     table: PhoneConfig
     | CopyConfig
+    | FleetConfig
     | NightlyConfig
     | ProofConfig
     | NotifyConfig
@@ -100,7 +104,7 @@ def _table(
         if value is None:
             continue
         hidden = key.is_private and value != ()
-        if isinstance(table, CopyConfig) and key.name == "to":
+        if (isinstance(table, CopyConfig) and key.name == "to") or key.name == "bucket":
             value = masked(str(value))
         origin: Origin = (
             "environment"

@@ -145,6 +145,7 @@ class CopyRecord:
         proofs: the newest of each level and snapshot.
         leaving: the ids of those that a prune is removing, or was when it was killed.
         missed: the ids of those that vanished there or were replaced, until a run has said so.
+        retired: the ids of those that the keeper of a fleet removed, or will; they are not copied again.
     """
 
     repository: str
@@ -152,6 +153,7 @@ class CopyRecord:
     proofs: tuple[CopyProof, ...] = ()
     leaving: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
 
     def copy_of(self, snapshot_id: str) -> CopiedSnapshot | None:
         """What is known about the copy of one snapshot."""
@@ -202,7 +204,7 @@ class CopyRecord:
 
     def vanished(self, snapshot_ids: Iterable[str]) -> list[str]:
         """The snapshots that the copy no longer holds, although nobody here removed them."""
-        there = {*snapshot_ids, *self.leaving}
+        there = {*snapshot_ids, *self.leaving, *self.retired}
         return [each.id for each in self.copied if each.id not in there]
 
     def only(self, snapshot_ids: Iterable[str]) -> "CopyRecord":
@@ -226,6 +228,7 @@ class CopyRecord:
                 tuple(CopyProof.from_record(each) for each in record.records("proofs")),
                 record.texts("leaving") if "leaving" in record else (),
                 record.texts("missed") if "missed" in record else (),
+                record.texts("retired") if "retired" in record else (),
             )
         except (OSError, RecordFlaw):
             return cls(repository)
@@ -240,6 +243,7 @@ class CopyRecord:
             "proofs": [each.to_members() for each in self.proofs],
             "leaving": list(self.leaving),
             "missed": list(self.missed),
+            "retired": list(self.retired),
         }
         with telling("What is known about the copy could not be recorded."):
             durable.make_dir(proofs_path)

@@ -20,15 +20,17 @@ _DOING = "find out who is working on the copy"
 
 @dataclass
 class PlainLock:
-    """A file beside a phone's folders that names the computer at work, and is written again every five minutes.
+    """A file in a folder that names the computer at work there, and is written again every five minutes.
 
     Args:
         program: the copy.
-        udid: of the phone.
+        folder: a phone's, for example.
+        at_work: what the computer does, after "Another computer is …".
     """
 
     program: RcloneProgram
-    udid: str
+    folder: str
+    at_work: str = "copying this phone"
     _written: float = field(default=0.0, init=False)
 
     @contextlib.contextmanager
@@ -50,7 +52,7 @@ class PlainLock:
                 self._write()
 
     def _path(self) -> str:
-        return self.program.at(f"{self.udid}/{NAME}")
+        return self.program.at(f"{self.folder}/{NAME}")
 
     def _write(self) -> None:
         self._written = time.monotonic()
@@ -61,10 +63,10 @@ class PlainLock:
                 "when": record_times.written(record_times.now()),
             }
         )
-        self.program.write(f"{self.udid}/{NAME}", record.render(), doing=_DOING)
+        self.program.write(f"{self.folder}/{NAME}", record.render(), doing=_DOING)
 
     def _refuse_others(self) -> None:
-        data = self.program.content(f"{self.udid}/{NAME}", doing=_DOING)
+        data = self.program.content(f"{self.folder}/{NAME}", doing=_DOING)
         try:
             record = JsonRecord.load(data or b"")
             other, when = record.text("computer"), record.time("when")
@@ -74,7 +76,7 @@ class PlainLock:
             return
         if abs(record_times.now() - when) < _STALE:
             raise CopyLocked(
-                f"Another computer is copying this phone to {self.program.name}: {other}.",
+                f"Another computer is {self.at_work} in {self.program.name}: {other}.",
                 hint="Run the command again later. If that computer was stopped, its mark ends by itself after 30 "
                 "minutes.",
             )

@@ -22,6 +22,7 @@ from ibackup.base.long_programs import (
 )
 from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.rclone_remotes import place_below, remote_variables
 from ibackup.copies.surroundings import surroundings
 
 NAME = "rclone"
@@ -34,7 +35,6 @@ NOT_FOUND = (3, 4)
 _VERSION = re.compile(r"rclone v(\d+)\.(\d+)(?:\.(\d+))?")
 # Options of the user's own would change what is copied. Where rclone's config is, and what opens it, is theirs to say.
 _NOT_PASSED_ON = re.compile(r"RCLONE_(?!CONFIG|PASSWORD_COMMAND).*")
-_REMOTE = "ibackupcopy"
 # In a list of files, a line feed would begin another name, and rclone follows ".." out of a folder.
 _LEADS_ELSEWHERE = re.compile(r"[\r\n\0]|(^|[/\\])\.\.?($|[/\\])|^/|^$")
 _REPORT_S = 2
@@ -100,7 +100,7 @@ class RcloneProgram:
     @staticmethod
     def at(path: str) -> str:
         """How rclone calls a path below the address. The address itself, which may have a secret, is not in it."""
-        return f"{_REMOTE}:{path}"
+        return place_below(path)
 
     def attempt(
         self, *words: str, doing: str, take: Take = ignore_output, report: Hear | None = None
@@ -117,12 +117,7 @@ class RcloneProgram:
             CopyMissing: it gets nowhere.
             IbackupError: it could not be started, or printed too much.
         """
-        remote = f"RCLONE_CONFIG_{_REMOTE.upper()}"
-        given = {
-            f"{remote}_TYPE": "alias",
-            f"{remote}_REMOTE": self.address.path or self.address.text.removeprefix(f"{NAME}:"),
-            "LC_ALL": "C",
-        }
+        given = {**remote_variables(self.address, self.variables), "LC_ALL": "C"}
         kept = {name: value for name, value in surroundings().items() if not _NOT_PASSED_ON.fullmatch(name)}
         try:
             return follow(

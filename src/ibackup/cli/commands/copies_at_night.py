@@ -13,6 +13,7 @@ from ibackup.cli.shell.output import rfc3339, wrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ibackup.base.events import Observer
     from ibackup.jobs.copying.copy_night import CopyTurn
     from ibackup.jobs.nights.night_context import NightContext
 
@@ -32,6 +33,7 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
     from ibackup.jobs.copy_rehearsal import rehearsed_at_night
     from ibackup.jobs.copying.copy_night import copy_at_night
     from ibackup.jobs.copying.copy_pruning import pruned_at_night
+    from ibackup.jobs.fleet.fleet_reporting import note_removed
     from ibackup.jobs.keeping.retention import RetentionRules
     from ibackup.jobs.nights.telling import message_texts
 
@@ -52,6 +54,7 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
             continue
         reach = partial(opened, app, config, ask=False)
         with awake():
+            note_removed(app.config.fleet, config, folders, job.observe)
             turn = copy_at_night(config, folders, reach, job.clock.now(), job.observe)
             turn = pruned_at_night(turn, folders, reach, rules_of, job.observe)
             turn = rehearsed_at_night(turn, folders, reach, job.unlocker, job.clock.now(), job.observe)
@@ -60,6 +63,24 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
         turns.append(turn)
     job.teller.flush()
     return turns
+
+
+def report_to_fleet(
+    app: App, code: ExitCode, observe: "Observer", only: "Sequence[CopyTurn] | None" = None
+) -> None:
+    """Report this computer's phones to its fleet, if it belongs to one: all, or those whose copies had their turn."""
+    if app.config.fleet.host is None:
+        return
+    from ibackup.jobs.fleet.fleet_reporting import report
+
+    store = app.store_if_there()
+    if store is None:
+        return
+    folders = store.phones()
+    if only is not None:
+        worked = [turn.config for turn in only if turn.state != "not_due"]
+        folders = [each for config in worked for each in phones_of(app, config, store)]
+    report(app.config, folders, int(code), observe)
 
 
 def copy_row(turn: "CopyTurn") -> dict[str, object]:

@@ -152,7 +152,8 @@ def _full(path: str | None) -> str | None:
 
 def _password(app: App, planned: CopyConfig) -> tuple[str, bool]:
     """The password, kept where it will be found again, and whether it is new; empty for a copy that has none."""
-    from ibackup.jobs.copying.copy_adding import keep_in_new_file, new_password
+    from ibackup.copies.copy_passwords import new_password
+    from ibackup.jobs.copying.copy_adding import keep_in_new_file
 
     if not kind_of(planned).has_password:
         if planned.password_file or planned.password_command:

@@ -9,6 +9,7 @@ from ibackup.base.errors import IbackupError
 from ibackup.base.events import Caution
 from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.masked_addresses import masked
+from ibackup.cli.commands.copies_at_night import report_to_fleet
 from ibackup.cli.commands.copy_add import add
 from ibackup.cli.commands.copy_check_rights import check_rights, rights_line, rights_members
 from ibackup.cli.commands.copy_opening import copies_named, copy_named, opened, phones_of
@@ -118,10 +119,13 @@ def run(app: App, name: str | None, ref: str | None) -> int:
     that was not complete.
     """
     from ibackup.jobs.copying.copy_run import copy_snapshots
+    from ibackup.jobs.fleet.fleet_reporting import note_removed
 
     configs = copies_named(app, name)
     store = app.open_store()
     only = resolve(app, ref).snapshot if ref is not None else None
+    for config in configs:
+        note_removed(app.config.fleet, config, phones_of(app, config, store), app.reporter)
     if len(configs) == 1:
         done = copy_snapshots(
             opened(app, configs[0]), phones_of(app, configs[0], store), app.reporter, only=only
@@ -175,6 +179,7 @@ def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]
             }
         rows.append(row)
     code = worst(error.exit_code for error in errors)
+    report_to_fleet(app, code, app.reporter)
     first = next((error for error in errors if error.exit_code == code), errors[0] if errors else None)
     return app.result(
         {"copies": rows},

@@ -5,7 +5,13 @@ from typing import Any
 import click
 
 from ibackup.base.exit_codes import ExitCode, worst
-from ibackup.cli.commands.copies_at_night import copies_of_the_night, copy_lines, copy_message, copy_row
+from ibackup.cli.commands.copies_at_night import (
+    copies_of_the_night,
+    copy_lines,
+    copy_message,
+    copy_row,
+    report_to_fleet,
+)
 from ibackup.cli.commands.unattended_run import Unattended, unattended_options
 from ibackup.cli.commands.unattended_text import message, row, text
 from ibackup.cli.shell.application import App
@@ -41,10 +47,11 @@ def command(app: App, once: bool, **given: Any) -> int:
             plugs.close()
         copies = copies_of_the_night(app, job)
         run.tell_home(report.error)
+        code = worst([report.code, *(each.code for each in copies)])
+        report_to_fleet(app, code, job.observe)
     if report.error is not None and not report.phones:
         run.note_failure(report.error)
         raise report.error
-    code = worst([report.code, *(each.code for each in copies)])
     if code:
         run.tell_worries()
     lines = [text(each) for each in report.phones] + copy_lines(copies) if code and run.silent else []

@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ibackup.cli.commands.copies_at_night import copies_of_the_night
+from ibackup.base.exit_codes import worst
+from ibackup.cli.commands.copies_at_night import copies_of_the_night, report_to_fleet
 from ibackup.cli.commands.unattended_run import Unattended, unattended_options
 from ibackup.cli.shell.application import App
 from ibackup.cli.shell.command_kinds import ibackup_command
+
+if TYPE_CHECKING:
+    from ibackup.jobs.copying.copy_night import CopyTurn
+    from ibackup.jobs.nights.night_context import NightContext
 
 
 @ibackup_command("watch", own_log="watch.log")
@@ -27,7 +32,14 @@ def command(app: App, **given: Any) -> int:
         bell = job.home.bell if job.home is not None else None
         plugs = InReach(job.clock, job.signs, job.config.limits, job.observe, bell=bell)
         try:
-            watch(replace(job, copies=partial(copies_of_the_night, app)), plugs)
+            watch(replace(job, copies=partial(_copies, app)), plugs)
         finally:
             plugs.close()
     return app.result({}, "")
+
+
+def _copies(app: App, job: "NightContext") -> "list[CopyTurn]":
+    """The copies that are due; what they did is reported to the fleet."""
+    turns = copies_of_the_night(app, job)
+    report_to_fleet(app, worst(each.code for each in turns), job.observe, turns)
+    return turns

@@ -44,6 +44,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "config": "settings in effect",
         "prune": "remove old snapshots",
         "pin": "never remove this one",
+        "fleet": "many computers",
     },
     "iCloud": {"doctor": "why iCloud fails", "icloud": "iCloud Backup's switch"},
     "Tools": {

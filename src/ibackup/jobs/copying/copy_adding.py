@@ -1,7 +1,6 @@
 """Adds a second copy: makes its repository once, proves that its password is kept, and writes it into the config."""
 
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,6 @@ from ibackup.jobs.config_writing import rewrite
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on paper
-_GROUPS, _GROUP = 6, 5
-
 
 @dataclass(frozen=True, slots=True)
 class AddedCopy:
@@ -27,12 +23,6 @@ class AddedCopy:
 
     config: CopyConfig
     made: bool
-
-
-def new_password() -> str:
-    """A password that can be typed from paper: 30 letters and digits in six groups, about 148 bits."""
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    return "-".join(groups)
 
 
 def keep_in_new_file(path: str, password: str) -> None:
@@ -63,15 +53,11 @@ def add(
     address = copy.engine.address
     observe(PhaseStarted("copy", f"Looking at {address.shown}."))
     rewrite(path, _tried(planned))  # rather than after the repository was made
-    found = _identity(copy)
+    found = identity_of(copy)
     if found is None:
         if adopt:
             copy.engine.identity()  # says what is wrong
-        if address.kind == "folder":
-            with telling(f"The folder '{address.path}' could not be made."):
-                durable.make_dir(address.path, parents=True)
-        observe(PhaseStarted("copy", f"Making the repository at {address.shown}."))
-        found, made = copy.engine.create(), True
+        found, made = make_repository(copy, observe), True
     elif not adopt:
         raise UsageError(
             f"There is a repository at {address.shown} already.",
@@ -94,7 +80,17 @@ def _tried(planned: CopyConfig) -> Callable[[str], str]:
     return change
 
 
-def _identity(copy: OpenedCopy) -> str | None:
+def make_repository(copy: OpenedCopy, observe: Observer) -> str:
+    """Make the repository of a copy; returns its id. Raises IbackupError."""
+    address = copy.engine.address
+    if address.kind == "folder":
+        with telling(f"The folder '{address.path}' could not be made."):
+            durable.make_dir(address.path, parents=True)
+    observe(PhaseStarted("copy", f"Making the repository at {address.shown}."))
+    return copy.engine.create()
+
+
+def identity_of(copy: OpenedCopy) -> str | None:
     """The id of the repository that is there; None if there is none and the place can be reached."""
     try:
         return copy.engine.identity()

@@ -62,6 +62,8 @@ def plan_for(
     record: CopyRecord,
     rules: RetentionRules,
     now: datetime,
+    *,
+    as_keeper: bool = False,
 ) -> CopyPrunePlan:
     """Decide what to remove of one phone's snapshots; changes nothing.
 
@@ -71,6 +73,7 @@ def plan_for(
         record: what is known about that.
         rules: without any rule everything stays.
         now: the time.
+        as_keeper: the copy itself is what counts: no store here has these snapshots.
     """
     done = CopyPrunePlan(folder)
     there = dict(sorted(by_id(held, folder.udid, record).items()))  # ids only grow
@@ -87,7 +90,7 @@ def plan_for(
             why.append("unproven")
         if each.id in here:
             why.append("in-store")
-        elif each.id not in removed_here:
+        elif each.id not in removed_here and not as_keeper:
             why.append("only-there")
         if why or not rules.any:
             done.kept[each.id] = tuple(why)
@@ -127,6 +130,7 @@ def prune_copy(
     observe: Observer,
     *,
     agreed: Callable[[Sequence[CopyPrunePlan]], bool] = lambda _plans: True,
+    as_keeper: bool = False,
 ) -> list[CopyPrunePlan]:
     """Remove what no rule keeps; returns the plans as they were carried out.
 
@@ -136,6 +140,7 @@ def prune_copy(
         rules_of: the rules of a phone, by its UDID.
         observe: gets the events.
         agreed: asked before anything is removed; if it says no, nothing is.
+        as_keeper: as in ``plan_for``.
 
     Raises:
         UsageError: this copy has no old snapshots to remove.
@@ -148,7 +153,9 @@ def prune_copy(
         held = engine.held()
         records = {each.udid: _record(copy, each) for each in folders}
         plans = [
-            plan_for(each, held, records[each.udid], rules_of(each.udid), record_times.now())
+            plan_for(
+                each, held, records[each.udid], rules_of(each.udid), record_times.now(), as_keeper=as_keeper
+            )
             for each in folders
         ]
         ahead = [ident for plan in plans for ident, why in plan.kept.items() if "ahead" in why]

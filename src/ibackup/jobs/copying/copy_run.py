@@ -138,6 +138,8 @@ class _PhonesTurn:
             there = self.held.get(snapshot.id)
             proof = self._record.proof("matched", snapshot.id)
             wrong = proof is not None and not proof.good
+            if there is None and snapshot.id in self._record.retired and only is None:
+                continue
             if there is not None and there.seal == snapshot.meta.seal and not wrong:
                 if proof is None:
                     self._prove_late(snapshot, there)

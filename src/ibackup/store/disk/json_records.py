@@ -135,10 +135,14 @@ class JsonRecord:
         # character.
         return text.encode(errors="backslashreplace")
 
-    def sha256(self) -> str:
-        """SHA-256 of the compact canonical form: members sorted, no spaces, UTF-8."""
+    def compact(self) -> bytes:
+        """The compact canonical form, of which checksums and signatures are made: members sorted, no spaces, UTF-8."""
         text = json.dumps(self._members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+        return text.encode(errors="backslashreplace")
+
+    def sha256(self) -> str:
+        """SHA-256 of the compact form."""
+        return hashlib.sha256(self.compact()).hexdigest()
 
 
 def read_bytes(path: str, limit: int = MAX_BYTES) -> bytes:

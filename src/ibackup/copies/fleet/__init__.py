@@ -1,0 +1,1 @@
+"""A fleet: many computers that copy many phones to one place, and say there, signed, how each phone is."""

@@ -1,0 +1,116 @@
+"""What the keeper of a fleet decides: that there is one, which computers belong to it, and which no longer do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ibackup.base.errors import UsageError
+from ibackup.base.events import Observer, PhaseStarted
+from ibackup.base.udids import is_udid, same_udid
+from ibackup.config.config_additions import with_fleet
+from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.fleet.enrolments import EnrolledPhone, Enrolment
+from ibackup.copies.fleet.fleet_bucket import FleetBucket
+from ibackup.copies.fleet.host_records import HostRecord, is_host_name
+from ibackup.copies.fleet.keeper_secret import KeeperSecret
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.jobs.config_writing import rewrite
+from ibackup.jobs.copying.copy_adding import identity_of, make_repository
+from ibackup.jobs.fleet.opened_fleet import OpenedFleet
+from ibackup.store.disk import record_times
+
+
+def begin(bucket: str, key_file: str | None, keeper_file: str, path: Path) -> str:
+    """Begin a fleet that this computer keeps.
+
+    Args:
+        bucket: its place.
+        key_file: the keeper's own keys of it.
+        keeper_file: where to write the keeper's secret; must not exist.
+        path: of the config file.
+
+    Returns:
+        The keeper's public key.
+
+    Raises:
+        UsageError: there is a fleet in that place, or such a file, or the config cannot be extended.
+        IbackupError: the place cannot be reached.
+    """
+    address = CopyAddress.parse(bucket)
+    if FleetBucket.open(address.text, key_file).hosts():
+        raise UsageError(
+            f"There is a fleet at {address.shown} already.",
+            hint="To keep it from this computer, copy the keeper's file and the [fleet] table here.",
+        )
+    secret = KeeperSecret.new()
+    values = {"bucket": address.text, "keeper_key": secret.key.public, "keeper_file": keeper_file}
+    if key_file is not None:
+        values["key_file"] = key_file
+    rewrite(path, _tried(values))
+    secret.keep_in_new_file(keeper_file)
+    rewrite(path, lambda text: with_fleet(text, values))
+    return secret.key.public
+
+
+def _tried(values: dict[str, str]) -> Callable[[str], str]:
+    """Finds out whether the config can be extended, and changes nothing."""
+
+    def change(text: str) -> str:
+        with_fleet(text, values)
+        return text
+
+    return change
+
+
+def enrol(fleet: OpenedFleet, host: str, udids: Sequence[str], observe: Observer) -> Enrolment:
+    """Let a computer back up these phones: make their repositories, register its key, and return what it needs.
+
+    A computer that is known keeps its key and its other phones; one that was revoked gets another key.
+
+    Raises:
+        UsageError: the name or a UDID is none.
+        IbackupError: the place cannot be reached, or a repository opens with another password.
+    """
+    if not is_host_name(host):
+        raise UsageError(
+            f"{host!r} cannot be the name of a computer in a fleet.",
+            hint="Use at most 32 letters from a to z, digits and hyphens.",
+        )
+    for udid in udids:
+        if not is_udid(udid):
+            raise UsageError(f"{udid!r} is not a UDID.", hint="`ibackup devices` shows it.")
+    before = fleet.hosts().genuine.get(host)
+    phones = list(before.phones) if before is not None and not before.revoked else []
+    phones += [udid for udid in udids if not any(same_udid(udid, each) for each in phones)]
+    if not phones:
+        raise UsageError(f"The computer {host} has no phones yet.", hint="Give their UDIDs, too.")
+    generation = 1 if before is None else before.generation + before.revoked
+    enrolled = tuple(_phone(fleet, udid, observe) for udid in phones)
+    key = fleet.secret.key_of(host, generation)
+    repositories = {each.udid: each.repository_id for each in enrolled}
+    record = HostRecord(host, key.public, repositories, generation, record_times.now())
+    fleet.bucket.put(record.path, record.signed(fleet.secret.key))
+    return Enrolment(fleet.address, host, key, fleet.keeper_key, enrolled)
+
+
+def _phone(fleet: OpenedFleet, udid: str, observe: Observer) -> EnrolledPhone:
+    """A phone's repository, which is made if it is not there."""
+    observe(PhaseStarted("copy", f"Looking at the repository of {udid}."))
+    password = fleet.secret.password_of(udid)
+    copy = OpenedCopy.open(fleet.copy_of(udid), password)
+    return EnrolledPhone(udid, identity_of(copy) or make_repository(copy, observe), password)
+
+
+def revoke(fleet: OpenedFleet, host: str) -> HostRecord:
+    """Say that a computer no longer belongs to the fleet: what it reports from now on counts for nothing.
+
+    Raises:
+        UsageError: there is no such computer, or it was revoked before.
+        IbackupError: the place cannot be reached.
+    """
+    before = fleet.hosts().named(host)
+    if before.revoked:
+        raise UsageError(f"The computer {host} was revoked before.", hint="`ibackup fleet list` shows all.")
+    record = replace(before, changed=record_times.now(), revoked=True)
+    fleet.bucket.put(record.path, record.signed(fleet.secret.key))
+    return record

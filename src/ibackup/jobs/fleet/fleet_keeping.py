@@ -1,0 +1,313 @@
+"""What the keeper of a fleet does each night: it looks into the repositories itself, and takes no computer's word.
+
+It checks each repository and reads a share of its data, compares a sample of phones with the seals that lie with their
+snapshots, removes what no rule keeps, tests one restore a month, and writes down, signed, what it found.
+"""
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from ibackup.base.counts import count_text
+from ibackup.base.errors import IbackupError, PhoneBusy
+from ibackup.base.events import Caution, Note, Observer, PhaseStarted
+from ibackup.base.exit_codes import ExitCode, worst
+from ibackup.copies.copy_errors import CopyLocked
+from ibackup.copies.copy_records import CopyProof, CopyRecord
+from ibackup.copies.fleet import keeper_findings
+from ibackup.copies.fleet.fleet_bucket import FleetBucket
+from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
+from ibackup.copies.held_snapshot import HeldSnapshot
+from ibackup.copies.matching import match_in_full
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.plain_lock import PlainLock
+from ibackup.copies.restic_upkeep import restic_of
+from ibackup.jobs.copy_rehearsal import rehearse_copy
+from ibackup.jobs.copying.copy_pruning import prune_copy
+from ibackup.jobs.copying.copy_run import by_id, matched, prove_repository, with_missed
+from ibackup.jobs.copying.part_fetching import partly_fetched
+from ibackup.jobs.fleet.fleet_overview import read_findings
+from ibackup.jobs.fleet.object_locking import extend_locks
+from ibackup.jobs.fleet.opened_fleet import OpenedFleet, copy_name
+from ibackup.jobs.keeping.retention import RetentionRules
+from ibackup.store.disk import durable, record_times
+from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.lock import PhoneLock
+from ibackup.store.freshness import is_due
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.records.used_stores import state_dir
+from ibackup.vault.unlocker import Unlocker
+
+_NIGHTS = 30
+"""In how many nights every phone has been in the sample."""
+_PAGE = "index.html"
+_REHEARSE_S = timedelta(days=30).total_seconds()
+_REPORTS_KEPT = 3
+"""How many reports of each computer about each phone stay in the bucket."""
+
+
+@dataclass
+class Keeping:
+    """What a night of the keeper did.
+
+    Attributes:
+        findings: what it found in each phone's repository, by UDID.
+        matched: the phones of the sample.
+        rehearsed: the phone whose restore was tested; empty if it was time for none.
+        removed: the snapshots that no rule kept, by UDID.
+        reports_removed: how many old reports.
+        locks_extended: how many objects are locked for longer now.
+        errors: what could not be done, by UDID.
+    """
+
+    findings: dict[str, KeeperFinding] = field(default_factory=dict)
+    matched: tuple[str, ...] = ()
+    rehearsed: str = ""
+    removed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reports_removed: int = 0
+    locks_extended: int = 0
+    errors: dict[str, IbackupError] = field(default_factory=dict)
+
+    @property
+    def code(self) -> ExitCode:
+        """Damage first, then the worst of what could not be done."""
+        if any(not each.good for each in self.findings.values()):
+            return ExitCode.DAMAGE
+        return worst(error.exit_code for error in self.errors.values())
+
+
+def keep(
+    fleet: OpenedFleet, rules_of: Callable[[str], RetentionRules], unlocker: Unlocker, observe: Observer
+) -> Keeping:
+    """One night of the keeper. Two at once exclude each other, also on different computers.
+
+    Args:
+        fleet: with the keeper's secret.
+        rules_of: the rules for the snapshots of a phone, by its UDID.
+        unlocker: has backup passwords, for restore tests of encrypted backups.
+        observe: gets the events.
+
+    Raises:
+        CopyLocked: another keeper is at work.
+        IbackupError: the place cannot be reached.
+    """
+    done = Keeping()
+    fleet.secret  # noqa: B018 - says at once that this computer is not the keeper
+    lock = PlainLock(fleet.bucket.program, keeper_findings.FOLDER, "keeping the fleet")
+    with _alone(), lock.held():
+        phones = fleet.hosts().repositories()
+        before, forged = read_findings(fleet)
+        if forged is not None:
+            observe(
+                Caution(
+                    forged.text, "It is written again at the end. Find out who else may write to that place."
+                )
+            )
+        turns = [_PhonesTurn(fleet, udid, ident, before.get(udid)) for udid, ident in phones.items()]
+        sample = _sample(turns)
+        done.matched = tuple(turn.udid for turn in sample)
+        to_rehearse = _to_rehearse(turns, record_times.now())
+        for number, turn in enumerate(turns, 1):
+            observe(PhaseStarted("verify", f"Phone {number} of {len(turns)}: {turn.udid}."))
+            lock.beat()
+            try:
+                turn.run(rules_of(turn.udid), observe, match=turn in sample)
+                if turn is to_rehearse:
+                    done.rehearsed = turn.udid if turn.rehearse(unlocker, observe) else ""
+                done.locks_extended += extend_locks(fleet, turn.udid, turn.folder, record_times.now())
+            except IbackupError as error:
+                if error.exit_code is ExitCode.INTERRUPTED:
+                    raise
+                observe(Caution(error.message, error.hint))
+                done.errors[turn.udid] = error
+            done.findings[turn.udid] = turn.finding
+            if turn.removed:
+                done.removed[turn.udid] = turn.removed
+        findings = KeeperFindings(record_times.now(), done.findings)
+        fleet.bucket.put(keeper_findings.PATH, findings.signed(fleet.secret.key))
+        done.reports_removed = _remove_old_reports(fleet.bucket)
+    return done
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One keeper of this user at a time. Raises CopyLocked."""
+    with telling("The keeper's work could not be locked."):
+        durable.make_dir(_folder(), parents=True)
+    lock = PhoneLock(os.path.join(_folder(), "keeper.lock"))
+    try:
+        lock.acquire()
+    except PhoneBusy as error:
+        raise CopyLocked("Another run of the keeper is at work.", hint=error.hint) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _folder() -> str:
+    return os.path.join(state_dir(), "fleet")
+
+
+class _PhonesTurn:
+    """Looks after one phone's repository. The keeper's own records of it are in this user's state."""
+
+    def __init__(
+        self, fleet: OpenedFleet, udid: str, repository_id: str, before: KeeperFinding | None
+    ) -> None:
+        self.udid = udid
+        self.folder = PhoneFolder(os.path.join(_folder(), udid))
+        self.removed: tuple[str, ...] = ()
+        self._fleet = fleet
+        self._repository = repository_id
+        self._removed_before = before.removed if before else ()
+        self._problems: list[str] = []
+
+    @property
+    def record(self) -> CopyRecord:
+        """What the keeper knows of the repository."""
+        return CopyRecord.read(self.folder.proofs_path, copy_name(self.udid), self._repository)
+
+    @property
+    def finding(self) -> KeeperFinding:
+        """What was found, with what an earlier night found of what this one did not look at."""
+        record = self.record
+        problems = [*self._problems]
+        problems += [
+            f"{proof.snapshot or 'The repository'}: {text}"
+            for proof in record.proofs
+            if not proof.good
+            for text in proof.problems[:1]
+        ]
+        newest = max((each.id for each in record.copied), default="")
+        return KeeperFinding(
+            len(record.copied),
+            newest,
+            _last(record.proofs, "stored"),
+            _last(record.proofs, "matched"),
+            _last(record.proofs, "rehearsed"),
+            tuple(problems),
+            (*self._removed_before, *self.removed),
+        )
+
+    def run(self, rules: RetentionRules, observe: Observer, *, match: bool) -> None:
+        """Look, check, compare if it is in the sample, and remove. Raises IbackupError."""
+        self.folder.make()
+        config = self._fleet.copy_of(self.udid, self._repository)
+        copy = OpenedCopy.open(config, self._fleet.secret.password_of(self.udid))
+        with copy.alone():
+            copy.require()
+            held = self._held(copy)
+            prove_repository(copy, [self.folder], observe)
+            if match and held:
+                self._match(copy, self._next_to_match(held), observe)
+        if rules.any:
+            plans = prune_copy(copy, [self.folder], lambda _udid: rules, observe, as_keeper=True)
+            self.removed = tuple(each.id for plan in plans for each in plan.going)
+
+    def rehearse(self, unlocker: Unlocker, observe: Observer) -> bool:
+        """Test a restore of the newest snapshot; False if its password is not kept here. Raises IbackupError."""
+        config = self._fleet.copy_of(self.udid, self._repository)
+        copy = OpenedCopy.open(config, self._fleet.secret.password_of(self.udid))
+        held = max(
+            (each for each in copy.engine.held() if each.udid == self.udid),
+            key=lambda each: each.id,
+            default=None,
+        )
+        if held is None:
+            return False
+        try:
+            rehearse_copy(copy, held, self.folder, unlocker, observe)
+        except IbackupError as error:
+            if error.exit_code is not ExitCode.PASSWORD:
+                raise
+            observe(
+                Note(f"No restore test of {self.udid}: its backup password is not kept on this computer.")
+            )
+            return False
+        return True
+
+    def _held(self, copy: OpenedCopy) -> dict[str, HeldSnapshot]:
+        """The snapshots there; what vanished since the last night is a problem until someone looked at it."""
+        known = self.record
+        held = by_id(copy.engine.held(), self.udid, known)
+        missed = with_missed(known, held, copy.engine.kind)
+        if missed.missed:
+            self._problems.append(
+                f"{count_text(len(missed.missed), 'snapshot')} vanished or was replaced: {missed.missed[0]}."
+            )
+        ahead = [each.id for each in held.values() if each.is_ahead(record_times.now())]
+        if ahead:
+            self._problems.append(f"{count_text(len(ahead), 'snapshot')} dated in the future: {ahead[0]}.")
+        record = missed.only(held)
+        for each in held.values():
+            record = record.with_found(each)
+        if record != known:
+            record.write(self.folder.proofs_path, copy.name)
+        return held
+
+    def _next_to_match(self, held: dict[str, HeldSnapshot]) -> HeldSnapshot:
+        """The newest that was never compared, or else the one that was compared longest ago."""
+        record = self.record
+        never = datetime.min.replace(tzinfo=UTC)
+
+        def order(each: HeldSnapshot) -> tuple[datetime, int]:
+            proof = record.proof("matched", each.id)
+            return (proof.when if proof else never, -int(each.id[:8] + each.id[9:15]))
+
+        return min(held.values(), key=order)
+
+    def _match(self, copy: OpenedCopy, held: HeldSnapshot, observe: Observer) -> None:
+        """Compare a snapshot with the seal that lies with it; only files that restic has cut are fetched."""
+        engine = restic_of(copy.engine)
+        try:
+            with partly_fetched(copy, held, _folder(), observe, whole=False) as part:
+                cut = {path for path, pieces in engine.pieces(held).items() if len(pieces) > 1}
+                part.fetch_paths(cut & part.expected.sums.keys())
+                proof = matched(held.id, match_in_full(engine, held, part.expected, observe))
+        except IbackupError as error:
+            if error.exit_code is not ExitCode.DAMAGE:
+                raise
+            proof = CopyProof("matched", record_times.now(), "damaged", held.id, problems=(error.message,))
+        self.record.with_proof(proof).write(self.folder.proofs_path, copy.name)
+
+
+def _last(proofs: Sequence[CopyProof], level: str) -> datetime | None:
+    return max((each.when for each in proofs if each.level == level and each.good), default=None)
+
+
+def _sample(turns: Sequence[_PhonesTurn]) -> list[_PhonesTurn]:
+    """The phones that were compared longest ago: as many as it takes to have all in 30 nights."""
+    never = datetime.min.replace(tzinfo=UTC)
+    waiting = sorted(turns, key=lambda turn: (_last(turn.record.proofs, "matched") or never, turn.udid))
+    return waiting[: -(-len(turns) // _NIGHTS)]
+
+
+def _to_rehearse(turns: Sequence[_PhonesTurn], now: datetime) -> _PhonesTurn | None:
+    """The phone whose restore was tested longest ago, if no restore was tested for a month."""
+    times = [(_last(turn.record.proofs, "rehearsed"), turn) for turn in turns]
+    newest = max((when for when, _ in times if when is not None), default=None)
+    if not turns or not is_due(newest, _REHEARSE_S, now):
+        return None
+    never = datetime.min.replace(tzinfo=UTC)
+    return min(times, key=lambda each: (each[0] or never, each[1].udid))[1]
+
+
+def _remove_old_reports(bucket: FleetBucket) -> int:
+    """Remove reports that newer ones replaced, so that looking at the fleet stays quick; returns how many."""
+    counts: Counter[tuple[str, str]] = Counter()
+    old = []
+    for name in sorted(bucket.status_names(), reverse=True):
+        counts[name.udid, name.host] += 1
+        if counts[name.udid, name.host] > _REPORTS_KEPT:
+            old.append(name)
+    bucket.remove(old)
+    return len(old)
+
+
+def publish(fleet: OpenedFleet, page: str) -> None:
+    """Put the page with all phones into the bucket. Raises IbackupError."""
+    fleet.bucket.put(_PAGE, page.encode())

@@ -1,0 +1,67 @@
+"""How all phones of a fleet are, from the small signed objects alone: no repository is opened, no password needed."""
+
+import os
+from datetime import datetime
+
+from ibackup.base.errors import IbackupError
+from ibackup.config.config_schema import Config
+from ibackup.copies.fleet import keeper_findings
+from ibackup.copies.fleet.fleet_keys import NotGenuine
+from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
+from ibackup.jobs.fleet.fleet_judging import FleetProblem, FleetStanding, SeenReports, judge
+from ibackup.jobs.fleet.opened_fleet import OpenedFleet
+from ibackup.store.disk import durable
+from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.records.used_stores import state_dir
+
+_SEEN = "fleet-seen.json"
+
+
+def look_at_fleet(fleet: OpenedFleet, config: Config, now: datetime) -> FleetStanding:
+    """Read and judge everything. Raises IbackupError: the place cannot be reached."""
+    hosts = fleet.hosts()
+    names = fleet.bucket.status_names()
+    seen = _read_seen(fleet.keeper_key)
+    findings, problem = read_findings(fleet)
+    before = dict(seen.sequences)
+    standing = judge(
+        hosts, names, fleet.bucket.statuses, seen, findings, lambda udid: config.rules(udid).max_age_s, now
+    )
+    if problem is not None:
+        standing.problems.append(problem)
+    if seen.sequences != before:
+        _write_seen(fleet.keeper_key, seen)
+    return standing
+
+
+def read_findings(fleet: OpenedFleet) -> tuple[dict[str, KeeperFinding], FleetProblem | None]:
+    """What the keeper found, and what is wrong with that. Raises IbackupError."""
+    data = fleet.bucket.program.content(keeper_findings.PATH, doing="look at the fleet")
+    if data is None:
+        return {}, None
+    try:
+        return KeeperFindings.opened(data, fleet.keeper_key).phones, None
+    except (NotGenuine, RecordFlaw):
+        return {}, FleetProblem("forged", "The keeper did not sign what is said to be its findings.")
+
+
+def _read_seen(keeper_key: str) -> SeenReports:
+    """What was seen before; a file that is missing or damaged counts as nothing."""
+    try:
+        record = JsonRecord.read(_path()).record(keeper_key)
+        return SeenReports({name: record.number(name) for name in record.names()})
+    except (OSError, RecordFlaw):
+        return SeenReports()
+
+
+def _write_seen(keeper_key: str, seen: SeenReports) -> None:
+    """Remember it; that it cannot be written is no reason to stop."""
+    try:
+        durable.make_dir(state_dir(), parents=True)
+        durable.write_file(_path(), JsonRecord({"schema": 1, keeper_key: dict(seen.sequences)}).render())
+    except (OSError, IbackupError):
+        return
+
+
+def _path() -> str:
+    return os.path.join(state_dir(), _SEEN)
