@@ -1,6 +1,5 @@
 """A copy in a bucket with the keys that the documentation advises: what a thief can do with them, and the way back."""
 
-import json
 import os
 import re
 import shutil
@@ -8,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -31,62 +30,23 @@ from ibackup.jobs.copying.copy_getting import get
 from ibackup.jobs.copying.copy_rights_check import check_rights
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.phone_folder import PhoneFolder
+from support.buckets import ALL_OF_IT, Bucket, bucket_with
 from support.copy_servers import serving
 
 pytestmark = pytest.mark.peer
 
 BUCKET = "ann-copies"
-SET_UP = """
-import json, sys, boto3
-url, policy = sys.argv[1:]
-how = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any")
-s3, iam = boto3.client("s3", **how), boto3.client("iam", **how)
-s3.create_bucket(Bucket="ann-copies")
-s3.put_bucket_versioning(Bucket="ann-copies", VersioningConfiguration={"Status": "Enabled"})
-s3.create_bucket(Bucket="without-versions")
-all_of_it = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
-keys = []
-for name, rules in ("computer", policy), ("keeper", all_of_it):
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="rules", PolicyDocument=rules)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    keys.append([key["AccessKeyId"], key["SecretAccessKey"]])
-print(json.dumps(keys))
-"""
-FREE_CALLS = 9  # of the set-up; from then on the policies count
-
-
-@dataclass
-class Bucket:
-    url: str
-    computer: S3Keys
-    keeper: S3Keys
-
-    def address(self, bucket: str = BUCKET) -> str:
-        return f"s3:{self.url}{bucket}/ann"
+WITHOUT_VERSIONS = "without-versions"
 
 
 @pytest.fixture
 def bucket(require_tool: Callable[[str], str], pytestconfig: pytest.Config) -> Iterator[Bucket]:
-    program = require_tool("moto_server")
     page = (pytestconfig.rootpath / "docs" / "howto-second-copy.md").read_text("utf-8")
     found = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert found
-    rules = json.loads(found[1].replace("BUCKET", BUCKET))
-    rules["Statement"][0]["Action"].append(
-        "s3:HeadBucket"
-    )  # moto asks for it; at Amazon, s3:ListBucket covers it
-    policy = json.dumps(rules)
-    free = {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_CALLS)}
-    with serving([program, "-H", "127.0.0.1", "-p", "0"], r"http://(127\.0\.0\.1:\d+)", free) as server:
-        done = subprocess.run(
-            [Path(program).resolve().with_name("python"), "-c", SET_UP, server.address, policy],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        computer, keeper = (S3Keys(*each) for each in json.loads(done.stdout))
-        yield Bucket(server.address, computer, keeper)
+    policies = {"computer": found[1].replace("BUCKET", BUCKET), "keeper": ALL_OF_IT}
+    with bucket_with(require_tool, BUCKET, policies, WITHOUT_VERSIONS) as made:
+        yield made
 
 
 def answers(trial: RightsTrial) -> dict[str, str]:
@@ -94,20 +54,18 @@ def answers(trial: RightsTrial) -> dict[str, str]:
 
 
 def test_the_rights_of_keys_are_told_apart(bucket: Bucket) -> None:
-    address, plain = (
-        CopyAddress.parse(bucket.address()),
-        CopyAddress.parse(bucket.address("without-versions")),
-    )
+    address = CopyAddress.parse(bucket.address("ann"))
+    plain = CopyAddress.parse(replace(bucket, name=WITHOUT_VERSIONS).address("ann"))
     for _ in range(2):
-        trial = try_on_s3(address, bucket.computer, {})
+        trial = try_on_s3(address, bucket.keys["computer"], {})
         assert answers(trial) == {"overwrite": "kept", "remove": "refused", "remove_versions": "refused"}
         assert trial.left == f"/{BUCKET}/ann/data/ibackup-rights-test"
-    trial = try_on_s3(address, bucket.keeper, {})
+    trial = try_on_s3(address, bucket.keys["keeper"], {})
     assert answers(trial) == {"overwrite": "kept", "remove": "kept", "remove_versions": "done"}
-    assert answers(try_on_s3(plain, bucket.keeper, {})) == {"overwrite": "done", "remove": "done"}
+    assert answers(try_on_s3(plain, bucket.keys["keeper"], {})) == {"overwrite": "done", "remove": "done"}
     with pytest.raises(IbackupError, match="the server answered 403"):
-        try_on_s3(plain, bucket.computer, {})
-    wrong = S3Keys(bucket.computer.ident, "wrong")
+        try_on_s3(plain, bucket.keys["computer"], {})
+    wrong = S3Keys(bucket.keys["computer"].ident, "wrong")
     with pytest.raises(IbackupError, match="the server answered 403"):
         try_on_s3(address, wrong, {})
 
@@ -125,11 +83,8 @@ def test_a_bucket_that_a_thief_wrote_over_comes_back(
     monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
     folder = PhoneFolder(str(tmp_path / "store" / backed_up.udid))
     shutil.copytree(backed_up.path, folder.path)
-    keys = tmp_path / "keys"
-    keys.write_text(
-        f"AWS_ACCESS_KEY_ID={bucket.computer.ident}\nAWS_SECRET_ACCESS_KEY={bucket.computer.secret}\n"
-    )
-    planned = CopyConfig("cloud", bucket.address(), repository_id="", key_file=str(keys))
+    keys = bucket.key_file("computer", tmp_path)
+    planned = CopyConfig("cloud", bucket.address("ann"), repository_id="", key_file=str(keys))
     copy = OpenedCopy.open(add(planned, PASSWORD, tmp_path / "config.toml", ignore).config, PASSWORD)
     done = copy_snapshots(copy, [folder], ignore)
     assert (done.held, done.damaged) == (2, ())
@@ -143,7 +98,7 @@ def test_a_bucket_that_a_thief_wrote_over_comes_back(
     assert len(names) > 8
     for name in names:
         url = f"{bucket.url}{BUCKET}/{quote(name)}"
-        to, headers = signed("PUT", url, {}, b"pay", bucket.computer, "us-east-1", datetime.now(UTC))
+        to, headers = signed("PUT", url, {}, b"pay", bucket.keys["computer"], "us-east-1", datetime.now(UTC))
         assert ask("PUT", to, data=b"pay", headers=headers).is_done
     with pytest.raises(IbackupError):
         copy_snapshots(copy, [folder], ignore)
@@ -159,7 +114,7 @@ def test_a_bucket_that_a_thief_wrote_over_comes_back(
 def _names(bucket: Bucket) -> list[str]:
     """What is in the bucket, as rclone lists it."""
     command = ["rclone", "lsf", "-R", "--files-only", f"REMOTE:{BUCKET}"]
-    environment = os.environ | _rclone(bucket, bucket.computer)
+    environment = os.environ | _rclone(bucket, bucket.keys["computer"])
     environment.pop("AWS_CA_BUNDLE", None)
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return done.stdout.splitlines()
@@ -180,7 +135,7 @@ def _rclone(bucket: Bucket, keys: S3Keys) -> dict[str, str]:
 def _as_it_was(bucket: Bucket, moment: str, folder: Path) -> Iterator[str]:
     """The repository at a moment: served by an rclone that can, else copied into a folder."""
     place = ["--s3-version-at", moment, f"REMOTE:{BUCKET}/ann"]
-    environment = _rclone(bucket, bucket.keeper)
+    environment = _rclone(bucket, bucket.keys["keeper"])
     if version_of("rclone") >= (1, 75):
         command = ["rclone", "serve", "restic", "--addr", "127.0.0.1:0", *place]
         with serving(command, r"http://(127\.0\.0\.1:\d+)/", environment) as server:

@@ -17,7 +17,7 @@ def render_fleet(standing: FleetStanding, now: datetime) -> str:
         count = sum(each.kind == kind for each in standing.all_problems)
         sheet.gauge("fleet_problems", "What is wrong, by kind.", count, kind=kind)
     for phone in standing.phones:
-        labels = {"udid": phone.udid, "name": phone.name}
+        labels = {"udid": phone.udid, "phone": phone.name}
         made = phone.newest.made if phone.newest else None
         sheet.gauge(
             "fleet_phone_backup_timestamp_seconds", "Date of its newest good backup.", at(made), **labels

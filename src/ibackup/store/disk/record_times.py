@@ -22,7 +22,10 @@ def read(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"not a time with an offset: {text!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"not a time that there can be: {text!r}") from None
 
 
 def as_id(moment: datetime) -> str:
