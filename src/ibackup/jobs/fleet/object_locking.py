@@ -84,6 +84,7 @@ class _Lock:
         url, headers = signed(
             "PUT", url, {"retention": ""}, self._body, self._keys, self._region, datetime.now(UTC)
         )
+        headers["Content-Type"] = "application/xml"
         headers["Content-MD5"] = base64.b64encode(
             hashlib.md5(self._body, usedforsecurity=False).digest()
         ).decode()

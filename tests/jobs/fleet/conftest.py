@@ -1,0 +1,3 @@
+"""The store that is copied."""
+
+from copies.conftest import backed_up  # noqa: F401 - a fixture

@@ -1,0 +1,123 @@
+"""A fleet in a bucket: each computer has the keys that `fleet enrol --policy` describes, and can do no more."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from copies.conftest import SPEC
+from ibackup.base.events import ignore
+from ibackup.config import config_file
+from ibackup.config.config_schema import Config
+from ibackup.copies.fleet.host_policies import policy_for
+from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.rights.http_asking import HttpAnswer, ask
+from ibackup.copies.rights.s3_signing import S3Keys, signed
+from ibackup.jobs.copying.copy_run import copy_snapshots
+from ibackup.jobs.fleet.fleet_enrolling import begin, enrol
+from ibackup.jobs.fleet.fleet_joining import join
+from ibackup.jobs.fleet.fleet_keeping import keep
+from ibackup.jobs.fleet.fleet_overview import look_at_fleet
+from ibackup.jobs.fleet.fleet_reporting import report
+from ibackup.jobs.fleet.opened_fleet import OpenedFleet
+from ibackup.jobs.keeping.retention import RetentionRules
+from ibackup.store.phone_folder import PhoneFolder
+from ibackup.vault.unlocker import Unlocker
+from support.buckets import ALL_OF_IT, Bucket, bucket_with
+
+pytestmark = pytest.mark.peer
+
+OTHER = "00008101-00FFFFFFFFFFFFFF"
+NOWHERE = "s3:https://s3.example/phones/fleet"
+
+
+@pytest.fixture
+def bucket(require_tool: Callable[[str], str]) -> Iterator[Bucket]:
+    require_tool("restic")
+    require_tool("rclone")
+    policies = {
+        "keeper": ALL_OF_IT,
+        "desk": policy_for(NOWHERE, [SPEC.udid]),
+        "lab": policy_for(NOWHERE, [OTHER]),
+    }
+    with bucket_with(require_tool, "phones", policies) as made:
+        yield made
+
+
+def send(bucket: Bucket, keys: S3Keys, method: str, path: str, **query: str) -> HttpAnswer:
+    data = b"mine now" if method == "PUT" else b""
+    url = f"{bucket.url}phones/fleet/{quote(path)}"
+    to, headers = signed(method, url, query, data, keys, "us-east-1", datetime.now(UTC))
+    return ask(method, to, data=data or None, headers=headers)
+
+
+def test_a_computer_reaches_its_own_phones_and_removes_nothing(bucket: Bucket) -> None:
+    own = [f"repos/{SPEC.udid}/data/aa/aabb", f"repos/{SPEC.udid}/config", f"status/{SPEC.udid}/1.desk.json"]
+    others = [name.replace(SPEC.udid, OTHER) for name in own]
+    keepers = ["hosts/desk.json", "keeper/findings.json"]
+    for name in (*own, *others, *keepers):
+        assert send(bucket, bucket.keys["keeper"], "PUT", name).is_done
+    keys = bucket.keys["desk"]
+    assert all(send(bucket, keys, "GET", name).is_done for name in (*own, *keepers))
+    assert all(send(bucket, keys, "PUT", name).is_done for name in (*own, f"repos/{SPEC.udid}/locks/1"))
+    assert send(bucket, keys, "DELETE", f"repos/{SPEC.udid}/locks/1").is_done
+    refused = [send(bucket, keys, "GET", name) for name in others]
+    refused += [
+        send(bucket, keys, "PUT", name) for name in (*others, *keepers, "hosts/evil.json", "index.html")
+    ]
+    refused += [send(bucket, keys, "DELETE", name) for name in (*own, *others, *keepers)]
+    assert {each.status for each in refused} == {403}
+
+
+@pytest.mark.long
+def test_a_whole_fleet_runs_with_these_keys(
+    bucket: Bucket, backed_up: PhoneFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
+    address = bucket.address("fleet")
+    keepers, desks = (bucket.key_file(user, tmp_path) for user in ("keeper", "desk"))
+    path = tmp_path / "keeper.toml"
+    begin(address, str(keepers), str(tmp_path / "secret"), path)
+    config = config_file.load(str(path))
+    fleet = OpenedFleet.open(config.fleet)
+    enrolment = enrol(fleet, "desk", [SPEC.udid], ignore)
+    enrol(fleet, "lab", [OTHER], ignore)
+    # The computer copies and reports.
+    desk = tmp_path / "desk" / "config.toml"
+    join(enrolment, str(desks), Config(), desk)
+    mine = config_file.load(str(desk))
+    folder = PhoneFolder(str(tmp_path / "store" / SPEC.udid))
+    shutil.copytree(backed_up.path, folder.path)
+    copy = OpenedCopy.open(mine.copies[0], Path(str(mine.copies[0].password_file)).read_text().strip())
+    done = copy_snapshots(copy, [folder], ignore)
+    assert (done.held, done.damaged) == (2, ())
+    assert len(report(mine, [folder], 0, ignore)) == 1
+    repository = f"repos/{SPEC.udid}"
+    found = fleet.bucket.program.listed(repository, "-R", "--files-only", doing="look")
+    own = [f"{repository}/{each['Path']}" for each in found]
+    # The keeper sees it, finds everything whole, and locks it for longer.
+    fleet = OpenedFleet.open(replace(config.fleet, lock_days=30))
+    standing = look_at_fleet(fleet, config, datetime.now(UTC))
+    assert [[each.kind for each in phone.problems] for phone in standing.phones] == [[], ["silent"]]
+    kept = keep(fleet, lambda _: RetentionRules(), Unlocker(), ignore)
+    assert (kept.errors, [each.good for each in kept.findings.values()]) == ({}, [True, True])
+    assert kept.locks_extended >= len(own)
+    locked = send(bucket, bucket.keys["keeper"], "GET", own[0], retention="")
+    assert locked.is_done
+    assert (
+        keep(fleet, lambda _: RetentionRules(), Unlocker(), ignore).locks_extended == 0
+    )  # it is not time yet
+
+
+def test_the_policy_names_its_own_phones_alone() -> None:
+    rules = json.loads(policy_for(NOWHERE, [SPEC.udid]))["Statement"]
+    assert OTHER not in json.dumps(rules)
+    removes = [each for each in rules if "Delete" in str(each["Action"])]
+    assert [each["Resource"] for each in removes] == [
+        [f"arn:aws:s3:::phones/fleet/repos/{SPEC.udid}/locks/*"]
+    ]
