@@ -74,10 +74,9 @@ def bucket_with(
 
 
 def _as_moto_has_it(policy: str) -> str:
-    """moto asks for s3:HeadBucket where Amazon asks for s3:ListBucket, and knows no conditions."""
+    """moto asks for s3:HeadBucket where Amazon asks for s3:ListBucket."""
     rules = json.loads(policy)
     for each in rules["Statement"]:
-        each.pop("Condition", None)
         if "s3:ListBucket" in each["Action"]:
             each["Action"] = [*([each["Action"]] if isinstance(each["Action"], str) else each["Action"])]
             each["Action"].append("s3:HeadBucket")

@@ -26,8 +26,8 @@ from ibackup.config.config_schema import (
     PruneConfig,
 )
 from ibackup.config.copy_config import CopyConfig
-from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.fleet_config import FleetConfig
+from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.stall_limits import Limits
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from ibackup.base.udids import same_udid
 from ibackup.config import value_kinds
 from ibackup.config.config_keys import key
 from ibackup.config.copy_config import CopyConfig
-from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.fleet_config import FleetConfig
+from ibackup.config.mqtt_config import MqttConfig
 from ibackup.config.stall_limits import Limits
 from ibackup.config.value_kinds import HoursWindow, ValueKind
 

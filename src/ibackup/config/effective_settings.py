@@ -24,8 +24,8 @@ from ibackup.config.config_schema import (
     PruneConfig,
 )
 from ibackup.config.copy_config import CopyConfig
-from ibackup.config.mqtt_config import MQTT, MqttConfig
 from ibackup.config.fleet_config import FleetConfig
+from ibackup.config.mqtt_config import MQTT, MqttConfig
 from ibackup.config.stall_limits import Limits
 
 APPRISE = "apprise>=2.3"  # the extra `notify`

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ibackup.base.errors import UsageError
 from ibackup.copies.copy_address import CopyAddress
-from ibackup.copies.fleet import host_records, host_statuses
+from ibackup.copies.fleet import host_records, host_statuses, keeper_findings
 
 REPOSITORIES = "repos"
 
@@ -64,7 +64,7 @@ def policy_for(bucket: str, udids: Sequence[str]) -> str:
                 {
                     "Effect": "Allow",
                     "Action": "s3:GetObject",
-                    "Resource": inside([f"{below}{host_records.FOLDER}"]),
+                    "Resource": inside([f"{below}{host_records.FOLDER}", f"{below}{keeper_findings.FOLDER}"]),
                 },
                 {
                     "Effect": "Allow",

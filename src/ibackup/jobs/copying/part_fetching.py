@@ -115,7 +115,13 @@ class PartialSnapshot:
 
 @contextlib.contextmanager
 def partly_fetched(
-    copy: OpenedCopy, held: HeldSnapshot, parent: str, observe: Observer, *, first: First, whole: bool
+    copy: OpenedCopy,
+    held: HeldSnapshot,
+    parent: str,
+    observe: Observer,
+    *,
+    whole: bool,
+    first: First | None = None,
 ) -> Iterator[PartialSnapshot]:
     """Fetch the lists of a snapshot into a private folder that is removed at the end.
 
