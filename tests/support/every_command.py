@@ -75,6 +75,7 @@ def run_every_command(
     run("unmount")
     run("copy", "list")
     run("heal", one, code=2)  # there is no copy
+    run("fleet", "status", code=2)  # this computer belongs to none
     run("notify", "test", or_code=1)  # where there is no screen
     run("schedule", "show")
     run("completion", "bash")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,18 @@ class Computer:
         self.folder.mkdir(exist_ok=True)
         self.patch.setenv("IBACKUP_STATE_DIR", str(self.folder / "state"))
         self.patch.setenv("IBACKUP_STORE", str(self.store))
-        return self.ibackup(*words, "--config", self.folder / "config.toml")
+        done = self.ibackup(*words, "--config", self.folder / "config.toml")
+        for secret in self._secrets():
+            assert secret not in done.out + done.err
+        return done
+
+    def _secrets(self) -> set[str]:
+        """What its files hold: keys, passwords, the keeper's own."""
+        kept = [*self.folder.glob("fleet/*"), *self.folder.glob("*.secret"), *self.folder.glob("*.enrolment")]
+        found = {text for path in kept for text in re.findall(r"[A-Za-z0-9+/=-]{30,}", path.read_text())}
+        public = {ANN.udid, *re.findall(r"[0-9a-f]{64}", " ".join(found))}
+        config = (self.folder / "config.toml").read_text() if self.folder.is_dir() else ""
+        return {each for each in found - public if each not in config}
 
     def good(self, *words: str | Path) -> Any:
         done = self(*words, "--json")
