@@ -55,6 +55,8 @@ _OWN: dict[str, tuple[int, ...]] = {
     "export": (4, 14, 16, 20, 21),
     "extract": (4, 14, 16, 20, 21),
     "to-finder": (4, 14, 15, 16, 21),
+    "mount": (4, 15, 16, 20, 21),
+    "unmount": (),
     "nightly": (3, 4, *_PHONE, 14, 15, 16, 20, 21, 30),
     "watch": (*_PHONE, 16),
     "schedule install": (16,),
