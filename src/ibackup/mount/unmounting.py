@@ -23,7 +23,7 @@ class MountRecord:
     """A tree that an ibackup has mounted.
 
     Attributes:
-        at: the folder.
+        at: the folder, or the address of a WebDAV server.
         pid: the process, while ``boot`` is this boot.
     """
 
@@ -51,6 +51,16 @@ class MountRecord:
             durable.write_file(record.path, JsonRecord(members).render())
         return record
 
+    @property
+    def is_server(self) -> bool:
+        """Whether it is a WebDAV server, which ends when its record is gone."""
+        return self.at.startswith("http://")
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the record is still there."""
+        return os.path.exists(self.path)
+
     def forget(self) -> None:
         """Remove it."""
         Path(self.path).unlink(missing_ok=True)
@@ -72,7 +82,7 @@ def clear_dead(at: str) -> None:
     """Unmount what crashed programs left, at this place and at those that were recorded."""
     for record in mounted():
         if not record.is_alive:
-            if is_dead(record.at):
+            if not record.is_server and is_dead(record.at):
                 unmount(record.at, lazily=True)
             record.forget()
     if is_dead(at):
@@ -105,10 +115,16 @@ def unmount(at: str, *, lazily: bool = False) -> None:
 
 
 def unmount_named(at: str | None) -> list[str]:
-    """Unmount a folder, or everything of this user's; returns the folders. Raises IbackupError, UsageError."""
+    """Unmount a folder or end a server, or everything of this user's; returns what. Raises IbackupError, UsageError."""
     known = mounted()
     if at is not None:
-        full = os.path.realpath(at) if not is_dead(at) else os.path.abspath(at)
+        full = (
+            at
+            if at.startswith("http://")
+            else os.path.realpath(at)
+            if not is_dead(at)
+            else os.path.abspath(at)
+        )
         known = [each for each in known if each.at == full]
         if not known and not is_dead(full):
             raise UsageError(
@@ -116,8 +132,8 @@ def unmount_named(at: str | None) -> list[str]:
             )
         known = known or [MountRecord(full, 0, "")]
     for record in known:
-        if record.is_alive or is_dead(record.at):
+        if not record.is_server and (record.is_alive or is_dead(record.at)):
             unmount(record.at, lazily=not record.is_alive)
-        if not record.is_alive:
+        if record.is_server or not record.is_alive:
             record.forget()
     return [each.at for each in known]

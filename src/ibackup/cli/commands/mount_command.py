@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,11 @@ _COPIES = (
 
 @ibackup_command("mount")
 @click.argument("snapshot", required=False)
+@click.option("--at", metavar="FOLDER", help="Empty folder; created if missing", shell_complete=files)
 @click.option(
-    "--at", metavar="FOLDER", required=True, help="Empty folder; created if missing", shell_complete=files
+    "--kind",
+    type=click.Choice(["fuse", "webdav"]),
+    help="How to show it [fuse if this computer has it]",
 )
 @click.option("--links", is_flag=True, help="Show symbolic links as links, and not as text files")
 @click.option("--idle", type=DURATION, default=0.0, metavar="TIME", help="Unmount after TIME without use")
@@ -40,7 +44,8 @@ _COPIES = (
 def command(
     app: App,
     snapshot: str | None,
-    at: str,
+    at: str | None,
+    kind: str | None,
     links: bool,
     idle: float,
     password_file: str | None,
@@ -50,24 +55,40 @@ def command(
 
     SNAPSHOT is an id from `ibackup list`, a unique beginning of one, latest, or the path of any backup folder. If you
     give none, all snapshots are there, in a folder for each phone. Files are decrypted while you read them. A snapshot
-    into which you look is not pruned until you unmount. This needs FUSE and `ibackup[mount]`; without them,
-    `ibackup open` shows the same files in a browser.
+    into which you look is not pruned until you unmount. With FUSE and `ibackup[mount]` the folders are at --at;
+    without them, ibackup serves them by WebDAV to this computer alone, with a user and a password for this run.
     """
-    from ibackup.mount.fuse_face import serve_fuse, why_no_fuse
+    from ibackup.mount.fuse_face import why_no_fuse
+
+    why = why_no_fuse() if kind != "webdav" else ""
+    if kind == "fuse" and why:
+        raise IbackupError(why, hint="`ibackup mount --kind webdav` needs no FUSE.")
+    sources = PasswordSources(app, password_file, password_command)
+    if kind == "webdav" or why:
+        if at is not None or links:
+            raise UsageError(
+                "--at and --links need FUSE.", why=why, hint="Leave them out: WebDAV has an address instead."
+            )
+        return _by_webdav(app, snapshot, sources, idle)
+    if at is None:
+        raise UsageError("Say where to show the snapshots.", hint="Give an empty folder: --at FOLDER.")
+    return _by_fuse(app, snapshot, os.path.abspath(os.path.expanduser(at)), sources, idle, links=links)
+
+
+def _by_fuse(
+    app: App, ref: str | None, at: str, sources: PasswordSources, idle: float, *, links: bool
+) -> int:
+    from ibackup.mount.fuse_face import serve_fuse
     from ibackup.mount.unmounting import MountRecord, clear_dead
 
-    why = why_no_fuse()
-    if why:
-        raise IbackupError(why, hint="Without it, `ibackup open` shows the files in a browser.")
-    at = os.path.abspath(os.path.expanduser(at))
     clear_dead(at)
-    with _tree(app, snapshot, PasswordSources(app, password_file, password_command), links=links) as lookup:
+    with _tree(app, ref, sources, links=links) as lookup:
         made = _prepare(at)
         at = os.path.realpath(at)
         record = MountRecord.made(at)
 
         def ready() -> None:
-            app.reporter.emit({"event": "mounted", "at": at})
+            app.reporter.emit({"event": "mounted", "kind": "fuse", "at": at})
             app.reporter.answer(at)
             if not app.settings.json:
                 app.stop_progress()
@@ -83,8 +104,58 @@ def command(
     return app.result({"at": at}, "")
 
 
+def _by_webdav(app: App, ref: str | None, sources: PasswordSources, idle: float) -> int:
+    from ibackup.mount.unmounting import MountRecord
+    from ibackup.mount.webdav_face import WebDavSite, serve_webdav
+
+    records: list[MountRecord] = []
+
+    def ready(site: WebDavSite) -> None:
+        records.append(MountRecord.made(site.url))
+        app.reporter.emit(
+            {
+                "event": "mounted",
+                "kind": "webdav",
+                "at": site.url,
+                "user": site.user,
+                "password": site.password,
+            }
+        )
+        app.reporter.answer(site.url)
+        if not app.settings.json:
+            app.stop_progress()
+            click.echo(f"User: {site.user}\nPassword: {site.password}", err=True)
+            click.echo(
+                wrap(f"{_how_to_connect(site.url, site.user)} Ctrl-C or `ibackup unmount` ends it."), err=True
+            )
+
+    with _tree(app, ref, sources, links=False, by_webdav=True) as lookup:
+        try:
+            serve_webdav(
+                lookup, ready, idle_s=idle, is_over=lambda: not all(each.is_wanted for each in records)
+            )
+        finally:
+            for each in records:
+                each.forget()
+    return app.result({"at": records[0].at if records else None}, "")
+
+
+def _how_to_connect(url: str, user: str) -> str:
+    """The system's own way to the address; the password is asked for there."""
+    if sys.platform == "win32":
+        return (
+            f"Connect with `net use * {url} /user:{user} *`. Windows refuses files of more than about 50 MB there: for "
+            "films, use `ibackup open`."
+        )
+    if sys.platform == "darwin":
+        return f"In the Finder: Go > Connect to Server, {url}. Or `mount_webdav -i {url} FOLDER`."
+    return f"In the file manager: Connect to Server, {url.replace('http:', 'dav:')}. Or open it in a browser."
+
+
 @contextlib.contextmanager
-def _tree(app: App, ref: str | None, sources: PasswordSources, *, links: bool) -> "Iterator[PathLookup]":
+def _tree(
+    app: App, ref: str | None, sources: PasswordSources, *, links: bool, by_webdav: bool = False
+) -> "Iterator[PathLookup]":
     """The tree that a SNAPSHOT argument means, opened and unlocked."""
     from ibackup.explore.opening import telling_damage
     from ibackup.explore.target_names import NameRules
@@ -94,7 +165,8 @@ def _tree(app: App, ref: str | None, sources: PasswordSources, *, links: bool) -
 
     target = resolve(app, ref, only_read=True) if ref is not None else None
     asking = _Asking(sources)
-    with OpenBackups(asking.unlocker, NameRules(), links=links, own_links=True) as opens:
+    rules = NameRules.everywhere() if by_webdav else NameRules()  # WebDAV's XML cannot have every character
+    with OpenBackups(asking.unlocker, rules, links=links, own_links=not by_webdav) as opens:
         if target is not None:
             with telling_damage(target):
                 encrypted = opens.backup(target).is_encrypted

@@ -13,7 +13,7 @@ from ibackup.cli.shell.output import printable
 @ibackup_command("unmount")
 @click.argument("folder", required=False, type=click.Path(), shell_complete=files)
 def command(app: App, folder: str | None) -> int:
-    """Unmount what `ibackup mount` has mounted: at FOLDER, or everything.
+    """Unmount what `ibackup mount` shows: at FOLDER, which may be a WebDAV address, or everything.
 
     The `ibackup mount` that shows it ends, and forgets all keys. It also removes what a crash left mounted.
     """

@@ -4,7 +4,6 @@ The answer streams. A range of an encrypted file is decrypted from that position
 """
 
 import os
-import re
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ibackup.base.byte_ranges import wanted_bytes
 from ibackup.base.errors import IbackupError
 from ibackup.view.opened.media_kinds import HEAD_BYTES, HEIC, Family, MediaKind, kind_of, size_of
 from ibackup.view.opened.pictures import MOST_PIXELS, PictureRefused, as_jpeg
@@ -27,7 +27,6 @@ SANDBOXED: Final = {
 }
 """The headers of everything that comes from a backup."""
 _CHUNK: Final = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _MOST_NAME: Final = 150  # characters
 _UNSAFE: Final = frozenset('/\\:*?"<>|')
 _INVISIBLE: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -107,7 +106,8 @@ def attachment(name: str) -> str:
 def _ranged(
     source: BinaryIO, size: int, headers: Mapping[str, str], sent: dict[str, str], content_type: str
 ) -> Response:
-    wanted = _wanted(headers, size)
+    # If-Range names a version, and there is none that could be named.
+    wanted = None if "if-range" in headers else wanted_bytes(headers.get("range", ""), size)
     if wanted is None:
         sent["Content-Length"] = str(size)
         return _Streamed(_part(source, 0, size), 200, sent, content_type, source)
@@ -117,22 +117,6 @@ def _ranged(
         return Response(status_code=416, headers=sent | {"Content-Range": f"bytes */{size}"})
     sent |= {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return _Streamed(_part(source, start, end), 206, sent, content_type, source)
-
-
-def _wanted(headers: Mapping[str, str], size: int) -> tuple[int, int] | None:
-    """The bytes that are asked for, from and to; from is not below to if the file does not have them.
-
-    None for the whole file: nothing, several ranges at once, or what is no range was asked for.
-    """
-    match = _RANGE.fullmatch(headers.get("range", "").strip())
-    if match is None or "if-range" in headers:  # there is no version of a file that could be named
-        return None
-    first, last = match[1], match[2]
-    if not first:
-        return (max(0, size - int(last)), size) if last else None
-    if last and int(last) < int(first):
-        return None
-    return int(first), min(int(last) + 1, size) if last else size
 
 
 def _part(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:

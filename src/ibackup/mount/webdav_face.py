@@ -1,0 +1,227 @@
+"""The tree as a read-only WebDAV server on loopback, for systems without FUSE.
+
+It is our own: the servers that there are take files from a disk of theirs, or read XML from strangers.
+"""
+
+import os
+import secrets
+import socket
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import BinaryIO, Final
+
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from ibackup.base.byte_ranges import wanted_bytes
+from ibackup.base.errors import IbackupError
+from ibackup.mount.mount_nodes import MountedFile
+from ibackup.mount.path_lookup import PathLookup
+from ibackup.mount.webdav_answers import content_type, folder_page, modified_text, properties
+
+_ALLOWED: Final = "OPTIONS, GET, HEAD, PROPFIND"
+_CHUNK: Final = 256 * 1024
+_LAST_WORDS_S: Final = 2
+_MOST_AT_ONCE: Final = 100
+_HEADERS: Final = {
+    # A page from a backup may show its own pictures, and runs nothing.
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; "
+    "style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "DAV": "1",
+}
+_NO_DEPTH: Final = (
+    '<?xml version="1.0" encoding="utf-8"?>\n<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebDavSite:
+    """Where it is served, and who is let in: every user of this computer reaches loopback.
+
+    Attributes:
+        user, password: made for this run alone.
+    """
+
+    url: str
+    user: str = field(default_factory=lambda: f"ibackup-{secrets.token_hex(3)}")
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """The ``Host`` headers that are right."""
+        port = self.url.rstrip("/").rpartition(":")[2]
+        return f"127.0.0.1:{port}", f"localhost:{port}"
+
+    @property
+    def authorization(self) -> bytes:
+        """The header that lets in."""
+        return b"Basic " + b64encode(f"{self.user}:{self.password}".encode())
+
+
+def serve_webdav(
+    lookup: PathLookup,
+    ready: Callable[[WebDavSite], object],
+    *,
+    idle_s: float = 0.0,
+    is_over: Callable[[], bool] = lambda: False,
+) -> None:
+    """Serve a tree on a free port of loopback until Ctrl-C.
+
+    Args:
+        lookup: the tree.
+        ready: called once it answers.
+        idle_s: end after so many seconds without a request; 0: never.
+        is_over: asked now and then whether to end.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        site = WebDavSite(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        app = _WebDavApp(lookup, site)
+        server = _WebDavServer(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                lifespan="off",
+                access_log=False,  # addresses contain what people look for
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                limit_concurrency=_MOST_AT_ONCE,
+                timeout_graceful_shutdown=_LAST_WORDS_S,
+            )
+        )
+        server.when_ready = partial(ready, site)
+        server.ends = lambda: is_over() or bool(idle_s and monotonic() - app.used > idle_s)
+        with suppress(KeyboardInterrupt):  # uvicorn ended in order, and then passes Ctrl-C on
+            server.run(sockets=[listening])
+
+
+class _WebDavServer(uvicorn.Server):
+    """Tells when it is ready, and ends itself."""
+
+    when_ready: Callable[[], object]
+    ends: Callable[[], bool]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self.when_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or (counter % 5 == 0 and self.ends())
+
+
+class _WebDavApp:
+    """The answers; the tree is used by one thread at a time."""
+
+    def __init__(self, lookup: PathLookup, site: WebDavSite) -> None:
+        self._lookup = lookup
+        self._site = site
+        self._lock = threading.Lock()
+        self.used = monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        response = self._refused(request)
+        if response is None:
+            self.used = monotonic()
+            try:
+                response = await run_in_threadpool(self._answer, request)
+            except IbackupError as error:
+                response = Response(f"{error.message}\n", 500, media_type="text/plain")
+            except OSError:
+                response = Response("It cannot be read.\n", 500, media_type="text/plain")
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        await response(scope, receive, send)
+
+    def _refused(self, request: Request) -> Response | None:
+        if request.headers.get("host", "").lower() not in self._site.hosts:
+            return Response("This address is not the one that ibackup showed.\n", 421)
+        given = request.headers.get("authorization", "").encode("latin-1", "replace")
+        if not secrets.compare_digest(given, self._site.authorization):
+            return Response(
+                "Give the user and the password that ibackup showed.\n",
+                401,
+                {"WWW-Authenticate": 'Basic realm="ibackup", charset="UTF-8"'},
+            )
+        return None
+
+    def _answer(self, request: Request) -> Response:
+        path = _path(request)
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": _ALLOWED})
+        if request.method not in ("GET", "HEAD", "PROPFIND"):
+            return Response("This is read-only.\n", 405, {"Allow": _ALLOWED})
+        with self._lock:
+            node = self._lookup.find(path)
+            if node is None:
+                return Response("There is no such file.\n", 404)
+            if request.method == "PROPFIND":
+                return self._properties(path, request.headers.get("depth", "infinity"))
+            if not isinstance(node, MountedFile):
+                children = self._lookup.children(path)
+                return HTMLResponse(folder_page(path, children or {}))
+            source = node.open()
+        return _content(source, node, path, request)
+
+    def _properties(self, path: str, depth: str) -> Response:
+        if depth not in ("0", "1"):
+            return Response(_NO_DEPTH, 403, media_type="application/xml")
+        node = self._lookup.find(path)
+        found = [(path, node)] if node is not None else []
+        if depth == "1" and node is not None and not isinstance(node, MountedFile):
+            children = self._lookup.children(path) or {}
+            found += [(f"{path.rstrip('/')}/{name}", child) for name, child in children.items()]
+        return Response(properties(found), 207, media_type="application/xml; charset=utf-8")
+
+
+def _path(request: Request) -> str:
+    """The path of a request, with one slash before each of its parts."""
+    return "/" + "/".join(part for part in str(request.scope["path"]).split("/") if part)
+
+
+def _content(source: BinaryIO, node: MountedFile, path: str, request: Request) -> Response:
+    """A file, or the part of it that was asked for."""
+    size = source.seek(0, os.SEEK_END)
+    headers = {"Accept-Ranges": "bytes", "Last-Modified": modified_text(node)}
+    wanted = None if "if-range" in request.headers else wanted_bytes(request.headers.get("range", ""), size)
+    start, end = wanted or (0, size)
+    if wanted is not None and start >= end:
+        source.close()
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Length"] = str(end - start)
+    status = 200
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        status = 206
+    kind = content_type(path)
+    if request.method == "HEAD":
+        source.close()
+        return Response(status_code=status, headers=headers, media_type=kind)
+    return StreamingResponse(_pieces(source, start, end), status, headers, kind)
+
+
+def _pieces(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """A part of a file; ends with an error if it became shorter, so that nobody takes a part for the whole."""
+    with source:
+        source.seek(start)
+        left = end - start
+        while left > 0:
+            piece = source.read(min(left, _CHUNK))
+            if not piece:
+                raise OSError("the file has become shorter")
+            left -= len(piece)
+            yield piece
