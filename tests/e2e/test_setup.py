@@ -172,6 +172,24 @@ def test_a_second_copy_is_made_where_it_is_wanted(
     setup(program, "--yes", "--no-schedule", "--no-backup", "--copy-to", str(to), code=2)
 
 
+@pytest.mark.peer
+def test_where_only_rclone_is_it_makes_the_copy_and_says_what_that_lacks(
+    program: Program, require_tool: Callable[[str], str]
+) -> None:
+    rclone = require_tool("rclone")
+    folder = Path(program.environment["PATH"].split(os.pathsep)[0])
+    (folder / "rclone").symlink_to(rclone)
+    program.environment["PATH"] = str(folder)
+    for name in ("sh", "cat", "rm", "echo"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    to = program.folder / "disk" / "copy"
+    to.parent.mkdir()
+    done = setup(program, "--yes", "--no-schedule", "--no-backup", "--copy-to", str(to))
+    assert any("without a password of its own" in str(each["message"]) for each in done.kinds("note"))
+    (copy,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["copies"]
+    assert (copy["engine"], copy.get("password_file")) == ("rclone", None)
+
+
 def test_yes_takes_what_is_proposed(program: Program) -> None:
     result = setup(program, "--yes", "--no-backup").result
     assert (result["name"], result["backup"], result["config_changed"]) == ("ann", None, True)

@@ -1,5 +1,6 @@
 """The programs that can keep a second copy, and how they differ."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,3 +36,8 @@ RCLONE = EngineKind("rclone", "https://rclone.org", has_password=False, keeps_al
 def kind_of(config: CopyConfig) -> EngineKind:
     """The program of a copy."""
     return next(each for each in (RESTIC, RCLONE) if each.name == config.engine)
+
+
+def installed_kind() -> EngineKind:
+    """The program for a new copy: restic, or the other one where only that is installed."""
+    return next((each for each in (RESTIC, RCLONE) if shutil.which(each.name)), RESTIC)

@@ -5,14 +5,13 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import Object
 from ibackup.base.udids import may_be_udid
 from ibackup.copies import copy_errors
-from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_engine import CheckFound, ProvenCopy, PutDone
 from ibackup.copies.copy_errors import CopyMissing, CopyPasswordWrong
 from ibackup.copies.engine_kinds import RCLONE, EngineKind
@@ -21,6 +20,7 @@ from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import MatchOutcome
 from ibackup.copies.plain_lock import PlainLock
 from ibackup.copies.plain_phone import Mark, Place, PlainPhone
+from ibackup.copies.program_engine import ProgramEngine
 from ibackup.copies.rclone_program import Hear, RcloneProgram, given_file
 from ibackup.copies.rights.copy_rights import RightsAct, RightsAnswer, RightsTrial, TriedAct
 from ibackup.store.disk import durable, this_computer
@@ -36,30 +36,10 @@ _UNREADABLE = ("bad password?", "input/output error", "corrupted on transfer", "
 
 
 @dataclass(frozen=True)
-class RcloneEngine:
+class RcloneEngine(ProgramEngine[RcloneProgram]):
     """Plain files, reached through ``program``; see ``CopyEngine`` for what is not described here."""
 
-    program: RcloneProgram
-
-    @property
-    def name(self) -> str:
-        """The copy's name in the config."""
-        return self.program.name
-
-    @property
-    def address(self) -> CopyAddress:
-        """Where the copy is."""
-        return self.program.address
-
-    @property
-    def engine(self) -> str:
-        """Name and version: ``rclone 1.60.1``."""
-        return f"rclone {'.'.join(map(str, self.program.version))}"
-
-    @property
-    def kind(self) -> EngineKind:
-        """It is rclone."""
-        return RCLONE
+    kind: ClassVar[EngineKind] = RCLONE
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator["RcloneEngine"]:
@@ -98,12 +78,6 @@ class RcloneEngine:
             error = self.program.error(end, _OPENS)
             if isinstance(error, CopyPasswordWrong):
                 raise error
-
-    def require(self, repository_id: str) -> None:
-        """Raise unless the place is there and is that one."""
-        found = self.identity()
-        if found != repository_id:
-            raise copy_errors.another(self.name, self.address, repository_id, found)
 
     def tidy(self) -> None:
         """Finish or undo what a killed run left of each phone."""

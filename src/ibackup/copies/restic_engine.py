@@ -7,18 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ibackup.base.errors import DamageFound, IbackupError
 from ibackup.base.events import Observer, PhaseStarted, Progress
 from ibackup.base.json_output import JsonLines, Object
 from ibackup.base.masked_addresses import masked
 from ibackup.copies import copy_errors
-from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_engine import CheckFound, ProvenCopy, PutDone
 from ibackup.copies.engine_kinds import RESTIC, EngineKind
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot, tags_of
 from ibackup.copies.matching import HeldFile, MatchOutcome, match_by_induction, match_in_full
+from ibackup.copies.program_engine import ProgramEngine
 from ibackup.copies.restic_program import PATIENT_S, VERY_PATIENT_S, ResticProgram, unexpected
 from ibackup.copies.rights import rights_trial
 from ibackup.copies.rights.copy_rights import RightsTrial
@@ -33,30 +34,10 @@ _READS = "read what it holds"
 
 
 @dataclass(frozen=True)
-class ResticEngine:
+class ResticEngine(ProgramEngine[ResticProgram]):
     """A repository of restic's, reached through ``program``; see ``CopyEngine`` for what is not described here."""
 
-    program: ResticProgram
-
-    @property
-    def name(self) -> str:
-        """The copy's name in the config."""
-        return self.program.name
-
-    @property
-    def address(self) -> CopyAddress:
-        """Where the copy is."""
-        return self.program.address
-
-    @property
-    def engine(self) -> str:
-        """Name and version: ``restic 0.18.0``."""
-        return f"restic {'.'.join(map(str, self.program.version))}"
-
-    @property
-    def kind(self) -> EngineKind:
-        """It is restic."""
-        return RESTIC
+    kind: ClassVar[EngineKind] = RESTIC
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator["ResticEngine"]:
@@ -81,12 +62,6 @@ class ResticEngine:
         if not isinstance(found, str) or len(found) != 64:
             raise unexpected("open the repository")
         return found
-
-    def require(self, repository_id: str) -> None:
-        """Raise unless the repository is there and is that one."""
-        found = self.identity()
-        if found != repository_id:
-            raise copy_errors.another(self.name, self.address, repository_id, found)
 
     def tidy(self) -> None:
         """Remove locks of runs that have ended."""

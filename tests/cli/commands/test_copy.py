@@ -102,6 +102,11 @@ def test_a_flipped_byte_in_the_copy_is_found(ibackup: Cli, usb: Path) -> None:
     assert done.result["proofs"]["read"]["result"] == "damaged"  # type: ignore[index]
     assert "damaged" in str(done.result["message"])
     assert ibackup("copy", "show", "usb").out.count("DAMAGED") == 1
+    # Where no data is read otherwise, that counts until it is read again.
+    path = config_file.default_path()
+    path.write_text(path.read_text().replace("[[copies]]", "[[copies]]\nread_parts = 0"))
+    done = ibackup("copy", "run", "--json")
+    assert (done.code, "ibackup copy repair usb" in str(done.result["hint"])) == (ExitCode.DAMAGE, True)
 
 
 def test_a_pack_that_is_gone_is_found(ibackup: Cli, usb: Path) -> None:
@@ -125,8 +130,9 @@ def test_a_file_that_was_damaged_here_is_not_called_copied(ibackup: Cli, usb: Pa
     other.replace(file)
     done = ibackup("copy", "run", "--json")
     assert done.code == ExitCode.DAMAGE, done
-    assert "does not match its seal" in str(done.result["message"])
+    assert f"Snapshot {newest.name} is damaged in the store" in str(done.result["message"])
     assert file.name in str(done.result["message"])
+    assert f"ibackup verify {newest.name}" in str(done.result["hint"])
     # Once the file is whole again, the snapshot is copied anew and proven.
     data[0] ^= 1
     file.write_bytes(data)

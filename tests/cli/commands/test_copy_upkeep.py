@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from cli.commands.test_heal import _flip, copied  # noqa: F401 - a fixture
+from cli.commands.test_heal import copied  # noqa: F401 - a fixture
 from cli.conftest import ANN, Cli, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.config import config_file
+from support.runs import flip
 
 pytestmark = pytest.mark.peer
 
@@ -35,7 +36,7 @@ def test_old_snapshots_are_removed_there_when_the_rules_say_so(
     assert "Nothing to remove" in ibackup("copy", "prune", "usb").flat
     # What is damaged there comes from the store again.
     pack = max((copied / "data").rglob("*"), key=lambda path: path.stat().st_size)
-    _flip(pack)
+    flip(pack)
     proven = ibackup("copy", "prove", "usb", "--all", "--json")
     assert (proven.code, "ibackup copy repair usb" in str(proven.result["hint"])) == (ExitCode.DAMAGE, True)
     assert ibackup("copy", "repair", "usb").code == ExitCode.USAGE  # nobody can be asked

@@ -13,6 +13,7 @@ from cli.conftest import ANN, Cli, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.restic_program import ResticProgram
+from support.runs import flip
 
 pytestmark = pytest.mark.peer
 
@@ -39,13 +40,6 @@ def _tree(folder: Path) -> Tree:
     }
 
 
-def _flip(path: Path) -> None:
-    os.chmod(path, 0o600)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 def _rows(found: object) -> list[dict[str, Any]]:
     assert isinstance(found, list)
     return found
@@ -64,7 +58,7 @@ def test_a_damaged_snapshot_is_whole_again_from_the_copy(ibackup: Cli, anns: Pat
     (newest / shared).unlink()
     os.link(first / shared, newest / shared)
     before = {path: _tree(path) for path in (first, newest)}
-    _flip(newest / shared)
+    flip(newest / shared)
     (newest / ANN.udid / "Manifest.db").unlink()
     verified = ibackup("verify")
     assert verified.code == ExitCode.DAMAGE
@@ -88,9 +82,9 @@ def test_a_damaged_snapshot_is_whole_again_from_the_copy(ibackup: Cli, anns: Pat
     assert "ibackup heal" not in ibackup("status").flat
     assert "No snapshot is known to be damaged" in ibackup("heal").flat
     # Even what says what the rest must be.
-    _flip(newest / "snapshot.json")
-    _flip(first / "SHA256SUMS")
-    _flip(first / shared)
+    flip(newest / "snapshot.json")
+    flip(first / "SHA256SUMS")
+    flip(first / shared)
     again = ibackup("heal")
     assert again.code == 0, again
     assert again.flat.count("whole again") == 2

@@ -191,9 +191,14 @@ def test_80_columns_whatever_stands_in_them(tmp_path: Path, monkeypatch: pytest.
     )
     assert "999 d" in table[1]
     assert re.search("sizes 99 d ago +99 d ago", table[1])
-    assert "812 GB" in lines[-1]
+    assert "812 GB" in " ".join(lines)
     assert "2025-10-21 (11-25)" in table[1]
     assert table[1].startswith("Dr. A")
+    folder.add_proof(newest.id, Proof("deep", NOW - timedelta(minutes=80), "good"))
+    folder.remember(LastSeen.told(long, True, NOW - 800 * DAY, NOW - 390 * DAY))
+    too_wide = text(look(made, Config(), NOW, next_run=NOW + 3 * DAY), NOW).split("\n")
+    assert max(map(len, too_wide[: too_wide.index("")])) <= 80
+    assert "  Last iCloud backup  2024-09-16 (2025-10-31)" in too_wide
 
 
 def test_what_fits_in_no_table_stands_one_below_the_other(

@@ -1,6 +1,5 @@
 """A damaged second copy is repaired from the store, by each restic that is there; or the keeper is told how."""
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,39 +10,24 @@ import pytest
 from copies.conftest import PASSWORD
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import ignore
-from ibackup.config.copy_config import CopyConfig
-from ibackup.copies.copy_records import CopyRecord
+from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_engine import ResticEngine
-from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_repairing import repair_copy
 from ibackup.jobs.copying.copy_run import copy_snapshots
+from ibackup.store.disk.record_times import now
 from ibackup.store.phone_folder import PhoneFolder
+from jobs.copying.conftest import new_copy
 from support.copy_servers import rclone_restic
+from support.runs import flip
 
 pytestmark = pytest.mark.peer
 
 
-@pytest.fixture
-def folder(backed_up: PhoneFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhoneFolder:
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    path = tmp_path / "store" / backed_up.udid
-    shutil.copytree(backed_up.path, path)
-    return PhoneFolder(str(path))
-
-
 def _copied(to: str, folder: PhoneFolder, tmp_path: Path) -> OpenedCopy:
-    planned = CopyConfig("usb", to, repository_id="")
-    copy = OpenedCopy.open(add(planned, PASSWORD, tmp_path / "config.toml", ignore).config, PASSWORD)
+    copy = new_copy(to, tmp_path)
     assert copy_snapshots(copy, [folder], ignore).damaged == ()
     return copy
-
-
-def _flip(path: Path) -> None:
-    os.chmod(path, 0o600)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 def _by_size(repository: Path) -> list[Path]:
@@ -60,6 +44,7 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     require_tool("restic")
     repository = tmp_path / "copy"
     copy = _copied(str(repository), folder, tmp_path)
+    copy = replace(copy, config=replace(copy.config, read_parts=0))
     packs = _by_size(repository)
     # An earlier run copied the first one when it was damaged here. What only that copy needs cannot come back.
     assert isinstance(copy.engine, ResticEngine)
@@ -73,9 +58,11 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     lost = set(_by_size(repository)) - set(packs)
     for each in lost:
         each.unlink()
-    _flip(packs[-1])  # the data of both snapshots
-    _flip(packs[0])  # and the list of files of one
+    flip(packs[-1])  # the data of both snapshots
+    flip(packs[0])  # and the list of files of one
     packs[1].unlink()
+    record = CopyRecord.read(folder.proofs_path, "usb", copy.config.repository_id)
+    record.with_proof(CopyProof("read", now(), "damaged", problems=("broken",))).write(folder.proofs_path, "usb")
     done = repair_copy(copy, [folder], ignore)
     assert done.found.damaged == {packs[-1].name, packs[0].name}
     assert done.found.missing == {packs[1].name, *(each.name for each in lost)}
@@ -100,7 +87,7 @@ def test_who_may_only_add_learns_what_the_keeper_must_run(
     with rclone_restic(repository, "--append-only") as server:
         copy = _copied(f"rest:{server.address}", folder, tmp_path)
         pack = _by_size(repository)[-1]
-        _flip(pack)
+        flip(pack)
         with pytest.raises(IbackupError, match="cannot repair") as caught:
             repair_copy(copy, [folder], ignore)
         assert f"restic repair packs {pack.name}" in caught.value.hint

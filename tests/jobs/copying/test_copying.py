@@ -13,17 +13,18 @@ from copies.conftest import PASSWORD
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Event, PhaseStarted, Progress, ignore
 from ibackup.base.exit_codes import ExitCode
-from ibackup.config.copy_config import CopyConfig
+from ibackup.cli.commands.copy_text import run_lines
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.restic_engine import ResticEngine
 from ibackup.copies.restic_program import ResticProgram
-from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_proving import prove_copy
 from ibackup.jobs.copying.copy_run import alarms_of, copy_snapshots, next_share, trouble_in
 from ibackup.store.disk.record_times import now
 from ibackup.store.phone_folder import PhoneFolder
+from ibackup.store.records.proof_records import Proof
+from jobs.copying.conftest import new_copy
 from support.copy_servers import rclone_restic
 from support.runs import Told
 
@@ -31,24 +32,10 @@ pytestmark = pytest.mark.peer
 
 
 @pytest.fixture
-def folder(backed_up: PhoneFolder, tmp_path: Path) -> PhoneFolder:
-    path = tmp_path / "store" / backed_up.udid
-    shutil.copytree(backed_up.path, path)
-    return PhoneFolder(str(path))
-
-
-@pytest.fixture
-def made(tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> OpenedCopy:
+def made(folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str]) -> OpenedCopy:
     """A new copy on a disk."""
     require_tool("restic")
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    return _add(str(tmp_path / "disk" / "copy"), tmp_path)
-
-
-def _add(to: str, tmp_path: Path) -> OpenedCopy:
-    done = add(CopyConfig("usb", to, repository_id=""), PASSWORD, tmp_path / "config.toml", ignore)
-    assert done.made
-    return OpenedCopy.open(done.config, PASSWORD)
+    return new_copy(str(tmp_path / "disk" / "copy"), tmp_path)
 
 
 def _restic(copy: OpenedCopy) -> ResticProgram:
@@ -116,15 +103,20 @@ def test_two_runs_on_one_copy_take_turns_and_a_held_snapshot_is_not_copied_twice
     assert caught.value.exit_code is ExitCode.BUSY
 
 
-def test_a_snapshot_that_is_pruned_before_its_turn_is_not_copied(
+def test_a_snapshot_that_is_pruned_before_its_turn_or_damaged_is_not_copied(
     made: OpenedCopy, folder: PhoneFolder
 ) -> None:
     first = folder.snapshots()[0]
     shutil.rmtree(first.path)
     with pytest.raises(UsageError, match="just been removed"), folder.hold(first, "copy-usb"):
         pass
+    second = folder.snapshots()[0]
+    folder.add_proof(second.id, Proof("full", now(), "damaged", ("aa/aa",)))
     done = copy_snapshots(made, [folder], ignore)
-    assert done.held == 1
+    assert (done.left_out, done.held) == ([second.id], 0)
+    assert "1 damaged snapshot left out" in " ".join(run_lines("usb", done))
+    folder.add_proof(second.id, Proof("full", now(), "good"))
+    assert copy_snapshots(made, [folder], ignore).held == 1
 
 
 def _checks(event: Event) -> bool:
@@ -224,7 +216,7 @@ def test_a_computer_that_may_only_add_copies_and_proves_and_a_stopped_server_is_
     require_tool("rclone")
     monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
     with rclone_restic(tmp_path / "served", "--append-only") as server:
-        copy = _add(f"rest:{server.address}", tmp_path)
+        copy = new_copy(f"rest:{server.address}", tmp_path)
         done = copy_snapshots(copy, [folder], ignore)
         assert (len(done.copied), done.damaged) == (2, ())
         files = sorted(path.name for path in (tmp_path / "served" / "snapshots").iterdir())

@@ -8,33 +8,24 @@ from pathlib import Path
 import pytest
 
 from ibackup.base.events import PhaseStarted, ignore
-from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.copy_records import CopyRecord
+from ibackup.copies.engine_kinds import RCLONE
 from ibackup.copies.opened_copy import OpenedCopy
-from ibackup.jobs.copying.copy_adding import add
 from ibackup.jobs.copying.copy_night import copy_at_night
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.disk.record_times import now
 from ibackup.store.phone_folder import PhoneFolder
+from jobs.copying.conftest import new_copy
 from support.runs import Told
 
 pytestmark = pytest.mark.peer
 
 
 @pytest.fixture
-def folder(backed_up: PhoneFolder, tmp_path: Path) -> PhoneFolder:
-    path = tmp_path / "store" / backed_up.udid
-    shutil.copytree(backed_up.path, path)
-    return PhoneFolder(str(path))
-
-
-@pytest.fixture
-def plain(tmp_path: Path, require_tool: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> OpenedCopy:
+def plain(folder: PhoneFolder, tmp_path: Path, require_tool: Callable[[str], str]) -> OpenedCopy:
     """A new copy on a disk."""
     require_tool("rclone")
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    planned = CopyConfig("usb", str(tmp_path / "disk" / "copy"), repository_id="", engine="rclone")
-    return OpenedCopy.open(add(planned, "", tmp_path / "config.toml", ignore).config, "")
+    return new_copy(str(tmp_path / "disk" / "copy"), tmp_path, RCLONE)
 
 
 def test_a_run_that_is_killed_before_the_proof_keeps_the_proven_snapshot_until_the_next_run_proves_the_new_one(

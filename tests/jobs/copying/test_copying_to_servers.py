@@ -28,14 +28,6 @@ APPEND_ONLY = "--append-only"
 
 
 @pytest.fixture
-def folder(backed_up: PhoneFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhoneFolder:
-    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "state"))
-    path = tmp_path / "store" / backed_up.udid
-    shutil.copytree(backed_up.path, path)
-    return PhoneFolder(str(path))
-
-
-@pytest.fixture
 def served(tmp_path: Path, require_tool: Callable[[str], str]) -> Path:
     """What a server serves."""
     require_tool("restic-rest-server")

@@ -166,7 +166,7 @@ def _end_of_run(app: App, ends: "list[tuple[CopyConfig, CopyRun | IbackupError]]
                 app.reporter(Caution(alarm.message, alarm.hint))
             row |= run_members(end)
             lines += run_lines(config.name, end)
-            if damage := damage_in(config.name, end.damaged):
+            if damage := damage_in(config.name, end.damaged, end.damaged_here):
                 lines.append(wrap(damage.hint))
         row["error"] = None
         if error is not None:

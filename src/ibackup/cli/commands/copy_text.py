@@ -106,6 +106,7 @@ def run_members(run: "CopyRun") -> dict[str, object]:
             }
             for each in run.copied
         ],
+        "left_out": run.left_out,
         "held": run.held,
         "vanished": run.vanished,
         "ahead": run.ahead,
@@ -122,7 +123,10 @@ def run_lines(name: str, run: "CopyRun") -> Iterator[str]:
             hanging="  ",
         )
     if not run.copied:
-        yield wrap(f"There is nothing new to copy to {name}. It has {count_text(run.held, 'snapshot')}.")
+        damaged = f" {count_text(len(run.left_out), 'damaged snapshot')} left out." if run.left_out else ""
+        yield wrap(
+            f"There is nothing new to copy to {name}.{damaged} It has {count_text(run.held, 'snapshot')}."
+        )
     yield from proved_lines(name, run.proofs)
 
 

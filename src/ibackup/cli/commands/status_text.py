@@ -50,7 +50,9 @@ def text(overview: "Overview", now: datetime, width: int | None = _WIDTH) -> str
         f"Free on the disk of '{printable(overview.store)}': {size_text(overview.free_bytes)}{enough}."
     )
     wide = sys.maxsize if width is None else width
-    table = _table(rows, wide) if wide >= _WIDTH else _one_below_the_other(*rows)
+    table = list(_table(rows, wide))
+    if wide < max(_WIDTH, *map(_wide, table)):
+        table = list(_one_below_the_other(*rows))
     return "\n".join([*map(_striking, table), "", *remarks, room])
 
 

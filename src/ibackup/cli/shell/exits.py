@@ -74,7 +74,7 @@ _OWN: dict[str, tuple[int, ...]] = {
     "copy prove": (4, 14, 15, 16, 20),
     "copy rehearse": (4, 12, 14, 15, 16, 20, 21),
     "copy check-rights": (3, 14, 15, 16, 20),
-    "copy get": (4, 14, 16, 20, 21),
+    "copy get": (4, 14, 15, 16, 20, 21),
     "copy prune": (4, 14, 15, 16, 20),
     "copy repair": (4, 14, 15, 16, 20),
     "copy remove": (),

@@ -87,7 +87,7 @@ def repair_copy(
                 forget(engine, extra)
             except IbackupError as error:
                 observe(Note(f"Repeated snapshots stay in the copy {copy.name}. {error.message}"))
-        done.repository = prove_repository(copy, folders, observe)
+        done.repository = prove_repository(copy, folders, observe, repaired=True)
     return done
 
 

@@ -1,6 +1,6 @@
 """Copies snapshots to a second copy, oldest first, and proves each one there."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ibackup.base.counts import count_text
@@ -16,12 +16,17 @@ from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.store.disk import record_times
 from ibackup.store.freshness import Known
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.records.snapshot import Snapshot
+from ibackup.store.records.snapshot import Snapshot, hash_file
 
 _DAMAGED_HINT = (
     "`ibackup verify {snapshot}` says whether the snapshot here is whole. If it is, the next `ibackup copy run` "
     "copies it again."
 )
+_DAMAGED_HERE_HINT = (
+    "The copy has what the store has. `ibackup verify {snapshot}` names the damaged files, and what to do. Once the "
+    "snapshot is whole here, the next `ibackup copy run` copies it again."
+)
+_LOOKED_AT = 20  # files that are read in the store to find out where the damage is
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,16 @@ class CopyRun(CopyAlarms):
 
     Attributes:
         copied: the snapshots that were copied, in that order.
+        left_out: the ids of those that are known to be damaged in the store, and were not copied.
+        damaged_here: the ids of those that were found damaged in the store when they were copied.
         held: how many snapshots of these phones the copy holds now.
         late: proofs of snapshots that were there already, and whose proof an earlier run did not come to.
         proofs: what was proven of the repository as a whole.
     """
 
     copied: list[CopiedNow] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    damaged_here: set[str] = field(default_factory=set)
     held: int = 0
     late: list[CopyProof] = field(default_factory=list)
     proofs: list[CopyProof] = field(default_factory=list)
@@ -149,7 +158,9 @@ class _PhonesTurn:
             if known.state == "damaged":
                 if only is not None:
                     raise UsageError(known.damage, hint="Copy another snapshot: `ibackup list` shows them.")
-                self._observe(Caution(f"Snapshot {snapshot.id} is not copied.", known.damage))
+                self._run.left_out.append(snapshot.id)
+                said = f"Snapshot {snapshot.id} is damaged in the store, so it is not copied."
+                self._observe(Caution(said, f"`ibackup verify {snapshot.id}` says what to do."))
                 continue
             self._copy_one(snapshot, afresh=wrong)
 
@@ -207,6 +218,8 @@ class _PhonesTurn:
         with self._copy.engine.fresh() as engine:
             outcome = engine.match(held, expected, self._proven(before) if before else None, self._observe)
         proof = matched(held.id, outcome)
+        if _is_damaged_here(expected, outcome.wrong):
+            self._run.damaged_here.add(held.id)
         self._record = self._record.with_proof(proof)
         self._write()
         if proof.good:
@@ -237,6 +250,17 @@ class _PhonesTurn:
             return ProvenCopy(before, Expectation.of(snapshot))
         except IbackupError:
             return None  # damaged here meanwhile: then everything is compared
+
+
+def _is_damaged_here(expected: Expectation, wrong: Sequence[str]) -> bool:
+    """Whether one of the first files that are wrong in a copy does not match its seal in the store either."""
+    for path in wrong[:_LOOKED_AT]:
+        try:
+            if path in expected.sums and hash_file(expected.local(path)) != expected.sums[path]:
+                return True
+        except OSError:
+            return True
+    return False
 
 
 def by_id(held: Iterable[HeldSnapshot], udid: str, known: CopyRecord) -> dict[str, HeldSnapshot]:
@@ -271,9 +295,17 @@ def matched(snapshot_id: str, outcome: MatchOutcome) -> CopyProof:
 
 
 def prove_repository(
-    copy: OpenedCopy, folders: Sequence[PhoneFolder], observe: Observer, *, read_all: bool = False
+    copy: OpenedCopy,
+    folders: Sequence[PhoneFolder],
+    observe: Observer,
+    *,
+    read_all: bool = False,
+    repaired: bool = False,
 ) -> list[CopyProof]:
     """Check that everything is stored, read the next share of the data (or all), and record it for each phone.
+
+    Damage that was found in the data counts until that part is read again, which a copy with ``read_parts = 0`` does
+    only after a repair.
 
     Raises:
         IbackupError: the copy cannot be used.
@@ -287,7 +319,10 @@ def prove_repository(
         key=lambda proof: proof.when,
         default=None,
     )
+    found_bad = last is not None and not last.good
     share = None if read_all else next_share(last, copy.config.read_parts)
+    if repaired and share is None and last is not None and found_bad:
+        share = last.share or (1, 1)
     what = "all of its data" if read_all else f"part {share[0]} of {share[1]} of its data" if share else ""
     observe(
         PhaseStarted("verify", f"Checking the copy {copy.name}" + (f", and reading {what}." if what else "."))
@@ -297,6 +332,8 @@ def prove_repository(
         read = engine.check(share or (1, 1)) if read_all or share is not None else None
         stored = engine.check() if read is None or read.problems else CheckFound()
     proofs = [_checked("stored", stored), *([_checked("read", read, share)] if read else [])]
+    if read is None and last is not None and found_bad:
+        proofs.append(last)  # nothing has read that part since
     refuted = stored.snapshots | (read.snapshots if read else frozenset())
     for folder in folders:
         record = records[folder.udid]
@@ -355,16 +392,24 @@ def alarms_of(name: str, run: CopyAlarms) -> Iterator[DamageFound]:
 
 def trouble_in(name: str, run: CopyRun) -> DamageFound | None:
     """The error that a run ends with: a proof that failed, or else an alarm; None if all is well."""
-    return damage_in(name, run.damaged) or next(alarms_of(name, run), None)
+    return damage_in(name, run.damaged, run.damaged_here) or next(alarms_of(name, run), None)
 
 
-def damage_in(name: str, damaged: Sequence[CopyProof]) -> DamageFound | None:
-    """The error about the first proof that failed; None if none did."""
+def damage_in(
+    name: str, damaged: Sequence[CopyProof], damaged_here: Collection[str] = frozenset()
+) -> DamageFound | None:
+    """The error about the first proof that failed; None if none did. ``damaged_here``: see ``CopyRun``."""
     if not damaged:
         return None
     first = damaged[0]
     if first.level == "matched":
         count = count_text(len(first.problems), "file")
+        if first.snapshot in damaged_here:
+            return DamageFound(
+                f"Snapshot {first.snapshot} is damaged in the store, so it is damaged in {name} too: {count}.",
+                why=f"The first is {first.problems[0]}.",
+                hint=_DAMAGED_HERE_HINT.format(snapshot=first.snapshot),
+            )
         return DamageFound(
             f"The copy of snapshot {first.snapshot} in {name} does not match its seal: {count}.",
             why=f"The first is {first.problems[0]}.",
