@@ -62,7 +62,9 @@ def test_what_is_damaged_or_gone_is_copied_again_from_the_store(
     flip(packs[0])  # and the list of files of one
     packs[1].unlink()
     record = CopyRecord.read(folder.proofs_path, "usb", copy.config.repository_id)
-    record.with_proof(CopyProof("read", now(), "damaged", problems=("broken",))).write(folder.proofs_path, "usb")
+    record.with_proof(CopyProof("read", now(), "damaged", problems=("broken",))).write(
+        folder.proofs_path, "usb"
+    )
     done = repair_copy(copy, [folder], ignore)
     assert done.found.damaged == {packs[-1].name, packs[0].name}
     assert done.found.missing == {packs[1].name, *(each.name for each in lost)}
