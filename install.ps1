@@ -103,9 +103,15 @@ if ($From) {
     if (-not (Test-Path -LiteralPath $From)) { Stop-Here "there is no $From." }
     # In full: uv would take a folder's bare name for a package of the registry.
     $From = (Resolve-Path -LiteralPath $From).ProviderPath
-    if (Test-Path -LiteralPath $From -PathType Leaf) { Test-Wheel $From }
+    $more = @()
+    $pins = Join-Path $From "constraints.txt"
+    if (Test-Path -LiteralPath $From -PathType Leaf) {
+        Test-Wheel $From
+    } elseif (Test-Path -LiteralPath $pins) {
+        $more = "--constraints", $pins # the versions that were tested with this source
+    }
     # Also where the version is the same: its files may differ.
-    & $uv tool install --quiet --python $pythons --reinstall-package ibackup $From
+    & $uv tool install --quiet --python $pythons --reinstall-package ibackup @more $From
 } elseif (Test-Installed $uv) {
     & $uv tool upgrade --quiet ibackup
 } else {

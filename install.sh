@@ -153,9 +153,14 @@ install_ibackup() {
         [ -e "$from" ] || stop "there is no $from."
         # In full: uv would take a folder's bare name for a package of the registry.
         from=$(CDPATH='' cd -- "$(dirname -- "$from")" && pwd)/$(basename -- "$from")
-        [ -d "$from" ] || check_file "$from"
+        set --
+        if [ ! -d "$from" ]; then
+            check_file "$from"
+        elif [ -f "$from/constraints.txt" ]; then
+            set -- --constraints "$from/constraints.txt" # the versions that were tested with this source
+        fi
         # Also where the version is the same: its files may differ.
-        "$uv" tool install --quiet --python "$pythons" --reinstall-package ibackup "$from" </dev/null
+        "$uv" tool install --quiet --python "$pythons" --reinstall-package ibackup "$@" "$from" </dev/null
     elif "$uv" tool list 2>/dev/null | grep -q '^ibackup '; then
         "$uv" tool upgrade --quiet ibackup </dev/null
     else
