@@ -52,7 +52,7 @@ class TargetFolder:
         """
         full = os.path.realpath(path)
         for folder in keep_out:
-            if _within(full, os.path.realpath(folder)):
+            if is_within(full, os.path.realpath(folder)):
                 raise UsageError(
                     "The files cannot go into a backup or a store.",
                     why=f"{path} is in {folder}, which ibackup never changes.",
@@ -139,7 +139,8 @@ class TargetFolder:
             confined.set_times(parts, as_ns(modified))
 
 
-def _within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
+    """Whether a real path is a folder's, or below it."""
     try:
         return os.path.commonpath([path, folder]) == folder
     except ValueError:

@@ -1,5 +1,6 @@
 """``Files/``: every file of one backup, in one folder for each domain, as ``extract --all`` would write them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -101,9 +102,16 @@ class _DomainFolder:
             target = (entry.record.target if entry is not None else "") or ""
         except FormatError:
             target = ""
-        if self.source.links and target and "\0" not in target:
+        if self.source.links and _can_be_target(target):
             return MountedLink(target, file.modified)
         return text_file(target, file.modified)
+
+
+def _can_be_target(target: str) -> bool:
+    try:
+        return bool(target) and b"\0" not in os.fsencode(target)
+    except UnicodeEncodeError:
+        return False
 
 
 def open_file(source: ReadableBackup, domain: str, path: str) -> BinaryIO:

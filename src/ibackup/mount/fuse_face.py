@@ -1,5 +1,6 @@
 """The tree as a file system of the operating system, by FUSE."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -67,6 +68,9 @@ def serve_fuse(lookup: PathLookup, at: str, *, idle_s: float = 0.0, ready: Calla
     _load()
     import mfusepy
 
+    # What it logs of an error of ours is a traceback, which the standard logger would print.
+    logging.getLogger("fuse").addHandler(logging.NullHandler())
+    logging.getLogger("fuse").propagate = False
     face = _Face(lookup, ready)
     options: dict[str, object] = {
         "fsname": "ibackup",
@@ -120,7 +124,8 @@ class _Idle:
 
         while not self._over.wait(min(self._seconds / 4, 10.0)):
             if time.monotonic() - self._face.used >= self._seconds and not self._face.is_reading:
-                unmount(self._at)
+                with contextlib.suppress(IbackupError):  # a terminal is in it, so it is in use
+                    unmount(self._at)
 
 
 class _Face:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 
 from ibackup.apple.rows import Kind
+from ibackup.explore.app_owners import Apps
 from ibackup.explore.file_index import FileIndex, ListedFile
 from ibackup.explore.target_names import Namer
-from ibackup.mount.backup_files import ReadableBackup, open_file
+from ibackup.mount.backup_files import ReadableBackup, domain_name, open_file
 from ibackup.mount.mount_nodes import FixedFolder, MountedFile, MountedNode
 
 
@@ -14,14 +15,14 @@ def gone_files(earlier: ReadableBackup, later: FileIndex) -> Mapping[str, Mounte
     """A folder for each domain with such files. Raises IbackupError."""
     before = earlier.index()
     found: dict[str, MountedNode] = {}
-    names = Namer(earlier.rules, lambda _: None)
+    names, apps = Namer(earlier.rules, lambda _: None), Apps.of(earlier.backup())
     for domain in sorted(each.name for app in before.apps for each in app.domains):
         folder, now = before.folder(domain), later.folder(domain)
         there = {hash(each.path) for each in now.below()} if now is not None else set()
         gone = [] if folder is None else [each for each in folder.below() if hash(each.path) not in there]
         files = {each.path for each in gone if each.kind is Kind.FILE}
         if files:
-            [name] = names.place((), domain)
+            [name] = names.place((), domain_name(domain, apps))
             found[name] = _Gone(earlier, before, domain, sorted(files)).folder
     return found
 

@@ -57,5 +57,5 @@ class FixedFolder:
 
 def text_file(text: str, modified: int) -> MountedFile:
     """A file that says something."""
-    data = text.encode("utf-8", "surrogateescape")
+    data = text.encode("utf-8", "replace")
     return MountedFile(len(data), modified, lambda: BytesIO(data))

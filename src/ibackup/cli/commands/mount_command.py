@@ -19,7 +19,7 @@ from ibackup.cli.shell.snapshot_argument import resolve
 from ibackup.cli.shell.typed_values import DURATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ibackup.mount.path_lookup import PathLookup
     from ibackup.vault.unlocker import Unlocker
@@ -82,8 +82,8 @@ def _by_fuse(
     from ibackup.mount.unmounting import MountRecord, clear_dead
 
     clear_dead(at)
-    with _tree(app, ref, sources, links=links) as lookup:
-        made = _prepare(at)
+    with _tree(app, ref, sources, links=links) as (lookup, keep_out):
+        made = _prepare(at, keep_out)
         at = os.path.realpath(at)
         record = MountRecord.made(at)
 
@@ -129,7 +129,7 @@ def _by_webdav(app: App, ref: str | None, sources: PasswordSources, idle: float)
                 wrap(f"{_how_to_connect(site.url, site.user)} Ctrl-C or `ibackup unmount` ends it."), err=True
             )
 
-    with _tree(app, ref, sources, links=False, by_webdav=True) as lookup:
+    with _tree(app, ref, sources, links=False, by_webdav=True) as (lookup, _):
         try:
             serve_webdav(
                 lookup, ready, idle_s=idle, is_over=lambda: not all(each.is_wanted for each in records)
@@ -155,9 +155,10 @@ def _how_to_connect(url: str, user: str) -> str:
 @contextlib.contextmanager
 def _tree(
     app: App, ref: str | None, sources: PasswordSources, *, links: bool, by_webdav: bool = False
-) -> "Iterator[PathLookup]":
-    """The tree that a SNAPSHOT argument means, opened and unlocked."""
+) -> "Iterator[tuple[PathLookup, Sequence[str]]]":
+    """The tree that a SNAPSHOT argument means, opened and unlocked, and the folders in which nothing may be made."""
     from ibackup.explore.opening import telling_damage
+    from ibackup.explore.snapshot_facts import guarded_folders
     from ibackup.explore.target_names import NameRules
     from ibackup.mount.mounted_backup import OpenBackups
     from ibackup.mount.mounted_store import MountedStore, mounted_alone, opens_all
@@ -171,6 +172,7 @@ def _tree(
             with telling_damage(target):
                 encrypted = opens.backup(target).is_encrypted
                 lookup = PathLookup(mounted_alone(opens, target))
+                keep_out = (target.path, *guarded_folders(target.snapshot))
         else:
             store = app.open_store()
             shown = MountedStore(store, app.config, opens, app.udid)
@@ -181,11 +183,11 @@ def _tree(
             if not shown.children():
                 raise UsageError("There is no snapshot to mount yet.", hint="Make one with `ibackup now`.")
             encrypted = any(each.meta.encrypted for folder in folders for each in folder.snapshots())
-            lookup = PathLookup(shown, changing=1)
+            lookup, keep_out = PathLookup(shown, changing=1), (store.path,)
         if encrypted:
             app.reporter(Caution(_COPIES))
         asking.is_over = True
-        yield lookup
+        yield lookup, keep_out
 
 
 @dataclass
@@ -209,8 +211,15 @@ class _Asking:
         return not self.is_over and self.sources.again(error)
 
 
-def _prepare(at: str) -> bool:
+def _prepare(at: str, keep_out: "Sequence[str]") -> bool:
     """Make the folder if it is missing, and whether that was so. Raises UsageError, IbackupError."""
+    from ibackup.explore.target_folder import is_within
+
+    if any(is_within(os.path.realpath(at), os.path.realpath(each)) for each in keep_out):
+        raise UsageError(
+            f"The folder {at!r} is in a backup or a store, which ibackup never changes.",
+            hint="Choose another one with --at.",
+        )
     try:
         os.mkdir(at, 0o700)
         return True
