@@ -1,8 +1,10 @@
 """File records: plistlib is the reference, on real records and on made and damaged ones."""
 
+import contextlib
 import math
 import plistlib
 import sqlite3
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibackup.apple import mbfile, mbfile_shapes
+from ibackup.apple import mbfile, mbfile_any_layout, mbfile_shapes
 from ibackup.apple.mbfile import MBFile, decode
 from ibackup.base.errors import NotABackup
 
@@ -140,6 +142,7 @@ def records(draw: st.DrawFn) -> bytes:
 
 @given(records())
 def test_made_records_read_as_plistlib_reads_them(blob: bytes) -> None:
+    assert MBFile._make(mbfile_any_layout.read(blob)) == by_plistlib(blob)
     assert decode(blob) == by_plistlib(blob)
     assert decode(blob) == by_plistlib(blob)  # the second time its beginning is known
     assert mbfile.glance(blob) == (decode(blob).size, decode(blob).encryption_key is not None)
@@ -153,6 +156,28 @@ def test_a_record_of_a_layout_never_seen_does_not_need_plistlib(blob: bytes) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plistlib, "loads", lambda *_, **__: pytest.fail("plistlib was asked"))
         assert decode(blob) == wanted
+        patch.setattr(mbfile_any_layout, "read", lambda _: pytest.fail("its layout was not learned"))
+        assert decode(blob) == wanted
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Size": plistlib.UID(3)},
+        {"Mode": 3.0},
+        {"Size": True},
+        {"RelativePath": plistlib.UID(0)},
+        {"RelativePath": "a"},
+        {"Digest": plistlib.UID(2)},
+        {"Gr\u00f6\u00dfe": 7},
+        {"A key of another kind": 7, "Size": 2**64 - 1},
+    ],
+    ids=str,
+)
+def test_what_is_written_in_an_unusual_way_is_left_to_others(odd: dict[str, object]) -> None:
+    blob = archive({"Size": 1, "Mode": 2, "RelativePath": plistlib.UID(2)} | odd, "a", 4096)
+    with pytest.raises(mbfile_any_layout.UnusualRecord):
+        mbfile_any_layout.read(blob)
 
 
 def test_a_record_among_many_objects_does_not_need_plistlib(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +208,9 @@ def test_damaged_records_read_as_plistlib_reads_them_or_are_refused(blob: bytes,
     for _ in range(data.draw(st.integers(1, 3))):
         damaged[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     damaged = damaged[: len(damaged) - data.draw(st.sampled_from([0, 0, 0, 1, 40]))]
+    in_one_pass = None
+    with contextlib.suppress(mbfile_any_layout.UnusualRecord, IndexError, UnicodeDecodeError, struct.error):
+        in_one_pass = MBFile._make(mbfile_any_layout.read(bytes(damaged)))
     try:
         size, _ = mbfile.glance(bytes(damaged))
         got = decode(bytes(damaged))
@@ -193,6 +221,7 @@ def test_damaged_records_read_as_plistlib_reads_them_or_are_refused(blob: bytes,
     except Exception:  # noqa: BLE001 - the reference chokes on what the fast way has no need to look at
         return
     assert got == wanted
+    assert in_one_pass in (None, wanted)
     assert size == wanted.size
 
 

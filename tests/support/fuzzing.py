@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ibackup.apple import manifest_mbdb, mbfile, plist_values, plists, recovered_list
+from ibackup.apple import manifest_mbdb, mbfile, mbfile_any_layout, plist_values, plists, recovered_list
 from ibackup.apple.crypto.keybag import Keybag
 from ibackup.apple.format_errors import FormatError, SealDamaged
 from ibackup.apple.manifest_db import ManifestDb
@@ -110,6 +110,10 @@ def _mbfile(data: bytes) -> None:
     with contextlib.suppress(FormatError):
         glanced = mbfile.glance(data)
     record = mbfile.decode(data)
+    with contextlib.suppress(mbfile_any_layout.UnusualRecord, IndexError, UnicodeDecodeError, struct.error):
+        read = mbfile.MBFile._make(mbfile_any_layout.read(data))
+        with contextlib.suppress(FormatError):
+            assert read == mbfile.decode_reference(data)
     # The quick reading of a record must not see another one than the careful reading.
     assert glanced == (record.size, record.encryption_key is not None)
     record.extended_attributes  # noqa: B018 - read for its errors

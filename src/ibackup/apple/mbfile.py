@@ -1,10 +1,11 @@
 """MBFile records: what ``Manifest.db`` says about one file, in its ``file`` column.
 
 A record is a binary plist that NSKeyedArchiver wrote. ``plistlib`` takes about 50 microseconds for one, and a
-large phone has a million. So there are three ways. Most records begin like an earlier one and are read by that
-beginning (``mbfile_shapes``). Of a record with another beginning, ``decode`` reads only what is needed
-(``keyed_archive``), and learns the beginning. What that cannot read goes through ``plistlib``. No class is ever
-instantiated: known keys are read as the types they must have.
+large phone has a million. So there are faster ways. Most records begin like an earlier one and are read by that
+beginning (``mbfile_shapes``). A record with another beginning is read in one pass (``mbfile_any_layout``), and
+``decode`` learns the beginning. Of one that is written in an unusual way, only what is needed is read
+(``keyed_archive``). The rest goes through ``plistlib``. No class is ever instantiated: known keys are read as the
+types they must have.
 
 Facts about the format: docs/format.md, "File records".
 """
@@ -16,7 +17,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ibackup.apple import bplist, keyed_archive
+from ibackup.apple import bplist, keyed_archive, mbfile_any_layout
 from ibackup.apple.format_errors import FormatError
 from ibackup.apple.mbfile_keys import (
     BYTES,
@@ -166,9 +167,12 @@ def _decode_slowly(blob: bytes) -> MBFile:
     if len(blob) > MAX_BYTES:
         return decode_reference(blob)
     try:
-        record = _record(*keyed_archive.read(blob, _MARKED, max_objects=MAX_OBJECTS))
-    except keyed_archive.UnreadableArchive:
-        return decode_reference(blob)
+        record = MBFile._make(mbfile_any_layout.read(blob))
+    except (mbfile_any_layout.UnusualRecord, IndexError, UnicodeDecodeError, struct.error):
+        try:
+            record = _record(*keyed_archive.read(blob, _MARKED, max_objects=MAX_OBJECTS))
+        except keyed_archive.UnreadableArchive:
+            return decode_reference(blob)
     if _known.is_worth_it():
         try:
             shape = shape_of(blob)

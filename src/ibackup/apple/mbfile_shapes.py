@@ -205,6 +205,11 @@ class KnownShapes:
         if self._misses % _TRY_AGAIN == 0:
             self._credit = max(self._credit, 16)
         self._credit -= self._credit > 0
+        if not self._credit and self.cuts:
+            self.shapes, self.cuts = (
+                {},
+                (),
+            )  # hardly any came again, and looking for them takes longer than reading
         return self._credit > 0
 
     def learn(self, shape: Shape) -> None:
