@@ -84,9 +84,12 @@ def join(one: Space, other: Space, *, card: str = CARD, other_card: str = CARD) 
     other.ip(f"link set {other_card} up")
 
 
-def settle(space: Space, address: str, *, card: str = CARD) -> None:
+def settle(space: Space, address: str, *, card: str = CARD, default: bool = True) -> None:
     """Give a namespace an address of a network with 24 bits, and the way to everything else."""
-    space.ip(f"addr add {address}/24 broadcast + dev {card}", f"route replace default dev {card}")
+    space.ip(
+        f"addr add {address}/24 broadcast + dev {card}",
+        *([f"route replace default dev {card}"] if default else []),
+    )
 
 
 def _in_a_thread(deed: Callable[[], T]) -> T:

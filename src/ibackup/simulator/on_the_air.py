@@ -51,6 +51,7 @@ class OnTheAir:
         self._closing = False
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
+        self._severed: set[Stream] = set()
         self._probe().close()
         self._thread = threading.Thread(target=self._run, name="virtual-wifi", daemon=True)
         self._thread.start()
@@ -88,7 +89,9 @@ class OnTheAir:
         self._ask(partial(self._move, address))
 
     def close(self) -> None:
-        """Leave the network."""
+        """Leave the network; twice is once."""
+        if self._closing:
+            return
         self.phone.forget_change(self._poke)
         self._ask(self._leave)
         self._thread.join()
@@ -256,11 +259,13 @@ class OnTheAir:
         with self._lock:
             for stream in self._streams:
                 stream.sever()
+            self._severed |= self._streams
 
     def _cut(self) -> None:
         with self._lock:
-            for stream in self._streams:
+            for stream in self._streams | self._severed:
                 stream.cancel()
+            self._severed.clear()
 
     def _plug(self, listener: socket.socket) -> None:
         """Fill the listener's queue: nobody is refused, and nobody gets an answer, as from a phone that sleeps."""

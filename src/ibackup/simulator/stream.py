@@ -43,6 +43,7 @@ class Stream:
         self._closed = False
         self._cancelled = threading.Event()
         self._severed = False
+        self._heard_of = threading.Event()
         self._traps: list[tuple[int, Callable[[], None]]] = []
         self.computer = ""
         self.bytes_read = 0
@@ -168,7 +169,7 @@ class Stream:
             if self._closed:
                 return
         if self._severed:
-            self._cancelled.wait()
+            self._heard_of.wait()
             self.drop()
             return
         with contextlib.suppress(OSError, ValueError):  # it is over either way
@@ -184,6 +185,7 @@ class Stream:
     def cancel(self) -> None:
         """Wake the thread that serves the connection; its next call raises StreamEnded. Safe from every thread."""
         self._cancelled.set()
+        self._heard_of.set()
         with self._lock:
             if not self._closed:
                 with contextlib.suppress(OSError):  # the other side closed first
@@ -192,8 +194,16 @@ class Stream:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def sever(self) -> None:
-        """Neither read nor write any more, as if the radio were off, until cancel(). Safe from every thread."""
-        self._severed = True
+        """End it on the phone's side alone, as if the radio were off: the other side hears nothing until cancel().
+
+        Safe from every thread.
+        """
+        with self._lock:
+            self._severed = True
+            self._cancelled.set()
+            if not self._closed:
+                with contextlib.suppress(OSError):  # this sends nothing, but wakes the thread that reads
+                    socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def _part_in_peace(self) -> None:
         """Close our direction, then wait for the other side: closing with unread input would cause a reset."""
@@ -223,7 +233,6 @@ class Stream:
     def _allowed(self, wanted: int) -> int:
         """Run the traps that are due; return how many of the wanted bytes may pass before the next one."""
         if self._severed:
-            self._cancelled.wait()
             raise StreamEnded("the connection was severed")
         while self._traps:
             left = self._traps[0][0] - self.bytes_read - self.bytes_written
