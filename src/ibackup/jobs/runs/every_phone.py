@@ -9,8 +9,10 @@ from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.base.identities import plain_name, told_apart
 from ibackup.config.config_schema import Config
 from ibackup.device.phones.found_phones import find
+from ibackup.device.phones.over_wifi import OverWifi
 from ibackup.jobs.backup.backup_request import BackupRequest
 from ibackup.jobs.runs.whole_backup import MayCopy, WholeBackup, never, run
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.store.store import Store
 
 
@@ -46,8 +48,8 @@ class PhoneRun:
 
 
 def connected_phones(store: Store, config: Config, observe: Observer) -> list[NamedPhone]:
-    """The connected phones, by name."""
-    found = find(limits=config.limits, observer=observe)
+    """The phones that are connected or found over Wi-Fi, by name."""
+    found = find(limits=config.limits, observer=observe, wifi=OverWifi(KeptPairings()))
     names = {each.udid: _name(store, config, each.udid, each.facts.name) for each in found}
     shown = told_apart(names)
     named = [
