@@ -84,6 +84,7 @@ def test_a_newcomer_at_a_terminal(program: Program) -> None:
     terminal.answer("Encrypt the backups of this", "n")
     terminal.answer("every evening", "")
     terminal.answer("Where should a second copy", "")
+    terminal.answer("over Wi-Fi", "")
     terminal.answer("Make the first backup now?", "y")
     out = terminal.end(0)
     assert "Backed up and checked" in out

@@ -45,7 +45,15 @@ from ibackup.store.disk.lock import Holder
 from ibackup.store.records.proof_records import Proofs
 from ibackup.store.records.run_record import RunState
 from ibackup.store.records.snapshot import SnapshotMeta
-from support import fuzzing_contents, fuzzing_doctor, fuzzing_notes, fuzzing_trace, minted, scripted
+from support import (
+    fuzzing_contents,
+    fuzzing_doctor,
+    fuzzing_notes,
+    fuzzing_trace,
+    fuzzing_wifi,
+    minted,
+    scripted,
+)
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
 MOST_BYTES: Final = 64 << 10
@@ -651,6 +659,8 @@ TARGETS: Final = {
         Target("records", _records, (RecordFlaw,), _record_seeds, (b"null", b"-1", b"1e999", b"NaN", b"\\ud800", b"[[", b"{}", b"true", b"99999999999999999999")),
         Target("paths", _paths, (confined.PathRefused,), lambda: [b"a/b", b"../x", b"CON.txt", f"{UDID}/00".encode()], _HOSTILE),
         Target("facts", _facts, (IbackupError,), _facts_seeds, _XML),
+        Target("adverts", fuzzing_wifi.advert, (), fuzzing_wifi.advert_seeds, fuzzing_wifi.WORDS),
+        Target("heartbeat", fuzzing_wifi.heartbeat, (IbackupError,), fuzzing_wifi.beat_seeds, (*_XML, b"Marco", b"Interval", b"bplist00")),
         Target("usbmuxd", _usbmuxd, (IbackupError,), _usbmuxd_seeds, (*_XML, b"\x10\0\0\0")),
         Target("lockdown", _lockdown, (IbackupError,), _lockdown_seeds, _XML),
         Target("config", _config, (UsageError,), _config_seeds, (b"[[phones]]", b"[prune]", b'"""', b"= -1", b"inf", b"\x1b[2J")),

@@ -64,3 +64,14 @@ def test_an_address_is_of_a_phone_that_is_set_up(ibackup: Cli) -> None:
     done = ibackup("now", "--address", "127.0.0.1:9")
     assert done.code == 10
     assert "ibackup wifi on" in done.flat_err
+
+
+def test_setup_asks_about_wifi_and_checks_what_stands_in_the_way(ibackup: Cli, plugged: Plug) -> None:
+    plugged(ANN)
+    done = ibackup("setup", "--yes", "--no-schedule", "--no-backup", "--wifi", "--json")
+    assert (done.code, done.result["wifi"]) == (0, True)
+    checks = ibackup("setup", "--check", "--json").result["checks"]
+    assert isinstance(checks, list)
+    (found,) = [each["message"] for each in checks if each["name"] == "phone over Wi-Fi"]
+    assert "If it sleeps, that is normal" in found
+    assert "--address" in found

@@ -24,6 +24,7 @@ def run_checks(app: App) -> int:
     from ibackup.jobs.readiness.computer_checks import check_all, check_copies
     from ibackup.jobs.readiness.ready_copies import copy_programs
     from ibackup.jobs.readiness.ready_home_assistant import home_assistant
+    from ibackup.jobs.readiness.ready_wifi import check_wifi
 
     copies = app.config.copies
     checks = [
@@ -31,6 +32,7 @@ def run_checks(app: App) -> int:
         check_copies(copies),
         *copy_programs(copies),
         *home_assistant(app.config.mqtt),
+        *check_wifi(app.config.limits),
     ]
     rows = [
         {"name": each.name, "state": each.state, "message": each.text, "commands": list(each.commands)}

@@ -12,7 +12,7 @@ import click
 from ibackup.base.errors import IbackupError, NoPhone
 from ibackup.base.events import Caution, Note
 from ibackup.base.sizes import size_text
-from ibackup.cli.commands import now_text, setup_copy, setup_encryption
+from ibackup.cli.commands import now_text, setup_copy, setup_encryption, setup_wifi
 from ibackup.cli.commands.now_command import may_copy
 from ibackup.cli.commands.schedule_command import (
     installed_text,
@@ -64,6 +64,9 @@ _PROPOSAL = "the last 7, one of each of 14 days, 8 weeks and 12 months"
     metavar="ADDRESS",
     help="Make a second copy in this folder on another disk, or at this address; none for no copy",
 )
+@click.option(
+    "--wifi/--no-wifi", default=None, help="Let the phone be backed up over Wi-Fi too (experimental)"
+)
 @click.option("--backup/--no-backup", default=None, help="Make the first backup now")
 @phone_options
 @password_options
@@ -92,6 +95,7 @@ class _Given:
     at: time | None
     kind: "SchedulerKind | None"
     copy_to: str | None
+    wifi: bool | None
     backup: bool | None
     password_file: str | None
     password_command: str | None
@@ -107,6 +111,7 @@ class _Plan:
     prune: bool
     at: time | None
     copy: "CopyAddress | None"
+    wifi: bool
     backup: bool
 
 
@@ -132,6 +137,7 @@ class _Setup:
         file = self._password_file(plan)
         schedule = self._schedule(plan.at) if plan.at else None
         copy = setup_copy.make_copy(self._app, plan.copy, self._path) if plan.copy else None
+        wifi = setup_wifi.switch(self._app, facts.udid, self._patience) if plan.wifi else False
         ended = self._back_up(facts.udid) if plan.backup else None
         if file and (ended is None or ended.made.checked == "manifest"):
             self._keep_password(facts, plan, file)
@@ -152,6 +158,7 @@ class _Setup:
             "encrypted": encrypted,
             "schedule": members(schedule) if schedule else None,
             "copy": copy,
+            "wifi": wifi,
             "backup": now_text.payload(ended) if ended else None,
         }
         words = wrap(self._last_words(plan, copy))
@@ -200,6 +207,7 @@ class _Setup:
             prune=prune,
             at=self._time(is_there=find() is not None),
             copy=setup_copy.wanted_copy(self._app, self._ask, given.copy_to),
+            wifi=setup_wifi.is_wanted(self._ask, facts, given.wifi),
             backup=self._ask.confirm(
                 f"Make the first backup now? The {noun} asks for its passcode.",
                 given.backup,

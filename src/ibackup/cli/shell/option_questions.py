@@ -22,14 +22,14 @@ class Asker:
     app: App
     yes: bool
 
-    def confirm(self, question: str, given: bool | None, option: str) -> bool:
-        """A yes-or-no question; yes is the default."""
+    def confirm(self, question: str, given: bool | None, option: str, *, proposal: bool = True) -> bool:
+        """A yes-or-no question."""
         if given is not None:
             return given
         if self.yes:
-            return True
+            return proposal
         self._ready(option)
-        return confirm(wrap(question), default=True)
+        return confirm(wrap(question), default=proposal)
 
     def text(self, question: str, given: str | None, option: str, proposal: str) -> str:
         """A text, never an empty one."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SEARCH_S: Final = 4.0
 """A phone that is awake answers within a second; a lost question is repeated after one and after three."""
 
+MDNS_ADDRESS: Final = "224.0.0.251"
+MDNS_PORT: Final = 5353
 _MOST_NAMES: Final = 256
 _ASK_MS: Final = 700
 _LOOK_S: Final = 0.1
@@ -53,6 +55,18 @@ def search(seconds: float = SEARCH_S) -> Generator[Advert, None, None]:
         yield from _heard(zeroconf, time.monotonic() + seconds)
     finally:
         zeroconf.close()
+
+
+def own_addresses() -> dict[str, str]:
+    """The IPv4 addresses of this computer in its networks, and the name of the interface of each."""
+    import ifaddr
+
+    return {
+        str(each.ip): adapter.name
+        for adapter in ifaddr.get_adapters()
+        for each in adapter.ips
+        if each.is_IPv4 and not str(each.ip).startswith("127.")
+    }
 
 
 def _heard(zeroconf: "Zeroconf", deadline: float) -> Iterator[Advert]:

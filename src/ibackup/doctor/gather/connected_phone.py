@@ -22,6 +22,7 @@ from ibackup.device.lockdown.lockdown_keys import (
     SYNC_DOMAIN,
 )
 from ibackup.device.lockdown.phone_facts import PhoneFacts, free_bytes
+from ibackup.device.mux.usbmux import ConnectionKind
 from ibackup.device.services import inquiries
 from ibackup.device.services.inquiries import StartsServices
 from ibackup.doctor.evidence.phone_evidence import (
@@ -43,7 +44,11 @@ from ibackup.doctor.gather.phone_files import cloud_date
 
 T = TypeVar("T")
 
-LABEL = "the phone over USB"
+_LABELS: dict[ConnectionKind, str] = {
+    "USB": "the phone over USB",
+    "Network": "the phone over the network",
+    "WiFi": "the phone over Wi-Fi",
+}
 
 WHOLE_SECONDS = 16.0  # connecting before that also takes time
 _REQUEST_SECONDS = 5.0  # for each of lockdown's answers
@@ -62,6 +67,7 @@ class AskablePhone(StartsServices, Protocol):
 
     udid: str
     facts: PhoneFacts
+    connection: ConnectionKind
 
     def value(self, domain: str, key: str) -> object:
         """One of lockdown's values."""
@@ -137,7 +143,7 @@ class _Asking:
         self._phone = phone
         self._end = time.monotonic() + seconds
         self._gone: Unseen | None = None
-        self.source = EvidenceSource("usb", datetime.now(UTC), LABEL)
+        self.source = EvidenceSource("usb", datetime.now(UTC), _LABELS[phone.connection])
 
     def one(self, ask: Callable[[float], T | None], *, limit: float | None = None) -> Fact[T]:
         """The answer to one question; None means that the phone did not say."""

@@ -21,6 +21,7 @@ from ibackup.base.udids import same_udid
 from ibackup.base.user_cache import cache_dir
 from ibackup.config.stall_limits import Limits
 from ibackup.device.lockdown.phone_facts import PhoneFacts
+from ibackup.device.phones.over_wifi import OverWifi
 from ibackup.device.phones.phone import Phone, open_phone
 from ibackup.doctor.evidence.noted_evidence import LocalBackup, NotedEvidence
 from ibackup.doctor.evidence.phone_evidence import (
@@ -37,6 +38,7 @@ from ibackup.doctor.evidence.sighting import NOT_ASKED, EvidenceSource, Fact, Se
 from ibackup.doctor.gather import apple_status, connected_phone, sysdiagnose
 from ibackup.doctor.gather.backup_notes import backup_date, read_notes, read_settings_values, read_sizes
 from ibackup.doctor.gather.watched_attempt import Heard, watch
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.phone_keys import Keys, Vouch, nobody
 from ibackup.store.records.snapshot import Snapshot
@@ -174,6 +176,7 @@ def _connect(
             limits=request.limits,
             observer=observe,
             recognition=Keys(request.store, request.vouches),
+            wifi=OverWifi(KeptPairings()),
         )
     except UsageError:
         raise
