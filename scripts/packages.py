@@ -5,6 +5,8 @@ A package fits one version of Python. Without options it is the one that runs th
 
 import argparse
 import platform
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from releasing import distributions
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
+def main() -> int:
     """Build what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="where the packages go")
@@ -38,8 +40,14 @@ def main() -> None:
         release = Release(ROOT, wheel, given.version, distributions.epoch(ROOT))
         for python in given.python or [here]:
             for kind in given.kind or ("deb", "rpm"):
-                print(build(release, Target(kind, python, given.machine), given.folder))
+                try:
+                    print(build(release, Target(kind, python, given.machine), given.folder), flush=True)
+                except subprocess.CalledProcessError as error:
+                    said = f"There is no .{kind} for Python {python} on {given.machine}; the reason is above."
+                    print(said, file=sys.stderr)
+                    return error.returncode
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

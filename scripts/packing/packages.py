@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from packing.tree import GLIBC, Release, Target, lay_out, maintainer, synopsis
@@ -66,8 +67,8 @@ def _config(release: Release, target: Target, staged: Path) -> dict[str, object]
         "section": "utils",
         "priority": "optional",
         "maintainer": maintainer(project["name"]),
-        # The short one comes first; .deb and .rpm limit its length.
-        "description": f"{synopsis()}\n{project['description']}.",
+        # The short one comes first; both have limits for the length of a line.
+        "description": f"{synopsis()}\n{textwrap.fill(project['description'], 78)}.",
         "rpm": {"summary": synopsis(), "group": "Applications/Archiving", "compression": "zstd"},
         "deb": {"compression": "zstd"},
         "homepage": release.homepage,

@@ -33,8 +33,8 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture
-def make_root(tmp_path: Path) -> Iterator[MakeRoot]:
+@pytest.fixture(scope="module")
+def make_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRoot]:
     """Makes a clean Debian: its suite, then packages that it has from the start."""
     missing = what_is_missing()
     if missing:
@@ -42,13 +42,14 @@ def make_root(tmp_path: Path) -> Iterator[MakeRoot]:
             pytest.fail(f"missing: {missing}")
         pytest.skip(f"missing: {missing}")
     made: list[CleanRoot] = []
+    folder = tmp_path_factory.mktemp("roots")
 
     def make(*words: str) -> CleanRoot:
         done = subprocess.run(
             [ROOT / "scripts/lib/clean-root", *words], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        made.append(CleanRoot.unpack(Path(done.stdout.strip()), tmp_path / f"root{len(made)}"))
+        made.append(CleanRoot.unpack(Path(done.stdout.strip()), folder / f"root{len(made)}"))
         return made[-1]
 
     yield make

@@ -39,7 +39,7 @@ def where_packages_come_from(image: Path) -> dict[str, str]:
     return kept
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def image(root: Path, make_root: MakeRoot) -> Image:
     base = make_root("bookworm", "python3", "python3-venv", "ca-certificates", "passwd")
     return build(root, root / "container/Containerfile", base, where_packages_come_from(base.path))
@@ -156,6 +156,16 @@ def test_a_night_in_the_life_of_a_container(image: Image) -> None:
         until(lambda: answers(debian), container)
         assert container.stop() < 10
     assert_is_whole(debian)
+
+
+def test_its_own_usbmuxd_where_usb_is_passed_in(image: Image) -> None:
+    (image.debian.path / "dev/bus/usb").mkdir(parents=True, exist_ok=True)
+    with running(image, PUID=str(OWNER), PGID=str(OWNER), WEB="off") as container:
+        until(lambda: container.health()[0] == 0, container)
+        until(lambda: "No " in container.execute("ibackup", "devices")[1], container)
+        code, said = container.execute("ls", "/run/ibackup/services")
+        assert (code, set(said.split())) == (0, {"usbmuxd", "watch"})
+        assert container.stop() < 10
 
 
 def answers(debian: Path) -> bool:
