@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from packing.packages import MACHINES, build
-from packing.tree import Release, Target
+from packing.tree import Project, Release, Target
 from releasing import distributions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work:
         made = distributions.build(ROOT, Path(work))
         wheel = next(each for each in made if each.suffix == ".whl")
-        release = Release(ROOT, wheel, given.version, distributions.epoch(ROOT))
+        release = Release(ROOT, Project.read(ROOT), wheel, given.version, distributions.epoch(ROOT))
         for python in given.python or [here]:
             for kind in given.kind or ("deb", "rpm"):
                 try:

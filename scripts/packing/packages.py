@@ -48,7 +48,7 @@ def build(release: Release, target: Target, folder: Path) -> Path:
 
 
 def _file_name(release: Release, target: Target) -> str:
-    name = f"{release.project['name']}{{}}{release.version}-{target.revision}"
+    name = f"{release.project.name}{{}}{release.version}-{target.revision}"
     if target.kind == "deb":
         return f"{name.format('_')}_{MACHINES[target.machine]}.deb"
     return f"{name.format('-')}.{target.machine}.rpm"
@@ -58,7 +58,7 @@ def _config(release: Release, target: Target, staged: Path) -> dict[str, object]
     project = release.project
     needs = [each.format(python=target.python, glibc=GLIBC) for each in _NEEDS[target.kind]]
     return {
-        "name": project["name"],
+        "name": project.name,
         "arch": MACHINES[target.machine],
         "platform": "linux",
         "version": release.version,
@@ -66,13 +66,13 @@ def _config(release: Release, target: Target, staged: Path) -> dict[str, object]
         "release": target.revision,
         "section": "utils",
         "priority": "optional",
-        "maintainer": maintainer(project["name"]),
+        "maintainer": maintainer(project.name),
         # The short one comes first; both have limits for the length of a line.
-        "description": f"{synopsis()}\n{textwrap.fill(project['description'], 78)}.",
+        "description": f"{synopsis()}\n{textwrap.fill(project.description, 78)}.",
         "rpm": {"summary": synopsis(), "group": "Applications/Archiving", "compression": "zstd"},
         "deb": {"compression": "zstd"},
-        "homepage": release.homepage,
-        "license": project["license"],
+        "homepage": project.homepage,
+        "license": project.licence,
         "depends": needs,
         "suggests": list(_MAY_USE),
         "umask": 0o022,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from ibackup.cli.main import cli
 from ibackup.config.value_kinds import EVENING, MORNING, HoursWindow
 from ibackup.jobs.schedule.schedule_types import ScheduledCommand
 from ibackup.jobs.schedule.systemd import PACKAGED, Systemd
+from packing.left_out import left_out
 
 HOME = "/opt/ibackup"
 """The private environment."""
@@ -65,34 +67,52 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """What pyproject.toml says of ibackup.
+
+    Attributes:
+        requirements: what ibackup and all its extras ask for.
+    """
+
+    name: str
+    description: str
+    licence: str
+    homepage: str
+    extras: tuple[str, ...]
+    requirements: tuple[str, ...]
+
+    @classmethod
+    def read(cls, root: Path) -> "Project":
+        """That of a checkout."""
+        table = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+        extras = table["optional-dependencies"]
+        return cls(
+            table["name"],
+            table["description"],
+            table["license"],
+            table["urls"]["Homepage"],
+            tuple(extras),
+            (*table["dependencies"], *(each for asked in extras.values() for each in asked)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """What is packaged.
 
     Attributes:
         root: the checkout.
+        project: what it says of itself.
         wheel: built from it.
         version: that the package has.
         epoch: the time of every file, in seconds since 1970.
     """
 
     root: Path
+    project: Project
     wheel: Path
     version: str
     epoch: int
-
-    @property
-    def project(self) -> dict[str, str]:
-        """The names and texts of pyproject.toml's ``[project]``."""
-        table: dict[str, str] = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"]
-        return table
-
-    @property
-    def homepage(self) -> str:
-        """The project's address."""
-        table: dict[str, str] = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"][
-            "urls"
-        ]
-        return table["Homepage"]
 
 
 def synopsis() -> str:
@@ -130,7 +150,7 @@ def _environment(release: Release, target: Target, staged: Path) -> None:
     """A virtual environment (PEP 405) on the target's own Python, which need not be here."""
     home = staged / HOME[1:]
     packages = home / "lib" / f"python{target.python}" / "site-packages"
-    extras = ",".join(release.project["optional-dependencies"])
+    project = release.project
     locks = [f"--constraint={release.root / 'scripts' / 'lock' / name}.txt" for name in ("run", "dev")]
     fitting = (
         *("--python-version", target.python),
@@ -138,10 +158,12 @@ def _environment(release: Release, target: Target, staged: Path) -> None:
         *("--only-binary", ":all:"),
     )
     install = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-config", "--link-mode", "copy")
-    subprocess.run(
-        [*install, "--target", packages, *fitting, *locks, f"ibackup[{extras}] @ {release.wheel.as_uri()}"],
-        check=True,
-    )
+    asked = f"{project.name}[{','.join(project.extras)}] @ {release.wheel.as_uri()}"
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as excludes:
+        excludes.write("\n".join(left_out(project.requirements)))
+        excludes.flush()
+        given = ("--excludes", excludes.name, "--target", str(packages), *fitting, *locks)
+        subprocess.run([*install, *given, asked], check=True)
     shutil.rmtree(packages / "bin", ignore_errors=True)
     (packages / ".lock").unlink(missing_ok=True)
     _forget_where_it_was_built(packages)
@@ -186,7 +208,7 @@ def _completion(shell: str) -> str:
 
 
 def _documents(release: Release, target: Target, staged: Path) -> None:
-    name = release.project["name"]
+    name = release.project.name
     documents = f"/usr/share/doc/{name}"
     _write(staged, f"{documents}/changelog.gz", (release.root / "CHANGELOG.md").read_text("utf-8"))
     if target.kind == "deb":
@@ -205,15 +227,13 @@ def _copyright(release: Release, target: Target, staged: Path) -> str:
     where = f"lib/python{target.python}/site-packages"
     found = distributions(path=[str(staged / HOME[1:] / where)])
     known = licences.listed(release.root)
-    names = {
-        str(canonicalize_name(each.name)): each.version for each in found if each.name != project["name"]
-    }
+    names = {str(canonicalize_name(each.name)): each.version for each in found if each.name != project.name}
     lines = [
-        f"{project['name']}: {project['description']}",
+        f"{project.name}: {project.description}",
         "",
-        f"Licence: {project['license']}. It is free software, without any warranty. The whole text is in",
+        f"Licence: {project.licence}. It is free software, without any warranty. The whole text is in",
         "/usr/share/common-licenses/GPL-3 on Debian systems, and on all systems in",
-        f"{HOME}/{where}/{project['name']}-*.dist-info/licenses/LICENSE.",
+        f"{HOME}/{where}/{project.name}-*.dist-info/licenses/LICENSE.",
         "",
         f"{HOME}/{where} also contains the packages below. The authors and the licence of each are in its",
         "folder NAME-VERSION.dist-info.",

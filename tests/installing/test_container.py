@@ -41,7 +41,7 @@ def where_packages_come_from(image: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def image(root: Path, make_root: MakeRoot) -> Image:
-    base = make_root("bookworm", "python3", "python3-venv", "ca-certificates", "passwd")
+    base = make_root("trixie", "python3", "python3-venv", "ca-certificates", "passwd")
     return build(root, root / "container/Containerfile", base, where_packages_come_from(base.path))
 
 

@@ -10,6 +10,17 @@ from support.clean_root import CleanRoot, MakeRoot, build_packages
 
 pytestmark = [pytest.mark.long, pytest.mark.peer, pytest.mark.slow]
 
+# All that ibackup may load at any time; what a package leaves out of pymobiledevice3's company is not among it.
+LOAD_ALL = """\
+import importlib, pkgutil, sys
+import ibackup
+for each in pkgutil.walk_packages(ibackup.__path__, "ibackup."):
+    if each.name != "ibackup.__main__":
+        importlib.import_module(each.name)
+from pymobiledevice3 import ca, irecv_devices
+import apprise, keyring, mfusepy, paho.mqtt, pi_heif
+"""
+
 # A phone, and a backup of it, by an ordinary user.
 BACK_UP = """\
 set -e
@@ -54,8 +65,8 @@ def test_installed_run_upgraded_and_removed(
     (older,) = build_packages(root, tmp_path / "older", *words, "--version", "0.0.1")
     (newer,) = build_packages(root, tmp_path / "newer", *words)
     assert f"python{python}_" in newer.name
-    # As everyone has it who reads manual pages: the smallest Debian leaves them out.
-    debian = make_root(suite, "man-db", "bash-completion")
+    # What everyone has who is not as small as this Debian, and what usbmuxd's package leaves behind.
+    debian = make_root(suite, "man-db", "bash-completion", "adduser")
     debian.run("apt-get", "update", "--quiet")
     debian.run("useradd", "--create-home", "--uid", "1000", "you")
     before = debian.files()
@@ -76,6 +87,7 @@ def test_installed_run_upgraded_and_removed(
     assert debian.run("dpkg", "--verify", "ibackup") == ""
     told = as_user(debian, "ibackup list && ibackup verify --all && ibackup --version")
     assert "Python" not in told
+    debian.run("/opt/ibackup/bin/python3", "-c", LOAD_ALL)
     look_around(debian)
 
     home = {name for name in debian.files() if name.startswith("home/")}
