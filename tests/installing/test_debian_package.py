@@ -18,7 +18,7 @@ for each in pkgutil.walk_packages(ibackup.__path__, "ibackup."):
     if each.name != "ibackup.__main__":
         importlib.import_module(each.name)
 from pymobiledevice3 import ca, irecv_devices
-import apprise, keyring, mfusepy, paho.mqtt, pi_heif
+import apprise, keyring, paho.mqtt, pi_heif
 """
 
 # A phone, and a backup of it, by an ordinary user.
