@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ import pytest
 from ibackup.cli.commands.open_command import command as open_command
 from ibackup.cli.commands.watch_command import command as watch_command
 from support.containerfile import copied, instructions, reaches_the_builder
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX sh, and files that can be run")
 
 INSIDE = "/usr/local/lib/ibackup/"
 
