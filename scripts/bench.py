@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from benching import backups, copying, fleets, installing, reading, viewing
+from benching import backups, copying, fleets, installing, mounting, reading, viewing
 from benching.measure import ContenderFailed
 from benching.peers import MVT
 from benching.racing import Line, Scale, Start, hold, remarks, table
@@ -46,6 +46,7 @@ RACES: dict[str, Start] = {
 REPORTS: dict[str, Callable[[str, Scale], Iterator[str]]] = {
     "view": viewing.report,
     "copies": copying.report,
+    "mount": mounting.report,
     "fleet": fleets.report,
     "install": installing.report,
 }

@@ -61,6 +61,9 @@ _THOROUGH = {
     "jobs/copying": "the same",
     "cli/commands/test_copy.py": "the same",
     "cli/commands/test_copies_at_night.py": "the same",
+    "mount/test_mounting.py": "the system's FUSE, and a program for each; mount/test_tree.py has the tree",
+    "mount/test_webdav.py": "the same",
+    "jobs/home_assistant": "a broker, and a program for each run",
 }
 # Of the examples of a test in these, each second, third … is for every run; all of them are for scripts/test --long.
 _SAMPLED = {

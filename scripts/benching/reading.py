@@ -23,7 +23,7 @@ _IMPORTS = {"PYTHONPATH": os.path.dirname(_HERE)}
 @contextlib.contextmanager
 def verify_full(folder: str, scale: Scale) -> Iterator[Race]:
     """Verify full, 1.3 GB in 8,100 files."""
-    snapshot, environment = _snapshot(folder, spec(mixed(scale)))
+    snapshot, environment = snapshot_of(folder, spec(mixed(scale)))
     contenders = [Contender(OURS, [*IBACKUP, "--store", _store(folder), "verify"], environment)]
     if (program := shutil.which("sha256sum")) is not None:
         contenders.append(Contender("sha256sum -c", [program, "--quiet", "-c", "SHA256SUMS"], cwd=snapshot))
@@ -69,8 +69,8 @@ def _records(folder: str, count: int, *how: str) -> Race:
 @contextlib.contextmanager
 def extract(folder: str, scale: Scale) -> Iterator[Race]:
     """Extract and decrypt, 1.3 GB in 8,100 files."""
-    snapshot, environment = _snapshot(folder, spec(mixed(scale), password=PASSWORD))
-    backup = _backup_in(snapshot)
+    snapshot, environment = snapshot_of(folder, spec(mixed(scale), password=PASSWORD))
+    backup = backup_in(snapshot)
     environment = {**environment, "IBACKUP_PASSWORD": PASSWORD}
     target = os.path.join(folder, "out")
     command = [*IBACKUP, "extract", backup, "--all", "--to", target]
@@ -165,7 +165,7 @@ def start_up(folder: str, _scale: Scale) -> Iterator[Race]:
         ("ibackup status", [*IBACKUP, "--store", _store(folder), "status"]),
         ("pymobiledevice3 --help", [sys.executable, "-m", "pymobiledevice3", "--help"]),
     ]
-    _snapshot(folder, spec())
+    snapshot_of(folder, spec())
     yield Race([Contender(name, command, home) for name, command in commands])
 
 
@@ -179,7 +179,7 @@ def _store(folder: str) -> str:
     return os.path.join(folder, "ours", "store")
 
 
-def _snapshot(folder: str, description: str) -> tuple[str, dict[str, str]]:
+def snapshot_of(folder: str, description: str) -> tuple[str, dict[str, str]]:
     """Back a phone up with ibackup; the snapshot's folder, and the environment to run in."""
     with serving(description, folder) as phone:
         ours = backup_contenders(folder, phone, full=True)[0]
@@ -189,7 +189,8 @@ def _snapshot(folder: str, description: str) -> tuple[str, dict[str, str]]:
     return found, _home(folder)
 
 
-def _backup_in(snapshot: str) -> str:
+def backup_in(snapshot: str) -> str:
+    """The folder in Apple's format."""
     (found,) = (entry.path for entry in os.scandir(snapshot) if entry.is_dir())
     return found
 

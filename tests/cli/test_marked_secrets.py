@@ -161,6 +161,7 @@ def test_no_command_reveals_a_secret(
     config.write_text(
         f'[notify]\ndesktop = false\nurls = ["json://{TOKEN}@127.0.0.1:9/{TOKEN}"]\n'
         f'heartbeat_url = "http://127.0.0.1:9/{TOKEN}"\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = 9\nuser = "ann"\npassword_file = "{new}"\n'
     )
     config.chmod(0o600)
     for extra in ([], ["--json"]):

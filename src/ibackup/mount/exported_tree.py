@@ -57,13 +57,18 @@ def exported(
     request = ExportRequest("", (kind,), formats=frozenset({"html"}), zone=local_zone(), later=later)
     result = Exported()
     export_into(target, backup, request, result)
-    if result.gaps:
-        target.write((MISSING,), [f"{gap_text(each)}\n" for each in result.gaps])
+    missing = [*map(gap_text, result.gaps), *target.unreadable]
+    if missing:
+        target.write((MISSING,), [f"{line}\n" for line in missing])
     return target.top
 
 
 class _Tree(ExportTarget):
-    """Takes an export of one kind, without the folder that it makes for that."""
+    """Takes an export of one kind, without the folder that it makes for that.
+
+    Attributes:
+        unreadable: what could not be copied, and why.
+    """
 
     def __init__(self, kind: str, opens: OpenEntry, made: int) -> None:
         self._kind = kind
@@ -73,6 +78,7 @@ class _Tree(ExportTarget):
         self._placed: dict[str, Parts] = {}
         self._fronts: dict[Parts, Parts] = {}
         self._folders: dict[Parts, dict[str, MountedNode]] = {(): {}}
+        self.unreadable: list[str] = []
         self.tick = lambda _files, _bytes: None
 
     @property
@@ -118,7 +124,8 @@ class _Tree(ExportTarget):
         """See ``ExportTarget``."""
         try:
             size, modified = entry.size, entry.mtime
-        except FormatError:
+        except FormatError as error:
+            self.unreadable.append(f"{'/'.join(parts)}: {error.what}")
             return
         modified = int(times.modified) if times is not None else modified
         self.put(parts, MountedFile(size, modified, partial(self._opens, entry.domain, entry.relative_path)))

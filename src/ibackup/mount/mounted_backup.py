@@ -33,7 +33,7 @@ class OpenBackups(Closeable):
     """Opens backups for as long as the tree is mounted; used by one thread at a time.
 
     Args:
-        unlocker: opens the encrypted ones; it must not ask anybody.
+        unlocker: opens the encrypted ones.
         rules: the names that the face can show.
         links: whether the symbolic links of a backup are shown as such.
         own_links: whether the face has links at all.
@@ -88,7 +88,9 @@ class OpenBackups(Closeable):
         from ibackup.store.phone_folder import PhoneFolder
 
         folder = PhoneFolder.holding(target.snapshot) if target.snapshot is not None else None
-        if folder is not None and target.snapshot is not None and target.path not in self._held:
+        if folder is None or target.snapshot is None or target.path in self._held:
+            return
+        if os.access(folder.path, os.W_OK):  # nobody prunes a disk that cannot be written
             self._holds.enter_context(folder.hold(target.snapshot, f"mount-{os.getpid()}"))
             self._held.add(target.path)
 

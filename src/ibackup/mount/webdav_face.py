@@ -136,7 +136,7 @@ class _WebDavApp:
         request = Request(scope, receive)
         response = self._refused(request)
         if response is None:
-            self.used = monotonic()
+            self._note_use()
             try:
                 response = await run_in_threadpool(self._answer, request)
             except IbackupError as error:
@@ -146,6 +146,9 @@ class _WebDavApp:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
+
+    def _note_use(self) -> None:
+        self.used = monotonic()
 
     def _refused(self, request: Request) -> Response | None:
         if request.headers.get("host", "").lower() not in self._site.hosts:
@@ -175,7 +178,7 @@ class _WebDavApp:
                 children = self._lookup.children(path)
                 return HTMLResponse(folder_page(path, children or {}))
             source = node.open()
-        return _content(source, node, path, request)
+        return _content(source, node, path, request, self._note_use)
 
     def _properties(self, path: str, depth: str) -> Response:
         if depth not in ("0", "1"):
@@ -193,8 +196,10 @@ def _path(request: Request) -> str:
     return "/" + "/".join(part for part in str(request.scope["path"]).split("/") if part)
 
 
-def _content(source: BinaryIO, node: MountedFile, path: str, request: Request) -> Response:
-    """A file, or the part of it that was asked for."""
+def _content(
+    source: BinaryIO, node: MountedFile, path: str, request: Request, use: Callable[[], object]
+) -> Response:
+    """A file, or the part of it that was asked for; ``use`` is called while it is sent."""
     size = source.seek(0, os.SEEK_END)
     headers = {"Accept-Ranges": "bytes", "Last-Modified": modified_text(node)}
     wanted = None if "if-range" in request.headers else wanted_bytes(request.headers.get("range", ""), size)
@@ -211,10 +216,10 @@ def _content(source: BinaryIO, node: MountedFile, path: str, request: Request) -
     if request.method == "HEAD":
         source.close()
         return Response(status_code=status, headers=headers, media_type=kind)
-    return StreamingResponse(_pieces(source, start, end), status, headers, kind)
+    return StreamingResponse(_pieces(source, start, end, use), status, headers, kind)
 
 
-def _pieces(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+def _pieces(source: BinaryIO, start: int, end: int, use: Callable[[], object]) -> Iterator[bytes]:
     """A part of a file; ends with an error if it became shorter, so that nobody takes a part for the whole."""
     with source:
         source.seek(start)
@@ -224,4 +229,5 @@ def _pieces(source: BinaryIO, start: int, end: int) -> Iterator[bytes]:
             if not piece:
                 raise OSError("the file has become shorter")
             left -= len(piece)
+            use()
             yield piece
