@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def why_no_fuse() -> str:
         return (
             "This computer has no FUSE. On Debian: apt install fuse3. On macOS: FUSE-T. On Windows: WinFsp."
         )
-    if os.name == "posix" and os.uname().sysname == "Linux" and not os.path.exists("/dev/fuse"):
+    if sys.platform == "linux" and not os.path.exists("/dev/fuse"):
         return "This computer's kernel has no /dev/fuse."
     return ""
 
@@ -72,19 +73,19 @@ def serve_fuse(lookup: PathLookup, at: str, *, idle_s: float = 0.0, ready: Calla
     logging.getLogger("fuse").addHandler(logging.NullHandler())
     logging.getLogger("fuse").propagate = False
     face = _Face(lookup, ready)
-    options: dict[str, object] = {
-        "fsname": "ibackup",
-        "subtype": "ibackup",
-        "ro": True,
-        "nosuid": True,
-        "nodev": True,
-        "noexec": True,
-        "entry_timeout": _KEPT_S,
-        "attr_timeout": _KEPT_S,
-        "ac_attr_timeout": _KEPT_S,
-        "kernel_cache": True,
-        "max_read": _MOST_READ,
-    }
+    options: dict[str, object] = {"fsname": "ibackup", "ro": True}
+    if sys.platform == "linux":  # other systems' libraries do not know all of these
+        options |= {
+            "subtype": "ibackup",
+            "nosuid": True,
+            "nodev": True,
+            "noexec": True,
+            "entry_timeout": _KEPT_S,
+            "attr_timeout": _KEPT_S,
+            "ac_attr_timeout": _KEPT_S,
+            "kernel_cache": True,
+            "max_read": _MOST_READ,
+        }
     signals = [each for each in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if each is not None]
     before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}  # libfuse's own then unmount
     idle = _Idle(face, at, idle_s)
