@@ -192,7 +192,7 @@ def test_no_command_reveals_a_secret(
         watch.unlocked("encryption", "recovery-sheet", "--config", config, *extra)
     config.unlink()
     for extra in ([], ["--json"]):
-        watch("mount", "latest", "--at", new, "--password-file", new, *extra, code=2)  # a file is in the way
+        watch.unlocked("mount", "latest", "--at", new, *extra, code=2)  # a file is in the way
         watch("unmount", *extra)
         watch("fleet", "status", *extra, code=2)  # test_fleet.py looks at its secrets
     watch("simulator", "run", "--spec", tmp_path / "none.toml", code=2)
