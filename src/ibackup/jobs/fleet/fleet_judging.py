@@ -217,11 +217,13 @@ def _judge_phone(phone: FleetPhone, max_age_s: float, now: datetime) -> None:
         phone.problems.append(FleetProblem("stale", "It has no good backup."))
     elif phone.newest is not None and is_stale(phone.newest.made, max_age_s, now):
         phone.problems.append(
-            FleetProblem(
-                "stale", f"The newest good backup is from {record_times.written(phone.newest.made)}."
-            )
+            FleetProblem("stale", f"The newest good backup is from {_readable(phone.newest.made)}.")
         )
 
 
 def _when(name: StatusName) -> str:
-    return record_times.written(record_times.from_id(name.when))
+    return _readable(record_times.from_id(name.when))
+
+
+def _readable(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,47 @@
+"""Fleet: the phones of all computers, as the real rclone brings their reports; and what shows when it cannot."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ibackup.config import config_file
+from ibackup.copies.fleet.host_records import HostRecord
+from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup
+from ibackup.jobs.fleet.fleet_enrolling import begin
+from ibackup.jobs.fleet.opened_fleet import OpenedFleet
+from support.program import MakeProgram
+from support.runs import SMALL
+from support.web_client import client
+
+pytestmark = pytest.mark.peer
+
+
+def test_it_names_what_needs_a_look_first(
+    make_program: MakeProgram, tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    require_tool("rclone")
+    config = tmp_path / "ibackup.toml"
+    begin(str(tmp_path / "bucket"), None, str(tmp_path / "keeper.secret"), config)
+    fleet = OpenedFleet.open(config_file.load(str(config)).fleet)
+    now = datetime.now(UTC).replace(microsecond=0)
+    fine, old = "00008101-000A0B0C0D0E0F01", "00008101-000A0B0C0D0E0F02"
+    key = fleet.secret.key_of("desk", 1)
+    record = HostRecord("desk", key.public, {fine: "x", old: "x"}, 1, now)
+    fleet.bucket.put(record.path, record.signed(fleet.secret.key))
+    for udid, name, days in ((fine, "Ann’s iPhone", 0), (old, "<b>Bob", 30)):  # noqa: RUF001 - as phones spell it
+        made = now - timedelta(days=days)
+        backup = ReportedBackup("20261130T020004Z", made, 1, 1, True, "e" * 64)
+        status = HostStatus("desk", udid, name, 1, now - timedelta(minutes=1), 0, backup, None)
+        fleet.bucket.put(status.name.path, status.signed(key))
+    with client(make_program(SMALL), "--config", str(config)) as asked:
+        page = asked.get("/fleet").text
+        assert (
+            page.index("Need a look") < page.index("&lt;b&gt;Bob") < page.index("Fine") < page.index("Ann’s")
+        )  # noqa: RUF001
+        assert 'href="/fleet"' in asked.get("/").text
+        shutil.rmtree(tmp_path / "bucket")
+        gone = asked.get("/fleet")
+        assert (gone.status, "no phones yet" in gone.text) == (200, True)
