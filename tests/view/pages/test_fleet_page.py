@@ -31,16 +31,15 @@ def test_it_names_what_needs_a_look_first(
     key = fleet.secret.key_of("desk", 1)
     record = HostRecord("desk", key.public, {fine: "x", old: "x"}, 1, now)
     fleet.bucket.put(record.path, record.signed(fleet.secret.key))
-    for udid, name, days in ((fine, "Ann’s iPhone", 0), (old, "<b>Bob", 30)):  # noqa: RUF001 - as phones spell it
+    for udid, name, days in ((fine, "Ann", 0), (old, "<b>Bob", 30)):
         made = now - timedelta(days=days)
         backup = ReportedBackup("20261130T020004Z", made, 1, 1, True, "e" * 64)
         status = HostStatus("desk", udid, name, 1, now - timedelta(minutes=1), 0, backup, None)
         fleet.bucket.put(status.name.path, status.signed(key))
     with client(make_program(SMALL), "--config", str(config)) as asked:
         page = asked.get("/fleet").text
-        assert (
-            page.index("Need a look") < page.index("&lt;b&gt;Bob") < page.index("Fine") < page.index("Ann’s")
-        )  # noqa: RUF001
+        places = [page.index(each) for each in ("Need a look", "&lt;b&gt;Bob", ">Fine", ">Ann<")]
+        assert places == sorted(places)
         assert 'href="/fleet"' in asked.get("/").text
         shutil.rmtree(tmp_path / "bucket")
         gone = asked.get("/fleet")
