@@ -201,6 +201,9 @@ class DictLedger:
             return FolderItem(last, "file", self.files[path][0], self.files[path][2])
         return None
 
+    def version(self, _folder: str) -> int:
+        return 0
+
     def listing(self, folder: str) -> Iterator[FolderItem]:
         for path in sorted({*self.folders, *self.files} - {""}):
             if path.rpartition("/")[0] == folder:

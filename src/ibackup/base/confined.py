@@ -38,7 +38,7 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _REPARSE_POINT = 0x400
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY | _CLOEXEC
 # The errors of a rename that needs more steps, because it moves or replaces a folder.
 _FOLDER_IN_THE_WAY = frozenset([errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EINVAL])
 
@@ -304,7 +304,13 @@ class Confined(Closeable):
             name = f"{self._counter:x}.new"
             try:
                 if self._staging_fd >= 0:
-                    return Staged(self._open(name, _CREATE, 0o600, dir_fd=self._staging_fd), name)
+                    try:
+                        fd = os.open(name, _CREATE, 0o600, dir_fd=self._staging_fd)
+                    except OSError as error:
+                        if error.errno not in TOO_MANY:
+                            raise
+                        fd = self._open(name, _CREATE, 0o600, dir_fd=self._staging_fd)
+                    return Staged(fd, name)
                 return Staged(self._open(os.path.join(staging, name), _CREATE, 0o600), name)
             except FileExistsError:
                 continue  # a staging folder taken over from an interrupted run may contain that run's last files
@@ -312,12 +318,17 @@ class Confined(Closeable):
     def publish(self, staged: Staged, parts: Parts) -> None:
         """Rename a staged file to its place, replacing any file or link there; its descriptor may be closed."""
         staging = self._writable()
-        with _RefusingLinks(parts):
-            if self._staging_fd >= 0:
+        if self._staging_fd >= 0:
+            try:
                 folder = self._dir(parts[:-1])
                 os.rename(staged.name, parts[-1], src_dir_fd=self._staging_fd, dst_dir_fd=folder)
-            else:
-                held.replace(os.path.join(staging, staged.name), self._at(parts)[0])
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise PathRefused("/".join(parts), "goes through a link") from None
+                raise
+            return
+        with _RefusingLinks(parts):
+            held.replace(os.path.join(staging, staged.name), self._at(parts)[0])
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged file that will not be published."""

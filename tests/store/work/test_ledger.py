@@ -85,6 +85,7 @@ def test_it_knows_what_a_dictionary_knows(
     steps: list[tuple[str, str, int | str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     model = Model()
+    states: dict[int, dict[str, tuple[str, int | None]]] = {}  # of folders, by their versions
     with FileLedger.create(str(tmp_path_factory.mktemp("l") / "ledger.sqlite")) as ledger:
         for verb, path, more in steps:
             if verb == "stored" and isinstance(more, int):
@@ -106,6 +107,15 @@ def test_it_knows_what_a_dictionary_knows(
             else:
                 listed = {item.name: item.kind for item in ledger.listing(path)}
                 assert listed == _listing(model, path)
+            for folder in model.folders:
+                top = f"{folder}/" if folder else ""
+                state = {
+                    name: (kind, model.files.get(top + name))
+                    for name, kind in _listing(model, folder).items()
+                }
+                version = ledger.version(folder)
+                assert states.setdefault(version, state) == state
+                assert ledger.version(folder) == version > 0  # or nothing would ever be known
         assert {line.path: line.size for line in ledger.lines()} == model.files
         assert set(ledger.folders()) == model.folders
         assert (ledger.totals().files, ledger.totals().bytes) == (len(model.files), sum(model.files.values()))

@@ -13,7 +13,8 @@ from ibackup.base.confined import Parts, PathRefused, parse
 
 MAX_UNKNOWN_DEPTH: Final = 4
 
-_BLOB = re.compile(r"(?:Snapshot/)?([0-9a-f]{2})/\1[0-9a-f]{38}", re.ASCII)
+_BLOB_NAME = "(?P<folder>[0-9a-f]{2})/((?P=folder)[0-9a-f]{38})"
+_BLOB = re.compile(f"(?:Snapshot/)?{_BLOB_NAME}", re.ASCII)
 _FOLDER = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _FILES = frozenset(
     ["Info.plist", "Status.plist", "Manifest.plist", "Manifest.db", "Manifest.mbdb", "Manifest.mbdx"]
@@ -27,15 +28,15 @@ class BackupPaths:
 
     def __init__(self, udid: str) -> None:
         self.udid = udid
-        self._prefix = f"{udid}/"
+        self._blob = re.compile(f"{re.escape(udid)}/(?:({_SNAPSHOT})/)?{_BLOB_NAME}", re.ASCII).fullmatch
 
     def blob(self, path: str) -> Parts | None:
         """The name of a file's content, which nearly all paths are; None for anything else."""
-        if path.startswith(self._prefix):
-            below = path[len(self._prefix) :]
-            if _BLOB.fullmatch(below):
-                return tuple(below.split("/"))
-        return None
+        found = self._blob(path)
+        if found is None:
+            return None
+        parts = found.groups()
+        return parts if parts[0] else parts[1:]
 
     def parse(self, path: str) -> Parts:
         """The names below the ``<UDID>`` folder; ``()`` is that folder itself.

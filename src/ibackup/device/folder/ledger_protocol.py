@@ -53,6 +53,10 @@ class LedgerProtocol(Protocol):
         """What is at a path, or None."""
         ...
 
+    def version(self, folder: str) -> int:
+        """A number that no other state of this or another folder has or had; 0 for an unknown folder."""
+        ...
+
     def listing(self, folder: str) -> Iterator[LedgerItem]:
         """The content of a folder, one level deep, in any order; nothing for an unknown folder."""
         ...

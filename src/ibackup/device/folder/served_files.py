@@ -65,7 +65,7 @@ class ServedFiles(Closeable):
             case requests.DownloadFiles():
                 self._download(link, request.paths)
             case requests.ListDirectory():
-                link.send_encoded(encode_listing(self._list(request.path)))
+                link.send_encoded(self.encoded_listing(request.path))
             case requests.FreeSpace():
                 self._tell_free_space(link)
             case requests.PurgeSpace():
@@ -86,6 +86,10 @@ class ServedFiles(Closeable):
             yield from self.confined.items(parts)
         except (FileNotFoundError, NotADirectoryError):
             return
+
+    def encoded_listing(self, path: str) -> bytes:
+        """The answer to a request for the content of a folder."""
+        return encode_listing(self._list(path))
 
     def locate(self, path: str) -> Parts | None:
         """Where a file is that the phone wants; None for one that is not here, and may be asked for anyway.

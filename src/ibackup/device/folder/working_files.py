@@ -39,6 +39,7 @@ _READ_BY_A_BACKUP: Final = frozenset(["Info.plist", "Status.plist", "Manifest.pl
 _CHANGES: Final = (requests.MoveItems, requests.RemoveItems, requests.CreateDirectory, requests.CopyItem)
 _WRITES: Final = (requests.UploadFiles, *_CHANGES)
 _MOST_UNKNOWN: Final = 10_000
+_MOST_LISTINGS: Final = 64 << 20  # bytes kept of them; 300,000 files take half
 _MOST_MADE: Final = 20_000  # folders; a backup has 514
 _CAUTIONED_UNKNOWN: Final = 5
 _COPY_BYTES: Final = 1 << 20
@@ -105,6 +106,8 @@ class WorkingFiles(ServedFiles):
         self.is_full: bool | None = None
         self.failed_here = False
         self._kept_back = 0
+        self._listings: dict[str, tuple[int, bytes]] = {}
+        self._kept_listings = 0  # bytes of them, so far
         self._told_unreadable = False
         self._made = 0  # folders that it asked for
         self._unknown: dict[str, None] = {}
@@ -294,6 +297,19 @@ class WorkingFiles(ServedFiles):
     def listing(self, parts: Parts) -> Iterable[FolderItem]:
         """The content of a folder, from the ledger."""
         return self._ledger.listing("/".join(parts))
+
+    def encoded_listing(self, path: str) -> bytes:
+        """See ``ServedFiles``. A phone asks for each folder twice, and most have not changed by then."""
+        folder = "/".join(self.paths.parse(path))
+        version = self._ledger.version(folder)
+        known, data = self._listings.get(folder, (0, b""))
+        if version and known == version:
+            return data
+        data = super().encoded_listing(path)
+        if version and self._kept_listings + len(data) <= _MOST_LISTINGS:
+            self._kept_listings += len(data)
+            self._listings[folder] = version, data
+        return data
 
     def _upload(self, link: DeviceLink) -> None:
         """Take what comes, however much was announced: phones say 0 for a single file, and less than they send.

@@ -64,7 +64,7 @@ def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
     """
     wrong: list[str] = []
     missing = set(ledger.folders())
-    frozen = True
+    frozen, taken = True, False
     with FolderTree(root) as tree:
         for folder, inside in walk(root):
             missing.discard(folder)
@@ -76,8 +76,9 @@ def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
                     del expected[name]
                 elif not stat.S_ISDIR(mode):
                     wrong.append(_differs(found, expected.pop(name, None)))
-                if not (_is_frozen(found) or _freeze(tree, found)):
-                    frozen = False
+                if not _is_frozen(found):
+                    taken = _freeze(tree, found, proven=taken)
+                    frozen = frozen and taken
             wrong.extend(f"{folder}/{name} is missing".lstrip("/") for name in expected)
     for folder in missing:
         wrong.extend(f"{line.path} is missing" for line in ledger.lines_in(folder))
@@ -97,7 +98,7 @@ def freeze(root: str) -> None:
         for _, inside in walk(root):
             for found in inside:
                 if not _is_frozen(found):
-                    _freeze(tree, found)
+                    _freeze(tree, found, proven=True)
 
 
 def _differs(found: Found, size: int | None) -> str:
@@ -122,11 +123,12 @@ def _is_frozen(found: Found) -> bool:
     )
 
 
-def _freeze(tree: FolderTree, found: Found) -> bool:
+def _freeze(tree: FolderTree, found: Found, *, proven: bool) -> bool:
+    """Remove the write permission; False if the file system does not do that, unless it is ``proven`` that it does."""
     path, at = place(tree.folder(found.folder), found.name)
     try:
         os.chmod(path, FROZEN, dir_fd=at)
-        return stat.S_IMODE(os.stat(path, dir_fd=at, follow_symlinks=False).st_mode) == FROZEN
+        return proven or stat.S_IMODE(os.stat(path, dir_fd=at, follow_symlinks=False).st_mode) == FROZEN
     except OSError as error:
         if not durable.has_no_modes(error):
             raise

@@ -52,13 +52,14 @@ _Value = tuple[int, float, bytes, int, bytes | None, int]
 class _Folder:
     """A folder as kept in memory. Files name it by its number, so that moving it does not change them."""
 
-    __slots__ = ("children", "mtime", "number", "puts")
+    __slots__ = ("children", "mtime", "number", "puts", "version")
 
     def __init__(self, number: int, mtime: float) -> None:
         self.number = number
         self.mtime = mtime
         self.children: set[str] = set()
         self.puts: dict[str, _Value] = {}  # reported, not yet written
+        self.version = 0  # see ``FileLedger.version``; 0: not asked for since the last change
 
 
 _ORIGINS = tuple(Origin)
@@ -85,6 +86,7 @@ class FileLedger(Closeable):
         self._sums: list[tuple[bytes, int, str]] = []
         self._folders = {"": _Folder(0, 0.0)}
         self._next_number = 1
+        self._versions = 0
         self._unread: dict[str, Unread] = {}
         self._db = LedgerDatabase(path)
         with self._db.opening() as db:
@@ -170,6 +172,7 @@ class FileLedger(Closeable):
             self.flush()
         known = self._folders.get(folder) or self._make(folder)
         known.puts[name] = value
+        known.version = 0
         self._puts += 1
 
     def moved(self, source: str, target: str) -> None:
@@ -186,15 +189,18 @@ class FileLedger(Closeable):
         into = self._folders.get(folder) or self._make(folder)
         old_folder, _, old_name = source.rpartition("/")
         out_of = self._folders.get(old_folder)
+        into.version = 0
         if out_of is not None:
+            out_of.version = 0
             self._move((out_of.number, old_name), (into.number, name))
 
     def _move(self, source: _Key, target: _Key) -> None:
         # Independent moves may be written in any order.
-        if {source, target} & self._targets or source in self._moves or target in self._moves:
+        moves, targets = self._moves, self._targets
+        if source in targets or target in targets or source in moves or target in moves:
             self.flush()
-        self._moves[source] = target
-        self._targets.add(target)
+        moves[source] = target
+        targets.add(target)
 
     def _moved_folder(self, source: str, target: str) -> None:
         self.flush()
@@ -209,6 +215,7 @@ class FileLedger(Closeable):
             )
         self._folders[old_parent].children.discard(old_name)
         self._folders[parent].children.add(name)
+        self._folders[old_parent].version = self._folders[parent].version = 0
         self._folders.update({new: self._folders.pop(old) for old, new in moving.items()})
 
     def removed(self, path: str) -> None:
@@ -219,6 +226,7 @@ class FileLedger(Closeable):
                 self.flush()
             if parent in self._folders:
                 self._removals.append((self._folders[parent].number, name))
+                self._folders[parent].version = 0
             return
         self.flush()
         gone = [folder for folder in self._at_and_below(path) if folder]
@@ -229,6 +237,7 @@ class FileLedger(Closeable):
         for folder in gone:
             del self._folders[folder]
         self._folders[parent].children.discard(name)
+        self._folders[parent].version = 0
 
     def made_dir(self, path: str) -> None:
         """A folder exists, and so do its parents."""
@@ -250,6 +259,7 @@ class FileLedger(Closeable):
         self._next_number += 1
         self._folders[path] = folder
         above.children.add(name)
+        above.version = 0
         return folder
 
     def _at_and_below(self, path: str) -> list[str]:
@@ -295,6 +305,16 @@ class FileLedger(Closeable):
         self.flush()
         (found,) = self._db.row(_LAST_FILE) or (0,)
         return int(found)
+
+    def version(self, folder: str) -> int:
+        """A number that no other state of this or another folder has or had; 0 for an unknown folder."""
+        known = self._folders.get(folder)
+        if known is None:
+            return 0
+        if not known.version:
+            self._versions += 1
+            known.version = self._versions
+        return known.version
 
     def listing(self, folder: str) -> Iterator[FolderItem]:
         """The content of a folder: folders, then files in order of their names; nothing for an unknown folder."""
