@@ -17,7 +17,15 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX sh")
 
-SHELL_FILES = ["scripts/test", "scripts/demo", "scripts/bench", "scripts/lib/venv.sh", "scripts/lib/in-venv"]
+SHELL_FILES = [
+    "scripts/test",
+    "scripts/demo",
+    "scripts/bench",
+    "scripts/packages",
+    "scripts/lib/clean-root",
+    "scripts/lib/venv.sh",
+    "scripts/lib/in-venv",
+]
 
 STAND_IN = """#!/bin/sh
 # A Python that works as far as scripts/lib/venv.sh needs one; each call is noted.

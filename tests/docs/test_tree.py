@@ -18,7 +18,15 @@ MACHINE_PATHS = re.compile(
     + "|".join(["work" + "/", "home" + r"/(?!you\b|pi\b)", "Users" + r"/(?!you\b|Shared\b)"])
     + ")"
 )
-SCRIPTS = ["scripts/test", "scripts/lib/in-venv", "scripts/demo", "scripts/gen-docs", ".ci/run"]
+SCRIPTS = [
+    "scripts/test",
+    "scripts/lib/in-venv",
+    "scripts/demo",
+    "scripts/packages",
+    "scripts/gen-docs",
+    "scripts/gen-man",
+    ".ci/run",
+]
 
 
 def texts(paths: list[Path]) -> list[tuple[Path, str]]:
