@@ -125,7 +125,7 @@ CASES = {
     "proven damaged": Case(_proven_damaged),
     "rehearsed in vain": Case(_rehearsed_in_vain),
     "damage taken back": Case(_taken_back, good=True, state="good"),
-    "proofs broken": Case(_proofs_broken, good=True, state="good"),
+    "proofs broken": Case(_proofs_broken),
     "pinned": Case(_pinned, good=True, state="good"),
     "flawed": Case(good=True, changes=(("flawed", FLAWED),), state="flawed"),
     "flawed and proven damaged": Case(_proven_damaged, changes=(("flawed", FLAWED),)),

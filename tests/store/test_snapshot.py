@@ -234,7 +234,10 @@ def test_the_base_is_the_newest_that_is_not_known_to_be_damaged(folder: PhoneFol
     assert folder.standing().base == first
 
 
-def test_a_damaged_file_of_proofs_counts_as_a_pin(folder: PhoneFolder, first: Snapshot) -> None:
+def test_a_damaged_file_of_proofs_counts_as_a_pin_and_the_snapshot_not_as_good(
+    folder: PhoneFolder, first: Snapshot
+) -> None:
     Path(folder.proofs_path, f"{first.id}.json").write_text("{")
     assert folder.proofs(first.id).pinned
-    assert not folder.proofs(first.id).known_damaged
+    assert folder.known(first).is_unknown
+    assert folder.standing().base is None

@@ -1,10 +1,16 @@
 """What the pages say of damaged and unreadable backups: all the same, and nothing better than is known."""
 
+import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ibackup.base.errors import StoreMissing
+from ibackup.cli.commands.status_text import text
+from ibackup.config.config_schema import Config
+from ibackup.jobs.overview.store_overview import look
 from ibackup.store.records.proof_records import Proof
 from ibackup.store.records.snapshot import Snapshot
 from ibackup.store.store import Store
@@ -82,3 +88,48 @@ def test_an_older_backup_that_cannot_be_read_is_named_on_home(store: Store) -> N
     unreadable(older)
     home, _ = said(store)
     assert "An older backup of" in home
+
+
+def status_of(store: Store) -> str:
+    """What `ibackup status` says."""
+    now = datetime.now(UTC)
+    return re.sub(r"\s+", " ", text(look(store, Config(), now), now))
+
+
+def test_an_older_backup_without_its_seal_is_named(store: Store) -> None:
+    older, _ = two_backups(store)
+    os.unlink(older.seal_path)
+    home, page = said(store)
+    assert "An older backup of" in home
+    assert "The newest backup is good." in page
+    assert f"1 older snapshot is damaged: {older.id}. `ibackup verify {older.id}`" in status_of(store)
+
+
+def test_a_backup_whose_proofs_cannot_be_read_is_good_on_no_page_until_it_is_read(store: Store) -> None:
+    _, newest = two_backups(store)
+    folder = store.phone(ANN)
+    folder.add_proof(newest.id, Proof("full", datetime.now(UTC), "damaged", ("aa/aa",)))
+    Path(folder.proofs_path, f"{newest.id}.json").write_text("{")
+    for _ in range(2):
+        home, page = said(store)
+        assert "Nobody knows whether the newest backup of" in home
+        assert "What was found out about the newest backup is lost." in page
+        assert f"`ibackup verify {newest.id}` reads every byte of it." in status_of(store)
+        assert folder.standing().newest_good != folder.known(newest)
+        folder.add_proof(newest.id, Proof("quick", datetime.now(UTC), "good"))  # which writes the file again
+    folder.add_proof(newest.id, Proof("full", datetime.now(UTC), "good"))
+    home, _ = said(store)
+    assert "is safe" in home
+
+
+def test_a_store_that_lost_its_own_record_is_no_first_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    two_backups(store)
+    os.unlink(os.path.join(store.path, "store.json"))
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "another computer"))
+    home = PageCalls(Path(store.path)).get("/").text
+    with pytest.raises(StoreMissing) as missing:
+        Store.open(store.path, create=False)
+    assert "has no store.json" in missing.value.what
+    assert "has no store.json" in home

@@ -5,6 +5,7 @@ nights, the metrics and the doctor. For a snapshot, only its record, its proofs 
 file of the backup.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,8 +68,23 @@ class Known:
         return _SEAL_FLAWS.get(self.seal, "")
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows if it is good, because the record of its proofs cannot be read."""
+        return self.proofs.unknown and not self.proofs.damaged
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it counts as damaged even without a look into its seal, which takes long for many snapshots."""
+        return self.proofs.known_damaged or not os.path.lexists(self.snapshot.seal_path)
+
+    @property
     def damage(self) -> str:
         """What is known to be wrong with it, in one sentence; empty if nothing is."""
+        if self.is_unknown:
+            return (
+                f"What was found out about snapshot {self.id} cannot be read any more; `ibackup verify {self.id}` "
+                "reads every byte of it."
+            )
         if self.proofs.known_damaged:
             return f"Snapshot {self.id} is damaged; `ibackup show {self.id}` names the damaged files."
         return f"The seal of snapshot {self.id} {self.seal_flaw}." if self.seal_flaw else ""
@@ -149,9 +165,9 @@ class Standing:
     def base(self) -> Snapshot | None:
         """What the next run clones: the newest good snapshot, or else the newest with an intact seal.
 
-        The damaged files of a damaged one are left out, so that the phone sends them again.
+        The damaged files of a damaged one are left out, so that the phone sends them again. So it must be known which.
         """
-        sealed = (each for each in self._newest_first() if each.seal == "whole")
+        sealed = (each for each in self._newest_first() if each.seal == "whole" and not each.proofs.unknown)
         found = self.newest_good or next(sealed, None)
         return found.snapshot if found else None
 
@@ -180,6 +196,16 @@ class Standing:
         """The ids of all snapshots that are known to be damaged, or whose record cannot be read."""
         return tuple(
             each.id for each in self.entries if not isinstance(each, Known) or each.state == "damaged"
+        )
+
+    @property
+    def damaged_older(self) -> tuple[str, ...]:
+        """The ids of the damaged ones before the newest, as far as that shows without reading their seals."""
+        newest = max((each.id for each in self.entries), default="")
+        return tuple(
+            each.id
+            for each in self.entries
+            if each.id != newest and (not isinstance(each, Known) or each.is_marked)
         )
 
     @property

@@ -290,10 +290,27 @@ def _read(path: str) -> str:
 def _missing(path: str, known: KnownStores) -> str:
     if known.at(path):
         raise _not_mounted(path)
+    if _has_phones(path):
+        raise StoreMissing(
+            f"The store {path!r} has no store.json.",
+            why="It has the folders of phones, but not the file that says that it is a store.",
+            hint=f"If everything else is there, write it again: `{_anew(path)}`.",
+        )
     raise StoreMissing(
         f"There is no store at {path!r}.",
         hint="Name the store with --store or $IBACKUP_STORE; `ibackup now` creates one.",
     )
+
+
+def _has_phones(path: str) -> bool:
+    """Whether a folder has the folders of phones, as a store has them."""
+    with telling(f"The store {path!r} could not be read.", reading=True):
+        try:
+            names = os.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        folders = (PhoneFolder(os.path.join(path, name)) for name in names if may_be_udid(name))
+        return any(os.path.isdir(folder.snapshots_path) for folder in folders)
 
 
 def _not_mounted(path: str) -> StoreMissing:

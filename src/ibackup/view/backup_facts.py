@@ -51,6 +51,9 @@ def headline(asked: Asked, missed: Collection[date]) -> Headline:
     if phone.broken_newest:
         todo = f"Make a new one. The one before it is from {words.day(newest.made)}."
         return Headline("bad", "Damaged", "The newest backup cannot be read.", todo)
+    if newest.known.is_unknown:
+        todo = "Read it again to know whether it is good."
+        return Headline("bad", "Check it", "What was found out about the newest backup is lost.", todo)
     if newest.known.proofs.known_damaged or newest.known.seal_flaw:
         todo = "Make a new one: the phone sends the damaged files again."
         return Headline("bad", "Damaged", "The newest backup is damaged.", todo)
@@ -137,6 +140,9 @@ def proofs_of(backup: ShownBackup) -> list[ProofLine]:
 
 def _reading(proofs: Proofs) -> ProofLine:
     tried = [proof for proof in proofs.last if proof.level in (*READ_ALL, "quick")]
+    if proofs.unknown and not proofs.damaged:
+        lost = "What was found out about it cannot be read any more."
+        return ProofLine("bad", lost, "Read it again to know whether it is good.", None, "read")
     if proofs.known_damaged:
         newest = _newest([proof for proof in tried if proof.result == "damaged"])
         are = "is" if len(proofs.damaged) == 1 else "are"

@@ -81,7 +81,7 @@ class ShownPhone:
     @cached_property
     def damaged_older(self) -> int:
         """How many backups before the newest are known to be damaged, or have no readable record. Reads no seal."""
-        known = [each.known for each in self.backups[:-1] if each.known and each.known.proofs.known_damaged]
+        known = [each.known for each in self.backups[:-1] if each.known and each.known.is_marked]
         return len(known) + len(self.broken)
 
     @cached_property

@@ -122,7 +122,7 @@ def _bead(backup: ShownBackup, span: tuple[int, int], *, newest: bool) -> Bead:
         read_in_full=any(proofs.good(level) for level in READ_ALL),
         rehearsed=proofs.good("rehearse") is not None,
         pinned=proofs.pinned,
-        damaged=proofs.known_damaged,
+        damaged=known is not None and known.is_marked,
         newest=newest,
         said=said,
         label=", ".join(parts),
@@ -132,7 +132,7 @@ def _bead(backup: ShownBackup, span: tuple[int, int], *, newest: bool) -> Bead:
 def known_words(proofs: Proofs) -> str:
     """What is proved about a backup, in a few words: ``damaged``, ``restorable, proven``, ``read in full``."""
     if proofs.known_damaged:
-        said = "damaged"
+        said = "not known to be good" if proofs.unknown and not proofs.damaged else "damaged"
     elif proofs.good("rehearse"):
         said = "restorable, proven"
     elif any(proofs.good(level) for level in READ_ALL):

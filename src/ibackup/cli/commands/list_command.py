@@ -177,7 +177,8 @@ def _entry(
         notes.append(f"of {time_text(meta.data_from).partition(' ')[0]}")
     if entry.damage:
         what = "`ibackup show` has more" if proofs.known_damaged else f"its seal {entry.seal_flaw}"
-        notes.append(f"DAMAGED: {what}")
+        lost = "UNPROVEN: the record of its checks cannot be read"
+        notes.append(lost if entry.is_unknown else f"DAMAGED: {what}")
     else:
         if meta.flawed:
             notes.append(f"flawed: {count_text(len(meta.flawed), 'file')}")

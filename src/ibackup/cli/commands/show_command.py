@@ -98,7 +98,9 @@ def command(app: App, snapshot: str | None) -> int:
         lines.append(_line("pinned", printable(proofs.pin_note) or "yes"))
     lines += flawed_files_text.lines(found.id, meta.flawed, indent="  ")
     lines += _listed("DAMAGED files, by their names in the backup", damaged)
-    if proofs.known_damaged:
+    if known.is_unknown:
+        lines.append(wrap(f"UNPROVEN: {known.damage}", "  "))
+    elif proofs.known_damaged:
         lines.append(wrap("`ibackup verify` says what they are, and what to do.", "  "))
     elif known.damage:
         said = f"DAMAGED: its seal {known.seal_flaw}; `ibackup verify` says more."

@@ -143,6 +143,7 @@ def _row(phone: "PhoneStatus") -> dict[str, object]:
         "rehearsed": _moment(phone.rehearsed),
         "damage": phone.damage or None,
         "damaged_snapshot": phone.damaged_snapshot or None,
+        "damaged_older": list(phone.damaged_older),
         "icloud_backup": cloud.enabled,
         "last_icloud_backup": _moment(cloud.last),
         "icloud_told": _moment(cloud.told),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _GAP = "  "
 _SHORTEST_NAME = 5
+_NAMED = 3  # damaged snapshots
 _HEAD = ("PHONE", "NEWEST GOOD", "PROVEN", "RESTORE TEST", "NEXT RUN", "LAST ICLOUD BACKUP")
 _DONE = {"quick": "sizes", "full": "read", "deep": "opened"}
 """What a verification did, in one short word."""
@@ -26,6 +27,12 @@ _DONE = {"quick": "sizes", "full": "read", "deep": "opened"}
 def headline(overview: "Overview") -> tuple[str, str]:
     """What is wrong and what to do about it, for the result; both empty if all is well."""
     if overview.code is ExitCode.DAMAGE:
+        if all(phone.is_unknown for phone in overview.phones if phone.damage):
+            first = next(phone for phone in overview.phones if phone.damage)
+            return (
+                f"Nobody knows whether the newest backup is good: {first.name}.",
+                f"Run `ibackup verify {first.damaged_snapshot}`.",
+            )
         names = ", ".join(phone.name for phone in overview.phones if phone.damage)
         heals = (phone.healing for phone in overview.phones if phone.damage and phone.healing)
         return (
@@ -68,7 +75,15 @@ def age_text(age: timedelta) -> str:
 
 
 def _cells(phone: "PhoneStatus", overview: "Overview", now: datetime) -> tuple[str, ...]:
-    word = "DAMAGED" if phone.damage else "STALE" if phone.is_stale else "ago"
+    word = (
+        "UNPROVEN"
+        if phone.is_unknown
+        else "DAMAGED"
+        if phone.damage
+        else "STALE"
+        if phone.is_stale
+        else "ago"
+    )
     age = "none" if phone.age is None else age_text(phone.age)
     newest = age if age == "none" and word == "ago" else f"{age} {word}"
     return (
@@ -172,10 +187,19 @@ def _remarks(phone: "PhoneStatus") -> Iterator[str]:
 
 def _problems(phone: "PhoneStatus") -> Iterator[str]:
     limit = age_text(phone.max_age)
-    if phone.damage:
+    if phone.is_unknown:
+        yield printable(phone.damage)
+    elif phone.damage:
         yield (
             f"the newest snapshot is damaged. {printable(phone.damage)} "
             f"{phone.healing or 'Run `ibackup now`: the phone sends the damaged files again.'}"
+        )
+    if phone.damaged_older:
+        ids = phone.damaged_older
+        count = count_text(len(ids), "older snapshot is", "older snapshots are")
+        yield (
+            f"{count} damaged: {', '.join(ids[-_NAMED:])}{' and others' if len(ids) > _NAMED else ''}. "
+            f"`ibackup verify {ids[-1]}` says what is wrong."
         )
     if phone.is_stale and phone.newest is None:
         yield "stale: there is no good backup yet. Connect the phone, unlock it and run `ibackup now`."

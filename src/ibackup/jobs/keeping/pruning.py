@@ -7,7 +7,7 @@ What an interrupted removal leaves is removed by the next command that holds the
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from ibackup.base.errors import IbackupError, UsageError
@@ -214,8 +214,7 @@ def unpin(folder: PhoneFolder, snapshot: Snapshot) -> Proofs:
 
 
 def _write_pin(folder: PhoneFolder, snapshot: Snapshot, *, pinned: bool, note: str) -> Proofs:
-    known = folder.proofs(snapshot.id)
-    proofs = Proofs(known.last, known.damaged, pinned, note)
+    proofs = replace(folder.proofs(snapshot.id), pinned=pinned, pin_note=note)
     folder.write_proofs(snapshot.id, proofs)
     # A prune renames first and then checks for a pin; this does the reverse, so one of the two notices the
     # other.

@@ -37,7 +37,8 @@ def prove_tonight(
 
 def _share(job: NightContext, folder: PhoneFolder) -> list[tuple[Snapshot, Literal["quick", "full"]]]:
     standing = folder.standing()
-    sound = {each.id: each for each in standing.snapshots if each.state != "damaged"}
+    # What nobody knows any more, a proof finds out again.
+    sound = {each.id: each for each in standing.snapshots if each.state != "damaged" or each.is_unknown}
     candidates = [Candidate(each.id, each.made, each.read) for each in sound.values()]
     full = rotation.share(candidates, job.config.proof.full_every_s, job.clock.now())
     chosen: list[tuple[Snapshot, Literal["quick", "full"]]] = [(sound[id_].snapshot, "full") for id_ in full]

@@ -17,7 +17,7 @@ from ibackup.jobs.overview import store_growth
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder
-from ibackup.store.freshness import Standing, is_stale
+from ibackup.store.freshness import Known, Standing, is_stale
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.proof_records import Proof
 from ibackup.store.records.snapshot import Snapshot
@@ -63,6 +63,8 @@ class PhoneStatus:
         rehearsed: when it was last restored into the virtual iPhone with success.
         damage: what is known to be wrong with the newest snapshot, one sentence; empty if nothing.
         damaged_snapshot: that snapshot's id.
+        is_unknown: ``damage`` is only that nobody knows whether it is good.
+        damaged_older: the ids of damaged snapshots before the newest.
         is_stale: no good backup within the limit.
         by_cloud: it would be stale without the iCloud backup.
         is_ahead: the newest good snapshot is dated in the future, so its age means nothing.
@@ -91,6 +93,8 @@ class PhoneStatus:
     running: Holder | None
     snapshots: int
     healing: str = ""
+    is_unknown: bool = False
+    damaged_older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +235,6 @@ class _Look:
             running=running,
             snapshots=len(standing.entries),
             healing=healing_hint(damaged.id, copies_with(folder, damaged.id, self.copies)) if damaged else "",
+            is_unknown=isinstance(damaged, Known) and damaged.is_unknown,
+            damaged_older=standing.damaged_older,
         )

@@ -62,12 +62,14 @@ class Proofs:
         last: the newest proof of each level that was tried.
         damaged: files known to be damaged, by their path below the backup folder.
         pinned: whether prune must leave the snapshot alone, and ``pin_note`` why.
+        unknown: what was known before cannot be read any more, and no proof has read every byte since.
     """
 
     last: tuple[Proof, ...] = ()
     damaged: frozenset[str] = frozenset()
     pinned: bool = False
     pin_note: str = ""
+    unknown: bool = False
 
     @property
     def latest(self) -> Proof | None:
@@ -76,11 +78,19 @@ class Proofs:
 
     @property
     def known_damaged(self) -> bool:
-        """Whether a proof found damage in this snapshot and no later full proof found it undamaged."""
+        """Whether a proof found damage in this snapshot and no later full proof found it undamaged.
+
+        Also if that is not known any more: then it must not count as good.
+        """
         whole = (proof for proof in self.last if proof.result != "damaged" and proof.level in READ_ALL)
         cleared = [proof.when for proof in whole]
-        return bool(self.damaged) or any(
-            proof.result == "damaged" and all(proof.when > when for when in cleared) for proof in self.last
+        return (
+            self.unknown
+            or bool(self.damaged)
+            or any(
+                proof.result == "damaged" and all(proof.when > when for when in cleared)
+                for proof in self.last
+            )
         )
 
     def good(self, level: Level) -> Proof | None:
@@ -93,7 +103,7 @@ class Proofs:
         others = tuple(known for known in self.last if known.level != proof.level)
         read_all = proof.level in READ_ALL
         damaged = frozenset(proof.damaged) | (frozenset() if read_all else self.damaged)
-        return replace(self, last=(*others, proof), damaged=damaged)
+        return replace(self, last=(*others, proof), damaged=damaged, unknown=self.unknown and not read_all)
 
     def with_damage(self, files: Iterable[str]) -> "Proofs":
         """Add damage that was found in another snapshot, which shares these files."""
@@ -105,6 +115,7 @@ class Proofs:
 
     def to_record(self) -> JsonRecord:
         """The form in which the file stores it."""
+        unknown: dict[str, object] = {"unknown": True} if self.unknown else {}
         return JsonRecord(
             {
                 "schema": SCHEMA,
@@ -113,14 +124,15 @@ class Proofs:
                 "pinned": self.pinned,
                 "pin_note": self.pin_note,
             }
+            | unknown
         )
 
     @classmethod
     def read(cls, path: str) -> "Proofs":
         """Read a file of proofs; a missing one counts as nothing known.
 
-        A damaged file must not stop a backup; the next verify finds its content again. Because it may have
-        contained a pin, the snapshot counts as pinned.
+        A damaged file must not stop a backup. Because it may have contained a pin and known damage, the snapshot counts
+        as pinned, and not as good until a proof has read every byte of it.
         """
         try:
             record = JsonRecord.read(path)
@@ -129,11 +141,12 @@ class Proofs:
                 damaged=frozenset(record.texts("damaged")),
                 pinned=record.flag("pinned"),
                 pin_note=record.text("pin_note"),
+                unknown=record.flag("unknown") if "unknown" in record else False,
             )
         except FileNotFoundError:
             return cls()
         except (OSError, RecordFlaw):
-            return cls(pinned=True, pin_note="The file with the pins is damaged.")
+            return cls(pinned=True, pin_note="The file with the pins is damaged.", unknown=True)
 
     def write(self, path: str, what: str = "The result of the check could not be recorded.") -> None:
         """Replace the file; ``what`` is the sentence for a failure."""

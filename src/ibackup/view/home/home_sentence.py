@@ -40,6 +40,13 @@ def sentence(cards: Sequence[PhoneCard], trouble: IbackupError | None, space_low
             "ibackup only reads this folder, and changes nothing in it.",
         )
     hurt = [each for each in cards if each.tone == "bad"]
+    unknown = [each for each in hurt if each.status and each.status.is_unknown]
+    if hurt and hurt == unknown:
+        return HomeSentence(
+            "bad",
+            f"Nobody knows whether the newest backup of {_names(hurt)} is good.",
+            "What was found out about it cannot be read any more. Read it again from its page.",
+        )
     if hurt:
         return HomeSentence(
             "bad",
