@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from benching import backups, copying, fleets, installing, mounting, reading, viewing
+from benching.goals import GOALS
+from benching.goals import table as goals_table
 from benching.measure import ContenderFailed
 from benching.peers import MVT
 from benching.racing import Line, Scale, Start, hold, remarks, table
@@ -32,6 +34,7 @@ RACES: dict[str, Start] = {
     "records": reading.known_records,
     "records-odd": reading.odd_records,
     "extract": reading.extract,
+    "extract-busy": reading.extract_busy,
     "search": reading.search,
     "export-messages": reading.export_messages,
     "export-contacts": reading.export_contacts,
@@ -66,7 +69,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--virtual", action="store_true", help="the virtual iPhone for every race, not the prepared one"
     )
+    parser.add_argument(
+        "--goals",
+        action="store_true",
+        help="the races that docs/performance.md has goals for, and their table",
+    )
     given = parser.parse_args()
+    if given.goals and not given.races:
+        given.races = list(dict.fromkeys(goal.race for goal in GOALS))
     given.runs = given.runs or (1 if given.quick else 3)
     if unknown := set(given.races) - set(_names()):
         parser.error(f"no such race: {', '.join(sorted(unknown))}; there are {', '.join(_names())}")
@@ -137,6 +147,7 @@ def main() -> int:
     where = given.dir or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
     print("\n".join(about_machine()), flush=True)
     failed = False
+    held: dict[str, list[Line]] = {}
     for name in given.races or _names():
         size = f" (sizes and counts divided by {scale.divisor})" if scale.divisor > 1 else ""
         print(f"\n### {title(name)}{size}\n", flush=True)
@@ -150,7 +161,10 @@ def main() -> int:
             print(f"It could not be set up: {error}", flush=True)
             failed = True
         else:
+            held[name] = lines
             failed = failed or any(line.failed for line in lines)
+    if given.goals:
+        print("\n".join(["", "### Goals", "", *goals_table(held)]), flush=True)
     return int(failed)
 
 

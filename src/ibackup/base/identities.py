@@ -1,5 +1,6 @@
 """Remembers what identifies a phone or its owner as it is read, so that logs can leave it out; and phones' names."""
 
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -13,22 +14,26 @@ _QUOTES = str.maketrans("‘’ʼ´`“”„", "'''''\"\"\"")  # noqa: RUF001 -
 _GENERIC = frozenset(["iphone", "ipad", "ipod", "ipod touch"])
 _MOST_NOTED = 10_000  # for a phone that has another name each time; the oldest are forgotten first
 _noted: dict[str, None] = {}
+_noting = threading.Lock()
 _called: dict[str, str] = {}
 
 
 def note(*values: str | None) -> None:
     """Remember names, serial numbers and so on while the program runs; None and generic ones are skipped."""
-    for each in values:
-        if each and len(each) > 1 and each.lower() not in _GENERIC:
-            _noted.pop(each, None)
-            _noted[each] = None
-    while len(_noted) > _MOST_NOTED:
-        del _noted[next(iter(_noted))]
+    with _noting:
+        for each in values:
+            if each and len(each) > 1 and each.lower() not in _GENERIC:
+                _noted.pop(each, None)
+                _noted[each] = None
+        while len(_noted) > _MOST_NOTED:
+            del _noted[next(iter(_noted))]
 
 
 def noted() -> list[str]:
     """All of them, longest first, so that none hides a part of another."""
-    return sorted(_noted, key=lambda each: (-len(each), each))
+    with _noting:
+        known = list(_noted)
+    return sorted(known, key=lambda each: (-len(each), each))
 
 
 def name_phones(names: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -34,6 +35,7 @@ Kdf = Callable[[bytes, bytes, int], bytes]
 
 _MOST_DERIVED = 32
 _DISGUISE = os.urandom(32)
+_remembering = threading.Lock()
 _derived: dict[tuple[bytes, bytes, int, bytes | None, int], bytes] = {}  # the most recently used comes last
 
 
@@ -68,14 +70,16 @@ def derive(
     if double_salt is not None:
         check_rounds(double_rounds)
     known = (_disguised(secret), salt, rounds, double_salt, double_rounds)
-    key = _derived.pop(known, None)
+    key = _derived.get(known)
     if key is None:
         if double_salt is not None:
             secret = sha256_kdf(double_rounds)(secret, double_salt, double_rounds)
         key = hashlib.pbkdf2_hmac("sha1", secret, salt, rounds, KEY_BYTES)
-    _derived[known] = key
-    while len(_derived) > _MOST_DERIVED:
-        _derived.pop(next(iter(_derived)), None)
+    with _remembering:
+        _derived.pop(known, None)
+        _derived[known] = key
+        while len(_derived) > _MOST_DERIVED:
+            del _derived[next(iter(_derived))]
     return key
 
 
