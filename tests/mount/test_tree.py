@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from explore.taking import PASSWORD
 from ibackup.explore.opening import SnapshotTarget
 from ibackup.explore.target_names import NameRules
-from ibackup.mount.mount_nodes import MountedFile
+from ibackup.mount.mount_nodes import FixedFolder, MountedFile, text_file
 from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
 from ibackup.mount.path_lookup import PathLookup
 from ibackup.vault.unlocker import Unlocker
@@ -28,6 +30,18 @@ def test_names_are_fit_for_every_system_and_each_file_stays(tmp_path: Path) -> N
         assert found == set(names)
         for path in ("/Files/../Files", "/Files/HomeDomain/L/..", "/none/x", "/Files/HomeDomain/L/CASE/x"):
             assert lookup.find(path) is None
+
+
+def test_the_newest_snapshot_is_the_newest_also_after_another_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ibackup.mount.path_lookup._FRESH_S", 0.0)
+    made = [FixedFolder(number, lambda number=number: {f"{number}": text_file("", 0)}) for number in (1, 2)]  # type: ignore[misc]
+    newest = made[0]
+    phone = FixedFolder(0, lambda: {"latest": newest})
+    lookup = PathLookup(FixedFolder(0, lambda: {"ann": phone}), changing=1)
+    assert set(lookup.children("/ann/latest") or {}) == {"1"}
+    newest = made[1]
+    assert lookup.find("/ann/latest/1") is None
+    assert set(lookup.children("/ann/latest") or {}) == {"2"}
 
 
 def test_a_backup_that_cannot_be_opened_says_why(tmp_path: Path) -> None:

@@ -124,6 +124,12 @@ class MountedBackup:
         self._made = int(made.timestamp()) if made is not None else 0
         self._earlier = earlier
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MountedBackup) and other._target.path == self._target.path
+
+    def __hash__(self) -> int:
+        return hash(self._target.path)
+
     @property
     def modified(self) -> int:
         """When its data is from, seconds since 1970."""

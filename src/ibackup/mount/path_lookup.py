@@ -24,6 +24,7 @@ class PathLookup:
         self._root = root
         self._changing = changing
         self._known: OrderedDict[str, tuple[Mapping[str, MountedNode], float]] = OrderedDict()
+        self._tops: dict[str, MountedNode | None] = {}
         self._names = 0
 
     def find(self, path: str) -> MountedNode | None:
@@ -36,6 +37,7 @@ class PathLookup:
 
     def children(self, path: str) -> Mapping[str, MountedNode] | None:
         """What is in a folder; None if there is no such folder. Raises OSError, IbackupError."""
+        self._forget_another(path)
         known = self._known.get(path)
         if known is not None and (
             path.count("/") >= self._changing + 1 or known[1] > time.monotonic() - _FRESH_S
@@ -53,3 +55,15 @@ class PathLookup:
             _, (dropped, _) = self._known.popitem(last=False)
             self._names -= len(dropped)
         return children
+
+    def _forget_another(self, path: str) -> None:
+        """Forget what was below a folder that may change if another one has its name now: the newest snapshot."""
+        levels = self._changing + 1
+        if not self._changing or path.count("/") < levels:
+            return
+        top = "/".join(path.split("/", levels + 1)[: levels + 1])
+        node = self.find(top)
+        if top in self._tops and self._tops[top] != node:
+            for each in [each for each in self._known if each == top or each.startswith(f"{top}/")]:
+                self._names -= len(self._known.pop(each)[0])
+        self._tops[top] = node
