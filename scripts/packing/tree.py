@@ -13,11 +13,11 @@ from email.utils import format_datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
-from click.shell_completion import get_completion_class
 from documenting import licences
 from documenting.man_pages import man_pages
 from packaging.utils import canonicalize_name
 
+from ibackup.cli.commands.completion_command import completion_script
 from ibackup.cli.main import cli
 from ibackup.config.value_kinds import EVENING, MORNING, HoursWindow
 from ibackup.jobs.schedule.schedule_types import ScheduledCommand
@@ -136,7 +136,7 @@ def lay_out(release: Release, target: Target, staged: Path) -> None:
     for name, text in _units().items():
         _write(staged, f"{PACKAGED}/{name}", text)
     for shell, place in (*_COMPLETIONS.items(), ("zsh", _ZSH[target.kind])):
-        _write(staged, place, _completion(shell))
+        _write(staged, place, completion_script(shell))
     day = datetime.fromtimestamp(release.epoch, UTC).date()
     for name, text in man_pages(release.version, day).items():
         _write(staged, f"/usr/share/man/man1/{name}.gz", text)
@@ -198,13 +198,6 @@ def _units() -> dict[str, str]:
         **Systemd("nightly").units(ScheduledCommand(EVENING, (PROGRAM, *nights))),
         **Systemd("watch").units(ScheduledCommand(None, (PROGRAM, "watch"))),
     }
-
-
-def _completion(shell: str) -> str:
-    maker = get_completion_class(shell)
-    if maker is None:
-        raise ValueError(f"click knows no completion for {shell}")
-    return maker(cli, {}, "ibackup", "_IBACKUP_COMPLETE").source()
 
 
 def _documents(release: Release, target: Target, staged: Path) -> None:

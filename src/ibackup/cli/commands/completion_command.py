@@ -21,10 +21,19 @@ _WHERE = {
 @click.argument("shell", type=click.Choice(list(_WHERE)))
 def command(app: App, shell: str) -> int:
     """Print the tab completion script for SHELL."""
+    script = completion_script(shell)
+    return app.result({"script": script}, script.rstrip())
+
+
+def completion_script(shell: str) -> str:
+    """What a shell reads; packages have it in a file.
+
+    Raises:
+        IbackupError: there is none for this shell.
+    """
     from ibackup.cli.main import cli
 
     maker = get_completion_class(shell)
     if maker is None:
         raise IbackupError(f"There is no completion for {shell}.")
-    script = maker(cli, {}, "ibackup", "_IBACKUP_COMPLETE").source()
-    return app.result({"script": script}, script.rstrip())
+    return maker(cli, {}, "ibackup", "_IBACKUP_COMPLETE").source()
