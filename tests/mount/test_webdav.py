@@ -104,6 +104,7 @@ def test_another_client_gets_the_bytes_that_extract_writes(
     served: tuple[Program, Served, Path], tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
     program, site, folder = served
+    assert "--at" in program.run("mount", "--kind", "webdav", "--at", str(tmp_path / "x"), code=2).err
     rclone = require_tool("rclone")
     user, _, password = site.user.partition(":")
     hidden = subprocess.run(

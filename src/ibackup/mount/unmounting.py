@@ -118,13 +118,9 @@ def unmount_named(at: str | None) -> list[str]:
     """Unmount a folder or end a server, or everything of this user's; returns what. Raises IbackupError, UsageError."""
     known = mounted()
     if at is not None:
-        full = (
-            at
-            if at.startswith("http://")
-            else os.path.realpath(at)
-            if not is_dead(at)
-            else os.path.abspath(at)
-        )
+        full = at
+        if not at.startswith("http://"):
+            full = os.path.abspath(at) if is_dead(at) else os.path.realpath(at)
         known = [each for each in known if each.at == full]
         if not known and not is_dead(full):
             raise UsageError(
@@ -132,8 +128,7 @@ def unmount_named(at: str | None) -> list[str]:
             )
         known = known or [MountRecord(full, 0, "")]
     for record in known:
-        if not record.is_server and (record.is_alive or is_dead(record.at)):
-            unmount(record.at, lazily=not record.is_alive)
-        if record.is_server or not record.is_alive:
-            record.forget()
+        if not record.is_server and (is_dead(record.at) or os.path.ismount(record.at)):
+            unmount(record.at, lazily=is_dead(record.at))
+        record.forget()
     return [each.at for each in known]
