@@ -54,8 +54,13 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+FILM = Spec("AppDomain-org.example.films", "Documents/film.mov", bytes(range(256)) * 12_000)
 HOSTILE = [
+    FILM,
     Spec("HomeDomain", "Library/line\nbreak\x1b[31m", b"1"),
+    Spec("HomeDomain", "Library/../../up", b"dots"),
+    Spec("HomeDomain", "Library/nul\0byte", b"nul"),
+    Spec("HomeDomain", "Library//twice", b"slashes"),
     Spec("HomeDomain", "Library/CASE", b"upper"),
     Spec("HomeDomain", "Library/case", b"lower"),
     Spec("HomeDomain", f"Library/{'ü' * 127}x", b"255 bytes"),
@@ -64,7 +69,6 @@ HOSTILE = [
     Spec("HomeDomain", "Library/empty"),
     Spec("HomeDomain", "Library/grew", b"x" * 5000, size=33),
     Spec("HomeDomain", "Library/shrank", b"y" * 40, size=999_999),
-    Spec("AppDomain-org.example.films", "Documents/film.mov", bytes(range(256)) * 12_000),
     Spec("HomeDomain", "Library/link", flags=4, target="/etc/passwd"),
 ]
 
@@ -87,13 +91,13 @@ def test_each_file_has_the_bytes_that_extract_writes_and_is_read_in_ranges(
         taken.pop("ibackup-renamed.txt")
         assert shown == taken
         film = tmp_path / "mnt" / "Files" / "AppDomain-org.example.films" / "Documents" / "film.mov"
-        content = HOSTILE[9].content
+        content = FILM.content
         with open(film, "rb", buffering=0) as stream:
             for start, count in ((2_999_999, 70_000), (17, 1), (131_071, 300_000), (len(content), 9)):
                 stream.seek(start)
                 assert stream.read(count) == content[start : start + count]
         assert film.stat().st_size == len(content)
-        assert film.stat().st_mtime == HOSTILE[9].mtime
+        assert film.stat().st_mtime == FILM.mtime
         for change in (lambda: film.write_bytes(b""), film.unlink, (film.parent / "new").mkdir):
             with pytest.raises(OSError, match="Read-only"):
                 change()
