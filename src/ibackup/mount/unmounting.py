@@ -116,7 +116,7 @@ def unmount(at: str, *, lazily: bool = False) -> None:
 
 def unmount_named(at: str | None) -> list[str]:
     """Unmount a folder or end a server, or everything of this user's; returns what. Raises IbackupError, UsageError."""
-    known = mounted()
+    known = [each for each in mounted() if each.is_alive or not each.is_server]
     if at is not None:
         full = at
         if not at.startswith("http://"):

@@ -106,6 +106,8 @@ class _Watch:
         while self._pressed:
             udid = self._pressed.pop()
             place = self._rounds.places[udid]
+            if place.began is not None:
+                continue  # its turn began meanwhile
             if udid not in self._rest or job.clock.now() >= self._rest[udid]:
                 job.observe(Note(f"The button of {place.phone.name} was pressed."))
                 self._rest[udid] = job.clock.now() + _SHORT_REST
