@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from ibackup.base import identities
+from ibackup.base import held, identities
 from ibackup.base.errors import PhoneBusy
 from ibackup.base.udids import may_be_udid, plain_udid, same_udid
 from ibackup.store.disk import durable, record_times
@@ -136,7 +136,7 @@ class KeptPairings:
             IbackupError: it cannot be removed.
         """
         with telling("The kept pairing could not be removed."), contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(own_folder(udid), _NAME))
+            held.unlink(os.path.join(own_folder(udid), _NAME))
 
     def met_by_cable(
         self, udid: str, record: bytes, *, wifi_address: str, name: str, ios_version: str

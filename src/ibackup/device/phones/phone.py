@@ -42,6 +42,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_AGAIN_S = 3.0
 _LISTEN_S = 15.0  # for a cable, between two searches of the network
 
 
@@ -232,6 +233,8 @@ def open_phone(
         left = end - time.monotonic()
         if left <= 0:
             raise nowhere(udid, problems)
+        if wifi.address:
+            time.sleep(min(left, _AGAIN_S))
         told, listen_s = ignore if listen_s else observer, min(left, _LISTEN_S)
 
 

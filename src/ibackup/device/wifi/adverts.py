@@ -22,6 +22,7 @@ _KEY_BYTES: Final = 32
 _MOST_TAGS: Final = 64
 """A phone that is paired with more computers than this is none, or is found by the first of them."""
 _LONGEST_IDENTIFIER: Final = 255
+_MOST_ADDRESSES: Final = 8
 _TAG_NAME = re.compile(r"authtag(#[0-9]{1,4})?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -91,7 +92,7 @@ def _tag(value: bytes) -> bytes | None:
 
 
 def in_order(addresses: Iterable[str]) -> tuple[str, ...]:
-    """IPv4 addresses that a phone may have, in the order in which to dial them: 169.254/16 last.
+    """IPv4 addresses that a phone may have, in the order in which to dial them: 169.254/16 last. At most 8.
 
     That range is the phone's own network over USB, where lockdown answers and later things break.
     """
@@ -103,7 +104,7 @@ def in_order(addresses: Iterable[str]) -> tuple[str, ...]:
             continue
         if not (address.is_multicast or address.is_unspecified or address.is_loopback or address.is_reserved):
             found[str(address)] = address
-    return tuple(sorted(found, key=lambda text: found[text].is_link_local))
+    return tuple(sorted(found, key=lambda text: found[text].is_link_local))[:_MOST_ADDRESSES]
 
 
 def auth_tag(host_id: str, identifier: bytes) -> bytes:

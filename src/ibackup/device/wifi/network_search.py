@@ -22,6 +22,7 @@ SEARCH_S: Final = 4.0
 MDNS_ADDRESS: Final = "224.0.0.251"
 MDNS_PORT: Final = 5353
 _MOST_NAMES: Final = 256
+_MOST_DIALLING_S: Final = 60.0
 _ASK_MS: Final = 700
 _LOOK_S: Final = 0.1
 
@@ -34,6 +35,9 @@ class NoSearch(NoPhone):
 
 def search(seconds: float = SEARCH_S) -> Generator[Advert, None, None]:
     """Each announcement as it comes in, until the time is up; again if its addresses changed.
+
+    What the caller does between two of them does not count, up to a minute: something that is announced and does not
+    answer must not hide what is announced after it.
 
     Raises:
         NoSearch: this computer does not let us send or receive multicast DNS.
@@ -85,6 +89,7 @@ def _heard(zeroconf: "Zeroconf", deadline: float) -> Iterator[Advert]:
             names.put(name)
 
     browser = ServiceBrowser(zeroconf, SERVICE_TYPE, handlers=[changed])
+    dialling_s = 0.0
     try:
         told: dict[str, Advert | None] = {}
         silent: list[str] = []
@@ -101,7 +106,11 @@ def _heard(zeroconf: "Zeroconf", deadline: float) -> Iterator[Advert]:
                 silent.append(name)
             if advert is not None and told.get(name) != advert and len(told) < _MOST_NAMES:
                 told[name] = advert
+                began = time.monotonic()
                 yield advert
+                took_s = min(time.monotonic() - began, _MOST_DIALLING_S - dialling_s)
+                dialling_s += took_s
+                deadline += took_s
     finally:
         browser.cancel()
 
