@@ -59,6 +59,7 @@ ALIASES = {"backup": "now", "snapshots": "list", "check": "verify"}
 
 _GROUP, _NAME, _COLUMN = 10, 12, 34
 _WIDTH = 80
+_USAGE = "Usage: ibackup COMMAND [ARGUMENTS] [OPTIONS]"
 _WHAT_IT_IS = "Complete, proven iPhone and iPad backups. Plug in, unlock, run `ibackup now`."
 _MORE = "More: `ibackup help COMMAND`, `ibackup help options`, `ibackup help exit-codes`."
 
@@ -78,8 +79,7 @@ def page(options: str, width: int = _WIDTH) -> str:
     if width < _WIDTH:
         return _narrow(options)
     lines = [
-        "Usage: ibackup COMMAND [ARGUMENTS] [OPTIONS]",
-        _WHAT_IT_IS,
+        f"{_USAGE}. To begin, plug in: `ibackup now`",
     ]
     for title, group in GROUPS.items():
         cells = [f"{name:<{_NAME}}{text}" for name, text in group.items()]
@@ -94,7 +94,7 @@ def page(options: str, width: int = _WIDTH) -> str:
 
 
 def _narrow(options: str) -> str:
-    lines = [wrap("Usage: ibackup COMMAND [ARGUMENTS] [OPTIONS]"), "", wrap(_WHAT_IT_IS)]
+    lines = [wrap(_USAGE), "", wrap(_WHAT_IT_IS)]
     for title, group in GROUPS.items():
         lines += ["", title, *(f"  {name:<{_NAME}}{text}" for name, text in group.items())]
     return "\n".join([*lines, "", wrap(_MORE), wrap(f"Options: {options}")])
