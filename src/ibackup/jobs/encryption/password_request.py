@@ -11,8 +11,10 @@ from ibackup.base.events import Caution, Observer, PhaseStarted
 from ibackup.device.backup2.settings_session import SettingsSession
 from ibackup.device.folder.served_files import ServedFiles
 from ibackup.device.lockdown.phone_facts import PhoneFacts
+from ibackup.device.phones.over_wifi import OverWifi
 from ibackup.device.phones.phone import Phone, open_phone
 from ibackup.jobs.encryption.encryption_request import forgotten
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.vault.keychain import Keychain, KeychainTrouble
 
 _NOTHING_DONE = frozenset([207, 208])
@@ -61,6 +63,8 @@ def ask(phone: Phone, files: ServedFiles, passwords: Passwords, observe: Observe
 def standing(phone: Phone, patience: float, observe: Observer) -> PhoneFacts | None:
     """What a phone reports after the connection was lost; None if it does not answer."""
     observe(PhaseStarted("find", "Asking the phone whether it made the change."))
+    if phone.connection == "WiFi":
+        phone.close()  # it has one user at a time
     try:
         with open_phone(
             phone.udid,
@@ -69,6 +73,7 @@ def standing(phone: Phone, patience: float, observe: Observer) -> PhoneFacts | N
             limits=phone.limits,
             observer=observe,
             recognition=phone.recognition,
+            wifi=OverWifi(KeptPairings()) if phone.connection == "WiFi" else None,
         ) as again:
             return again.facts
     except IbackupError:
