@@ -220,7 +220,7 @@ def test_jpeg_without_the_extra_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "pi_heif", None)
     with pytest.raises(UsageError) as refused:
         exported(mint, tmp_path, life(), jpeg=True)
-    assert "ibackup[photos]" in str(refused.value.hint)
+    assert "pi-heif" in str(refused.value.hint)
 
 
 def test_immich_gets_xmp_and_no_thumbnails(mint: Mint, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def _mqtt(mqtt: MqttConfig) -> Iterator[Flaw]:
         )
     if find_spec("paho") is None:
         yield Flaw(
-            "[mqtt] cannot be used: paho-mqtt is not installed.",
+            "[mqtt] cannot be used: paho-mqtt (ibackup[mqtt]) is not installed.",
             f"Install it: {installing(MQTT)}",
             fatal=True,
         )

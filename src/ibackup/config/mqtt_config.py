@@ -8,8 +8,7 @@ from ibackup.config import value_kinds
 from ibackup.config.config_keys import key
 from ibackup.config.value_kinds import ValueKind
 
-MQTT = "ibackup[mqtt]"
-"""What installs the library: this package with its extra."""
+MQTT = "paho-mqtt>=2.1"  # the extra `mqtt`
 
 _NONE = "none"
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")

@@ -23,8 +23,7 @@ from ibackup.mount.path_lookup import PathLookup
 if TYPE_CHECKING:
     from mfusepy import fuse_conn_info, fuse_file_info
 
-MOUNT = "ibackup[mount]"
-"""What installs the library: this package with its extra."""
+MOUNT = "mfusepy>=3.1"  # the extra `mount`
 
 _KEPT_S = 3600
 """How long the system remembers names and attributes: nothing in a snapshot ever changes."""
@@ -35,7 +34,7 @@ _log = logging.getLogger("ibackup")
 def why_no_fuse() -> str:
     """Why this computer cannot mount by FUSE, a sentence with what to do; empty if it can."""
     if find_spec("mfusepy") is None:
-        return f"mfusepy is not installed. Install it: {installing(MOUNT)}"
+        return f"mfusepy (ibackup[mount]) is not installed. Install it: {installing(MOUNT)}"
     try:
         _load()
     except (OSError, AttributeError):

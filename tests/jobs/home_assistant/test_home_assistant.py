@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -196,3 +197,9 @@ def test_what_a_phone_is_called_reaches_no_topic_and_stays_one_short_line() -> N
     assert len(shown_result("y" * 999)) == 255
     assert DiscoveredDevice("other", SMALL.udid).id != device.id
     assert DiscoveredDevice("store", SMALL.udid.replace("-", "")).id == device.id
+
+
+def test_without_the_library_the_warning_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    with MqttLink(MqttConfig("127.0.0.1", 1)) as link:
+        assert "ibackup[mqtt]" in link.settle()

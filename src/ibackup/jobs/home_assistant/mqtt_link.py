@@ -128,7 +128,7 @@ class MqttLink(Closeable):
         try:
             client = self._made()
         except ImportError:
-            self._fails(f"paho-mqtt is not installed. Install it: {installing(MQTT)}")
+            self._fails(f"paho-mqtt (ibackup[mqtt]) is not installed. Install it: {installing(MQTT)}")
             return
         except (OSError, ValueError) as error:
             self._fails(_reason(error))
