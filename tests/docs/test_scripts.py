@@ -23,6 +23,8 @@ SHELL_FILES = [
     "scripts/bench",
     "scripts/packages",
     "scripts/lib/clean-root",
+    "scripts/release",
+    "install.sh",
     "scripts/lib/venv.sh",
     "scripts/lib/in-venv",
 ]

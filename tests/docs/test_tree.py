@@ -25,6 +25,8 @@ SCRIPTS = [
     "scripts/packages",
     "scripts/gen-docs",
     "scripts/gen-man",
+    "scripts/release",
+    "install.sh",
     ".ci/run",
 ]
 
