@@ -12,6 +12,7 @@ from ibackup.base.errors import ConnectionLost, IbackupError
 from ibackup.jobs.proving.backup_proof import ProofVerdict, prove
 from ibackup.simulator.faults import DropInPhase
 from ibackup.store.records.snapshot import Snapshot
+from ibackup.store.work.cloning import Clone
 from ibackup.vault.unlocker import Unlocker
 from support.runs import PASSWORD, SMALL, Lab, assert_is_the_phone, assert_sealed, blob, flip
 
@@ -184,3 +185,25 @@ def test_no_snapshot_is_left_to_start_from(backed_up: Lab) -> None:
     assert backed_up.now().full
     with pytest.raises(IbackupError, match="SHA256SUMS"):
         backed_up.snapshots[0].verify_seal_file()
+
+
+def test_a_file_that_vanishes_while_the_phone_is_asked_is_sent_again(
+    backed_up: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the run looked, and listed to the phone, which would take it for sent."""
+    (snapshot,) = backed_up.snapshots
+    file, _ = blob(Path(snapshot.path), backed_up.phone, "CameraRollDomain")
+    carry = Clone.carry
+
+    def late(clone: Clone) -> None:
+        file.unlink(missing_ok=True)
+        carry(clone)
+
+    monkeypatch.setattr(Clone, "carry", late)
+    backed_up.now()
+    assert any("changed while this backup started from it" in caution for caution in backed_up.told.cautions)
+    second = backed_up.snapshots[-1]
+    assert second.id != snapshot.id
+    assert_sealed(second.path)
+    assert_is_the_phone(second.path, backed_up.phone)
+    assert backed_up.left == []
