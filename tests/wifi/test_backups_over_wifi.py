@@ -200,3 +200,7 @@ def test_a_phone_that_sleeps_is_said_to_do_so(household: Scene) -> None:
     home.on_air[phone.udid].sleep()
     assert "sleeps" in computer.run("now", code=10).err
     assert "sleeps" in computer.run("wifi", "status").out
+    assert "sleeps" in computer.run("devices", code=10).err
+    assert "--over-wifi" in computer.run("encryption", "on", code=10).err
+    assert "--forget" in computer.run("wifi", "off", code=10).err
+    assert "in 30 days" in computer.run("wifi", "status").out

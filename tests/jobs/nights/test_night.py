@@ -24,6 +24,7 @@ from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, StartSessionError
 from ibackup.simulator.spec import Passcode
 from ibackup.simulator.virtual_phone import VirtualPhone
 from ibackup.store.disk.lock import Holder
+from ibackup.store.kept_pairings import KeptPairing, KeptPairings
 from ibackup.store.store import Store
 from jobs.nights.conftest import ANN, BOB, House, codes, states
 from support.runs import assert_is_the_phone, blob, flip, photograph
@@ -468,6 +469,12 @@ def test_who_is_looked_after(house: House) -> None:
     assert [each.phone.name for each in house.night(once=True, only=ann.udid).phones] == ["Ann"]
     house.config = replace(house.config, phones=(PhoneConfig("ann", ann.udid, ignore=True),))
     assert house.night(once=True).phones == ()
+
+
+def test_a_phone_that_is_only_set_up_for_wifi_is_looked_after(house: House) -> None:
+    pairing = KeptPairing(VirtualPhone(ANN).udid, b"of no use here", "", "Ann", "27.0", house.clock.now())
+    KeptPairings().keep(pairing)
+    assert [each.phone.name for each in house.night(once=True).phones] == ["Ann"]
 
 
 def test_a_night_with_nothing_to_look_after_is_no_success(house: House) -> None:

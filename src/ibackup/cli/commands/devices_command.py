@@ -35,13 +35,16 @@ def command(app: App) -> int:
     """
     from ibackup.base.udids import plain_udid, same_udid
     from ibackup.device.phones.found_phones import find
-    from ibackup.device.phones.over_wifi import OverWifi
+    from ibackup.device.phones.over_wifi import OverWifi, nowhere
     from ibackup.store.kept_pairings import KeptPairings
 
-    phones = find(limits=app.config.limits, observer=app.reporter, wifi=OverWifi(KeptPairings()))
+    wifi = OverWifi(KeptPairings())
+    phones = find(limits=app.config.limits, observer=app.reporter, wifi=wifi)
     phones.sort(key=lambda phone: plain_name(phone.facts.name or ""))
     if app.udid:
         phones = [phone for phone in phones if same_udid(phone.udid, app.udid)]
+    if not phones and wifi.wanted(app.udid):
+        raise nowhere(app.udid, {})
     if not phones:
         raise NoPhone(
             f"{called(app.udid)} is not connected." if app.udid else "No phone is connected.",

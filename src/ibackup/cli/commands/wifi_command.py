@@ -1,6 +1,7 @@
 """``ibackup wifi``: backups without a cable."""
 
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +68,7 @@ def switch_off(app: App, forget: bool, wait: float, patience: float) -> int:
 
 @ibackup_command("status")
 def status(app: App) -> int:
-    """Show which phones are set up for Wi-Fi, and whether they are there now."""
+    """Show which phones are set up, and which are there now."""
     from ibackup.jobs.wifi.wifi_switch import states
 
     found = states(app.udid, app.config.limits, app.reporter)
@@ -118,7 +119,7 @@ def _text(state: "WifiState") -> str:
     from ibackup.cli.commands.devices_command import connected_text
 
     kept = state.kept
-    days = (kept.expires - datetime.now(UTC)).days
+    days = math.ceil((kept.expires - datetime.now(UTC)) / timedelta(days=1))
     here = (
         f"{connected_text(state.reached)}."
         if state.reached

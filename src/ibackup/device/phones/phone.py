@@ -33,7 +33,7 @@ from ibackup.device.phones.over_wifi import (
 )
 from ibackup.device.phones.recognition import Recognition, Strangers
 from ibackup.device.phones.trust import KeyTrust, told_udid
-from ibackup.device.phones.waiting import Patience, wait_for_phone
+from ibackup.device.phones.waiting import ONLY_BY_CABLE, Patience, wait_for_phone
 from ibackup.device.phones.wireless_assertion import WirelessSyncAssertion
 from ibackup.device.refusals.lockdown_refusals import PhoneLocked
 from ibackup.device.wifi.tcp_transport import parse_host
@@ -217,7 +217,13 @@ def open_phone(
         if not wifi.wanted(udid):
             raise not_set_up(udid)
     if cable_only or wifi is None or not wifi.wanted(udid):
-        return opener.by_mux(wait_for_phone(opener.mux, udid, wait, observer, cable_only=cable_only))
+        try:
+            found = wait_for_phone(opener.mux, udid, wait, observer, cable_only=cable_only)
+        except NoPhone as error:
+            if cable_only and wifi is not None and wifi.wanted(udid):
+                error.hint = f"{error.hint} {ONLY_BY_CABLE}"
+            raise
+        return opener.by_mux(found)
     end = time.monotonic() + wait
     told, listen_s = observer, 0.0
     problems: dict[str, IbackupError] = {}

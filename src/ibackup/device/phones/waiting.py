@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ibackup.base.errors import ConnectionLost, NoPhone, ProtocolBroken
 from ibackup.base.events import Note, Observer, Prompt, PromptDone, PromptKind
@@ -80,6 +80,8 @@ _TEXTS: dict[PromptKind, str] = {
     "unlock": "Unlock the {noun} with its passcode.",
     "trust": "Tap Trust on the {noun} and enter its passcode.",
 }
+
+ONLY_BY_CABLE: Final = "This is not done over a network, except with --over-wifi, where the command has it."
 
 
 def wait_for_phone(
@@ -159,8 +161,7 @@ def _no_phone(devices: Sequence[Attached], udid: str | None, *, cable_only: bool
             f"{called(udid or devices[0].serial)} is not connected with a cable.",
             why="It is reached over the network, and a connection that is lost in the middle of this would leave the "
             "phone half done.",
-            hint="Connect it with a cable. To do it over the network in spite of that: --over-wifi, where the command "
-            "has it.",
+            hint=f"Connect it with a cable. {ONLY_BY_CABLE}",
         )
     others = sorted({called(device.serial).removeprefix("The phone ") for device in devices})
     if udid is not None and others:

@@ -9,6 +9,7 @@ from ibackup.base.events import Observer
 from ibackup.base.udids import dashed, same_udid
 from ibackup.config.config_schema import Config, PhoneRules
 from ibackup.device.phones.found_phones import find
+from ibackup.store.kept_pairings import KeptPairings
 from ibackup.store.store import Store
 
 
@@ -49,7 +50,7 @@ def known_phones(store: Store | None, config: Config) -> tuple[KnownPhone, ...]:
 def looked_after(
     store: Store | None, config: Config, observe: Observer, *, only: str | None = None
 ) -> tuple[KnownPhone, ...]:
-    """The known phones; with neither a config nor a backup, every connected one that trusts this computer.
+    """The known phones; with neither a config nor a backup, those that are connected or set up for Wi-Fi.
 
     Args:
         store: None if it is missing.
@@ -59,12 +60,15 @@ def looked_after(
     """
     phones = known_phones(store, config)
     if not phones and not config.phones:
+        # One that is set up for Wi-Fi may sleep now.
+        names = {each.udid: each.name for each in KeptPairings().all()}
         with contextlib.suppress(NoPhone):  # no usbmuxd runs
-            phones = tuple(
-                KnownPhone(each.udid, each.facts.name or each.udid, config.rules(each.udid))
+            names |= {
+                each.udid: each.facts.name or ""
                 for each in find(limits=config.limits, observer=observe)
                 if each.trust in ("trusted", "locked")
-            )
+            }
+        phones = tuple(KnownPhone(udid, name or udid, config.rules(udid)) for udid, name in names.items())
     if only is None:
         return phones
     chosen = tuple(each for each in phones if same_udid(each.udid, only))

@@ -4,13 +4,14 @@ import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ibackup.base.errors import IbackupError, PersonNeeded, PhoneRefused
+from ibackup.base.errors import IbackupError, NoPhone, PersonNeeded, PhoneRefused, UsageError
 from ibackup.base.events import Observer, PhaseStarted
 from ibackup.config.stall_limits import Limits
 from ibackup.device.lockdown.lockdown_keys import WIFI_DOMAIN, WIFI_SWITCH
 from ibackup.device.phones.found_phones import TrustState, find
 from ibackup.device.phones.over_wifi import OverWifi, not_set_up
 from ibackup.device.phones.phone import Phone
+from ibackup.device.phones.waiting import connect_hint
 from ibackup.jobs.phone_to_open import PhoneToOpen
 from ibackup.store.kept_pairings import KeptPairing, KeptPairings
 
@@ -84,7 +85,14 @@ def switch_off(wanted: PhoneToOpen, observe: Observer) -> KeptPairing:
     """
     observe(PhaseStarted("find", "Looking for the phone."))
     book = KeptPairings()
-    with replace(wanted, cable_only=True).open_phone(observe) as phone:
+    try:
+        opened = replace(wanted, cable_only=True).open_phone(observe)
+    except NoPhone as error:
+        error.hint = (
+            f"{connect_hint()} Without the phone, `ibackup wifi off --forget` forgets how to reach it."
+        )
+        raise
+    with opened as phone:
         kept = book.of(phone.udid)
         if kept is None:
             raise not_set_up(phone.udid)
@@ -109,7 +117,7 @@ def forget(udid: str | None) -> KeptPairing:
         raise (
             not_set_up(udid)
             if not found
-            else IbackupError("Several phones are kept for Wi-Fi.", hint="Choose one with --phone.")
+            else UsageError("Several phones are kept for Wi-Fi.", hint="Choose one with --phone.")
         )
     book.forget(found[0].udid)
     return found[0]
