@@ -212,6 +212,11 @@ main() {
                 uninstall
                 return
                 ;;
+            -h | --help)
+                say "usage: sh install.sh [--from FILE | --from FOLDER | --uninstall]"
+                say "Installs ibackup for you alone, and uv if it is missing; --uninstall removes both, never backups."
+                return
+                ;;
             *) stop "$1 is not an option: --from FILE, --from FOLDER or --uninstall." ;;
         esac
         shift

@@ -128,7 +128,13 @@ def test_the_sdist_has_what_its_own_tests_and_a_rebuild_need(root: Path, built: 
         "constraints.txt",
         "pyproject.toml",
     } <= inside
-    assert {"scripts/releasing/registry_readme.py", "scripts/lock/run.txt", "tests/conftest.py"} <= inside
+    assert {
+        "install.sh",
+        "install.ps1",
+        "scripts/releasing/registry_readme.py",
+        "scripts/lock/run.txt",
+        "tests/conftest.py",
+    } <= inside
     assert not [name for name in inside if "__pycache__" in name or name.endswith(".pyc")]
     with zipfile.ZipFile(built["wheel"]) as wheel:
         assert {name.partition("/")[0] for name in wheel.namelist()} == {

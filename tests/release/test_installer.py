@@ -122,6 +122,7 @@ def test_what_is_missing_is_said_with_what_to_do(newcomer: Newcomer, tmp_path: P
     newcomer.has("uv", "exit 1")
     assert "there is no nowhere.whl" in newcomer.run("--from", "nowhere.whl", code=1)
     assert "--form is not an option" in newcomer.run("--form", "x", code=1)
+    assert "usage: sh install.sh" in newcomer.run("--help")
     (newcomer.programs / "uname").unlink()
     newcomer.has("uname", '[ "$1" = -m ] && echo armv7l || echo Linux')
     assert "ibackup needs 64-bit Linux or macOS; this is Linux on armv7l" in newcomer.run(code=1)
