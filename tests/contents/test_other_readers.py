@@ -56,11 +56,6 @@ def test_whatsapp_chat_exporter_reads_the_same_messages(mint: Mint, tmp_path: Pa
         path = where / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.data)
-    database = whatsapp_db.filled(made)
-    database.run(
-        "CREATE TABLE ZWAVCARDMENTION (Z_PK INTEGER PRIMARY KEY, ZMEDIAITEM INTEGER, ZWHATSAPPID VARCHAR)"
-    )
-    (where / "ChatStorage.sqlite").write_bytes(database.data())
     options = ("-i", "-d", "ChatStorage.sqlite", "-m", ".", "-j", "out.json", "--no-html", "-o", "out")
     run = subprocess.run(
         [sys.executable, "-m", "Whatsapp_Chat_Exporter", *options],

@@ -1,7 +1,10 @@
 """Snapshots that ``ibackup now`` made, in the hands of tools that we did not write."""
 
+import json
 import os
 import plistlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,15 +15,18 @@ from pathlib import Path
 import pytest
 
 from ibackup.simulator.faults import DropInPhase
+from ibackup.simulator.spec import Passcode, demo_spec
 from ibackup.simulator.virtual_phone import VirtualPhone
 from support.program import MakeProgram, Program
-from support.readers import by_iphone_backup_decrypt
+from support.readers import by_iphone_backup_decrypt, mvt_ios
 from support.runs import PASSWORD, SMALL, assert_is_the_phone, photograph
 
 pytestmark = [pytest.mark.promise("Plain format"), pytest.mark.peer, pytest.mark.slow]
 Tool = Callable[[str], str]
 
 CLIENTS = ["idevicebackup2", "pymobiledevice3"]
+MVT_READS = ["sms", "whatsapp", "contacts", "calendar", "manifest"]
+MVT_READS_ENCRYPTED = ["calls", "safari_history"]
 
 
 def client(name: str, require_tool: Tool) -> list[str]:
@@ -159,6 +165,83 @@ def test_readers(make_program: MakeProgram) -> None:
                 entry
             )
     assert photograph(program.store) == before
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto-other-tools.md"
+
+
+def commands_of(name: str) -> list[list[str]]:
+    """The commands of a program that the page has, in its order."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith(f"{name} ")]
+
+
+def lives_on(make_program: MakeProgram, password: str | None) -> tuple[Program, Path]:
+    """A phone with a life and its snapshot, and a folder with the copy that the page has people make."""
+    life = demo_spec()
+    spec = replace(life, domains=(), apps=life.apps[-1:], passcode=Passcode(), backup_password=password)
+    program = make_program(replace(spec, ios_version="14.8"))
+    program.now()
+    a_copy(program.snapshots[0], program.folder / "restore-copy")
+    return program, program.folder
+
+
+def typed(words: list[str], folder: Path, udid: str, **variables: str) -> None:
+    """Run a command of the page in a folder."""
+    values = {"UDID": udid, "PASSWORD": PASSWORD}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [re.sub("UDID|PASSWORD", lambda found: values[found[0]], word) for word in words],
+        check=False, capture_output=True, text=True, timeout=250, cwd=folder,
+        env={"PATH": path, "HOME": str(folder), **variables},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["plain", "encrypted"])
+def test_whatsapp_chat_exporter(make_program: MakeProgram, require_tool: Tool, password: str | None) -> None:
+    program, folder = lives_on(make_program, password)
+    of_backup, of_files = commands_of("whatsapp-chat-exporter")
+    for words in (of_backup, of_files):
+        words[0] = require_tool(str(Path(sys.executable).with_name(words[0])))
+    if password is None:
+        typed(of_backup, folder, program.phone.udid)
+    else:
+        (extract,) = (words for words in commands_of("ibackup") if words[1] == "extract")
+        extract[-1] = str(folder / extract[-1])
+        program.run(*extract[1:], environment={"IBACKUP_PASSWORD": password})
+        folder /= next(words[1] for words in commands_of("cd") if words[1].startswith("whatsapp"))
+        typed(of_files, folder, program.phone.udid)
+    chats = json.loads((folder / "chats.json").read_text(encoding="utf-8"))
+    texts = [message["data"] for chat in chats.values() for message in chat["messages"].values()]
+    assert {"The boat is in the water again", "I come on Sunday"} <= set(texts)
+    assert list((folder / "chats").rglob("*.html"))
+
+
+def test_pyiosbackup_as_a_program(make_program: MakeProgram) -> None:
+    program, folder = lives_on(make_program, PASSWORD)
+    (unback,) = commands_of("pyiosbackup")
+    typed(unback, folder, program.phone.udid)
+    taken = {path.name for path in (folder / "files").rglob("*") if path.is_file()}
+    assert {"ChatStorage.sqlite", "sms.db", "AddressBook.sqlitedb"} <= taken
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["plain", "encrypted"])
+def test_mvt(make_program: MakeProgram, password: str | None) -> None:
+    mvt = mvt_ios()
+    program, folder = lives_on(make_program, password)
+    plain, decrypt, decrypted = commands_of("mvt-ios")
+    for words in [plain] if password is None else [decrypt, decrypted]:
+        typed([mvt, *words[1:]], folder, program.phone.udid, MVT_IOS_BACKUP_PASSWORD=PASSWORD)
+    more = MVT_READS_ENCRYPTED if password else []
+    read = {
+        each: json.loads((folder / "found" / f"{each}.json").read_text("utf-8"))
+        for each in (*MVT_READS, *more)
+    }
+    assert all(read.values()), {name: len(found) for name, found in read.items()}
+    assert "I come on Sunday" in str(read["whatsapp"])
 
 
 def test_verify_reads_what_another_tool_made(make_program: MakeProgram, require_tool: Tool) -> None:

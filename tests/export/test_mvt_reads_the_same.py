@@ -6,9 +6,7 @@ messages without a sender.
 """
 
 import json
-import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,7 @@ from ibackup.export.exporting import export
 from ibackup.simulator.life.usual_life import usual_life
 from ibackup.simulator.spec import demo_spec
 from support.minted import Mint, Spec
-
-_PEERS = Path(__file__).parents[2] / ".venv-peers" / ("Scripts" if sys.platform == "win32" else "bin")
-
-
-def mvt_ios() -> str:
-    found = shutil.which("mvt-ios", path=str(_PEERS)) or shutil.which("mvt-ios")
-    if found is None:
-        pytest.skip("mvt-ios is not there; `scripts/bench export-messages --quick` installs it")
-    return found
+from support.readers import mvt_ios
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -53,7 +43,7 @@ def test_mvt_reads_the_same(mint: Mint, tmp_path: Path) -> None:
     subprocess.run(
         [program, "check-backup", "--output", str(theirs), str(folder)],
         capture_output=True,
-        env={"HOME": str(tmp_path), "PATH": str(_PEERS)},
+        env={"HOME": str(tmp_path), "PATH": str(Path(program).parent)},
         timeout=300,
         check=True,
     )
