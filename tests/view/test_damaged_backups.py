@@ -122,6 +122,18 @@ def test_a_backup_whose_proofs_cannot_be_read_is_good_on_no_page_until_it_is_rea
     assert "is safe" in home
 
 
+def test_a_page_of_a_backup_without_its_list_says_so_and_leads_on(store: Store) -> None:
+    two_backups(store)
+    calls = PageCalls(Path(store.path))
+    slug = calls.house.phones()[0].slug
+    answer = calls.get(f"/phone/{slug}/photos")
+    assert answer.status == 200
+    assert "Read it again" in answer.text
+    assert "Timeline" in answer.text
+    assert "<code>ibackup" not in answer.text
+    assert "`ibackup" not in answer.text
+
+
 def test_a_store_that_lost_its_own_record_is_no_first_run(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ibackup.base.errors import IbackupError, PasswordNeeded
+from ibackup.base.errors import DamageFound, IbackupError, NotABackup, PasswordNeeded
 from ibackup.base.exit_codes import ExitCode
 from ibackup.view.asked import Asked
 from ibackup.view.first_readings import StillReading
@@ -85,6 +85,8 @@ def answer(asked: Asked, page: Page) -> Response:
         return unlock_page(asked, error, 200 if asked.is_page else 403)
     except StillReading as waiting:
         return asked.render("reading.html", reading=waiting, page=waiting.page, title=waiting.what)
+    except (DamageFound, NotABackup) as error:
+        return _damaged(asked, error)
     except IbackupError as error:
         return _told(asked, error)
     except Exception:  # noqa: BLE001 - whatever it is, the person needs a page
@@ -99,8 +101,24 @@ def answer(asked: Asked, page: Page) -> Response:
         )
 
 
+def _damaged(asked: Asked, error: IbackupError) -> Response:
+    """What is damaged, in place of a page of a backup, and where it is read again."""
+    if not asked.is_page or "phone" not in asked.path:
+        return _told(asked, error)
+    try:
+        backup = asked.backup
+    except IbackupError:
+        return _told(asked, error)
+    told = IbackupError(
+        error.what,
+        why=error.why,
+        hint="Read it again to know how much is damaged. Another backup of the timeline may have it whole.",
+    )
+    return asked.render("trouble.html", error=told, title=error.what, damaged=backup)
+
+
 def _told(asked: Asked, error: IbackupError) -> Response:
     status = 404 if isinstance(error, NotShown) else _STATUS.get(error.exit_code, 500)
     # The phone may be what is not there, and then there is nothing to frame the page with.
     bare = Asked(asked.house, asked.session, asked.address)
-    return bare.render("trouble.html", status, error=error, title=error.what)
+    return bare.render("trouble.html", status, error=error, title=error.what, damaged=None)
