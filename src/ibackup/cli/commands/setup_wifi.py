@@ -15,8 +15,8 @@ def is_wanted(ask: Asker, facts: "PhoneFacts", given: bool | None) -> bool:
     """Whether to set the phone up for Wi-Fi; one that is already is not asked about."""
     from ibackup.store.kept_pairings import KeptPairings
 
-    if given is None and KeptPairings().of(facts.udid) is not None:
-        return False
+    if given is None and (not ask.app.asks or KeptPairings().of(facts.udid) is not None):
+        return False  # an experiment that nobody asked for must not keep a script from setting things up
     return ask.confirm(
         f"Back up this {facts.noun} over Wi-Fi too, when it is not plugged in? This is experimental.",
         given,
