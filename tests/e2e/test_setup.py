@@ -275,6 +275,7 @@ def test_the_password_that_was_typed_is_used_and_kept(program: Program) -> None:
     terminal.answer("Where should the backups go?", "")
     terminal.answer("Encrypt the backups of this", "y")
     terminal.answer("Where should a second copy", "none")
+    terminal.answer("over Wi-Fi too", "y")
     terminal.answer("New backup password", "Hafenmole Distel 31")
     terminal.answer("Repeat the password", "Hafenmole Distel 31")
     terminal.answer("Is it written down?", "y")
@@ -296,6 +297,7 @@ def test_a_phone_that_encrypts_already_is_asked_about(make_program: MakeProgram,
     terminal = Terminal(program, "setup", *line)
     terminal.answer("already encrypts its backups. Its backup password", typed)
     terminal.answer("Where should a second copy", "")
+    terminal.answer("over Wi-Fi too", "n")
     terminal.answer("Keep the password in", "")
     out = terminal.end(0)
     (phone,) = tomllib.loads(config(program).read_text(encoding="utf-8"))["phones"]
