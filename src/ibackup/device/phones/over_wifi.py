@@ -249,6 +249,8 @@ class WifiDialler:
             raise _ended(lockdown.noun, error) from error.__cause__
         if not taken:
             _note(lockdown.reached, None, pairing)
+            if lockdown.reached == "first answer":  # it knows the pairing, so it has not forgotten it
+                raise _ended(lockdown.noun, None)
             raise _not_taken(pairing)
         udid = plist_values.text(lockdown.basics, "UniqueDeviceID")
         if udid is None or not same_udid(udid, pairing.udid):
@@ -299,8 +301,8 @@ def _note(reached: str, error: ConnectionLost | None, pairing: KnownPairing) -> 
     )
 
 
-def _ended(noun: str, error: ConnectionLost) -> ConnectionLost:
-    if isinstance(error.__cause__, TimeoutError):
+def _ended(noun: str, error: ConnectionLost | None) -> ConnectionLost:
+    if error is not None and isinstance(error.__cause__, TimeoutError):
         return ConnectionLost(
             f"The {noun} accepts a connection over Wi-Fi, but does not answer.",
             why="It may be about to fall asleep, or something answers in its place.",
