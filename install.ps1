@@ -83,7 +83,9 @@ if (-not [Environment]::Is64BitOperatingSystem) {
 
 if ($Uninstall) {
     $uv = Find-Uv
-    if ($uv -and (Test-Installed $uv)) {
+    if (-not $uv) {
+        [Console]::WriteLine("uv is not here. If it installed ibackup, run this again in a window that finds uv.")
+    } elseif (Test-Installed $uv) {
         # What starts backups automatically would look for a program that is gone.
         & (Join-Path (& $uv tool dir --bin) "ibackup.exe") schedule remove
         & $uv tool uninstall --quiet ibackup

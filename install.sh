@@ -183,7 +183,9 @@ install_ibackup() {
 
 uninstall() {
     uv=$(find_uv)
-    if [ -n "$uv" ] && "$uv" tool list 2>/dev/null | grep -q '^ibackup '; then
+    if [ -z "$uv" ]; then
+        say "uv is not here. If it installed ibackup, run this again in a terminal that finds uv."
+    elif "$uv" tool list 2>/dev/null | grep -q '^ibackup '; then
         # What starts backups automatically would look for a program that is gone.
         "$("$uv" tool dir --bin)/ibackup" schedule remove </dev/null || true
         "$uv" tool uninstall --quiet ibackup

@@ -102,7 +102,7 @@ def test_it_brings_uv_and_ibackup_twice_and_takes_both_away(newcomer: Newcomer, 
     assert "Removed: ibackup." in gone
     assert not ibackup.exists()
     assert {each for each in newcomer.left if "ibackup" in each} == set()
-    assert "nothing to remove" in newcomer.run("--uninstall")
+    assert "uv is not here. If it installed ibackup" in newcomer.run("--uninstall")
 
 
 def test_a_file_that_is_not_the_release_is_refused(newcomer: Newcomer, wheel: Path) -> None:
@@ -122,6 +122,7 @@ def test_what_is_missing_is_said_with_what_to_do(newcomer: Newcomer, tmp_path: P
     newcomer.has("uv", "exit 1")
     assert "there is no nowhere.whl" in newcomer.run("--from", "nowhere.whl", code=1)
     assert "--form is not an option" in newcomer.run("--form", "x", code=1)
+    assert "uv has not installed ibackup, so there is nothing to remove." in newcomer.run("--uninstall")
     assert "usage: sh install.sh" in newcomer.run("--help")
     (newcomer.programs / "uname").unlink()
     newcomer.has("uname", '[ "$1" = -m ] && echo armv7l || echo Linux')
