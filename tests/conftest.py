@@ -56,6 +56,7 @@ _THOROUGH = {
     "test_layout.py": "the same",
     "store/work/test_killed.py": "kills at many calls; store/work tests each step",
     "release": "installs, from a registry",
+    "wifi": "networks, and the whole program in them; device/phones and jobs/nights have the rules",
     "view": "a server, and often a browser, for each test; what pages show is tested where it is read",
     "copies": "restic takes half a second to try its password, for each call",
     "jobs/copying": "the same",

@@ -55,9 +55,8 @@ def run(app: App, spec: str | None, socket_path: str | None, port: int | None, w
     Prints the line to export, so that ibackup, idevicebackup2, pymobiledevice3 and other programs find this phone
     instead of real ones.
 
-    With --wifi, the phone is advertised in the network once its Wi-Fi connections are switched on,
-    and answers there. Type a word to change what happens: unplug, plug, sleep, wake, lock, unlock, or move
-    ADDRESS.
+    With --wifi, the phone is advertised in the network once `ibackup wifi on` has switched that on, and answers
+    there. Type a word to change what happens: unplug, plug, sleep, wake, lock, unlock, or move ADDRESS.
     """
     from ibackup.simulator.spec import demo_spec
     from ibackup.simulator.specfile import load_spec
