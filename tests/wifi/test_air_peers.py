@@ -41,8 +41,8 @@ from pymobiledevice3.services.power_assertion import PowerAssertionService
 
 async def main(records, address):
     found = []
-    async for address, lockdown in get_mobdev2_lockdowns(pair_records=Path(records), timeout=3):
-        found.append([address, lockdown.udid, lockdown.paired])
+    async for place, lockdown in get_mobdev2_lockdowns(pair_records=Path(records), timeout=3):
+        found.append([place, lockdown.udid, lockdown.paired])
         await lockdown.close()
         if len(found) == 2:
             break
