@@ -60,18 +60,19 @@ _KEY_FILE = click.option(
 )
 @_KEY_FILE
 def init(app: App, bucket: str, keeper_file: str, key_file: str | None) -> int:
-    """Begin a fleet in BUCKET that this computer keeps.
+    """Begin a fleet in BUCKET, with this computer as its keeper.
 
     BUCKET is s3:https://HOST/BUCKET/PATH, an rclone: address, or a folder that all computers reach. The keeper is a
-    computer that you trust, near the bucket: it lets computers join, looks after the repositories, and alone removes.
+    computer that you trust, near the bucket: it lets computers join and looks after the repositories. No other
+    computer can remove anything.
     """
     from ibackup.jobs.fleet.fleet_enrolling import begin
 
     file = _full(keeper_file)
     begin(bucket, _full(key_file) if key_file else None, file, _config_path(app))
     text = (
-        f"This computer keeps the fleet. Its secret is in '{file}': keep a second copy of that file elsewhere. From it "
-        "come the passwords of all repositories. To add a computer: `ibackup fleet enrol NAME UDID… --to FILE`."
+        f"This computer keeps the fleet. Its secret is in '{file}': keep a second copy of that file elsewhere. The "
+        "passwords of all repositories come from it. To add a computer: `ibackup fleet enrol NAME UDID… --to FILE`."
     )
     return app.result({"keeper_file": file}, wrap(text))
 
@@ -120,13 +121,17 @@ def enrol(app: App, host: str, udids: tuple[str, ...], to: str | None, policy: b
 def revoke(app: App, host: str) -> int:
     """Say that the computer HOST no longer belongs to the fleet. Run this on the keeper's computer.
 
-    What it reports from now on counts for nothing. Take its keys of the bucket away as well: only that ends its access.
+    ibackup ignores what it reports from now on. Take away its keys of the bucket as well: only that ends its
+    access.
     """
     from ibackup.jobs.fleet.fleet_enrolling import revoke as revoke_host
     from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 
     record = revoke_host(OpenedFleet.open(app.config.fleet), host)
-    text = f"The computer {host} no longer belongs to the fleet. Now take its keys of the bucket away."
+    text = (
+        f"The computer {host} no longer belongs to the fleet. Now take away its keys of the bucket: only that ends "
+        "its access."
+    )
     return app.result(host_members(record), wrap(text))
 
 
@@ -148,7 +153,7 @@ def list_hosts(app: App) -> int:
 @click.argument("file", shell_complete=files)
 @_KEY_FILE
 def join(app: App, file: str, key_file: str | None) -> int:
-    """Join the fleet with the enrolment FILE from the keeper, or take up the phones that a new one adds.
+    """Join the fleet with the enrolment FILE from the keeper, or add the phones of a newer FILE.
 
     This adds a copy for each phone to the config file. `ibackup nightly` then copies each backup there and reports how
     the phone is.
@@ -163,8 +168,8 @@ def join(app: App, file: str, key_file: str | None) -> int:
     if done.added:
         lines.append(
             wrap(
-                "If another computer has backed such a phone up, fetch its newest snapshot first, so that the next "
-                "backup is incremental:"
+                "If another computer has backed up such a phone, fetch its newest snapshot first, so that the phone "
+                "sends only what changed:"
             )
         )
         lines += [f"  ibackup copy get latest --from {name} --into-store" for name in done.added]
@@ -179,9 +184,9 @@ def join(app: App, file: str, key_file: str | None) -> int:
 def status(app: App, prometheus: bool, html: bool) -> int:
     """Show how all phones of all computers are, from what the computers reported.
 
-    It needs no password and opens no repository. It names phones whose backup is stale or damaged, those that nobody
-    reports any more, and reports that are forged, were put back, or come from the future. Exit code 4 means damage or
-    tampering, 30 that a backup or a report is too old.
+    It needs no password and opens no repository. It names phones whose backup is stale or damaged, phones that no
+    computer reports any more, and reports that are forged, old ones put back, or dated in the future. Exit code
+    4 means damage or tampering, 30 that a backup or a report is too old.
     """
     from ibackup.jobs.fleet.fleet_metrics import render_fleet
     from ibackup.jobs.fleet.fleet_overview import look_at_fleet
@@ -210,9 +215,9 @@ def keeper(app: App) -> int:
     """Look after the repositories of the fleet: for cron, each night, on the keeper's computer.
 
     For each phone it checks the repository, reads a part of the data back, and removes what your [prune] rules no
-    longer keep. Each night it compares some phones' newest snapshots with their seals, so that all had their turn after
-    30 nights. Once a month it tests a restore. It believes no other computer. At the end it writes what it found, and
-    the page index.html, into the bucket.
+    longer keep. Each night it compares some phones' newest snapshots with their seals, so that each phone has its turn
+    within 30 nights. Once a month it tests a restore. It trusts no other computer. At the end it writes what it
+    found, and the page index.html, into the bucket.
     """
     from ibackup.jobs.fleet.fleet_keeping import keep, publish
     from ibackup.jobs.fleet.fleet_overview import look_at_fleet

@@ -32,13 +32,18 @@ _COPIES = (
 
 @ibackup_command("mount")
 @click.argument("snapshot", required=False)
-@click.option("--at", metavar="FOLDER", help="Empty folder; created if missing", shell_complete=files)
+@click.option(
+    "--at",
+    metavar="FOLDER",
+    help="Empty folder where the snapshots appear; created if missing",
+    shell_complete=files,
+)
 @click.option(
     "--kind",
     type=click.Choice(["fuse", "webdav"]),
     help="How to show it [fuse if this computer has it]",
 )
-@click.option("--links", is_flag=True, help="Show symbolic links as links, and not as text files")
+@click.option("--links", is_flag=True, help="Show symbolic links as links instead of text files")
 @click.option("--idle", type=DURATION, default=0.0, metavar="TIME", help="Unmount after TIME without use")
 @password_options
 def command(
@@ -55,7 +60,7 @@ def command(
 
     SNAPSHOT is an id from `ibackup list`, a unique beginning of one, latest, or the path of any backup folder. If you
     give none, all snapshots are there, in a folder for each phone. Files are decrypted while you read them. A snapshot
-    into which you look is not pruned until you unmount. With FUSE and `ibackup[mount]` the folders are at --at;
+    that you have looked into is not pruned before you unmount. With FUSE and `ibackup[mount]` the folders are at --at;
     without them, ibackup serves them by WebDAV to this computer alone, with a user and a password for this run.
     """
     from ibackup.mount.fuse_face import why_no_fuse

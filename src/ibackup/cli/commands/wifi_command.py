@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from ibackup.jobs.wifi.wifi_switch import WifiState
     from ibackup.store.kept_pairings import KeptPairing
 
-EXPERIMENTAL = "Experimental: no real phone has proved it yet. By cable always works."
+EXPERIMENTAL = "This is experimental: it has not been tried with a real phone yet. The cable always works."
 
 
 @ibackup_group("wifi")
 def command() -> None:
-    """Backups over Wi-Fi, without a cable (experimental)."""
+    """Back up over Wi-Fi, without a cable (experimental)."""
 
 
 @ibackup_command("on")
 @phone_options
 def switch_on(app: App, wait: float, patience: float) -> int:
-    """Let the phone be backed up over Wi-Fi; once, by cable.
+    """Let the phone be backed up over Wi-Fi. You need the cable for this, once.
 
-    Switches on "Show this iPhone when on Wi-Fi", and keeps the pairing where only you can read it.
+    This switches on what Finder calls "Show this iPhone when on Wi-Fi", and keeps the pairing in a file that
+    only you can read.
     """
     from ibackup.jobs.wifi.wifi_switch import switch_on
 
@@ -44,14 +45,12 @@ def switch_on(app: App, wait: float, patience: float) -> int:
 
 
 @ibackup_command("off")
-@click.option(
-    "--forget", is_flag=True, help="Only forget the pairing kept here; the phone need not be connected"
-)
+@click.option("--forget", is_flag=True, help="Only forget the pairing kept here, without the phone")
 @phone_options
 def switch_off(app: App, forget: bool, wait: float, patience: float) -> int:
-    """Undo `wifi on`; by cable.
+    """Undo `wifi on`. This needs the cable, except with --forget.
 
-    The phone's switch is then as it was before `wifi on`, and the kept pairing is forgotten.
+    This sets the phone's switch to what it was before `wifi on`, and forgets the kept pairing.
     """
     from ibackup.jobs.wifi import wifi_switch
 
@@ -123,7 +122,7 @@ def _text(state: "WifiState") -> str:
     here = (
         f"{connected_text(state.reached)}."
         if state.reached
-        else "not found now. A phone that sleeps is not to be found: that is normal."
+        else "not found now. A sleeping phone cannot be found; that is normal."
     )
     lines = [
         f"{_name(kept)}: set up for Wi-Fi (experimental)",
@@ -136,9 +135,9 @@ def _text(state: "WifiState") -> str:
         _line(
             "pairing",
             (
-                f"the phone forgets it in {counts.count_text(days, 'day')}, unless it is used before"
+                f"the phone forgets it in {counts.count_text(days, 'day')}, unless you use it before then"
                 if days > 0
-                else "not used for 30 days, so the phone may have forgotten it: connect it with a cable once"
+                else "not used for 30 days, so the phone may have forgotten it: connect the phone by cable once"
             ),
         ),
     ]

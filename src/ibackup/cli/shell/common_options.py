@@ -73,8 +73,8 @@ def options_text() -> str:
             [record for each in _shared.params if (record := each.get_help_record(context)) is not None]
         )
     return (
-        f"{formatter.getvalue()}\nYou can put them before or after the command. `ibackup --version` shows "
-        f"the version, and\nwith -v what a bug report needs."
+        f"{formatter.getvalue()}\nYou can put them before or after the command. \n`ibackup --version` shows "
+        f"the version; with -v, also what a bug report needs."
     )
 
 

@@ -339,6 +339,6 @@ def nowhere(udid: str | None, problems: dict[str, IbackupError]) -> IbackupError
         f"{called(udid)} is not connected, and was not found on the network."
         if udid
         else "No phone is connected, and none was found on the network.",
-        why="A phone that sleeps is not to be found: that is normal.",
+        why="A sleeping phone cannot be found; that is normal.",
         hint="Unlock it and try again, or connect it with a cable. If it is never found: `ibackup setup --check`.",
     )

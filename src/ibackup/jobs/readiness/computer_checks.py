@@ -97,7 +97,7 @@ def check_copies(copies: Sequence[CopyConfig]) -> ComputerCheck:
     return ComputerCheck(
         "second copy",
         "advice",
-        "All backups are on one disk. A second copy on another disk, a NAS or in a cloud survives its end.",
+        "All backups are on one disk. If it fails, only a second copy helps: on another disk, a NAS or in a cloud.",
         ("ibackup copy add NAME --to FOLDER",),
     )
 
