@@ -11,6 +11,7 @@ import pytest
 from ibackup.config.value_kinds import HoursWindow
 from ibackup.device.phones import over_wifi
 from ibackup.device.wifi.adverts import Advert, auth_tag
+from ibackup.device.wifi.tcp_transport import TcpTransport
 from ibackup.jobs.nights.in_reach import InReach
 from ibackup.jobs.nights.night import run_night
 from ibackup.jobs.nights.night_context import Report
@@ -38,7 +39,7 @@ def air(house: House, monkeypatch: pytest.MonkeyPatch) -> OnTheAir:
             locked=True,
             passcode=Passcode(kind="answered"),
             lockdown={(WIRELESS_DOMAIN, "EnableWifiConnections"): True},
-            wireless=WirelessSpec(address=ADDRESS),
+            wireless=WirelessSpec(address=ADDRESS, port=0),
         )
     )
     record = phone.trust.record
@@ -53,6 +54,8 @@ def air(house: House, monkeypatch: pytest.MonkeyPatch) -> OnTheAir:
             yield Advert("", b"id", (auth_tag(str(record["HostID"]), b"id"),), (ADDRESS,))
 
     monkeypatch.setattr(over_wifi, "search", search)
+    port = found.address[1]  # other tests may have the usual one
+    monkeypatch.setattr(over_wifi, "TcpTransport", lambda host: TcpTransport(host, port))
     return found
 
 
