@@ -52,7 +52,7 @@ def test_every_session_by_cable_refreshes_what_is_kept(ibackup: Cli, plugged: Pl
     object.__setattr__(kept, "last_used", long_ago)
     object.__setattr__(kept, "record", b"an older pairing")
     book.keep(kept)
-    assert "connect it with a cable once" in ibackup("wifi", "status").flat
+    assert "connect the phone by cable once" in ibackup("wifi", "status").flat
     assert ibackup("icloud", "status").code == 0
     (now,) = book.all()
     assert now.last_used > long_ago
