@@ -39,6 +39,12 @@ def spellings(udid: str) -> tuple[str, ...]:
     return (udid,)
 
 
+def canonical(udid: str) -> str:
+    """A UDID in a known format as lockdown spells it: newer ones in capitals, with a dash."""
+    plain = plain_udid(udid)
+    return dashed(plain.upper()) if len(plain) == 24 else plain
+
+
 def dashed(udid: str) -> str:
     """A UDID as lockdown spells it: the newer ones with their dash."""
     return f"{udid[:8]}-{udid[8:]}" if len(udid) == 24 and "-" not in udid else udid

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cli.conftest import ANN, Cli, Ran, snapshots
 from ibackup.base.exit_codes import ExitCode
 from ibackup.copies.fleet.fleet_keys import SigningKey
+from ibackup.copies.fleet.keeper_secret import KeeperSecret
 from ibackup.simulator.virtual_phone import VirtualPhone
 from ibackup.store.disk import record_times
 
@@ -86,7 +87,8 @@ def keeper(computer: Callable[[str], Computer], tmp_path: Path) -> Computer:
 def enrolled(keeper: Computer, member: Computer) -> Computer:
     """A computer that has joined the fleet with Ann's phone."""
     file = keeper.folder / f"{member.folder.name}.enrolment"
-    keeper.good("fleet", "enrol", member.folder.name, ANN.udid, "--to", file)
+    typed = ANN.udid.replace("-", "").lower()  # as usbmuxd, and people, may spell it
+    keeper.good("fleet", "enrol", member.folder.name, typed, "--to", file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert member.good("fleet", "join", file)["added"] == [NAME]
     assert member.good("fleet", "join", file)["known"] == [NAME]  # again changes nothing
@@ -155,8 +157,14 @@ def test_the_keeper_looks_for_itself_removes_by_its_rules_and_the_computers_know
     second = keeper.good("fleet", "keeper")  # the other snapshot is compared, and may go then
     assert second["removed"] == {ANN.udid: [older]}
     assert second["rehearsed"] is None
+    # It was said before anything went: a keeper that is killed in between leaves no computer in doubt.
+    findings = tmp_path / "bucket" / "keeper" / "findings.json"
+    kept = findings.read_bytes()
+    findings.unlink()
     done = desk.good("copy", "run", NAME)
     assert (done["copies"][0]["copied"], done["copies"][0]["vanished"]) == ([], [])
+    assert status(keeper, ExitCode.DAMAGE)[0] == ["replayed"]
+    findings.write_bytes(kept)
     page = (tmp_path / "bucket" / "index.html").read_text(encoding="utf-8")
     assert ANN.name in page
     assert "<script" not in page
@@ -221,7 +229,8 @@ def test_what_is_missing_or_wrong_is_said(
         (("enrol", "lab", "not-a-udid", "--to", "x"), "is not a UDID"),
         (("enrol", "lab", "--to", "x"), "no phones yet"),
         (("enrol", "lab", ANN.udid), "no file"),
-        (("enrol", "lab", "--policy"), "Only a bucket"),
+        (("enrol", "lab", ANN.udid, "--policy"), "Only a bucket"),
+        (("enrol", "lab", "*", "--policy"), "is not a UDID"),
         (("revoke", "lab"), "no computer 'lab'"),
     ):
         done = keeper("fleet", *words)
@@ -234,3 +243,6 @@ def test_what_is_missing_or_wrong_is_said(
     assert lab("fleet", "join", tmp_path / "nonsense").code == ExitCode.FAILED
     os.unlink(keeper.folder / "keeper.secret")
     assert keeper("fleet", "keeper").code == ExitCode.FAILED
+    KeeperSecret.new().keep_in_new_file(str(keeper.folder / "keeper.secret"))
+    done = keeper("fleet", "enrol", "lab", ANN.udid, "--to", tmp_path / "other")
+    assert (done.code, "another fleet" in done.flat_err) == (ExitCode.USAGE, True)

@@ -14,6 +14,7 @@ from copies.conftest import SPEC
 from ibackup.base.events import ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
+from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.host_policies import policy_for
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.rights.http_asking import HttpAnswer, ask
@@ -56,7 +57,7 @@ def send(bucket: Bucket, keys: S3Keys, method: str, path: str, **query: str) -> 
     return ask(method, to, data=data or None, headers=headers)
 
 
-def test_a_computer_reaches_its_own_phones_and_removes_nothing(bucket: Bucket) -> None:
+def test_a_computer_reaches_its_own_phones_and_removes_nothing(bucket: Bucket, tmp_path: Path) -> None:
     own = [f"repos/{SPEC.udid}/data/aa/aabb", f"repos/{SPEC.udid}/config", f"status/{SPEC.udid}/1.desk.json"]
     others = [name.replace(SPEC.udid, OTHER) for name in own]
     keepers = ["hosts/desk.json", "keeper/findings.json"]
@@ -73,6 +74,17 @@ def test_a_computer_reaches_its_own_phones_and_removes_nothing(bucket: Bucket) -
     ]
     refused += [send(bucket, keys, "DELETE", name) for name in (*own, *others, *keepers)]
     assert {each.status for each in refused} == {403}
+    # What it writes so that nobody can read it hides itself alone.
+    when = [f"20261130T02000{n}Z" for n in range(2)]
+    data, cold = b"x", {"x-amz-storage-class": "GLACIER"}
+    kind = {"Content-Type": "application/json"}
+    for ident, more in zip(when, ({}, cold), strict=True):
+        url = f"{bucket.url}phones/fleet/status/{SPEC.udid}/{ident}.desk.json"
+        to, headers = signed("PUT", url, {}, data, keys, "us-east-1", datetime.now(UTC))
+        assert ask("PUT", to, data=data, headers={**headers, **kind, **more}).is_done
+    fleet = FleetBucket.open(bucket.address("fleet"), str(bucket.key_file("keeper", tmp_path)))
+    found = fleet.statuses(fleet.status_names(SPEC.udid))
+    assert {name.when: data for name, data in found.items()} == {when[0]: b"x", when[1]: b""}
 
 
 @pytest.mark.long

@@ -15,8 +15,9 @@ from ibackup.copies.fleet.fleet_keys import NotGenuine, SigningKey, opened
 from ibackup.copies.fleet.host_records import HostRecord
 from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup, ReportedCopy, StatusName
 from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
-from ibackup.jobs.fleet.fleet_judging import FleetStanding, SeenReports, judge
+from ibackup.jobs.fleet.fleet_judging import FleetStanding, SeenReports, judge, replaced
 from ibackup.jobs.fleet.opened_fleet import Hosts
+from ibackup.store.disk import record_times
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 KEYS = {"desk": SigningKey.new(), "lab": SigningKey.new()}
@@ -50,7 +51,8 @@ def judged(
         return {name: objects[name] for name in names if name in objects}
 
     who = Hosts({each.host: each for each in hosts or (host("desk", ANN),)}, ())
-    return judge(who, list(objects), read, seen or SeenReports(), findings or {}, lambda _: 7 * 86400.0, NOW)
+    found = KeeperFindings(NOW, findings) if findings else None
+    return judge(who, list(objects), read, seen or SeenReports(), found, lambda _: 7 * 86400.0, NOW)
 
 
 def put(*reports: HostStatus) -> dict[StatusName, bytes]:
@@ -83,7 +85,7 @@ def test_old_backups_old_reports_and_phones_that_nobody_reports_are_stale() -> N
 def test_damage_counts_whether_a_computer_or_the_keeper_found_it() -> None:
     theirs = judged(put(report(damage=("Snapshot 1 is damaged.",))))
     assert (kinds(theirs), theirs.code) == (["damaged"], ExitCode.DAMAGE)
-    keepers = judged(put(report()), findings={ANN: KeeperFinding(3, "x", problems=("A pack is missing.",))})
+    keepers = judged(put(report()), findings={ANN: found(0, "A pack is missing.")})
     assert (kinds(keepers), keepers.code) == (["damaged"], ExitCode.DAMAGE)
 
 
@@ -111,13 +113,77 @@ def test_an_old_report_under_a_new_name_and_newer_ones_that_are_gone_are_replaye
     seen = SeenReports()
     assert kinds(judged(put(report(sequence=9)), seen=seen)) == []
     assert kinds(judged(put(report(days=2, sequence=8)), seen=seen)) == ["replayed"]
-    assert seen.sequences == {f"{ANN}/desk": 9}
+    assert seen.sequences == {f"{ANN}/desk/1": 9}
+    # A computer that got another key begins again, and what it signed with the first one is no forgery.
+    KEYS["desk2"] = SigningKey.new()
+    again = host("desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6))
+    assert kinds(judged(put(report(days=2)), again, seen=seen)) == ["silent"]
+    after = report(days=0.1, sequence=1)
+    assert kinds(judged({after.name: after.signed(KEYS["desk2"])}, again, seen=seen)) == []
 
 
 def test_a_clock_that_is_ahead_is_named_and_hides_nothing() -> None:
     standing = judged(put(report(days=2, sequence=8), report(days=-400, sequence=9)))
     assert kinds(standing) == ["future"]
     assert standing.phones[0].reports[0].sequence == 8
+
+
+def found(days: float, *problems: str, newest: float = 1) -> KeeperFinding:
+    """What the keeper found ``days`` ago, with a newest snapshot of ``newest`` days ago."""
+    ident = record_times.as_id(NOW - timedelta(days=newest))
+    return KeeperFinding(3, ident, NOW - timedelta(days=days), problems=problems)
+
+
+def test_a_keeper_that_sees_nothing_and_a_copy_that_does_not_grow_are_named_whatever_the_computer_says() -> None:
+    for finding, expected in (
+        (found(0.5), []),
+        (found(8), ["silent"]),
+        (replace(found(1), checked=None), ["silent"]),
+        (found(0.5, newest=9), ["stale"]),
+    ):
+        assert kinds(judged(put(report()), findings={ANN: finding})) == expected
+
+
+def test_the_keepers_own_records_cannot_be_put_back_or_removed() -> None:
+    seen = SeenReports()
+    two, data = (host("desk", ANN), host("lab", BOB)), put(report(), report("lab", BOB))
+    both = {ANN: found(0.5), BOB: found(0.5)}
+    assert kinds(judged(data, *two, seen=seen, findings=both)) == []
+    assert kinds(judged(data, *two, seen=seen)) == ["replayed"]
+    gone = judged(put(report()), two[0], seen=seen, findings=both)
+    assert [each.text for each in gone.problems] == ["The record of the computer lab is gone."]
+    revoked = replace(two[1], revoked=True, changed=NOW - timedelta(days=1))
+    judged(data, two[0], revoked, seen=seen, findings=both)
+    back = judged(data, *two, seen=seen, findings=both)
+    assert [each.text for each in back.problems] == ["An old record of the computer lab was put back."]
+
+
+def test_only_reports_that_count_replace_others() -> None:
+    good = [report(days=days, sequence=10 - days) for days in range(1, 6)]
+    noise = {StatusName(ANN, record_times.as_id(NOW - timedelta(minutes=n)), "desk"): b"{}" for n in range(3)}
+    wrong_clock = [report(days=-400 - n, sequence=2 + n) for n in range(6)]
+    unseen = report(days=-300, sequence=99)
+    objects = {**put(*good, *wrong_clock, unseen), **noise}
+    who = Hosts({"desk": host("desk", ANN)}, ())
+    gone = replaced(who, list(objects), lambda names: {name: objects[name] for name in names}, NOW)
+    assert set(gone) >= {each.name for each in good[3:]}
+    assert not set(gone) & {each.name for each in (*good[:3], unseen)}
+    assert set(gone) & {each.name for each in wrong_clock}
+    standing = judged(put(*good, *wrong_clock))
+    assert (kinds(standing), standing.phones[0].reports[0].sequence) == (["future"], 9)
+
+
+def test_no_name_and_no_number_of_objects_stops_the_look() -> None:
+    for text in ("99991231T235959Z", "00010101T000000Z"):
+        assert StatusName.parse(f"status/{ANN}/{text}.desk.json") is None
+    early = report().signed(KEYS["desk"]).replace(b'"made":"2026', b'"made":"0001')
+    members = json.loads(early)
+    del members["signature"]
+    assert kinds(judged({report().name: KEYS["desk"].signed(members)})) == ["forged", "silent"]
+    flood = {
+        StatusName(BOB, "20261130T020004Z", f"evil-{number}"): b"" for number in range(1000)
+    }
+    assert len(judged({**put(report()), **flood}).problems) == 11
 
 
 def test_a_computer_reports_its_own_phones_alone_and_only_until_it_is_revoked() -> None:
@@ -133,9 +199,7 @@ def test_records_and_findings_come_from_the_keeper_alone() -> None:
     keeper = SigningKey.new()
     record = host("desk", ANN, BOB)
     assert HostRecord.opened(record.signed(keeper), keeper.public) == record
-    findings = KeeperFindings(
-        NOW, {ANN: KeeperFinding(2, "20261130T020004Z", NOW, problems=("x",), removed=("y",))}
-    )
+    findings = KeeperFindings(NOW, {ANN: KeeperFinding(2, "20261130T020004Z", NOW, problems=("x",))})
     assert KeeperFindings.opened(findings.signed(keeper), keeper.public) == findings
     for signed in (record.signed(KEYS["desk"]), findings.signed(KEYS["desk"])):
         with pytest.raises(NotGenuine):

@@ -8,7 +8,6 @@ import click
 
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
-from ibackup.base.udids import same_udid
 from ibackup.cli.commands.fleet_text import (
     host_line,
     host_members,
@@ -91,22 +90,21 @@ def enrol(app: App, host: str, udids: tuple[str, ...], to: str | None, policy: b
     Run this again to add phones, or to let a second computer back up a phone. With --policy it prints what HOST's
     keys may do in the bucket: read and add to its own phones' repositories, remove nothing.
     """
-    from ibackup.copies.fleet.host_policies import policy_for
+    from ibackup.copies.fleet.keeper_secret import refuse_existing
     from ibackup.jobs.fleet.fleet_enrolling import enrol as enrol_host
+    from ibackup.jobs.fleet.fleet_enrolling import policy_of
     from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 
     fleet = OpenedFleet.open(app.config.fleet)
     if policy:
-        known = fleet.hosts().genuine.get(host)
-        phones = [*(known.phones if known else ())]
-        phones += [each for each in udids if not any(same_udid(each, other) for other in phones)]
-        text = policy_for(fleet.address, phones)
+        text = policy_of(fleet, host, udids)
         return app.result({"host": host, "policy": text}, text)
     if to is None:
         raise UsageError(
             "There is no file to write the enrolment to.",
             hint="Give --to FILE, or --policy to see the policy.",
         )
+    refuse_existing(_full(to))
     enrolment = enrol_host(fleet, host, udids, app.reporter)
     enrolment.keep_in_new_file(_full(to))
     text = (

@@ -4,10 +4,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Self
 
-from ibackup.base.errors import IbackupError, UsageError
+from ibackup.base.errors import IbackupError
 from ibackup.base.udids import may_be_udid
 from ibackup.copies.fleet.fleet_keys import SigningKey, is_key
 from ibackup.copies.fleet.host_records import is_host_name
+from ibackup.copies.fleet.keeper_secret import refuse_existing
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
@@ -44,8 +45,7 @@ class Enrolment:
 
     def keep_in_new_file(self, path: str) -> None:
         """Write it into a new file that only its owner can read. Raises UsageError if there is one."""
-        if os.path.lexists(path):
-            raise UsageError(f"There is a file {path!r} already.", hint="Give another name.")
+        refuse_existing(path)
         members: dict[str, object] = {
             "kind": _KIND,
             "schema": 1,

@@ -13,7 +13,6 @@ FOLDER = "keeper"
 PATH = f"{FOLDER}/findings.json"
 _KIND = "ibackup fleet findings"
 _MOST_PROBLEMS = 10
-_MOST_REMOVED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,6 @@ class KeeperFinding:
         newest: the id of the newest; empty without one.
         checked, matched, rehearsed: when each was last done with success, UTC; None if never.
         problems: what is wrong now; empty if nothing is.
-        removed: the ids of the snapshots that the keeper removed, which nobody is to copy again.
     """
 
     snapshots: int
@@ -34,7 +32,6 @@ class KeeperFinding:
     matched: datetime | None = None
     rehearsed: datetime | None = None
     problems: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -48,7 +45,6 @@ class KeeperFinding:
             "snapshots": self.snapshots,
             "newest": self.newest,
             "problems": list(self.problems[:_MOST_PROBLEMS]),
-            "removed": list(self.removed[-_MOST_REMOVED:]),
             **{name: record_times.written(when) for name, when in times.items() if when is not None},
         }
 
@@ -60,7 +56,6 @@ class KeeperFinding:
             record.number("snapshots"),
             record.text("newest"),
             problems=record.texts("problems"),
-            removed=record.texts("removed"),
             **times,
         )
 

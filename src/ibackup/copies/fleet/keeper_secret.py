@@ -16,6 +16,12 @@ from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 _KIND = "ibackup fleet keeper"
 
 
+def refuse_existing(path: str) -> None:
+    """Raises UsageError if there is such a file: a secret must not replace another one."""
+    if os.path.lexists(path):
+        raise UsageError(f"There is a file {path!r} already.", hint="Give another name.")
+
+
 @dataclass(frozen=True)
 class KeeperSecret:
     """32 random bytes in base64. Anyone who has them has the fleet."""
@@ -47,8 +53,7 @@ class KeeperSecret:
 
     def keep_in_new_file(self, path: str) -> None:
         """Write it into a new file that only its owner can read. Raises UsageError if there is one."""
-        if os.path.lexists(path):
-            raise UsageError(f"There is a file {path!r} already.", hint="Give another name.")
+        refuse_existing(path)
         with telling(f"The keeper's file {path!r} could not be written."):
             durable.make_dir(os.path.dirname(path), parents=True)
             durable.write_file(path, JsonRecord({"kind": _KIND, "schema": 1, "secret": self.text}).render())

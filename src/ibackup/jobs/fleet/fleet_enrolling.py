@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Observer, PhaseStarted
-from ibackup.base.udids import is_udid, same_udid
+from ibackup.base.udids import canonical, is_udid
 from ibackup.config.config_additions import with_fleet
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.fleet.enrolments import EnrolledPhone, Enrolment
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
+from ibackup.copies.fleet.host_policies import policy_for
 from ibackup.copies.fleet.host_records import HostRecord, is_host_name
 from ibackup.copies.fleet.keeper_secret import KeeperSecret
 from ibackup.copies.opened_copy import OpenedCopy
@@ -71,6 +72,37 @@ def enrol(fleet: OpenedFleet, host: str, udids: Sequence[str], observe: Observer
         UsageError: the name or a UDID is none.
         IbackupError: the place cannot be reached, or a repository opens with another password.
     """
+    before, phones = _asked_for(fleet, host, udids)
+    if not phones:
+        raise UsageError(f"The computer {host} has no phones yet.", hint="Give their UDIDs, too.")
+    if before is None or before.revoked:
+        # The time, so that a key that was revoked does not come back with a record that someone removed.
+        generation = max(int(record_times.now().timestamp()), before.generation + 1 if before else 1)
+    else:
+        generation = before.generation
+    enrolled = tuple(_phone(fleet, udid, observe) for udid in phones)
+    key = fleet.secret.key_of(host, generation)
+    repositories = {each.udid: each.repository_id for each in enrolled}
+    record = HostRecord(host, key.public, repositories, generation, record_times.now())
+    fleet.bucket.put(record.path, record.signed(fleet.secret.key))
+    return Enrolment(fleet.address, host, key, fleet.keeper_key, enrolled)
+
+
+def policy_of(fleet: OpenedFleet, host: str, udids: Sequence[str]) -> str:
+    """The policy for the keys of a computer that backs up these phones, besides those that it has.
+
+    Raises:
+        UsageError: the name or a UDID is none, or the fleet is in no bucket.
+        IbackupError: the place cannot be reached.
+    """
+    return policy_for(fleet.address, _asked_for(fleet, host, udids)[1])
+
+
+def _asked_for(fleet: OpenedFleet, host: str, udids: Sequence[str]) -> tuple[HostRecord | None, list[str]]:
+    """A computer's record if it has one, and the phones that it is to have, each spelled as lockdown does.
+
+    Raises UsageError, IbackupError.
+    """
     if not is_host_name(host):
         raise UsageError(
             f"{host!r} cannot be the name of a computer in a fleet.",
@@ -80,17 +112,8 @@ def enrol(fleet: OpenedFleet, host: str, udids: Sequence[str], observe: Observer
         if not is_udid(udid):
             raise UsageError(f"{udid!r} is not a UDID.", hint="`ibackup devices` shows it.")
     before = fleet.hosts().genuine.get(host)
-    phones = list(before.phones) if before is not None and not before.revoked else []
-    phones += [udid for udid in udids if not any(same_udid(udid, each) for each in phones)]
-    if not phones:
-        raise UsageError(f"The computer {host} has no phones yet.", hint="Give their UDIDs, too.")
-    generation = 1 if before is None else before.generation + before.revoked
-    enrolled = tuple(_phone(fleet, udid, observe) for udid in phones)
-    key = fleet.secret.key_of(host, generation)
-    repositories = {each.udid: each.repository_id for each in enrolled}
-    record = HostRecord(host, key.public, repositories, generation, record_times.now())
-    fleet.bucket.put(record.path, record.signed(fleet.secret.key))
-    return Enrolment(fleet.address, host, key, fleet.keeper_key, enrolled)
+    phones = [*(before.phones if before is not None and not before.revoked else ()), *map(canonical, udids)]
+    return before, list(dict.fromkeys(phones))
 
 
 def _phone(fleet: OpenedFleet, udid: str, observe: Observer) -> EnrolledPhone:

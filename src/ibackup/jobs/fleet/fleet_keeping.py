@@ -5,8 +5,8 @@ snapshots, removes what no rule keeps, tests one restore a month, and writes dow
 """
 
 import contextlib
+import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,17 +18,18 @@ from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.fleet import keeper_findings
-from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
+from ibackup.copies.fleet.keeper_removals import KeeperRemovals
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.matching import match_in_full
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.plain_lock import PlainLock
 from ibackup.copies.restic_upkeep import restic_of
 from ibackup.jobs.copy_rehearsal import rehearse_copy
-from ibackup.jobs.copying.copy_pruning import prune_copy
+from ibackup.jobs.copying.copy_pruning import CopyPrunePlan, prune_copy
 from ibackup.jobs.copying.copy_run import by_id, matched, prove_repository, with_missed
 from ibackup.jobs.copying.part_fetching import partly_fetched
+from ibackup.jobs.fleet.fleet_judging import replaced
 from ibackup.jobs.fleet.fleet_overview import read_findings
 from ibackup.jobs.fleet.object_locking import extend_locks
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet, copy_name
@@ -45,8 +46,7 @@ _NIGHTS = 30
 """In how many nights every phone has been in the sample."""
 _PAGE = "index.html"
 _REHEARSE_S = timedelta(days=30).total_seconds()
-_REPORTS_KEPT = 3
-"""How many reports of each computer about each phone stay in the bucket."""
+_INTRUDER = "Find out who else may write to that place."
 
 
 @dataclass
@@ -98,38 +98,50 @@ def keep(
     fleet.secret  # noqa: B018 - says at once that this computer is not the keeper
     lock = PlainLock(fleet.bucket.program, keeper_findings.FOLDER, "keeping the fleet")
     with _alone(), lock.held():
-        phones = fleet.hosts().repositories()
-        before, forged = read_findings(fleet)
+        hosts = fleet.hosts()
+        for host in hosts.forged:
+            observe(Caution(f"The keeper did not sign the record of the computer {host}.", _INTRUDER))
+        _, forged = read_findings(fleet)
         if forged is not None:
-            observe(
-                Caution(
-                    forged.text, "It is written again at the end. Find out who else may write to that place."
-                )
-            )
-        turns = [_PhonesTurn(fleet, udid, ident, before.get(udid)) for udid, ident in phones.items()]
-        sample = _sample(turns)
-        done.matched = tuple(turn.udid for turn in sample)
+            observe(Caution(forged.text, f"It is written again at the end. {_INTRUDER}"))
+        turns = _longest_waiting_first(
+            [_PhonesTurn(fleet, udid, ident) for udid, ident in hosts.repositories().items()]
+        )
         to_rehearse = _to_rehearse(turns, record_times.now())
         for number, turn in enumerate(turns, 1):
             observe(PhaseStarted("verify", f"Phone {number} of {len(turns)}: {turn.udid}."))
             lock.beat()
-            try:
-                turn.run(rules_of(turn.udid), observe, match=turn in sample)
-                if turn is to_rehearse:
-                    done.rehearsed = turn.udid if turn.rehearse(unlocker, observe) else ""
+            match = len(done.matched) * _NIGHTS < len(turns)
+            with _noted(turn, done, observe):
+                turn.run(rules_of(turn.udid), observe, match=match)
+                if turn is to_rehearse and turn.rehearse(unlocker, observe):
+                    done.rehearsed = turn.udid
+            with _noted(turn, done, observe):  # what is damaged or busy needs its locks, too
                 done.locks_extended += extend_locks(fleet, turn.udid, turn.folder, record_times.now())
-            except IbackupError as error:
-                if error.exit_code is ExitCode.INTERRUPTED:
-                    raise
-                observe(Caution(error.message, error.hint))
-                done.errors[turn.udid] = error
+            if turn.compared:
+                done.matched = (*done.matched, turn.udid)
             done.findings[turn.udid] = turn.finding
             if turn.removed:
                 done.removed[turn.udid] = turn.removed
+        done.findings = dict(sorted(done.findings.items()))
         findings = KeeperFindings(record_times.now(), done.findings)
         fleet.bucket.put(keeper_findings.PATH, findings.signed(fleet.secret.key))
-        done.reports_removed = _remove_old_reports(fleet.bucket)
+        old = replaced(hosts, fleet.bucket.status_names(), fleet.bucket.statuses, record_times.now())
+        fleet.bucket.remove(old)
+        done.reports_removed = len(old)
     return done
+
+
+@contextlib.contextmanager
+def _noted(turn: "_PhonesTurn", done: Keeping, observe: Observer) -> Iterator[None]:
+    """What goes wrong with one phone does not keep the keeper from the others."""
+    try:
+        yield
+    except IbackupError as error:
+        if error.exit_code is ExitCode.INTERRUPTED:
+            raise
+        observe(Caution(error.message, error.hint))
+        done.errors.setdefault(turn.udid, error)
 
 
 @contextlib.contextmanager
@@ -155,15 +167,13 @@ def _folder() -> str:
 class _PhonesTurn:
     """Looks after one phone's repository. The keeper's own records of it are in this user's state."""
 
-    def __init__(
-        self, fleet: OpenedFleet, udid: str, repository_id: str, before: KeeperFinding | None
-    ) -> None:
+    def __init__(self, fleet: OpenedFleet, udid: str, repository_id: str) -> None:
         self.udid = udid
         self.folder = PhoneFolder(os.path.join(_folder(), udid))
         self.removed: tuple[str, ...] = ()
+        self.compared = False
         self._fleet = fleet
         self._repository = repository_id
-        self._removed_before = before.removed if before else ()
         self._problems: list[str] = []
 
     @property
@@ -190,7 +200,6 @@ class _PhonesTurn:
             _last(record.proofs, "matched"),
             _last(record.proofs, "rehearsed"),
             tuple(problems),
-            (*self._removed_before, *self.removed),
         )
 
     def run(self, rules: RetentionRules, observe: Observer, *, match: bool) -> None:
@@ -204,9 +213,21 @@ class _PhonesTurn:
             prove_repository(copy, [self.folder], observe)
             if match and held:
                 self._match(copy, self._next_to_match(held), observe)
+                self.compared = True
         if rules.any:
-            plans = prune_copy(copy, [self.folder], lambda _udid: rules, observe, as_keeper=True)
+            plans = prune_copy(
+                copy, [self.folder], lambda _udid: rules, observe, agreed=self._announced, as_keeper=True
+            )
             self.removed = tuple(each.id for plan in plans for each in plan.going)
+
+    def _announced(self, plans: Sequence[CopyPrunePlan]) -> bool:
+        """Say in the bucket what goes before it does, so that no computer misses it, even if this run is killed."""
+        going = tuple(each.id for plan in plans for each in plan.going)
+        removals = self._fleet.removals(self.udid).with_more(going)
+        self._fleet.bucket.put(
+            KeeperRemovals.path_for(self.udid), removals.signed(self._fleet.secret.key)
+        )
+        return True
 
     def rehearse(self, unlocker: Unlocker, observe: Observer) -> bool:
         """Test a restore of the newest snapshot; False if its password is not kept here. Raises IbackupError."""
@@ -279,33 +300,33 @@ def _last(proofs: Sequence[CopyProof], level: str) -> datetime | None:
     return max((each.when for each in proofs if each.level == level and each.good), default=None)
 
 
-def _sample(turns: Sequence[_PhonesTurn]) -> list[_PhonesTurn]:
-    """The phones that were compared longest ago: as many as it takes to have all in 30 nights."""
+def _longest_waiting_first(turns: Sequence[_PhonesTurn]) -> list[_PhonesTurn]:
+    """First the phones that were compared longest ago, whatever the result was."""
     never = datetime.min.replace(tzinfo=UTC)
-    waiting = sorted(turns, key=lambda turn: (_last(turn.record.proofs, "matched") or never, turn.udid))
-    return waiting[: -(-len(turns) // _NIGHTS)]
+
+    def last(turn: _PhonesTurn) -> datetime:
+        return max((each.when for each in turn.record.proofs if each.level == "matched"), default=never)
+
+    return sorted(turns, key=lambda turn: (last(turn), turn.udid))
 
 
 def _to_rehearse(turns: Sequence[_PhonesTurn], now: datetime) -> _PhonesTurn | None:
-    """The phone whose restore was tested longest ago, if no restore was tested for a month."""
+    """The phone whose restore was tested longest ago, if no restore was tested for a month.
+
+    Of those that never were, each night another one: for some, the keeper has no password, and they would bar the way.
+    """
     times = [(_last(turn.record.proofs, "rehearsed"), turn) for turn in turns]
     newest = max((when for when, _ in times if when is not None), default=None)
     if not turns or not is_due(newest, _REHEARSE_S, now):
         return None
     never = datetime.min.replace(tzinfo=UTC)
-    return min(times, key=lambda each: (each[0] or never, each[1].udid))[1]
 
+    def order(each: tuple[datetime | None, _PhonesTurn]) -> tuple[bool, datetime, bytes]:
+        when, turn = each
+        lot = hashlib.sha256(f"{turn.udid} {now:%Y%m%d}".encode()).digest()
+        return not turn.record.copied, when or never, lot
 
-def _remove_old_reports(bucket: FleetBucket) -> int:
-    """Remove reports that newer ones replaced, so that looking at the fleet stays quick; returns how many."""
-    counts: Counter[tuple[str, str]] = Counter()
-    old = []
-    for name in sorted(bucket.status_names(), reverse=True):
-        counts[name.udid, name.host] += 1
-        if counts[name.udid, name.host] > _REPORTS_KEPT:
-            old.append(name)
-    bucket.remove(old)
-    return len(old)
+    return min(times, key=order)[1]
 
 
 def publish(fleet: OpenedFleet, page: str) -> None:

@@ -1,13 +1,15 @@
 """How all phones of a fleet are, from the small signed objects alone: no repository is opened, no password needed."""
 
 import os
+from copy import deepcopy
+from dataclasses import asdict
 from datetime import datetime
 
 from ibackup.base.errors import IbackupError
 from ibackup.config.config_schema import Config
 from ibackup.copies.fleet import keeper_findings
 from ibackup.copies.fleet.fleet_keys import NotGenuine
-from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
+from ibackup.copies.fleet.keeper_findings import KeeperFindings
 from ibackup.jobs.fleet.fleet_judging import FleetProblem, FleetStanding, SeenReports, judge
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 from ibackup.store.disk import durable
@@ -23,33 +25,38 @@ def look_at_fleet(fleet: OpenedFleet, config: Config, now: datetime) -> FleetSta
     names = fleet.bucket.status_names()
     seen = _read_seen(fleet.keeper_key)
     findings, problem = read_findings(fleet)
-    before = dict(seen.sequences)
+    before = deepcopy(seen)
     standing = judge(
         hosts, names, fleet.bucket.statuses, seen, findings, lambda udid: config.rules(udid).max_age_s, now
     )
     if problem is not None:
         standing.problems.append(problem)
-    if seen.sequences != before:
+    if seen != before:
         _write_seen(fleet.keeper_key, seen)
     return standing
 
 
-def read_findings(fleet: OpenedFleet) -> tuple[dict[str, KeeperFinding], FleetProblem | None]:
+def read_findings(fleet: OpenedFleet) -> tuple[KeeperFindings | None, FleetProblem | None]:
     """What the keeper found, and what is wrong with that. Raises IbackupError."""
     data = fleet.bucket.program.content(keeper_findings.PATH, doing="look at the fleet")
     if data is None:
-        return {}, None
+        return None, None
     try:
-        return KeeperFindings.opened(data, fleet.keeper_key).phones, None
+        return KeeperFindings.opened(data, fleet.keeper_key), None
     except (NotGenuine, RecordFlaw):
-        return {}, FleetProblem("forged", "The keeper did not sign what is said to be its findings.")
+        return None, FleetProblem("forged", "The keeper did not sign what is said to be its findings.")
 
 
 def _read_seen(keeper_key: str) -> SeenReports:
     """What was seen before; a file that is missing or damaged counts as nothing."""
     try:
         record = JsonRecord.read(_path()).record(keeper_key)
-        return SeenReports({name: record.number(name) for name in record.names()})
+        sequences, hosts = record.record("sequences"), record.record("hosts")
+        return SeenReports(
+            {name: sequences.number(name) for name in sequences.names()},
+            {name: hosts.number(name) for name in hosts.names()},
+            record.number("findings"),
+        )
     except (OSError, RecordFlaw):
         return SeenReports()
 
@@ -58,7 +65,7 @@ def _write_seen(keeper_key: str, seen: SeenReports) -> None:
     """Remember it; that it cannot be written is no reason to stop."""
     try:
         durable.make_dir(state_dir(), parents=True)
-        durable.write_file(_path(), JsonRecord({"schema": 1, keeper_key: dict(seen.sequences)}).render())
+        durable.write_file(_path(), JsonRecord({"schema": 1, keeper_key: asdict(seen)}).render())
     except (OSError, IbackupError):
         return
 

@@ -1,5 +1,6 @@
 """Reports to the fleet how a phone's backups on this computer are; one signed object a run."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,6 @@ from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.fleet_keys import SigningKey, is_key
 from ibackup.copies.fleet.host_policies import repository_address
 from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup, ReportedCopy
-from ibackup.jobs.fleet.fleet_overview import read_findings
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet, fleet_copy
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
@@ -24,6 +24,9 @@ from ibackup.store.phone_folder import PhoneFolder
 
 _SEQUENCE = "fleet.json"
 _LONGEST = 1024
+_MOST_DAMAGE = 20
+_MOST_TEXT = 500  # characters; a report that is too long is not read
+_MOST_LOOKED_AT = 20
 
 
 def report(
@@ -84,7 +87,7 @@ def status_of_phone(
     return HostStatus(
         host,
         folder.udid,
-        folder.device_name(),
+        folder.device_name()[:_MOST_TEXT],
         sequence,
         now,
         exit_code,
@@ -107,7 +110,7 @@ def status_of_phone(
             last("read"),
             last("rehearsed"),
         ),
-        tuple(damage),
+        tuple(text[:_MOST_TEXT] for text in damage[:_MOST_DAMAGE]),
     )
 
 
@@ -139,12 +142,11 @@ def _next_sequence(bucket: FleetBucket, key: SigningKey, host: str, folder: Phon
 
 def _last_reported(bucket: FleetBucket, key: SigningKey, host: str, udid: str) -> int:
     own = [name for name in bucket.status_names(udid) if name.host == host]
-    for data in bucket.statuses(own[-1:]).values():
-        try:
-            return HostStatus.opened(data, key.public).sequence
-        except ValueError:
-            return 0
-    return 0
+    highest = 0
+    for data in bucket.statuses(own[-_MOST_LOOKED_AT:]).values():
+        with contextlib.suppress(ValueError):  # someone else wrote it
+            highest = max(highest, HostStatus.opened(data, key.public).sequence)
+    return highest
 
 
 def note_removed(
@@ -154,12 +156,11 @@ def note_removed(
     if config.bucket is None or not copy.to.startswith(repository_address(config.bucket, "")):
         return
     try:
-        findings, _ = read_findings(OpenedFleet.open(config))
+        fleet = OpenedFleet.open(config)
+        for folder in folders:
+            record = CopyRecord.read(folder.proofs_path, copy.name, copy.repository_id)
+            retired = tuple(dict.fromkeys((*record.retired, *fleet.removals(folder.udid).ids)))
+            if retired != record.retired:
+                replace(record, retired=retired).write(folder.proofs_path, copy.name)
     except IbackupError as error:
         observe(Note(f"What the keeper of the fleet removed is not known now. {error.message}"))
-        return
-    for folder in folders:
-        record = CopyRecord.read(folder.proofs_path, copy.name, copy.repository_id)
-        finding = findings.get(folder.udid)
-        if finding is not None and set(finding.removed) - set(record.retired):
-            replace(record, retired=finding.removed).write(folder.proofs_path, copy.name)

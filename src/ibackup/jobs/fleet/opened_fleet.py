@@ -12,6 +12,7 @@ from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.fleet_keys import NotGenuine
 from ibackup.copies.fleet.host_policies import repository_address
 from ibackup.copies.fleet.host_records import HostRecord
+from ibackup.copies.fleet.keeper_removals import KeeperRemovals
 from ibackup.copies.fleet.keeper_secret import KeeperSecret
 from ibackup.store.disk.json_records import RecordFlaw
 
@@ -43,7 +44,13 @@ class OpenedFleet:
             raise UsageError(
                 "This computer does not keep the fleet.", hint="Run the command on the keeper's computer."
             )
-        return KeeperSecret.read(self.config.keeper_file)
+        secret = KeeperSecret.read(self.config.keeper_file)
+        if secret.key.public != self.keeper_key:
+            raise UsageError(
+                "The keeper's file belongs to another fleet: its key is not the `keeper_key` of the [fleet] table.",
+                hint="Name the right file in `keeper_file`.",
+            )
+        return secret
 
     def hosts(self) -> "Hosts":
         """Who belongs to the fleet. Raises IbackupError."""
@@ -60,6 +67,14 @@ class OpenedFleet:
             else:
                 forged.append(host)
         return Hosts(genuine, tuple(forged))
+
+    def removals(self, udid: str) -> KeeperRemovals:
+        """What the keeper removed of a phone; what it did not sign counts as nothing. Raises IbackupError."""
+        data = self.bucket.program.content(KeeperRemovals.path_for(udid), doing="look at the fleet")
+        try:
+            return KeeperRemovals.opened(data or b"", self.keeper_key, udid)
+        except (NotGenuine, RecordFlaw):
+            return KeeperRemovals(udid)
 
     def copy_of(self, udid: str, repository_id: str = "") -> CopyConfig:
         """The second copy of one phone in the fleet."""
@@ -115,5 +130,5 @@ def fleet_copy(config: FleetConfig, copies: tuple[CopyConfig, ...], udid: str) -
     """The copy of the config file that is a phone's repository in the fleet."""
     if config.bucket is None:
         return None
-    address = repository_address(config.bucket, udid)
-    return next((each for each in copies if each.to == address), None)
+    folder, name = repository_address(config.bucket, ""), copy_name(udid)
+    return next((each for each in copies if each.name == name and each.to.startswith(folder)), None)

@@ -1,7 +1,7 @@
 """Times as the store writes them: RFC 3339 in UTC inside records, and a compact form in the names of snapshots."""
 
 import re
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
 _ID = "%Y%m%dT%H%M%SZ"
 _ID_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -23,7 +23,7 @@ def read(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"not a time with an offset: {text!r}")
     try:
-        return moment.astimezone(UTC)
+        return _shown_anywhere(moment.astimezone(UTC))
     except OverflowError:
         raise ValueError(f"not a time that there can be: {text!r}") from None
 
@@ -37,7 +37,14 @@ def from_id(text: str) -> datetime:
     """The moment in a snapshot's name. Raises ValueError when it is not such a name."""
     if not _ID_SHAPE.fullmatch(text):
         raise ValueError(f"not the name of a snapshot: {text!r}")
-    return datetime.strptime(text, _ID).replace(tzinfo=UTC)
+    return _shown_anywhere(datetime.strptime(text, _ID).replace(tzinfo=UTC))
+
+
+def _shown_anywhere(moment: datetime) -> datetime:
+    """The moment, if it is one in every time zone. Raises ValueError for the first and the last year that there are."""
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError(f"not a time that there can be: {moment}")
+    return moment
 
 
 def is_id(text: str) -> bool:
