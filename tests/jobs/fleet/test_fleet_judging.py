@@ -114,12 +114,12 @@ def test_an_old_report_under_a_new_name_and_newer_ones_that_are_gone_are_replaye
     assert kinds(judged(put(report(sequence=9)), seen=seen)) == []
     assert kinds(judged(put(report(days=2, sequence=8)), seen=seen)) == ["replayed"]
     assert seen.sequences == {f"{ANN}/desk/1": 9}
-    # A computer that got another key begins again, and what it signed with the first one is no forgery.
+    # A computer that got another key begins rekeyed, and what it signed with the first one is no forgery.
     KEYS["desk2"] = SigningKey.new()
-    again = host("desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6))
-    assert kinds(judged(put(report(days=2)), again, seen=seen)) == ["silent"]
+    rekeyed = host("desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6))
+    assert kinds(judged(put(report(days=2)), rekeyed, seen=seen)) == ["silent"]
     after = report(days=0.1, sequence=1)
-    assert kinds(judged({after.name: after.signed(KEYS["desk2"])}, again, seen=seen)) == []
+    assert kinds(judged({after.name: after.signed(KEYS["desk2"])}, rekeyed, seen=seen)) == []
 
 
 def test_a_clock_that_is_ahead_is_named_and_hides_nothing() -> None:
@@ -134,7 +134,9 @@ def found(days: float, *problems: str, newest: float = 1) -> KeeperFinding:
     return KeeperFinding(3, ident, NOW - timedelta(days=days), problems=problems)
 
 
-def test_a_keeper_that_sees_nothing_and_a_copy_that_does_not_grow_are_named_whatever_the_computer_says() -> None:
+def test_a_keeper_that_sees_nothing_and_a_copy_that_does_not_grow_are_named_whatever_the_computer_says() -> (
+    None
+):
     for finding, expected in (
         (found(0.5), []),
         (found(8), ["silent"]),
@@ -180,9 +182,7 @@ def test_no_name_and_no_number_of_objects_stops_the_look() -> None:
     members = json.loads(early)
     del members["signature"]
     assert kinds(judged({report().name: KEYS["desk"].signed(members)})) == ["forged", "silent"]
-    flood = {
-        StatusName(BOB, "20261130T020004Z", f"evil-{number}"): b"" for number in range(1000)
-    }
+    flood = {StatusName(BOB, "20261130T020004Z", f"evil-{number}"): b"" for number in range(1000)}
     assert len(judged({**put(report()), **flood}).problems) == 11
 
 

@@ -324,7 +324,9 @@ def _found_by_keeper(finding: KeeperFinding, max_age_s: float, now: datetime) ->
         yield FleetProblem("silent", f"The keeper last checked its repository {_readable(finding.checked)}.")
     elif finding.newest and is_stale(record_times.from_id(finding.newest), max_age_s, finding.checked):
         when = _readable(record_times.from_id(finding.newest))
-        yield FleetProblem("stale", f"The newest snapshot that the keeper found in its repository is from {when}.")
+        yield FleetProblem(
+            "stale", f"The newest snapshot that the keeper found in its repository is from {when}."
+        )
 
 
 def _when(name: StatusName) -> str:

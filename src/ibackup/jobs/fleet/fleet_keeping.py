@@ -224,9 +224,7 @@ class _PhonesTurn:
         """Say in the bucket what goes before it does, so that no computer misses it, even if this run is killed."""
         going = tuple(each.id for plan in plans for each in plan.going)
         removals = self._fleet.removals(self.udid).with_more(going)
-        self._fleet.bucket.put(
-            KeeperRemovals.path_for(self.udid), removals.signed(self._fleet.secret.key)
-        )
+        self._fleet.bucket.put(KeeperRemovals.path_for(self.udid), removals.signed(self._fleet.secret.key))
         return True
 
     def rehearse(self, unlocker: Unlocker, observe: Observer) -> bool:
