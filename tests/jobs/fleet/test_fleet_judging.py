@@ -116,7 +116,9 @@ def test_an_old_report_under_a_new_name_and_newer_ones_that_are_gone_are_replaye
     assert seen.sequences == {f"{ANN}/desk/1": 9}
     # A computer that got another key begins rekeyed, and what it signed with the first one is no forgery.
     KEYS["desk2"] = SigningKey.new()
-    rekeyed = host("desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6))
+    rekeyed = host(
+        "desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6)
+    )
     assert kinds(judged(put(report(days=2)), rekeyed, seen=seen)) == ["silent"]
     after = report(days=0.1, sequence=1)
     assert kinds(judged({after.name: after.signed(KEYS["desk2"])}, rekeyed, seen=seen)) == []
