@@ -35,3 +35,10 @@ def test_where_nothing_listens() -> None:
     with pytest.raises(Unreached, match="does not answer over Wi-Fi") as refused:
         TcpTransport("127.0.0.1", port).connect(0, LOCKDOWN_PORT)
     assert isinstance(refused.value.__cause__, ConnectionRefusedError)
+
+
+def test_an_address_that_is_none_is_said_to_be_wrong_and_no_phone_to_be_asleep() -> None:
+    with pytest.raises(Unreached) as caught:
+        TcpTransport("999.1.1.1.invalid").connect(0, LOCKDOWN_PORT)
+    assert "cannot find that address" in caught.value.why
+    assert "--address" in caught.value.hint

@@ -122,7 +122,7 @@ def _text(state: "WifiState") -> str:
     here = (
         f"{connected_text(state.reached)}."
         if state.reached
-        else "not found now. A sleeping phone cannot be found; that is normal."
+        else "not found. A sleeping phone cannot be found; that is normal."
     )
     lines = [
         f"{_name(kept)}: set up for Wi-Fi (experimental)",

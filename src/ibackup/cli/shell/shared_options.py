@@ -50,14 +50,14 @@ def address_option(function: _Command) -> _Command:
         "--address",
         default="",
         metavar="HOST[:PORT]",
-        help="Where the phone is on the network, if it is not found there by itself; for `ibackup wifi`",
+        help="Address of a phone that `ibackup wifi` has set up, if it is not found automatically",
     )(function)
 
 
 def over_wifi_option(function: _Command) -> _Command:
     """``--over-wifi``, for a command that leaves a phone half done if the connection is lost."""
     return click.option(
-        "--over-wifi", is_flag=True, help="Do it without a cable, although a lost connection does harm"
+        "--over-wifi", is_flag=True, help="Also work over Wi-Fi; a lost connection leaves the phone half done"
     )(function)
 
 

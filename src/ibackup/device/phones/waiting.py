@@ -81,7 +81,7 @@ _TEXTS: dict[PromptKind, str] = {
     "trust": "Tap Trust on the {noun} and enter its passcode.",
 }
 
-ONLY_BY_CABLE: Final = "This is not done over a network, except with --over-wifi, where the command has it."
+ONLY_BY_CABLE: Final = "This needs the cable; some commands can do it over Wi-Fi, with --over-wifi."
 
 
 def wait_for_phone(

@@ -50,15 +50,21 @@ class TcpTransport:
             raise Unreached(
                 "The phone does not answer over Wi-Fi.",
                 why=_unanswered(error),
-                hint="Wake it and unlock it once. If that does not help, connect it with a cable.",
+                hint=(
+                    "Check --address: the phone shows it in its Wi-Fi settings, under (i)."
+                    if isinstance(error, socket.gaierror)
+                    else "Wake it and unlock it once. If that does not help, connect it with a cable."
+                ),
             ) from error
         sock.settimeout(None)
         return sock
 
 
 def _unanswered(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "This computer cannot find that address."
     if error.errno == errno.ECONNREFUSED:
-        return "Something is at its address, but it accepts no connection: Wi-Fi may be switched off for this purpose."
+        return "Its address refuses the connection: the phone's own switch for Wi-Fi may be off."
     if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPERM, errno.EACCES):
         return f"This computer could not reach its address ({error.strerror})."
     return "It may be asleep, or out of reach."
