@@ -204,7 +204,6 @@ def _what_an_intruder_does_is_found(keeper: Computer, bucket: Path) -> None:
 
 def test_two_keepers_exclude_each_other(keeper: Computer, tmp_path: Path) -> None:
     busy = tmp_path / "bucket" / "keeper" / "busy.json"
-    busy.parent.mkdir(parents=True)
     members = {"computer": "nas", "machine": "x", "when": record_times.written(record_times.now())}
     busy.write_text(json.dumps(members))
     done = keeper("fleet", "keeper")
@@ -222,7 +221,7 @@ def test_what_is_missing_or_wrong_is_said(
         done = lab("fleet", *command.split())
         assert (done.code, "belongs to no fleet" in done.flat_err) == (ExitCode.USAGE, True)
     assert keeper("fleet", "status").code == ExitCode.STALE
-    again = keeper("fleet", "init", tmp_path / "bucket", "--keeper-file", keeper.folder / "keeper.secret")
+    again = keeper("fleet", "init", tmp_path / "other", "--keeper-file", keeper.folder / "other.secret")
     assert (again.code, "already" in again.flat_err) == (ExitCode.USAGE, True)
     for words, said in (
         (("enrol", "Front Desk", ANN.udid, "--to", "x"), "cannot be the name"),
@@ -236,6 +235,13 @@ def test_what_is_missing_or_wrong_is_said(
         done = keeper("fleet", *words)
         assert (done.code, said in done.flat_err) == (ExitCode.USAGE, True), done
     enrolled(keeper, lab)
+    # The folder is on a disk that is away: nothing is taken for gone, and nothing is written in its place.
+    bucket = tmp_path / "bucket"
+    bucket.rename(tmp_path / "unplugged")
+    for command in ("status", "list", "keeper"):
+        assert keeper("fleet", command).code == ExitCode.STORE_MISSING
+    assert not bucket.exists()
+    (tmp_path / "unplugged").rename(bucket)
     os.unlink(lab.folder / "fleet" / "lab.key")
     done = lab("fleet", "keeper")
     assert (done.code, "does not keep the fleet" in done.flat_err) == (ExitCode.USAGE, True)

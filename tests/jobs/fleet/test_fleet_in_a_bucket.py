@@ -14,6 +14,7 @@ from copies.conftest import SPEC
 from ibackup.base.events import ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.host_policies import policy_for
 from ibackup.copies.opened_copy import OpenedCopy
@@ -95,7 +96,7 @@ def test_a_whole_fleet_runs_with_these_keys(
     address = bucket.address("fleet")
     keepers, desks = (bucket.key_file(user, tmp_path) for user in ("keeper", "desk"))
     path = tmp_path / "keeper.toml"
-    begin(address, str(keepers), str(tmp_path / "secret"), path)
+    begin(FleetConfig(), address, str(keepers), str(tmp_path / "secret"), path)
     config = config_file.load(str(path))
     fleet = OpenedFleet.open(config.fleet)
     enrolment = enrol(fleet, "desk", [SPEC.udid], ignore)

@@ -114,7 +114,7 @@ def test_an_old_report_under_a_new_name_and_newer_ones_that_are_gone_are_replaye
     assert kinds(judged(put(report(sequence=9)), seen=seen)) == []
     assert kinds(judged(put(report(days=2, sequence=8)), seen=seen)) == ["replayed"]
     assert seen.sequences == {f"{ANN}/desk/1": 9}
-    # A computer that got another key begins rekeyed, and what it signed with the first one is no forgery.
+    # A computer that got another key begins again, and what it signed with the first one is no forgery.
     KEYS["desk2"] = SigningKey.new()
     rekeyed = host(
         "desk", ANN, public_key=KEYS["desk2"].public, generation=2, changed=NOW - timedelta(hours=6)

@@ -68,7 +68,7 @@ def init(app: App, bucket: str, keeper_file: str, key_file: str | None) -> int:
     from ibackup.jobs.fleet.fleet_enrolling import begin
 
     file = _full(keeper_file)
-    begin(bucket, _full(key_file) if key_file else None, file, _config_path(app))
+    begin(app.config.fleet, bucket, _full(key_file) if key_file else None, file, _config_path(app))
     text = (
         f"This computer keeps the fleet. Its secret is in '{file}': keep a second copy of that file elsewhere. The "
         "passwords of all repositories come from it. To add a computer: `ibackup fleet enrol NAME UDID… --to FILE`."

@@ -1,18 +1,22 @@
 """What the keeper of a fleet decides: that there is one, which computers belong to it, and which no longer do."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ibackup.base.errors import UsageError
+from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.events import Observer, PhaseStarted
 from ibackup.base.udids import canonical, is_udid
 from ibackup.config.config_additions import with_fleet
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.fleet import keeper_findings
 from ibackup.copies.fleet.enrolments import EnrolledPhone, Enrolment
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.host_policies import policy_for
 from ibackup.copies.fleet.host_records import HostRecord, is_host_name
+from ibackup.copies.fleet.keeper_findings import KeeperFindings
 from ibackup.copies.fleet.keeper_secret import KeeperSecret
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.config_writing import rewrite
@@ -21,10 +25,13 @@ from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 from ibackup.store.disk import record_times
 
 
-def begin(bucket: str, key_file: str | None, keeper_file: str, path: Path) -> str:
+def begin(
+    config: FleetConfig, bucket: str, key_file: str | None, keeper_file: str, path: Path
+) -> str:
     """Begin a fleet that this computer keeps.
 
     Args:
+        config: as it is.
         bucket: its place.
         key_file: the keeper's own keys of it.
         keeper_file: where to write the keeper's secret; must not exist.
@@ -34,11 +41,18 @@ def begin(bucket: str, key_file: str | None, keeper_file: str, path: Path) -> st
         The keeper's public key.
 
     Raises:
-        UsageError: there is a fleet in that place, or such a file, or the config cannot be extended.
+        UsageError: this computer belongs to a fleet, or that place has one, or there is such a file, or the config
+            cannot be extended.
         IbackupError: the place cannot be reached.
     """
+    if config.bucket is not None or config.keeper_key is not None:
+        raise UsageError(
+            "This computer belongs to a fleet already.",
+            hint="If that is over, take the [fleet] table out of the config file.",
+        )
     address = CopyAddress.parse(bucket)
-    if FleetBucket.open(address.text, key_file).hosts():
+    place = FleetBucket.open(address.text, key_file)
+    if place.program.content(keeper_findings.PATH, doing="look at the fleet") is not None or place.hosts():
         raise UsageError(
             f"There is a fleet at {address.shown} already.",
             hint="To keep it from this computer, copy the keeper's file and the [fleet] table here.",
@@ -49,6 +63,11 @@ def begin(bucket: str, key_file: str | None, keeper_file: str, path: Path) -> st
         values["key_file"] = key_file
     rewrite(path, _tried(values))
     secret.keep_in_new_file(keeper_file)
+    try:  # an empty folder could be one whose disk is not mounted
+        place.put(keeper_findings.PATH, KeeperFindings(record_times.now(), {}).signed(secret.key))
+    except IbackupError:
+        os.unlink(keeper_file)
+        raise
     rewrite(path, lambda text: with_fleet(text, values))
     return secret.key.public
 

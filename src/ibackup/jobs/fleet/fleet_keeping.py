@@ -172,6 +172,7 @@ class _PhonesTurn:
         self.folder = PhoneFolder(os.path.join(_folder(), udid))
         self.removed: tuple[str, ...] = ()
         self.compared = False
+        self._checked: datetime | None = None
         self._fleet = fleet
         self._repository = repository_id
         self._problems: list[str] = []
@@ -196,7 +197,7 @@ class _PhonesTurn:
         return KeeperFinding(
             len(record.copied),
             newest,
-            _last(record.proofs, "stored"),
+            self._checked or _last(record.proofs, "stored"),
             _last(record.proofs, "matched"),
             _last(record.proofs, "rehearsed"),
             tuple(problems),
@@ -210,7 +211,8 @@ class _PhonesTurn:
         with copy.alone():
             copy.require()
             held = self._held(copy)
-            prove_repository(copy, [self.folder], observe)
+            proofs = prove_repository(copy, [self.folder], observe)
+            self._checked = _last(proofs, "stored")
             if match and held:
                 self._match(copy, self._next_to_match(held), observe)
                 self.compared = True

@@ -8,6 +8,8 @@ from ibackup.base.errors import UsageError
 from ibackup.base.udids import plain_udid
 from ibackup.config.copy_config import CopyConfig
 from ibackup.config.fleet_config import FleetConfig
+from ibackup.copies import copy_errors
+from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.fleet_keys import NotGenuine
 from ibackup.copies.fleet.host_policies import repository_address
@@ -28,13 +30,22 @@ class OpenedFleet:
 
     @classmethod
     def open(cls, config: FleetConfig) -> Self:
-        """Prepare to use it. Raises UsageError if the config has no fleet, IbackupError if rclone is missing."""
+        """Prepare to use it.
+
+        Raises:
+            UsageError: the config has no fleet.
+            CopyMissing: its folder is not there, or empty; it may be on another disk.
+            IbackupError: rclone is missing.
+        """
         if config.bucket is None or config.keeper_key is None:
             raise UsageError(
                 "This computer belongs to no fleet.",
                 hint="`ibackup fleet init` begins one here; `ibackup fleet join FILE` joins one. The page "
                 "howto-fleet.md explains both.",
             )
+        address = CopyAddress.parse(config.bucket)
+        if address.unmounted():
+            raise copy_errors.not_there("fleet", address)
         return cls(config, config.bucket, config.keeper_key, FleetBucket.open(config.bucket, config.key_file))
 
     @cached_property
