@@ -25,9 +25,7 @@ from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 from ibackup.store.disk import record_times
 
 
-def begin(
-    config: FleetConfig, bucket: str, key_file: str | None, keeper_file: str, path: Path
-) -> str:
+def begin(config: FleetConfig, bucket: str, key_file: str | None, keeper_file: str, path: Path) -> str:
     """Begin a fleet that this computer keeps.
 
     Args:
