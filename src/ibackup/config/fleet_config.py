@@ -62,7 +62,7 @@ class FleetConfig:
     )
     lock_days: int = key(
         "lock_days",
-        value_kinds.COUNT,
+        value_kinds.LOCK_DAYS,
         0,
         "Have the keeper lock everything in a bucket with object lock for N days; 0: never",
         "It moves the date when a third of the time has passed.",

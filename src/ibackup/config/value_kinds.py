@@ -174,6 +174,11 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def _lock_days(value: object) -> int | None:
+    days = _count(value)
+    return days if days is not None and days <= 3650 else None
+
+
 def _limit(text: str) -> float | None:
     seconds = duration_s(text)
     return seconds if seconds and seconds <= 7 * _SECONDS["d"] else None
@@ -234,6 +239,9 @@ UDID: ValueKind[str] = ValueKind(
     "a UDID (`ibackup devices` shows it)", _of_text(lambda text: text if is_udid(text) else None)
 )
 COUNT: ValueKind[int] = ValueKind("a whole number, 0 or more", _count, placeholder="N", is_bare=True)
+LOCK_DAYS: ValueKind[int] = ValueKind(  # nobody can end such a lock early
+    "a number of days from 0 to 3650", _lock_days, placeholder="N", is_bare=True
+)
 FLAG: ValueKind[bool] = ValueKind("true or false", _flag, lambda flag: str(flag).lower(), is_bare=True)
 DURATION: ValueKind[float] = ValueKind(
     "a duration", _of_text(duration_s), written_duration, "TIME", "30s, 90m, 36h, 7d or 8w"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ibackup.config import config_file
+from ibackup.config.fleet_config import FleetConfig
 from ibackup.copies.fleet.host_records import HostRecord
 from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup
 from ibackup.jobs.fleet.fleet_enrolling import begin
@@ -24,7 +25,7 @@ def test_it_names_what_needs_a_look_first(
 ) -> None:
     require_tool("rclone")
     config = tmp_path / "ibackup.toml"
-    begin(str(tmp_path / "bucket"), None, str(tmp_path / "keeper.secret"), config)
+    begin(FleetConfig(), str(tmp_path / "bucket"), None, str(tmp_path / "keeper.secret"), config)
     fleet = OpenedFleet.open(config_file.load(str(config)).fleet)
     now = datetime.now(UTC).replace(microsecond=0)
     fine, old = "00008101-000A0B0C0D0E0F01", "00008101-000A0B0C0D0E0F02"
@@ -43,4 +44,4 @@ def test_it_names_what_needs_a_look_first(
         assert 'href="/fleet"' in asked.get("/").text
         shutil.rmtree(tmp_path / "bucket")
         gone = asked.get("/fleet")
-        assert (gone.status, "no phones yet" in gone.text) == (200, True)
+        assert (gone.status, "is not mounted" in gone.text) == (200, True)
