@@ -18,6 +18,7 @@ from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
 from ibackup.jobs.fleet.fleet_judging import FleetStanding, SeenReports, judge, replaced
 from ibackup.jobs.fleet.opened_fleet import Hosts
 from ibackup.store.disk import record_times
+from ibackup.view.fleet_pages import page_alone
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 KEYS = {"desk": SigningKey.new(), "lab": SigningKey.new()}
@@ -214,6 +215,18 @@ def test_a_report_comes_back_as_it_was() -> None:
     bare = report(last_backup=None, copy=None)
     assert HostStatus.opened(bare.signed(KEYS["desk"]), KEYS["desk"].public) == bare
     assert StatusName.parse(status.name.path) == status.name
+
+
+def test_no_text_of_a_report_controls_a_terminal_or_a_page() -> None:
+    evil = report(device_name="A\x1b[31m\0\u202e\n\ud800 <b>👩\u200d💻", damage=("x" * 900,) * 30)
+    standing = judged(put(evil))
+    (phone,) = standing.phones
+    assert phone.name == "A\ufffd[31m\ufffd\ufffd\ufffd\ufffd <b>👩\u200d💻"
+    assert {(each.kind, len(each.text) < 600) for each in phone.problems} == {("damaged", True)}
+    page = page_alone(standing, NOW)
+    assert "&lt;b&gt;" in page
+    assert page.encode()
+    assert kinds(judged(put(report(sequence=10**300)))) == ["forged", "silent"]
 
 
 def test_openssl_verifies_the_signature(tmp_path: Path, require_tool: Callable[[str], str]) -> None:

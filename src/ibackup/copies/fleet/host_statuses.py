@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
+from ibackup.base.identities import JOINERS
 from ibackup.base.udids import may_be_udid
 from ibackup.copies.fleet import fleet_keys
 from ibackup.copies.fleet.fleet_keys import SigningKey
@@ -17,7 +18,16 @@ FOLDER = "status"
 MOST_BYTES = 64 * 1024
 """A longer object is none of ours."""
 _KIND = "ibackup fleet status"
+MOST_DAMAGE = 20
+"""How many damaged things a report names."""
+_MOST_TEXT = 500  # characters
+_MOST_REPORTS = 2**53
 _PATH = re.compile(rf"{FOLDER}/([0-9A-Fa-f-]+)/([0-9]{{8}}T[0-9]{{6}}Z)\.([a-z0-9-]+)\.json")
+
+
+def shown(text: str) -> str:
+    """A text of a report as all may show it: not too long, and nothing in it that controls a terminal or a page."""
+    return "".join(char if char.isprintable() or char in JOINERS else "\ufffd" for char in text[:_MOST_TEXT])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -174,14 +184,16 @@ class HostStatus:
         record = fleet_keys.opened(data, public_key)
         if record.text("kind") != _KIND:
             raise RecordFlaw("is not a status")
+        if record.number("sequence") > _MOST_REPORTS:
+            raise RecordFlaw("has a number that no computer reaches")
         return cls(
             record.text("host"),
             record.text("udid"),
-            record.text("device_name"),
+            shown(record.text("device_name")),
             record.number("sequence"),
             record.time("written"),
             record.number("exit_code"),
             ReportedBackup.from_record(record.record("last_backup")) if "last_backup" in record else None,
             ReportedCopy.from_record(record.record("copy")) if "copy" in record else None,
-            record.texts("damage"),
+            tuple(map(shown, record.texts("damage")[:MOST_DAMAGE])),
         )

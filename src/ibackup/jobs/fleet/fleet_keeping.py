@@ -18,6 +18,7 @@ from ibackup.base.exit_codes import ExitCode, worst
 from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.copy_records import CopyProof, CopyRecord
 from ibackup.copies.fleet import keeper_findings
+from ibackup.copies.fleet.host_statuses import shown
 from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
 from ibackup.copies.fleet.keeper_removals import KeeperRemovals
 from ibackup.copies.held_snapshot import HeldSnapshot
@@ -200,7 +201,7 @@ class _PhonesTurn:
             self._checked or _last(record.proofs, "stored"),
             _last(record.proofs, "matched"),
             _last(record.proofs, "rehearsed"),
-            tuple(problems),
+            tuple(map(shown, problems)),
         )
 
     def run(self, rules: RetentionRules, observe: Observer, *, match: bool) -> None:

@@ -15,7 +15,13 @@ from ibackup.copies.copy_records import CopyLevel, CopyRecord
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.fleet_keys import SigningKey, is_key
 from ibackup.copies.fleet.host_policies import repository_address
-from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup, ReportedCopy
+from ibackup.copies.fleet.host_statuses import (
+    MOST_DAMAGE,
+    HostStatus,
+    ReportedBackup,
+    ReportedCopy,
+    shown,
+)
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet, fleet_copy
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
@@ -24,8 +30,6 @@ from ibackup.store.phone_folder import PhoneFolder
 
 _SEQUENCE = "fleet.json"
 _LONGEST = 1024
-_MOST_DAMAGE = 20
-_MOST_TEXT = 500  # characters; a report that is too long is not read
 _MOST_LOOKED_AT = 20
 
 
@@ -87,7 +91,7 @@ def status_of_phone(
     return HostStatus(
         host,
         folder.udid,
-        folder.device_name()[:_MOST_TEXT],
+        shown(folder.device_name()),
         sequence,
         now,
         exit_code,
@@ -110,7 +114,7 @@ def status_of_phone(
             last("read"),
             last("rehearsed"),
         ),
-        tuple(text[:_MOST_TEXT] for text in damage[:_MOST_DAMAGE]),
+        tuple(map(shown, damage[:MOST_DAMAGE])),
     )
 
 
