@@ -1,6 +1,7 @@
 """Keeps two computers from copying one phone to one place at once, as far as a place without locks allows that."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 NAME = "busy.json"
 _STALE = timedelta(minutes=30)
 _AGAIN_S = 300.0
+_LOOK_S = 30.0
 _DOING = "find out who is working on the copy"
 
 
@@ -44,6 +46,24 @@ class PlainLock:
         finally:
             with contextlib.suppress(IbackupError):  # the copy is away, and the file will be too old
                 self.program.run("deletefile", self._path(), doing=_DOING)
+
+    @contextlib.contextmanager
+    def held_throughout(self) -> Iterator[None]:
+        """Hold it, and say that the work goes on while it does, however long a step takes. Raises as ``held``."""
+        done = threading.Event()
+
+        def go_on() -> None:
+            while not done.wait(_LOOK_S):
+                self.beat()
+
+        with self.held():
+            beating = threading.Thread(target=go_on, daemon=True)
+            beating.start()
+            try:
+                yield
+            finally:
+                done.set()
+                beating.join()
 
     def beat(self) -> None:
         """Say that the work goes on; may be called as often as one likes."""

@@ -24,6 +24,7 @@ from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.rclone_remotes import place_below, remote_variables
 from ibackup.copies.surroundings import surroundings
+from ibackup.store.disk.disk_errors import telling
 
 NAME = "rclone"
 OLDEST = (1, 60)
@@ -212,11 +213,18 @@ class RcloneProgram:
 
 @contextlib.contextmanager
 def given_file(data: bytes) -> Iterator[str]:
-    """The path of a file for rclone, which follows no links; it ends with the context. No place for secrets."""
-    with tempfile.TemporaryDirectory(prefix="ibackup-", ignore_cleanup_errors=True) as folder:
-        path = os.path.join(folder, "given")
-        with open(path, "wb") as file:
-            file.write(data)
+    """The path of a file for rclone, which follows no links; it ends with the context. Raises IbackupError.
+
+    It is no place for secrets.
+    """
+    with contextlib.ExitStack() as stack:
+        with telling("The folder for temporary files could not be written."):
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="ibackup-", ignore_cleanup_errors=True)
+            )
+            path = os.path.join(folder, "given")
+            with open(path, "wb") as file:
+                file.write(data)
         yield path
 
 

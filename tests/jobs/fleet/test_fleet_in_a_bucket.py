@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from ibackup.base.events import ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.config.fleet_config import FleetConfig
+from ibackup.copies import plain_lock
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.host_policies import policy_for
 from ibackup.copies.opened_copy import OpenedCopy
+from ibackup.copies.plain_lock import PlainLock
 from ibackup.copies.rights.http_asking import HttpAnswer, ask
 from ibackup.copies.rights.s3_signing import S3Keys, signed
 from ibackup.jobs.copying.copy_run import copy_snapshots
@@ -135,3 +138,18 @@ def test_the_policy_names_its_own_phones_alone() -> None:
     assert [each["Resource"] for each in removes] == [
         [f"arn:aws:s3:::phones/fleet/repos/{SPEC.udid}/locks/*"]
     ]
+
+
+def test_a_keeper_says_that_it_is_at_work_during_a_step_that_takes_hours(
+    require_tool: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_tool("rclone")
+    monkeypatch.setattr(plain_lock, "_LOOK_S", 0.01)
+    monkeypatch.setattr(plain_lock, "_AGAIN_S", 0.0)
+    program = FleetBucket.open(str(tmp_path), None).program
+    with PlainLock(program, "keeper").held_throughout():
+        mark = tmp_path / "keeper" / plain_lock.NAME
+        mark.unlink()
+        while not mark.exists():
+            time.sleep(0.01)
+    assert not mark.exists()

@@ -16,7 +16,9 @@ from ibackup.copies.fleet.host_records import HostRecord
 from ibackup.copies.fleet.host_statuses import HostStatus, ReportedBackup, ReportedCopy, StatusName
 from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
 from ibackup.jobs.fleet.fleet_judging import FleetStanding, SeenReports, judge, replaced
+from ibackup.jobs.fleet.fleet_keeping import rules_for
 from ibackup.jobs.fleet.opened_fleet import Hosts
+from ibackup.jobs.keeping.retention import RetentionRules
 from ibackup.store.disk import record_times
 from ibackup.view.fleet_pages import page_alone
 
@@ -187,6 +189,15 @@ def test_no_name_and_no_number_of_objects_stops_the_look() -> None:
     assert kinds(judged({report().name: KEYS["desk"].signed(members)})) == ["forged", "silent"]
     flood = {StatusName(BOB, "20261130T020004Z", f"evil-{number}"): b"" for number in range(1000)}
     assert len(judged({**put(report()), **flood}).problems) == 11
+
+
+def test_nothing_is_removed_for_a_while_after_a_computer_of_the_phone_was_revoked() -> None:
+    rules = RetentionRules(last=1)
+    for days, revoked, expected in ((1, True, RetentionRules()), (99, True, rules), (1, False, rules)):
+        one = host("desk", ANN, revoked=revoked, changed=NOW - timedelta(days=days))
+        hosts = Hosts({"desk": one, "lab": host("lab", ANN, BOB)}, ())
+        assert rules_for(ANN, hosts, lambda _: rules, NOW) == expected
+        assert rules_for(BOB, hosts, lambda _: rules, NOW) == rules
 
 
 def test_a_computer_reports_its_own_phones_alone_and_only_until_it_is_revoked() -> None:

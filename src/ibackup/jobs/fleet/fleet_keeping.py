@@ -33,7 +33,7 @@ from ibackup.jobs.copying.part_fetching import partly_fetched
 from ibackup.jobs.fleet.fleet_judging import replaced
 from ibackup.jobs.fleet.fleet_overview import read_findings
 from ibackup.jobs.fleet.object_locking import extend_locks
-from ibackup.jobs.fleet.opened_fleet import OpenedFleet, copy_name
+from ibackup.jobs.fleet.opened_fleet import Hosts, OpenedFleet, copy_name
 from ibackup.jobs.keeping.retention import RetentionRules
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
@@ -47,6 +47,8 @@ _NIGHTS = 30
 """In how many nights every phone has been in the sample."""
 _PAGE = "index.html"
 _REHEARSE_S = timedelta(days=30).total_seconds()
+_NOTHING_REMOVED = timedelta(days=90)
+"""For how long nothing is removed of the phones of a computer that was revoked."""
 _INTRUDER = "Find out who else may write to that place."
 
 
@@ -98,7 +100,7 @@ def keep(
     done = Keeping()
     fleet.secret  # noqa: B018 - says at once that this computer is not the keeper
     lock = PlainLock(fleet.bucket.program, keeper_findings.FOLDER, "keeping the fleet")
-    with _alone(), lock.held():
+    with _alone(), lock.held_throughout():
         hosts = fleet.hosts()
         for host in hosts.forged:
             observe(Caution(f"The keeper did not sign the record of the computer {host}.", _INTRUDER))
@@ -111,10 +113,9 @@ def keep(
         to_rehearse = _to_rehearse(turns, record_times.now())
         for number, turn in enumerate(turns, 1):
             observe(PhaseStarted("verify", f"Phone {number} of {len(turns)}: {turn.udid}."))
-            lock.beat()
             match = len(done.matched) * _NIGHTS < len(turns)
             with _noted(turn, done, observe):
-                turn.run(rules_of(turn.udid), observe, match=match)
+                turn.run(rules_for(turn.udid, hosts, rules_of, record_times.now()), observe, match=match)
                 if turn is to_rehearse and turn.rehearse(unlocker, observe):
                     done.rehearsed = turn.udid
             with _noted(turn, done, observe):  # what is damaged or busy needs its locks, too
@@ -131,6 +132,24 @@ def keep(
         fleet.bucket.remove(old)
         done.reports_removed = len(old)
     return done
+
+
+def rules_for(
+    udid: str, hosts: Hosts, rules_of: Callable[[str], RetentionRules], now: datetime
+) -> RetentionRules:
+    """The rules for a phone's snapshots; none that would remove any, for a while after a computer of it was revoked.
+
+    A stolen computer may have added whole snapshots of nonsense, for the rules to count in place of true ones.
+
+    Args:
+        udid: of the phone.
+        hosts: who belongs to the fleet.
+        rules_of: the rules that the user set.
+        now: the time.
+    """
+    revoked = [each for each in hosts.genuine.values() if each.revoked and udid in each.repositories]
+    lately = any(now - each.changed < _NOTHING_REMOVED for each in revoked)
+    return RetentionRules() if lately else rules_of(udid)
 
 
 @contextlib.contextmanager
