@@ -60,7 +60,7 @@ function Test-Wheel([string] $File) {
     $name = Split-Path -Leaf $File
     $list = Join-Path (Split-Path -Parent $File) "SHA256SUMS"
     if (-not (Test-Path -LiteralPath $list)) {
-        [Console]::WriteLine("There is no SHA256SUMS beside $name, so nobody has checked it.")
+        [Console]::WriteLine("There is no SHA256SUMS beside $name, so it could not be checked.")
         return
     }
     $wanted = Get-Content -LiteralPath $list | Where-Object { ($_ -split "\s+", 2)[1] -eq $name } |

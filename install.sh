@@ -128,7 +128,7 @@ check_file() {
     list=$(dirname -- "$1")/SHA256SUMS
     name=$(basename -- "$1")
     if [ ! -f "$list" ]; then
-        say "There is no SHA256SUMS beside $name, so nobody has checked it."
+        say "There is no SHA256SUMS beside $name, so it could not be checked."
         return
     fi
     wanted=$(awk -v name="$name" '$2 == name { print $1 }' "$list")

@@ -71,7 +71,7 @@ class Enrolment:
             reason = error.strerror if isinstance(error, OSError) else f"it {error}"
             raise IbackupError(
                 f"The enrolment {path!r} cannot be read: {reason}.",
-                hint="`ibackup fleet enrol` on the keeper's computer writes it again.",
+                hint="`ibackup fleet enrol` on the keeper's computer writes a new one.",
             ) from None
 
     @classmethod

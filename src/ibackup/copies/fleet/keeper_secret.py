@@ -19,7 +19,9 @@ _KIND = "ibackup fleet keeper"
 def refuse_existing(path: str) -> None:
     """Raises UsageError if there is such a file: a secret must not replace another one."""
     if os.path.lexists(path):
-        raise UsageError(f"There is a file {path!r} already.", hint="Give another name.")
+        raise UsageError(
+            f"The file {path!r} already exists.", hint="Choose another name, or move that file away."
+        )
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def begin(config: FleetConfig, bucket: str, key_file: str | None, keeper_file: s
     if config.bucket is not None or config.keeper_key is not None:
         raise UsageError(
             "This computer belongs to a fleet already.",
-            hint="If that is over, take the [fleet] table out of the config file.",
+            hint="To leave it, remove the [fleet] table from the config file.",
         )
     address = CopyAddress.parse(bucket)
     place = FleetBucket.open(address.text, key_file)

@@ -41,7 +41,7 @@ def join(enrolment: Enrolment, key_file: str | None, config: Config, path: Path)
     if config.fleet.bucket not in (None, enrolment.bucket) or config.fleet.host not in (None, enrolment.host):
         raise UsageError(
             "This computer belongs to a fleet already, with another place or another name.",
-            hint="If that is over, take the [fleet] table out of the config file.",
+            hint="To leave it, remove the [fleet] table from the config file.",
         )
     folder = os.path.join(os.path.dirname(os.path.abspath(path)), "fleet")
     host_key = os.path.join(folder, f"{enrolment.host}.key")

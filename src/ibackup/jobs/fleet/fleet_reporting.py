@@ -126,7 +126,7 @@ def _host_key(path: str) -> SigningKey:
     if not is_key(text):
         raise IbackupError(
             f"The key of this computer in the fleet cannot be read: {path!r}.",
-            hint="`ibackup fleet join` writes it again, from the keeper's enrolment.",
+            hint="`ibackup fleet join` writes a new one, from the keeper's enrolment.",
         )
     return SigningKey(text)
 
