@@ -133,6 +133,11 @@ def test_from_nothing_to_a_phone_that_two_computers_back_up(
     assert lab("nightly", "--once", "--every", "0", "--json").code == 0
     kinds, phone = status(keeper)
     assert (kinds, phone["computer"], phone["hosts"]) == ([], "lab", ["desk", "lab"])
+    # The bucket is away: the night goes well without it.
+    bucket = tmp_path / "bucket"
+    bucket.rename(tmp_path / "unplugged")
+    assert lab("nightly", "--once", "--every", "9d", "--json").code == 0
+    (tmp_path / "unplugged").rename(bucket)
     # A computer that is stolen.
     keeper.good("fleet", "revoke", "lab")
     rows = keeper.good("fleet", "list")["hosts"]

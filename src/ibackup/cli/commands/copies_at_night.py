@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ibackup.base.events import Observer
+    from ibackup.config.copy_config import CopyConfig
+    from ibackup.copies.opened_copy import OpenedCopy
     from ibackup.jobs.copying.copy_night import CopyTurn
     from ibackup.jobs.nights.night_context import NightContext
+    from ibackup.store.phone_folder import PhoneFolder
 
 _STATES = {
     "copied": "copied and proven",
@@ -33,7 +36,6 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
     from ibackup.jobs.copy_rehearsal import rehearsed_at_night
     from ibackup.jobs.copying.copy_night import copy_at_night
     from ibackup.jobs.copying.copy_pruning import pruned_at_night
-    from ibackup.jobs.fleet.fleet_reporting import note_removed
     from ibackup.jobs.keeping.retention import RetentionRules
     from ibackup.jobs.nights.telling import message_texts
 
@@ -54,8 +56,13 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
             continue
         reach = partial(opened, app, config, ask=False)
         with awake():
-            note_removed(app.config.fleet, config, folders, job.observe)
-            turn = copy_at_night(config, folders, reach, job.clock.now(), job.observe)
+            turn = copy_at_night(
+                config,
+                folders,
+                partial(_reach_when_due, app, config, folders, job.observe),
+                job.clock.now(),
+                job.observe,
+            )
             turn = pruned_at_night(turn, folders, reach, rules_of, job.observe)
             turn = rehearsed_at_night(turn, folders, reach, job.unlocker, job.clock.now(), job.observe)
         if turn.error is not None and turn.code:
@@ -63,6 +70,16 @@ def copies_of_the_night(app: App, job: "NightContext") -> "list[CopyTurn]":
         turns.append(turn)
     job.teller.flush()
     return turns
+
+
+def _reach_when_due(
+    app: App, config: "CopyConfig", folders: "Sequence[PhoneFolder]", observe: "Observer"
+) -> "OpenedCopy":
+    """Open a copy that is due; one that is not costs no look at the fleet."""
+    from ibackup.jobs.fleet.fleet_reporting import note_removed
+
+    note_removed(app.config.fleet, config, folders, observe)
+    return opened(app, config, ask=False)
 
 
 def report_to_fleet(
