@@ -102,8 +102,9 @@ def keep(
     lock = PlainLock(fleet.bucket.program, keeper_findings.FOLDER, "keeping the fleet")
     with _alone(), lock.held_throughout():
         hosts = fleet.hosts()
-        for host in hosts.forged:
-            observe(Caution(f"The keeper did not sign the record of the computer {host}.", _INTRUDER))
+        if hosts.forged:
+            count = count_text(len(hosts.forged), "computer")
+            observe(Caution(f"The keeper did not sign the record of {count}: {hosts.forged[0]}.", _INTRUDER))
         _, forged = read_findings(fleet)
         if forged is not None:
             observe(Caution(forged.text, f"It is written again at the end. {_INTRUDER}"))
