@@ -46,7 +46,7 @@ class _Watch:
         self._rest: dict[str, datetime] = {}
 
     def run(self) -> None:
-        self._job.observe(Note("Waiting for phones to be plugged in. Ctrl-C ends it."))
+        self._job.observe(Note("Waiting for phones. Ctrl-C ends it."))
         self._meet()
         try:
             while True:
