@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ibackup.base import slices
 from ibackup.base.errors import IbackupError
 from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.rclone_program import RcloneProgram
@@ -63,7 +64,7 @@ class PlainLock:
                 yield
             finally:
                 done.set()
-                beating.join()
+                slices.join(beating)
 
     def beat(self) -> None:
         """Say that the work goes on; may be called as often as one likes."""
