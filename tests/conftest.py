@@ -85,6 +85,7 @@ _SAMPLED = {
     "jobs/backup/test_surviving.py": 3,
     "jobs/restore/test_one_answer.py": 2,
     "simulator": 2,
+    "view/running/test_jobs.py": 2,
     "view/test_kind_pages_in_a_browser.py": 2,
 }
 _QUICK = ("e2e/test_backing_up_program.py",)  # the program as people start it

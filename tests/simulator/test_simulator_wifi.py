@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pytest
 
+from ibackup.base.tls_wrapping import wrapped
 from ibackup.simulator.faults import WirelessBreak
 from ibackup.simulator.on_the_air import WIRELESS_DOMAIN, OnTheAir
 from ibackup.simulator.server import Server
@@ -50,8 +51,9 @@ class Client:
         if answer.get("EnableSessionSSL"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self.wire = context.wrap_socket(self.wire, do_handshake_on_connect=False)
-            self.wire.do_handshake()
+            secure = wrapped(context, self.wire)
+            self.wire = secure
+            secure.do_handshake()
         return answer
 
     def __enter__(self) -> Self:

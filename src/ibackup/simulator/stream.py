@@ -16,6 +16,8 @@ import types
 from collections.abc import Callable
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from ibackup.base.tls_wrapping import wrapped as wrapped_in_tls
+
 T = TypeVar("T")
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -143,7 +145,7 @@ class Stream:
             if self._closed:
                 raise StreamEnded("the connection was closed here")
             with _ends_stream:
-                wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                wrapped = wrapped_in_tls(context, sock, server_side=True)
             self._socket = wrapped
         with _ends_stream:
             wrapped.do_handshake()

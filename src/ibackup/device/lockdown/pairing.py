@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 import tempfile
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from ibackup.apple.plist_values import Values
 from ibackup.base import slices
 from ibackup.base.errors import ConnectionLost, IbackupError, PersonNeeded, ProtocolBroken
 from ibackup.base.events import Caution, Observer
+from ibackup.base.tls_wrapping import wrapped as wrapped_in_tls
 from ibackup.device.mux.usbmux import ConnectionKind
 
 _LEGACY_SERVER_CONNECT = 0x4  # OP_LEGACY_SERVER_CONNECT has no name before Python 3.12
@@ -227,7 +227,7 @@ class HostTls:
 def _shake_hands(context: ssl.SSLContext, sock: socket.socket, seconds: float) -> ssl.SSLSocket:
     """Do the handshake. Raises OSError: TimeoutError if it takes longer than ``seconds``."""
     with contextlib.ExitStack() as opened:
-        wrapped = opened.enter_context(_wrapped(context, sock))
+        wrapped = opened.enter_context(wrapped_in_tls(context, sock))
         for each in slices.of(seconds):
             wrapped.settimeout(each)
             try:
@@ -237,19 +237,6 @@ def _shake_hands(context: ssl.SSLContext, sock: socket.socket, seconds: float) -
             opened.pop_all()
             return wrapped
     raise TimeoutError("the handshake took too long")
-
-
-def _wrapped(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
-    """The socket with TLS before its handshake. Raises OSError, with nothing left open."""
-    try:
-        return context.wrap_socket(sock, do_handshake_on_connect=False)
-    except OSError as error:
-        # If the phone has reset the connection by now, Python leaves a socket open that nobody can reach otherwise.
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            half_made = frame.f_locals.get("self")
-            if isinstance(half_made, ssl.SSLSocket):
-                half_made.close()
-        raise
 
 
 def _context(record: PairRecord, *, old: bool) -> ssl.SSLContext:
