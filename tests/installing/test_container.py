@@ -34,8 +34,8 @@ def where_packages_come_from(image: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT") if name in os.environ}
     trusted = os.environ.get("PIP_CERT", CERTIFICATES)
     if os.path.exists(trusted):
-        (image / "root/trusted.pem").write_bytes(Path(trusted).read_bytes())
-        kept["PIP_CERT"] = "/root/trusted.pem"
+        (image / "srv/trusted.pem").write_bytes(Path(trusted).read_bytes())
+        kept["PIP_CERT"] = "/srv/trusted.pem"
     return kept
 
 

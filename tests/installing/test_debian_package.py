@@ -48,12 +48,12 @@ def as_user(debian: CleanRoot, script: str) -> str:
 
 
 def install(debian: CleanRoot, package: Path) -> str:
-    shutil.copy(package, debian.path / "root/ibackup.deb")
+    shutil.copy(package, debian.path / "srv/ibackup.deb")
     said = debian.run(
-        "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "/root/ibackup.deb",
+        "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "/srv/ibackup.deb",
         variables={"DEBIAN_FRONTEND": "noninteractive"},
     )  # fmt: skip
-    (debian.path / "root/ibackup.deb").unlink()
+    (debian.path / "srv/ibackup.deb").unlink()
     return said
 
 

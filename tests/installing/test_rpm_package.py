@@ -38,13 +38,13 @@ def test_linted_unpacked_and_run(
             check=True,
         )
     for name in ("after-install.sh", "before-remove.sh"):
-        (debian.path / "root" / name).write_bytes((root / "scripts/packing" / name).read_bytes())
+        (debian.path / "srv" / name).write_bytes((root / "scripts/packing" / name).read_bytes())
     compiled = debian.path / f"opt/ibackup/lib/python{PYTHON}/site-packages/ibackup/__pycache__"
-    debian.run("sh", "/root/after-install.sh", "2")
-    debian.run("sh", "/root/before-remove.sh", "1")  # of the older package, in an upgrade
+    debian.run("sh", "/srv/after-install.sh", "2")
+    debian.run("sh", "/srv/before-remove.sh", "1")  # of the older package, in an upgrade
     assert compiled.is_dir()
     debian.run("ibackup", "demo")
-    debian.run("sh", "/root/before-remove.sh", "0")
+    debian.run("sh", "/srv/before-remove.sh", "0")
     assert not compiled.exists()
     assert (debian.path / "usr/share/zsh/site-functions/_ibackup").is_file()
 
