@@ -164,7 +164,7 @@ class RcloneProgram:
         return found
 
     def content(self, path: str, *, doing: str) -> bytes | None:
-        """A small file; None if it is not there. Raises as ``run``."""
+        """A small file; None if it is not there, or empty: in a bucket both look alike. Raises as ``run``."""
         data = bytearray()
 
         def take(piece: bytes) -> None:
@@ -177,7 +177,7 @@ class RcloneProgram:
             return None
         if end.code or end.silent:
             raise self.error(end, doing)
-        return bytes(data)
+        return bytes(data) or None
 
     def write(self, path: str, data: bytes, *, doing: str) -> None:
         """Write a small file. Raises as ``run``."""
