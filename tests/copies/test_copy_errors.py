@@ -12,6 +12,7 @@ from ibackup.base.exit_codes import ExitCode
 from ibackup.base.long_programs import LongEnd
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.copy_errors import CopyLocked, CopyMissing, CopyPasswordWrong, error_of
+from ibackup.copies.rclone_remotes import remote_variables
 from ibackup.copies.restic_engine import ResticEngine
 from ibackup.copies.restic_program import ResticProgram
 from ibackup.copies.surroundings import read_variables
@@ -115,10 +116,31 @@ def test_a_host_that_does_not_listen_is_away_at_once(tmp_path: Path) -> None:
         assert address.reachable()
 
 
-@pytest.mark.parametrize("text", ["", " ", "a\nb", "rest:", "s3:/"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "a\nb", "rest:", "s3:/", "s3:https://host", "s3:host/", "s3:https://[host/b"]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UsageError):
         CopyAddress.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "prefix"),
+    [
+        ("s3:https://s3.example:9000/photos/ann/x/", "https://s3.example:9000", "ann/x"),
+        ("s3:http://[::1]:9000/photos", "http://[::1]:9000", ""),
+        ("s3:s3.amazonaws.com/photos/ann", "https://s3.amazonaws.com", "ann"),
+        ("s3://id:secret@s3.example/photos/ann", "https://s3.example", "ann"),
+    ],
+)
+def test_each_form_of_a_bucket_names_the_same_parts(text: str, endpoint: str, prefix: str) -> None:
+    place = CopyAddress.parse(text).bucket
+    assert place is not None
+    assert (place.endpoint, place.name, place.path) == (endpoint, "photos", prefix)
+    assert place.object_path("data/a b") == f"/photos/{prefix}{'/' if prefix else ''}data/a%20b"
+    region = remote_variables(CopyAddress.parse(text), {"AWS_REGION": "eu-west-3"})
+    assert region["RCLONE_CONFIG_IBACKUPBUCKETS_REGION"] == "eu-west-3"
+    assert region["RCLONE_CONFIG_IBACKUPCOPY_REMOTE"] == f"ibackupbuckets:photos/{prefix}".rstrip("/")
 
 
 def test_credentials_are_lines_of_a_file_and_never_shown(tmp_path: Path) -> None:

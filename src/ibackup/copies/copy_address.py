@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ibackup.base.errors import UsageError
 from ibackup.base.masked_addresses import masked
+from ibackup.copies.bucket_place import BucketPlace
 
 AddressKind = Literal["folder", "rest", "sftp", "s3", "rclone", "cloud"]
 _SCHEMES: dict[str, AddressKind] = {
@@ -51,7 +52,10 @@ class CopyAddress:
         elif kind is not None and colon:
             if not rest.strip("/"):
                 raise UsageError(f"The address {scheme}: lacks a place.", hint=_EXAMPLES)
-            return cls(kind, text)
+            address = cls(kind, text)
+            if kind == "s3" and address.bucket is None:
+                raise UsageError(f"The address {address.shown} names no bucket.", hint=_EXAMPLES)
+            return address
         path = os.path.abspath(os.path.expanduser(text))
         return cls("folder", path, path)
 
@@ -74,6 +78,12 @@ class CopyAddress:
     def has_password(self) -> bool:
         """Whether the address itself contains one."""
         return self.shown != self.text
+
+    @property
+    def bucket(self) -> BucketPlace | None:
+        """Where in a bucket it is; None if it is elsewhere."""
+        url = self._url() if self.kind == "s3" else None
+        return BucketPlace.in_url(url) if url else None
 
     def reachable(self) -> bool:
         """Whether its host answers, as far as that can be tried quickly; True where it cannot."""

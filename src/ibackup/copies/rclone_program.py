@@ -118,12 +118,12 @@ class RcloneProgram:
             CopyMissing: it gets nowhere.
             IbackupError: it could not be started, or printed too much.
         """
-        given = {**remote_variables(self.address, self.variables), "LC_ALL": "C"}
         kept = {name: value for name, value in surroundings().items() if not _NOT_PASSED_ON.fullmatch(name)}
+        kept |= self.variables
         try:
             return follow(
                 [self.program, *words, *_ALWAYS],
-                environment=kept | dict(self.variables) | given,
+                environment={**kept, **remote_variables(self.address, kept), "LC_ALL": "C"},
                 silence_s=STALL_S,
                 take=take,
                 listen=_Listener(report),

@@ -1,8 +1,8 @@
 """How rclone reaches an address: a remote of its own, described in its environment alone."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
+from ibackup.copies.bucket_place import AMAZON, region_in
 from ibackup.copies.copy_address import CopyAddress
 
 _REMOTE = "ibackupcopy"
@@ -20,24 +20,21 @@ def remote_variables(address: CopyAddress, variables: Mapping[str, str]) -> dict
 
     Args:
         address: where it leads.
-        variables: the user's, which may name the region of a bucket.
+        variables: those that rclone gets, which may name the region of a bucket.
     """
-    if address.kind != "s3":
+    place = address.bucket
+    if place is None:
         return _remote(_REMOTE, "alias", remote=address.path or address.text.removeprefix("rclone:"))
-    rest = address.text.partition(":")[2]
-    place = urlsplit(rest if "://" in rest else f"https://{rest.lstrip('/')}")
-    region = variables.get("AWS_DEFAULT_REGION") or variables.get("AWS_REGION") or "us-east-1"
-    amazon = place.netloc.endswith("amazonaws.com")
     return _remote(
         _BUCKETS,
         "s3",
-        provider="AWS" if amazon else "Other",
-        endpoint=f"{place.scheme}://{place.netloc}",
-        region=region,
+        provider="AWS" if place.host.endswith(AMAZON) else "Other",
+        endpoint=place.endpoint,
+        region=region_in(variables),
         env_auth="true",
         no_check_bucket="true",
         force_path_style="true",
-    ) | _remote(_REMOTE, "alias", remote=f"{_BUCKETS}:{place.path.strip('/')}")
+    ) | _remote(_REMOTE, "alias", remote=f"{_BUCKETS}:{place.name}/{place.path}".rstrip("/"))
 
 
 def _remote(name: str, kind: str, **settings: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ It may add. It may not remove anything except the locks of its own repositories,
 
 import json
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from ibackup.base.errors import UsageError
 from ibackup.copies.copy_address import CopyAddress
@@ -25,25 +24,21 @@ def policy_for(bucket: str, udids: Sequence[str]) -> str:
     Raises:
         UsageError: the fleet is in no bucket.
     """
-    address = CopyAddress.parse(bucket)
-    if address.kind != "s3":
+    place = CopyAddress.parse(bucket).bucket
+    if place is None:
         raise UsageError(
             "Only a bucket (s3:) has such policies.",
             hint="Elsewhere, give each computer an account that reaches its own phones' folders alone.",
         )
-    rest = address.text.partition(":")[2]
-    name, _, prefix = (
-        urlsplit(rest if "://" in rest else f"https://{rest.lstrip('/')}").path.strip("/").partition("/")
-    )
-    below = f"{prefix}/" if prefix else ""
-    repositories = [f"{below}{REPOSITORIES}/{udid}" for udid in udids]
-    statuses = [f"{below}{host_statuses.FOLDER}/{udid}" for udid in udids]
-    everywhere = f"arn:aws:s3:::{name}"
+    repositories = [place.inside(f"{REPOSITORIES}/{udid}") for udid in udids]
+    statuses = [place.inside(f"{host_statuses.FOLDER}/{udid}") for udid in udids]
+    records, findings = place.inside(host_records.FOLDER), place.inside(keeper_findings.FOLDER)
+    everywhere = f"arn:aws:s3:::{place.name}"
 
     def inside(places: Sequence[str]) -> list[str]:
         return [f"{everywhere}/{place}/*" for place in places]
 
-    listed = [*repositories, *statuses, f"{below}{host_records.FOLDER}"]
+    listed = [*repositories, *statuses, records]
     prefixes = [part for each in listed for part in (each, f"{each}/*")]
     return json.dumps(
         {
@@ -64,7 +59,7 @@ def policy_for(bucket: str, udids: Sequence[str]) -> str:
                 {
                     "Effect": "Allow",
                     "Action": "s3:GetObject",
-                    "Resource": inside([f"{below}{host_records.FOLDER}", f"{below}{keeper_findings.FOLDER}"]),
+                    "Resource": inside([records, findings]),
                 },
                 {
                     "Effect": "Allow",

@@ -24,5 +24,5 @@ def try_rights(program: ResticProgram) -> RightsTrial:
     if address.kind == "rest":
         return try_on_rest(address, program.variables)
     variables = dict(os.environ) | dict(program.variables)
-    keys = S3Keys.found_in(variables) if address.kind == "s3" else None
-    return try_on_s3(address, keys, variables) if keys else try_by_restic(program)
+    keys, place = S3Keys.found_in(variables), address.bucket
+    return try_on_s3(place, keys, variables) if place and keys else try_by_restic(program)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
 
 from ibackup.base.errors import IbackupError
-from ibackup.copies.copy_address import CopyAddress
+from ibackup.copies.bucket_place import AMAZON, BucketPlace, region_in
 from ibackup.copies.rights import own_object
 from ibackup.copies.rights.copy_rights import RightsTrial, TriedAct
 from ibackup.copies.rights.http_asking import HttpAnswer, ask
@@ -30,11 +29,11 @@ class _OwnObject:
         return ask(method, url, data=data if method == "PUT" else None, headers=headers)
 
 
-def try_on_s3(address: CopyAddress, keys: S3Keys, variables: Mapping[str, str]) -> RightsTrial:
+def try_on_s3(place: BucketPlace, keys: S3Keys, variables: Mapping[str, str]) -> RightsTrial:
     """Write an object of its own beside the data, write over it, remove it and its versions.
 
     Args:
-        address: of the repository.
+        place: of the repository.
         keys: of this computer.
         variables: Amazon's, for the region.
 
@@ -42,20 +41,18 @@ def try_on_s3(address: CopyAddress, keys: S3Keys, variables: Mapping[str, str]) 
         CopyMissing: the server does not answer.
         IbackupError: nothing can be written there.
     """
-    rest = address.text.partition(":")[2]
-    place = urlsplit(rest if "://" in rest else f"https://{rest.lstrip('/')}")
-    path = quote(f"{place.path.rstrip('/')}/{own_object.FOLDER}/{own_object.NAME}", safe="/~")
-    region = variables.get("AWS_DEFAULT_REGION") or variables.get("AWS_REGION") or "us-east-1"
-    own = _OwnObject(f"{place.scheme}://{place.netloc}{path}", keys, region)
+    path = place.object_path(f"{own_object.FOLDER}/{own_object.NAME}")
+    region = region_in(variables)
+    own = _OwnObject(f"{place.endpoint}{path}", keys, region)
     first = own.send("PUT", own_object.CONTENT)
     if not first.is_done and (elsewhere := first.headers.get(_REGION, region)) != region:
         own.region = elsewhere
-        if place.netloc == "s3.amazonaws.com":
-            own.url = f"https://s3.{elsewhere}.amazonaws.com{path}"
+        if place.host == f"s3.{AMAZON}":
+            own.url = f"https://s3.{elsewhere}.{AMAZON}{path}"
         first = own.send("PUT", own_object.CONTENT)
     if not first.is_done:
         raise IbackupError(
-            f"Nothing can be written to {address.shown}: the server answered {first.status}.",
+            f"Nothing can be written to the bucket {place.name}: the server answered {first.status}.",
             hint="Check the keys in `key_file`, and what they may do.",
         )
     second = own.send("PUT", own_object.OTHER_CONTENT)

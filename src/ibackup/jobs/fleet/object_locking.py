@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlsplit
 
 from ibackup.base.errors import IbackupError
+from ibackup.copies.bucket_place import region_in
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.fleet.host_policies import REPOSITORIES
 from ibackup.copies.rights.http_asking import ask
@@ -63,24 +63,22 @@ class _Lock:
     """Sets the date of one object after the other."""
 
     def __init__(self, fleet: OpenedFleet, until: datetime) -> None:
-        variables = fleet.bucket.program.variables
-        keys = S3Keys.found_in({**os.environ, **variables})
-        address = CopyAddress.parse(fleet.address)
-        if address.kind != "s3" or keys is None:
+        variables = {**os.environ, **fleet.bucket.program.variables}
+        keys = S3Keys.found_in(variables)
+        place = CopyAddress.parse(fleet.address).bucket
+        if place is None or keys is None:
             raise IbackupError(
                 "The fleet's objects cannot be locked: that takes a bucket (s3:) and its keys in `key_file`.",
                 hint="Take `lock_days` out of the [fleet] table, or give the keys.",
             )
-        rest = address.text.partition(":")[2]
-        self._place = urlsplit(rest if "://" in rest else f"https://{rest.lstrip('/')}")
+        self._place = place
         self._keys = keys
-        self._region = variables.get("AWS_DEFAULT_REGION") or variables.get("AWS_REGION") or "us-east-1"
+        self._region = region_in(variables)
         self._body = _BODY.format(mode="COMPLIANCE", until=record_times.written(until)).encode()
 
     def put(self, path: str) -> int:
         """Lock one object. Raises IbackupError."""
-        whole = quote(f"{self._place.path.rstrip('/')}/{path}", safe="/~")
-        url = f"{self._place.scheme}://{self._place.netloc}{whole}"
+        url = f"{self._place.endpoint}{self._place.object_path(path)}"
         url, headers = signed(
             "PUT", url, {"retention": ""}, self._body, self._keys, self._region, datetime.now(UTC)
         )
