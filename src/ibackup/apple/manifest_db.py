@@ -122,6 +122,8 @@ class ManifestDb(ForeignDatabase):
         now: set[TextCells] = set()
         then: set[TextCells] = set()
         for new, old in zip_longest(self._blocks(""), earlier._blocks(""), fillvalue=()):
+            if new == old and not now and not then:
+                continue
             now.update(new)
             then.update(old)
             same = now & then

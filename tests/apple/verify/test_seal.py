@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ibackup.apple.format_errors import SealDamaged
 from ibackup.apple.verify import seal
@@ -139,3 +141,33 @@ def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
     target = io.BytesIO()
     seal.write(target, [SealLine(name, "0" * 64)])
     assert next(seal.read(io.BytesIO(target.getvalue()))).path == name
+
+
+_NAMES = st.one_of(
+    st.integers(0, 99).map(lambda number: f"{number:02x}" + "0" * 38),  # in its own folder or in another
+    st.sampled_from(["Info.plist", "a\\b", "new\nline", "ä", "a" * 40, os.fsdecode(b"\xff")]),
+)
+_PLACES = st.lists(
+    st.tuples(st.sampled_from(["", "00", "01", "Snapshot/00"]), st.lists(_NAMES, max_size=9)), max_size=9
+)
+
+
+@given(places=_PLACES, block=st.integers(1, 4))
+def test_blocks_of_lines_are_the_same_lines(places: list[tuple[str, list[str]]], block: int) -> None:
+    files = [
+        (place, [(name, hashlib.sha256(os.fsencode(name)).digest()) for name in names])
+        for place, names in places
+    ]
+    paths = [(f"{place}/{name}".lstrip("/"), sha256) for place, inside in files for name, sha256 in inside]
+    target, single = io.BytesIO(), io.BytesIO()
+    own = seal.write_places(target, UDID, files)
+    assert own == seal.write(single, [SealLine(f"{UDID}/{path}", sha256.hex()) for path, sha256 in paths])
+    assert target.getvalue() == single.getvalue()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seal, "_BLOCK_LINES", block)
+        found = list(seal.read_places(io.BytesIO(target.getvalue()), UDID, lambda _: True))
+        assert [(f"{place}/{name}".lstrip("/"), sha256) for place, name, sha256 in found] == paths
+        for bad, line in ((b"x\n", len(paths) + 1), (BLOB[:-1], len(paths) + 1)):
+            with pytest.raises(SealDamaged) as caught:
+                list(seal.read_places(io.BytesIO(target.getvalue() + bad), UDID, lambda _: True))
+            assert caught.value.line == line

@@ -134,7 +134,7 @@ def test_it_is_the_same_after_it_was_closed(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger.sqlite")
     with FileLedger.create(path) as ledger:
         ledger.made_dir("00")
-        ledger.carried("Manifest.db", 7, SHA, 1.25)
+        ledger.carried("", [("Manifest.db", 7, 1.25, SHA, None)])
         ledger.stored("01/ab", 8, SHA, 2.25)
     with FileLedger(path) as again:
         again.check()
@@ -183,7 +183,7 @@ def test_lines_come_in_order_of_folders_and_names_and_in_pages(
 
 
 def test_files_become_durable_once(ledger: FileLedger) -> None:
-    ledger.carried("a", 1, SHA, 1.0)
+    ledger.carried("", [("a", 1, 1.0, SHA, None)])
     ledger.stored("b", 1, SHA, 1.0)
     assert list(ledger.unsynced()) == ["b"]
     ledger.mark_synced()

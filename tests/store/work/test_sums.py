@@ -8,34 +8,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.work.ledger_lines import FileSums
 from ibackup.store.work.sha1_sums import Sums, write
 from ibackup.store.work.working_copy import WorkingCopy
 from store.lab import blob, close, send
 
 SEAL = "ab" * 32
-SHA = b"x" * 32
 
 
-def line(number: int, *, known: bool = True) -> FileSums:
-    sha1 = hashlib.sha1(b"content %d" % number).digest()
-    return FileSums(blob(number), SHA, sha1 if known else None)
+def name(number: int) -> str:
+    return blob(number).rpartition("/")[2]
 
 
-LINES = sorted((line(number, known=number % 3 > 0) for number in range(10_000)), key=lambda each: each.path)
+KNOWN = sorted(
+    (name(number), hashlib.sha1(b"content %d" % number).digest()) for number in range(10_000) if number % 3
+)
+UNKNOWN = [name(number) for number in range(0, 10_000, 3)]
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("sums") / "sums"
-    assert write(str(made), SEAL, [FileSums("Manifest.db", SHA, None), *LINES])
+    odd = [("Manifest.db", b"1" * 20), ("g" * 40, b"2" * 20)]  # no phone's files
+    assert write(str(made), SEAL, [odd, KNOWN[:3000], [], KNOWN[3000:]])
     return made
 
 
 def test_they_are_given_in_order(path: Path) -> None:
     sums = Sums(str(path), SEAL)
-    for each in LINES:
-        assert sums.get(each.path.rpartition("/")[2]) == each.sha1
+    wanted: dict[str, bytes | None] = {**dict.fromkeys(UNKNOWN), **dict(KNOWN)}
+    assert {each: sums.get(each) for each in sorted(wanted)} == wanted
     assert sums.get("Manifest.db") is None
 
 
@@ -44,22 +45,20 @@ def test_one_flipped_bit_takes_all_of_them(path: Path, place: int, bit: int) -> 
     data = bytearray(path.read_bytes())
     data[place % len(data)] ^= 1 << bit
     (damaged := path.with_name("damaged")).write_bytes(data)
-    first = next(each for each in LINES if each.sha1)
-    assert Sums(str(damaged), SEAL).get(first.path.rpartition("/")[2]) is None
+    assert Sums(str(damaged), SEAL).get(KNOWN[0][0]) is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 72, 111, 112, -1, -40])
 def test_nor_are_they_believed_when_they_are_cut_or_of_another_seal(path: Path, size: int) -> None:
     (cut := path.with_name("cut")).write_bytes(path.read_bytes()[:size])
-    first = next(each for each in LINES if each.sha1)
-    name = first.path.rpartition("/")[2]
-    assert Sums(str(cut), SEAL).get(name) is None
-    assert Sums(str(path), "cd" * 32).get(name) is None
-    assert Sums(str(path.with_name("none")), SEAL).get(name) is None
+    first = KNOWN[0][0]
+    assert Sums(str(cut), SEAL).get(first) is None
+    assert Sums(str(path), "cd" * 32).get(first) is None
+    assert Sums(str(path.with_name("none")), SEAL).get(first) is None
 
 
 def test_there_is_no_file_without_any(tmp_path: Path) -> None:
-    assert not write(str(tmp_path / "sums"), SEAL, [line(0, known=False)])
+    assert not write(str(tmp_path / "sums"), SEAL, [[], []])
     assert list(tmp_path.iterdir()) == []
 
 

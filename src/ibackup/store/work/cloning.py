@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from ibackup.apple.format_errors import SealDamaged
 from ibackup.apple.verify import seal
@@ -27,11 +28,15 @@ from ibackup.store.work.folder_trees import FolderTree, folders
 from ibackup.store.work.linkers import Copy, Folder, HardLink, Linker, Reflink, cannot, place
 from ibackup.store.work.sha1_sums import Sums
 
+if TYPE_CHECKING:
+    from ibackup.store.work.ledger_lines import Carried
+
 MTIME_SLACK_S = 2.0
 _EMPTY = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 _SNAPSHOT_DIR = "Snapshot"
 _REPORT_EVERY = 2000
 _PROBE_FILES = 16
+_MISSING = "is missing"
 _CHANGED = "has changed since its snapshot was closed"
 
 
@@ -96,7 +101,7 @@ class Clone(Closeable):
         self.late: list[str] = []
         self._base = base
         self._ledger = ledger
-        self._sums = sums
+        self._sha1_of = _unknown if sums is None else sums.get
         self._observer = observer
         self._source = FolderTree(base.backup_path)
         try:
@@ -229,36 +234,45 @@ class Clone(Closeable):
         """Enter the files of one folder into the ledger; return how many the seal names."""
         prefix = f"{folder}/" if folder else ""
         half_done = folder.partition("/")[0] == _SNAPSHOT_DIR
-        newest, stored, sums, result = self._newest, self._ledger.carried, self._sums, self.result
-        count = 0
+        newest, sha1_of, is_file = self._newest, self._sha1_of, stat.S_ISREG
+        count = seen_bytes = 0
+        carried: list[Carried] = []
         try:
             source: Folder | None = self._source.folder(folder)
         except (FileNotFoundError, NotADirectoryError):
             source = None
+        start, dir_fd = (None, source) if isinstance(source, int) else (source, None)
         for _, name, sha256 in lines:
             count += 1
-            path = prefix + name
-            found = None if source is None else _look(source, name)
-            if found is None or source is None:
-                self._leave_out(path, "is missing")
+            if source is None:
+                self._leave_out(prefix + name, _MISSING)
                 continue
-            if not stat.S_ISREG(found.st_mode):
-                self._leave_out(path, "is no longer a file")
+            path = name if start is None else os.path.join(start, name)
+            try:
+                found = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                self._leave_out(prefix + name, _MISSING)
                 continue
-            size = found.st_size
-            self._seen_bytes += size
+            if not is_file(found.st_mode):
+                self._leave_out(prefix + name, "is no longer a file")
+                continue
+            size, mtime = found.st_size, found.st_mtime
+            seen_bytes += size
             if half_done:
                 continue  # left half done by the phone; useless to the next run
-            if path in damaged:
-                self._leave_out(path, "is known to be damaged")
+            if damaged and prefix + name in damaged:
+                self._leave_out(prefix + name, "is known to be damaged")
                 continue
-            suspicious = found.st_mtime > newest or (size == 0) is not (sha256 == _EMPTY)
-            if suspicious and not _holds(*place(source, name), sha256):
-                self._leave_out(path, _CHANGED)
+            suspicious = mtime > newest or (size == 0) is not (sha256 == _EMPTY)
+            if suspicious and not _holds(path, dir_fd, sha256):
+                self._leave_out(prefix + name, _CHANGED)
                 continue
-            stored(path, size, sha256, found.st_mtime, None if sums is None else sums.get(name))
-            result.files += 1
-            result.bytes += size
+            carried.append((name, size, mtime, sha256, sha1_of(name)))
+        if carried:
+            self._ledger.carried(folder, carried)
+        self._seen_bytes += seen_bytes
+        self.result.files += len(carried)
+        self.result.bytes += sum(file[1] for file in carried)
         return count
 
     def _read_all(self) -> None:
@@ -347,15 +361,6 @@ class Clone(Closeable):
         )
 
 
-def _look(folder: Folder, name: str) -> os.stat_result | None:
-    """What is under a name; None if nothing is."""
-    path, at = place(folder, name)
-    try:
-        return os.stat(path, dir_fd=at, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:
     """Whether a file is readable and unchanged."""
     try:
@@ -364,6 +369,10 @@ def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:
         if error.errno == errno.EIO:  # a bad sector
             return False
         raise
+
+
+def _unknown(_name: str) -> None:
+    """The SHA-1 of a file, if none is known."""
 
 
 def _plain(path: str) -> bool:

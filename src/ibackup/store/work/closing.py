@@ -17,7 +17,7 @@ from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.run_record import RUN_NAME, Sealed
 from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, Draft, Snapshot, SnapshotMeta, hash_file
 from ibackup.store.work.file_ledger import FileLedger
-from ibackup.store.work.folder_trees import FolderTree, Found, walk
+from ibackup.store.work.folder_trees import FolderTree, Found, stats_in
 from ibackup.store.work.linkers import place
 
 Paths = Iterable[str]
@@ -65,19 +65,21 @@ def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
     wrong: list[str] = []
     missing = set(ledger.folders())
     frozen, taken = True, False
+    is_file = stat.S_ISREG
     with FolderTree(root) as tree:
-        for folder, inside in walk(root):
+        for folder, inside in stats_in(root):
             missing.discard(folder)
             expected = ledger.sizes_in(folder)
-            for found in inside:
-                mode, size, name = found.stat.st_mode, found.stat.st_size, found.name
+            for name, found in inside.items():
+                size = expected.pop(name, None)
                 # Nearly all are as they should be, and most are frozen in an earlier snapshot already.
-                if expected.get(name) == size and stat.S_ISREG(mode):
-                    del expected[name]
-                elif not stat.S_ISDIR(mode):
-                    wrong.append(_differs(found, expected.pop(name, None)))
+                if size == found.st_size and is_file(found.st_mode):
+                    if found.st_nlink > 1:
+                        continue
+                elif size is not None or not stat.S_ISDIR(found.st_mode):
+                    wrong.append(_differs(Found(folder, name, found), size))
                 if not _is_frozen(found):
-                    taken = _freeze(tree, found, proven=taken)
+                    taken = _freeze(tree, folder, name, proven=taken)
                     frozen = frozen and taken
             wrong.extend(f"{folder}/{name} is missing".lstrip("/") for name in expected)
     for folder in missing:
@@ -95,10 +97,10 @@ def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
 def freeze(root: str) -> None:
     """Remove the write permission again, if a power cut undid that after sealing."""
     with FolderTree(root) as tree:
-        for _, inside in walk(root):
-            for found in inside:
+        for folder, inside in stats_in(root):
+            for name, found in inside.items():
                 if not _is_frozen(found):
-                    _freeze(tree, found, proven=True)
+                    _freeze(tree, folder, name, proven=True)
 
 
 def _differs(found: Found, size: int | None) -> str:
@@ -110,22 +112,17 @@ def _differs(found: Found, size: int | None) -> str:
     return f"{found.path} has {found.stat.st_size:,} bytes instead of {size:,}"
 
 
-def _is_frozen(found: Found) -> bool:
+def _is_frozen(found: os.stat_result) -> bool:
     """Whether a file cannot be written any more, or something is none."""
-    mode = found.stat.st_mode
+    mode = found.st_mode
     # With another name, it also belongs to a finished snapshot, where nothing is changed any more. On Windows, freezing
     # would set an attribute that all hard links share and that prevents every rename.
-    return (
-        not stat.S_ISREG(mode)
-        or found.stat.st_nlink > 1
-        or mode & 0o7777 == FROZEN
-        or sys.platform == "win32"
-    )
+    return not stat.S_ISREG(mode) or found.st_nlink > 1 or mode & 0o7777 == FROZEN or sys.platform == "win32"
 
 
-def _freeze(tree: FolderTree, found: Found, *, proven: bool) -> bool:
+def _freeze(tree: FolderTree, folder: str, name: str, *, proven: bool) -> bool:
     """Remove the write permission; False if the file system does not do that, unless it is ``proven`` that it does."""
-    path, at = place(tree.folder(found.folder), found.name)
+    path, at = place(tree.folder(folder), name)
     try:
         os.chmod(path, FROZEN, dir_fd=at)
         return proven or stat.S_IMODE(os.stat(path, dir_fd=at, follow_symlinks=False).st_mode) == FROZEN
@@ -147,8 +144,7 @@ def write_seal(working: str, udid: str, ledger: FileLedger) -> Sealed:
         held.unlink(fresh)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(fd, "wb") as target:
-        lines = (seal.SealLine(f"{udid}/{path}", sha256.hex()) for path, sha256, _ in ledger.sums())
-        sha256 = seal.write(target, lines)
+        sha256 = seal.write_places(target, udid, ledger.sha256_sums())
         target.flush()
         _freeze_path(fresh)
         durable.sync_fd(fd)
@@ -226,10 +222,10 @@ def check_totals(working: str, udid: str, sealed: Sealed) -> None:
         DamageFound: it does not.
     """
     sizes = [
-        found.stat.st_size
-        for _, inside in walk(os.path.join(working, udid))
-        for found in inside
-        if not stat.S_ISDIR(found.stat.st_mode)
+        found.st_size
+        for _, inside in stats_in(os.path.join(working, udid))
+        for found in inside.values()
+        if not stat.S_ISDIR(found.st_mode)
     ]
     seal_sum = hash_file(seal_path(working))
     if (

@@ -10,7 +10,7 @@ Paths are relative to the backup folder (``<UDID>/``), with forward slashes; the
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from ibackup.apple.fitting import Stored
@@ -19,7 +19,7 @@ from ibackup.base.confined import FolderItem
 from ibackup.base.errors import IbackupError
 from ibackup.store.work import ledger_database
 from ibackup.store.work.ledger_database import LedgerDatabase, LedgerUnsound
-from ibackup.store.work.ledger_lines import FileSums, Line, Origin, Totals, Unread, first_of
+from ibackup.store.work.ledger_lines import Carried, Line, Origin, Totals, Unread, first_of
 
 MAX_FOLDERS = 65_536
 BATCH = 32_768
@@ -35,7 +35,8 @@ _LINES = _LIST.format(_LINE, "")
 _ITEMS = _LIST.format("name, 'file', size, mtime", "")
 _SIZES = _LIST.format("name, size", "")
 _STORED = _LIST.format("name, size, sha1", "")
-_SUMS = _LIST.format("name, sha256, sha1", "")
+_SHA256S = _LIST.format("name, sha256", "")
+_SHA1S = _LIST.format("name, sha1", "AND sha1 IS NOT NULL")
 _OF_ORIGIN = {origin: _LIST.format("name", f"AND origin = {int(origin)}") for origin in Origin}
 _CARRIED = _LIST.format("name, sha256", f"AND origin = {int(Origin.CARRIED)}")
 _ONE = f"SELECT {_LINE} FROM files WHERE folder = ? AND name = ?"  # noqa: S608 - our own texts
@@ -149,9 +150,17 @@ class FileLedger(Closeable):
             db.execute("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?)", note)
         self._unread[note.path] = note
 
-    def carried(self, path: str, size: int, sha256: bytes, mtime: float, sha1: bytes | None = None) -> None:
-        """A file was cloned unchanged from an earlier snapshot."""
-        self._put(path, (size, mtime, sha256, 0, sha1, 0))
+    def carried(self, folder: str, files: Iterable[Carried]) -> None:
+        """Files of a folder were cloned unchanged from an earlier snapshot."""
+        if self._puts >= BATCH or self._moves or self._removals:
+            self.flush()
+        known = self._folders.get(folder) or self._make(folder)
+        known.version = 0
+        before = len(known.puts)
+        known.puts.update(
+            [(name, (size, mtime, sha256, 0, sha1, 0)) for name, size, mtime, sha256, sha1 in files]
+        )
+        self._puts += len(known.puts) - before
 
     def keep(self, line: Line) -> None:
         """Copy a line unchanged from another ledger."""
@@ -339,6 +348,10 @@ class FileLedger(Closeable):
             yield Line(prefix + name, size, mtime, sha256, _ORIGINS[origin], sha1, arrived)
 
     def _rows(self, query: str, folder: str) -> Iterator[Any]:
+        for rows in self._pages(query, folder):
+            yield from rows
+
+    def _pages(self, query: str, folder: str) -> Iterator[list[Any]]:
         known = self._folders.get(folder)
         if known is None:
             return
@@ -347,7 +360,8 @@ class FileLedger(Closeable):
             # In pages, so that no statement stays open while the ledger changes.
             self.flush()
             rows = self._db.rows(query, (known.number, last, _PAGE))
-            yield from rows
+            if rows:
+                yield rows
             if len(rows) < _PAGE:
                 return
             last = rows[-1][0]
@@ -370,12 +384,16 @@ class FileLedger(Closeable):
         self.flush()
         return Totals(*(self._db.row(_TOTALS) or (0, 0, 0)))
 
-    def sums(self) -> Iterator[FileSums]:
-        """The checksums of every file, in the order of ``lines``."""
+    def sha256_sums(self) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+        """Names and SHA-256 of all files in the order of ``lines``, in parts, each with its folder."""
         for folder in self.folders():
-            prefix = f"{folder}/" if folder else ""
-            for name, sha256, sha1 in self._rows(_SUMS, folder):
-                yield FileSums(prefix + name, sha256, sha1)
+            for part in self._pages(_SHA256S, folder):
+                yield folder, part
+
+    def sha1_sums(self) -> Iterator[list[tuple[str, bytes]]]:
+        """Names and SHA-1 of the files of which it is known, in parts, in the same order."""
+        for folder in self.folders():
+            yield from self._pages(_SHA1S, folder)
 
     def unsynced(self) -> Iterator[str]:
         """The files of this run that may not be durable yet."""

@@ -110,7 +110,13 @@ class Found(NamedTuple):
 
 
 def walk(root: str) -> Iterator[tuple[str, list[Found]]]:
-    """Every folder at and below ``root``, each with its content, parents first.
+    """Like ``stats_in``, with a record for each item."""
+    for folder, inside in stats_in(root):
+        yield folder, [Found(folder, name, found) for name, found in inside.items()]
+
+
+def stats_in(root: str) -> Iterator[tuple[str, dict[str, os.stat_result]]]:
+    """Every folder at and below ``root``, each with the lstat of its content by name, parents first.
 
     What file managers, file servers and sync programs leave there is left out: it comes and goes, even during
     the walk.
@@ -126,13 +132,15 @@ def walk(root: str) -> Iterator[tuple[str, list[Found]]]:
             if folder.count("/") >= confined.MAX_DEPTH:
                 raise PathRefused(folder, f"is deeper than {confined.MAX_DEPTH} folders")
             with os.scandir(tree.folder(folder)) as entries:
-                held = [
-                    Found(folder, entry.name, entry.stat(follow_symlinks=False))
+                inside = {
+                    name: entry.stat(follow_symlinks=False)
                     for entry in entries
-                    if not is_litter(entry.name)
-                ]
-            yield folder, held
-            waiting.extend(each.path for each in held if stat.S_ISDIR(each.stat.st_mode))
+                    if not is_litter(name := entry.name)
+                }
+            prefix = f"{folder}/" if folder else ""
+            below = [prefix + name for name, found in inside.items() if stat.S_ISDIR(found.st_mode)]
+            yield folder, inside
+            waiting += below
 
 
 def folders(root: str) -> Iterator[str]:
@@ -148,5 +156,5 @@ def folders(root: str) -> Iterator[str]:
                     waiting.extend(
                         prefix + each.name
                         for each in entries
-                        if not is_litter(each.name) and each.is_dir(follow_symlinks=False)
+                        if each.is_dir(follow_symlinks=False) and not is_litter(each.name)
                     )

@@ -40,12 +40,8 @@ class Line(NamedTuple):
         return self.arrived >> _ATTEMPT_BITS
 
 
-class FileSums(NamedTuple):
-    """The checksums of a file; see ``Line``."""
-
-    path: str
-    sha256: bytes
-    sha1: bytes | None
+Carried = tuple[str, int, float, bytes, bytes | None]
+"""A cloned file: its name, then size, mtime, SHA-256 and SHA-1 as in ``Line``."""
 
 
 class Unread(NamedTuple):

@@ -10,28 +10,30 @@ order of the fileIDs, SHA-256 of all that.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from binascii import unhexlify
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from ibackup.apple.file_ids import FILE_ID
 from ibackup.base import held
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
-from ibackup.store.work.ledger_lines import FileSums
 
 _MARK: Final = b"ibsha1\x01\n"
 _SUM: Final = 32
 _ID: Final = 20
 _RECORD: Final = 2 * _ID
+_HEAD: Final = len(_MARK) + _SUM
 _PIECE: Final = _RECORD << 12
 
 
-def write(path: str, seal: str, sums: Iterable[FileSums]) -> bool:
+def write(path: str, seal: str, sums: Iterable[Sequence[tuple[str, bytes]]]) -> bool:
     """Write the SHA-1s of a future snapshot.
 
     Args:
         path: the file; replaced if it exists.
         seal: SHA-256 of the seal, hex digits.
-        sums: of each file, in the ledger's order.
+        sums: names and SHA-1s of files in the order of the names, in parts.
 
     Returns:
         False if no file has a SHA-1; then there is no file of them.
@@ -42,26 +44,25 @@ def write(path: str, seal: str, sums: Iterable[FileSums]) -> bool:
     with telling("The checksums of the snapshot's files could not be recorded."):
         fresh = f"{path}.new"
         digest = hashlib.sha256()
-        count = 0
+        size = 0
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
         with open(fd, "wb") as target:
             durable.make_own(fd)
-            for count, piece in enumerate(_pieces(seal, sums)):  # noqa: B007 - how many records there are
+            for piece in _pieces(seal, sums):
                 digest.update(piece)
-                target.write(piece)
+                size += target.write(piece)
             target.write(digest.digest())
-        if not count:
+        if size == _HEAD:
             held.unlink(fresh)
             return False
         held.replace(fresh, path)
     return True
 
 
-def _pieces(seal: str, sums: Iterable[FileSums]) -> Iterator[bytes]:
+def _pieces(seal: str, sums: Iterable[Sequence[tuple[str, bytes]]]) -> Iterator[bytes]:
     yield _MARK + bytes.fromhex(seal)
-    for path, _, sha1 in sums:
-        if sha1 is not None and len(name := path.rpartition("/")[2]) == 2 * _ID:
-            yield bytes.fromhex(name) + sha1
+    for part in sums:
+        yield b"".join([unhexlify(name) + sha1 for name, sha1 in part if FILE_ID.fullmatch(name)])
 
 
 class Sums:
@@ -97,10 +98,10 @@ def _is_whole(path: str, seal: str) -> bool:
     try:
         with open(path, "rb") as source:
             left = os.fstat(source.fileno()).st_size - _SUM
-            if (left - len(_MARK) - _SUM) % _RECORD:
+            if (left - _HEAD) % _RECORD:
                 return False
             digest = hashlib.sha256()
-            head = source.read(len(_MARK) + _SUM)
+            head = source.read(_HEAD)
             digest.update(head)
             left -= len(head)
             while left > 0 and (piece := source.read(min(left, _PIECE))):
@@ -114,7 +115,7 @@ def _is_whole(path: str, seal: str) -> bool:
 def _records(path: str) -> Iterator[bytes]:
     try:
         with open(path, "rb") as source:
-            source.seek(len(_MARK) + _SUM)
+            source.seek(_HEAD)
             while len(piece := source.read(_PIECE)) >= _RECORD:
                 for at in range(0, len(piece) - _RECORD + 1, _RECORD):
                     yield piece[at : at + _RECORD]

@@ -385,7 +385,7 @@ class WorkingCopy(Closeable):
                     )
                 )
             sealed = closing.write_seal(self.path, self.folder.udid, self.ledger)
-        sha1_sums.write(os.path.join(self.path, SUMS_NAME), sealed.sha256, self.ledger.sums())
+        sha1_sums.write(os.path.join(self.path, SUMS_NAME), sealed.sha256, self.ledger.sha1_sums())
         self.advance("sealed", sealed=sealed)
         return sealed
 
