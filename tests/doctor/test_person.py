@@ -88,13 +88,15 @@ def test_memory_keeps_answers_with_their_dates_and_the_last_runs(tmp_path: Path)
     runs = tuple(
         DoctorRun(ago(days=30 - day).replace(microsecond=0), "blocked", ("toggle",)) for day in range(25)
     )
-    assert memories.keep("00008101-000A", answers, runs)
+    for run in runs:
+        assert memories.add("00008101-000A", answers, run)
+    assert memories.add("00008101-000A", PersonAnswers(), runs[-1])
     kept = memories.of("00008101-000A")
     assert kept.answers == answers
     assert kept.runs == runs[-20:]
     assert memories.of("00008101-000B").answers == PersonAnswers()
     if sys.platform != "win32":
-        (file,) = (tmp_path / "doctor").iterdir()
+        (file,) = (tmp_path / "doctor").glob("*.json")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -111,11 +113,11 @@ def test_a_damaged_memory_is_none(tmp_path: Path, content: str) -> None:
 
 def test_a_memory_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "doctor").write_text("a file in the way")
-    assert not Memories(str(tmp_path)).keep("x", PersonAnswers(), ())
+    assert not Memories(str(tmp_path)).add("x", PersonAnswers(), DoctorRun(NOW, "unknown", ()))
 
 
 def test_a_udid_from_outside_names_no_other_file(tmp_path: Path) -> None:
-    assert Memories(str(tmp_path / "state")).keep("../../evil", PersonAnswers(), ())
+    assert Memories(str(tmp_path / "state")).add("../../evil", PersonAnswers(), DoctorRun(NOW, "unknown", ()))
     assert [path.name for path in tmp_path.rglob("*.json")] == ["evil.json"]
     assert (tmp_path / "state" / "doctor" / "evil.json").exists()
 

@@ -53,20 +53,23 @@ class OpenedCopy:
         """Raise unless its own repository is there: see ``copy_errors``."""
         self.engine.require(self.config.repository_id)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """One run of this user on this copy at a time. Raises CopyLocked."""
-        folder = state_dir()
-        with telling("The copy could not be locked."):
-            durable.make_dir(folder, parents=True)
-        lock = PhoneLock(os.path.join(folder, f"copy-{self.name}.lock"))
-        try:
-            lock.acquire()
-        except PhoneBusy as error:
-            raise CopyLocked(
-                f"Another run of ibackup is working on the copy {self.name}.", hint=error.hint
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """See ``alone_on``."""
+        return alone_on(self.name)
+
+
+@contextlib.contextmanager
+def alone_on(copy: str) -> Iterator[None]:
+    """One run of this user at a time on a copy and its records. Raises CopyLocked."""
+    folder = state_dir()
+    with telling("The copy could not be locked."):
+        durable.make_dir(folder, parents=True)
+    lock = PhoneLock(os.path.join(folder, f"copy-{copy}.lock"))
+    try:
+        lock.acquire()
+    except PhoneBusy as error:
+        raise CopyLocked(f"Another run of ibackup is working on the copy {copy}.", hint=error.hint) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,8 +1,9 @@
 """Changes the config file, and leaves alone what it does not change."""
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ibackup.base.errors import IbackupError, UsageError
@@ -10,6 +11,8 @@ from ibackup.config import config_file
 from ibackup.config.config_changes import ConfigChange, changed
 from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
+from ibackup.store.disk.system_lock import changing
+from ibackup.store.records.used_stores import state_dir
 
 
 def rewrite(path: Path, change: Callable[[str], str]) -> bool:
@@ -22,7 +25,7 @@ def rewrite(path: Path, change: Callable[[str], str]) -> bool:
     Raises:
         IbackupError: it cannot be read or written.
     """
-    with telling(f"The config file {str(path)!r} could not be written."):
+    with telling(f"The config file {str(path)!r} could not be written."), _changing_config():
         try:
             before = path.read_text(encoding="utf-8") if path.exists() else ""
         except UnicodeDecodeError:
@@ -36,6 +39,15 @@ def rewrite(path: Path, change: Callable[[str], str]) -> bool:
             durable.make_dir(os.path.dirname(target), parents=True)
             durable.write_file(target, after.encode())
     return after != before
+
+
+@contextlib.contextmanager
+def _changing_config() -> Iterator[None]:
+    """Hold the lock of all config files, which is not beside them: that folder is the user's."""
+    with contextlib.suppress(OSError):
+        durable.make_dir(state_dir(), parents=True)
+    with changing(os.path.join(state_dir(), "config")):
+        yield
 
 
 def change_config(path: Path, changes: Sequence[ConfigChange], seen: str | None = None) -> bool:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -20,6 +20,7 @@ from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 from ibackup.store.disk.lock import PhoneLock
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.phone_keys import own_folder
 from ibackup.store.records.used_stores import state_dir
 
@@ -127,7 +128,8 @@ class KeptPairings:
         folder = own_folder(kept.udid)
         with telling("The pairing could not be kept for Wi-Fi."):
             durable.make_dir(folder, parents=True)
-            durable.write_file(os.path.join(folder, _NAME), JsonRecord(kept.to_members()).render())
+            with changing(os.path.join(folder, _NAME)):
+                _write(kept)
 
     def forget(self, udid: str) -> None:
         """Forget the pairing with a phone; usbmuxd's own stays.
@@ -135,46 +137,52 @@ class KeptPairings:
         Raises:
             IbackupError: it cannot be removed.
         """
-        with telling("The kept pairing could not be removed."), contextlib.suppress(FileNotFoundError):
-            held.unlink(os.path.join(own_folder(udid), _NAME))
+        path = os.path.join(own_folder(udid), _NAME)
+        with (
+            telling("The kept pairing could not be removed."),
+            contextlib.suppress(FileNotFoundError),
+            changing(path),
+        ):
+            held.unlink(path)
 
     def met_by_cable(
         self, udid: str, record: bytes, *, wifi_address: str, name: str, ios_version: str
     ) -> None:
         """Refresh what is kept of a phone, if anything is, from a session over its cable."""
-        kept = self.of(udid)
-        if kept is not None:
-            self._note(
-                replace(
-                    kept,
-                    record=record,
-                    wifi_address=wifi_address or kept.wifi_address,
-                    name=name or kept.name,
-                    ios_version=ios_version or kept.ios_version,
-                    last_used=datetime.now(UTC),
-                )
-            )
+        self._note(
+            udid,
+            lambda kept: replace(
+                kept,
+                record=record,
+                wifi_address=wifi_address or kept.wifi_address,
+                name=name or kept.name,
+                ios_version=ios_version or kept.ios_version,
+                last_used=datetime.now(UTC),
+            ),
+        )
 
     def met_over_wifi(self, udid: str, *, name: str, ios_version: str) -> None:
         """Note that a phone has just taken its pairing over Wi-Fi."""
-        kept, now = self.of(udid), datetime.now(UTC)
-        if kept is not None:
-            self._note(
-                replace(
-                    kept,
-                    name=name or kept.name,
-                    ios_version=ios_version or kept.ios_version,
-                    last_used=now,
-                    last_over_wifi=now,
-                )
-            )
+        now = datetime.now(UTC)
+        self._note(
+            udid,
+            lambda kept: replace(
+                kept,
+                name=name or kept.name,
+                ios_version=ios_version or kept.ios_version,
+                last_used=now,
+                last_over_wifi=now,
+            ),
+        )
 
-    def _note(self, kept: KeptPairing) -> None:
-        # What cannot be noted must not stop a backup.
-        with contextlib.suppress(OSError):
-            durable.write_file(
-                os.path.join(own_folder(kept.udid), _NAME), JsonRecord(kept.to_members()).render()
-            )
+    def _note(self, udid: str, change: Callable[[KeptPairing], KeptPairing]) -> None:
+        """Change what is kept, unless it is forgotten meanwhile. What cannot be noted must not stop a backup."""
+        if self.of(udid) is None:
+            return
+        with contextlib.suppress(OSError), changing(os.path.join(own_folder(udid), _NAME)):
+            kept = self.of(udid)
+            if kept is not None:
+                _write(change(kept))
 
     @contextlib.contextmanager
     def alone(self, udid: str) -> Iterator[None]:
@@ -200,3 +208,7 @@ class KeptPairings:
             yield
         finally:
             lock.release()
+
+
+def _write(kept: KeptPairing) -> None:
+    durable.write_file(os.path.join(own_folder(kept.udid), _NAME), JsonRecord(kept.to_members()).render())

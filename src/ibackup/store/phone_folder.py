@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
@@ -15,6 +15,7 @@ from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.free_space import free_bytes
 from ibackup.store.disk.lock import Holder, PhoneLock, live_holder
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.freshness import Known, Standing
 from ibackup.store.records import failed_endings, pruned_snapshots, shared_damage, snapshot_holds
 from ibackup.store.records.last_seen import LastSeen
@@ -220,7 +221,7 @@ class PhoneFolder:
 
     def add_proof(self, snapshot_id: str, proof: Proof) -> list[str]:
         """Record a new proof, also for the snapshots that share the files that it found damaged; returns their ids."""
-        self.proofs(snapshot_id).with_proof(proof).write(self._proofs_file(snapshot_id))
+        self.change_proofs(snapshot_id, lambda proofs: proofs.with_proof(proof))
         # Runs share files with the one before, so neighbours come first.
         ids = self._ids()
         place = {each: number for number, each in enumerate(ids)}
@@ -231,7 +232,7 @@ class PhoneFolder:
             {each: self._backup(each) for each in ids if each != snapshot_id},
         )
         for each, files in shared.items():
-            self._write_if_new(each, self.proofs(each).with_damage(files))
+            self._add_damage(each, files)
         return sorted(shared)
 
     def inherit_damage(self, snapshot_id: str) -> frozenset[str]:
@@ -245,23 +246,44 @@ class PhoneFolder:
                 known = self.proofs(each).damaged - found
                 new = {snapshot_id: self._backup(snapshot_id)}
                 found.update(*shared_damage.sharing(self._backup(each), known, new).values())
-        self._write_if_new(snapshot_id, self.proofs(snapshot_id).with_damage(found))
+        if found:
+            self._add_damage(snapshot_id, found)
         return frozenset(found)
 
     def note_repaired(self, snapshot_id: str, files: Iterable[str]) -> None:
         """Forget known damage of files that match the seal again, by their path in the backup. Raises IbackupError."""
-        self._write_if_new(snapshot_id, self.proofs(snapshot_id).without_damage(files))
+        self.change_proofs(snapshot_id, lambda proofs: proofs.without_damage(files))
 
-    def _write_if_new(self, snapshot_id: str, proofs: Proofs) -> None:
-        if proofs != self.proofs(snapshot_id):
-            proofs.write(self._proofs_file(snapshot_id))
+    def _add_damage(self, snapshot_id: str, files: Iterable[str]) -> None:
+        self.change_proofs(snapshot_id, lambda proofs: proofs.with_damage(files))
 
     def _backup(self, snapshot_id: str) -> str:
         return os.path.join(self.snapshots_path, snapshot_id, self.udid)
 
-    def write_proofs(self, snapshot_id: str, proofs: Proofs) -> None:
-        """Replace what was known, for pins."""
-        proofs.write(self._proofs_file(snapshot_id), "The pin could not be recorded.")
+    def change_proofs(
+        self,
+        snapshot_id: str,
+        change: Callable[[Proofs], Proofs],
+        failed: str = "The result of the check could not be recorded.",
+    ) -> Proofs:
+        """Change what is known about a snapshot; needs no lock, and loses nothing that others write at the same time.
+
+        Args:
+            snapshot_id: the snapshot.
+            change: makes the new proofs of those that are there.
+            failed: the sentence for a failure.
+
+        Raises:
+            IbackupError: it cannot be written.
+        """
+        with telling(failed):
+            durable.make_dir(self.proofs_path)
+        with changing(os.path.join(self.proofs_path, "records")):
+            before = self.proofs(snapshot_id)
+            after = change(before)
+            if after != before:
+                after.write(self._proofs_file(snapshot_id), failed)
+        return after
 
     def sums_file(self, snapshot_id: str) -> str:
         """The file with the SHA-1s of a snapshot's files, see ``sha1_sums``; it may not exist."""

@@ -77,7 +77,8 @@ def test_what_was_planned_is_removed_and_nothing_else(make: Make) -> None:
     for each in folder.snapshots():
         verify(each)
     assert sorted(os.listdir(folder.proofs_path)) == [f"{each.id}.json" for each in done.kept] + [
-        "pruned.json"
+        "pruned.json",
+        "records.lock",
     ]
     assert sorted(os.listdir(folder.path)) == ["lock", "proofs", "snapshots"]
 
@@ -257,7 +258,8 @@ def each_moment(made: PhoneFolder, tmp_path: Path, step: int) -> int:
         assert folder.snapshots()[-1].id == max(before)
         prune(folder, RetentionRules(last=1))
         assert [each.id for each in folder.snapshots()] == [max(before)]
-        assert sorted(os.listdir(folder.proofs_path)) == [f"{max(before)}.json", "pruned.json"] or killed
+        left = [f"{max(before)}.json", "pruned.json", "records.lock"]
+        assert sorted(os.listdir(folder.proofs_path)) == left or killed
         if not killed:
             assert folder.left_overs() == []
             return number // step

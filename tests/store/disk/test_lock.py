@@ -140,7 +140,7 @@ def test_of_two_that_take_over_at_once_one_stays(path: str, monkeypatch: pytest.
     def other_writes(_: float) -> None:
         pretend(path, host="third", machine="m", boot_id="b", pid=1)
 
-    monkeypatch.setattr(lock, "_guard", lambda _: None)
+    monkeypatch.setattr(lock, "try_to_lock", lambda _: None)
     monkeypatch.setattr(time, "sleep", other_writes)
     pretend(path, age=15 * 60 + 5, host="other", machine="m", boot_id="b", pid=1)
     with pytest.raises(PhoneBusy, match="on third"):
@@ -163,7 +163,7 @@ def test_a_computer_of_the_same_name_is_another_one(path: str) -> None:
 def test_without_locks_of_the_system_the_process_is_looked_at(
     path: str, monkeypatch: pytest.MonkeyPatch, pid: int, busy: bool
 ) -> None:
-    monkeypatch.setattr(lock, "_guard", lambda _: None)
+    monkeypatch.setattr(lock, "try_to_lock", lambda _: None)
     monkeypatch.setattr(lock, "_SETTLE_S", 0.01)
     pretend(path, pid=pid)
     if busy:

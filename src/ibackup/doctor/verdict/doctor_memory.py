@@ -7,14 +7,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from ibackup.doctor.evidence.phone_evidence import PersonAnswers
 from ibackup.doctor.evidence.sighting import EvidenceSource, Fact, Seen
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.records.used_stores import state_dir
 
 _SCHEMA = 1
+_Answer = TypeVar("_Answer")
 _RUNS = 20
 _MOST_BYTES = 10**15
 
@@ -54,8 +57,23 @@ class Memories:
         except (OSError, RecordFlaw, ValueError):
             return Memory()
 
-    def keep(self, udid: str, answers: PersonAnswers, runs: Sequence[DoctorRun]) -> bool:
-        """Save it. False if that fails, which is no reason to stop."""
+    def add(self, udid: str, answers: PersonAnswers, run: DoctorRun) -> bool:
+        """Remember answers and a run, in place of one of the same second; of two answers, the later one counts.
+
+        Returns:
+            False if that fails, which is no reason to stop.
+        """
+        try:
+            durable.make_dir(self._folder, parents=True)
+            with changing(self._path(udid)):
+                known, now = self.of(udid), record_times.written(run.date)
+                earlier = (each for each in known.runs if record_times.written(each.date) != now)
+                self._write(udid, _latest(known.answers, answers), (*earlier, run))
+        except OSError:
+            return False
+        return True
+
+    def _write(self, udid: str, answers: PersonAnswers, runs: Sequence[DoctorRun]) -> None:
         members: dict[str, object] = {
             "schema": _SCHEMA,
             "runs": [
@@ -68,17 +86,28 @@ class Memories:
             if isinstance(fact, Seen):
                 value = list(fact.value) if isinstance(fact.value, tuple) else fact.value
                 members[name] = {"value": value, "date": record_times.written(fact.source.date)}
-        try:
-            durable.make_dir(self._folder, parents=True)
-            durable.write_file(self._path(udid), JsonRecord(members).render())
-        except OSError:
-            return False
-        return True
+        durable.write_file(self._path(udid), JsonRecord(members).render())
 
     def _path(self, udid: str) -> str:
         return os.path.join(
             self._folder, "".join(char for char in udid if char.isalnum() or char == "-") + ".json"
         )
+
+
+def _latest(known: PersonAnswers, new: PersonAnswers) -> PersonAnswers:
+    return PersonAnswers(
+        plan=_later(known.plan, new.plan),
+        used=_later(known.used, new.used),
+        sentence=_later(known.sentence, new.sentence),
+        since=_later(known.since, new.since),
+        tried=_later(known.tried, new.tried),
+    )
+
+
+def _later(known: Fact[_Answer], new: Fact[_Answer]) -> Fact[_Answer]:
+    if not isinstance(known, Seen) or (isinstance(new, Seen) and new.source.date >= known.source.date):
+        return new
+    return known
 
 
 def _run(record: JsonRecord) -> DoctorRun:

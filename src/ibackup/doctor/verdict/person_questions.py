@@ -10,7 +10,6 @@ from ibackup.doctor.evidence.phone_evidence import Evidence, PersonAnswers
 from ibackup.doctor.evidence.sighting import EvidenceSource, Fact, Seen
 from ibackup.doctor.verdict.doctor_memory import DoctorRun, Memories
 from ibackup.doctor.verdict.verdict import DoctorVerdict, judge
-from ibackup.store.disk import record_times
 
 QuestionKind = Literal["sentence", "plan", "used"]
 MOST = 2  # questions in one run
@@ -65,12 +64,9 @@ def remember(verdict: DoctorVerdict) -> None:
     evidence = verdict.case.evidence
     if evidence.phone.identity is None:
         return
-    udid, memories = evidence.phone.identity.udid, Memories()
     found = tuple(each.id for each in (*verdict.blockers, *verdict.likely))
-    now = record_times.written(evidence.now)
-    earlier = (run for run in memories.of(udid).runs if record_times.written(run.date) != now)
-    runs = (*earlier, DoctorRun(evidence.now, verdict.status, found))
-    memories.keep(udid, evidence.answers, runs)
+    run = DoctorRun(evidence.now, verdict.status, found)
+    Memories().add(evidence.phone.identity.udid, evidence.answers, run)
 
 
 def next_question(verdict: DoctorVerdict, skipped: Collection[str] = ()) -> Question | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from ibackup.base.errors import DamageFound, IbackupError, PhoneBusy, UsageError
 from ibackup.base.events import Note, Observer, PhaseStarted
 from ibackup.base.slices import SLICE_S
+from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.copy_records import CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
@@ -80,10 +81,11 @@ def bring_back(
         with _turn(folder, observe):
             snapshot = _place(folder, got, copy.name)
             folder.note_returned(held.id)
-    record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
-    for each in by_id(there, folder.udid, record).values():
-        record = record.with_found(each)
-    record.write(folder.proofs_path, copy.name)
+    with contextlib.suppress(CopyLocked), copy.alone():  # a run that is at work there finds them, too
+        record = CopyRecord.read(folder.proofs_path, copy.name, copy.config.repository_id)
+        for each in by_id(there, folder.udid, record).values():
+            record = record.with_found(each)
+        record.write(folder.proofs_path, copy.name)
     return ReturnedSnapshot(snapshot, got, sharing.files, sharing.size)
 
 
@@ -187,7 +189,8 @@ def _place(folder: PhoneFolder, got: GotSnapshot, name: str) -> Snapshot:
     _refuse_known(folder, held)
     _refuse_out_of_order(folder, held, Known(got.snapshot, "").made)
     proof = Proof("full", record_times.now(), got.verdict.status)
-    folder.write_proofs(held.id, Proofs((proof,), pinned=True, pin_note=f"fetched from {name}"))
+    proofs = Proofs((proof,), pinned=True, pin_note=f"fetched from {name}")
+    folder.change_proofs(held.id, lambda _of_an_earlier_one: proofs, "The pin could not be recorded.")
     folder.note_returned(held.id)
     target = os.path.join(folder.snapshots_path, held.id)
     with telling("The snapshot could not get its name."):

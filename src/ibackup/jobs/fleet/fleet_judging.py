@@ -79,6 +79,18 @@ class SeenReports:
     hosts: dict[str, int] = field(default_factory=dict)
     findings: int = 0
 
+    def with_more(self, other: "SeenReports") -> "SeenReports":
+        """The furthest of both."""
+        return SeenReports(
+            _furthest(self.sequences, other.sequences),
+            _furthest(self.hosts, other.hosts),
+            max(self.findings, other.findings),
+        )
+
+
+def _furthest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in {**one, **other}}
+
 
 @dataclass
 class FleetStanding:

@@ -14,6 +14,7 @@ from ibackup.jobs.fleet.fleet_judging import FleetProblem, FleetStanding, SeenRe
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 from ibackup.store.disk import durable
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.records.used_stores import state_dir
 
 _SEEN = "fleet-seen.json"
@@ -32,7 +33,7 @@ def look_at_fleet(fleet: OpenedFleet, config: Config, now: datetime) -> FleetSta
     if problem is not None:
         standing.problems.append(problem)
     if seen != before:
-        _write_seen(fleet.keeper_key, seen)
+        _keep_seen(fleet.keeper_key, seen)
     return standing
 
 
@@ -61,11 +62,13 @@ def _read_seen(keeper_key: str) -> SeenReports:
         return SeenReports()
 
 
-def _write_seen(keeper_key: str, seen: SeenReports) -> None:
-    """Remember it; that it cannot be written is no reason to stop."""
+def _keep_seen(keeper_key: str, seen: SeenReports) -> None:
+    """Remember it, and what others saw meanwhile; that it cannot be written is no reason to stop."""
     try:
         durable.make_dir(state_dir(), parents=True)
-        durable.write_file(_path(), JsonRecord({"schema": 1, keeper_key: asdict(seen)}).render())
+        with changing(_path()):
+            members = asdict(seen.with_more(_read_seen(keeper_key)))
+            durable.write_file(_path(), JsonRecord({"schema": 1, keeper_key: members}).render())
     except (OSError, IbackupError):
         return
 

@@ -22,10 +22,12 @@ from ibackup.copies.fleet.host_statuses import (
     ReportedCopy,
     shown,
 )
+from ibackup.copies.opened_copy import alone_on
 from ibackup.jobs.fleet.opened_fleet import OpenedFleet, fleet_copy
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw, read_bytes
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.phone_folder import PhoneFolder
 
 _SEQUENCE = "fleet.json"
@@ -134,12 +136,13 @@ def _host_key(path: str) -> SigningKey:
 def _next_sequence(bucket: FleetBucket, key: SigningKey, host: str, folder: PhoneFolder) -> int:
     """The next number, kept with the proofs; if that is lost, the bucket has what was reported last."""
     path = os.path.join(folder.proofs_path, _SEQUENCE)
-    try:
-        last = JsonRecord.read(path).number("sequence")
-    except (OSError, RecordFlaw):
-        last = _last_reported(bucket, key, host, folder.udid)
     with telling("The number of the report could not be recorded."):
         durable.make_dir(folder.proofs_path)
+    with telling("The number of the report could not be recorded."), changing(path):
+        try:
+            last = JsonRecord.read(path).number("sequence")
+        except (OSError, RecordFlaw):
+            last = _last_reported(bucket, key, host, folder.udid)
         durable.write_file(path, JsonRecord({"schema": 1, "sequence": last + 1}).render())
     return last + 1
 
@@ -162,9 +165,11 @@ def note_removed(
     try:
         fleet = OpenedFleet.open(config)
         for folder in folders:
-            record = CopyRecord.read(folder.proofs_path, copy.name, copy.repository_id)
-            retired = tuple(dict.fromkeys((*record.retired, *fleet.removals(folder.udid).ids)))
-            if retired != record.retired:
-                replace(record, retired=retired).write(folder.proofs_path, copy.name)
+            removed = fleet.removals(folder.udid).ids
+            with alone_on(copy.name):
+                record = CopyRecord.read(folder.proofs_path, copy.name, copy.repository_id)
+                retired = tuple(dict.fromkeys((*record.retired, *removed)))
+                if retired != record.retired:
+                    replace(record, retired=retired).write(folder.proofs_path, copy.name)
     except IbackupError as error:
         observe(Note(f"What the keeper of the fleet removed is not known now. {error.message}"))

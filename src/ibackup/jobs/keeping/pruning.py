@@ -214,8 +214,11 @@ def unpin(folder: PhoneFolder, snapshot: Snapshot) -> Proofs:
 
 
 def _write_pin(folder: PhoneFolder, snapshot: Snapshot, *, pinned: bool, note: str) -> Proofs:
-    proofs = replace(folder.proofs(snapshot.id), pinned=pinned, pin_note=note)
-    folder.write_proofs(snapshot.id, proofs)
+    proofs = folder.change_proofs(
+        snapshot.id,
+        lambda known: replace(known, pinned=pinned, pin_note=note),
+        "The pin could not be recorded.",
+    )
     # A prune renames first and then checks for a pin; this does the reverse, so one of the two notices the
     # other.
     if not os.path.isdir(snapshot.path):

@@ -7,23 +7,20 @@ It is worthless without the store, so a damaged file is started again.
 import contextlib
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal, Self, get_args
 
-from ibackup.base.errors import IbackupError, PhoneBusy
 from ibackup.base.exit_codes import ExitCode
 from ibackup.base.udids import may_be_udid
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
-from ibackup.store.disk.lock import PhoneLock
+from ibackup.store.disk.system_lock import changing
 from ibackup.store.records.used_stores import state_dir
 
 SCHEMA = 1
 _NAME = "unattended.json"
-_LONGEST_WAIT_S, _LOOK_AGAIN_S = 10.0, 0.02  # seconds to wait for another program that is writing it
 
 JournalState = Literal[
     "done",  # backed up
@@ -195,7 +192,7 @@ class JournalFile:
         self.folder = state_dir() if folder is None else folder
         self.path = os.path.join(self.folder, _NAME)
         self._unwritten: NightJournal | None = None
-        self._threads = threading.RLock()
+        self._threads = threading.Lock()
 
     def read(self) -> NightJournal:
         """Its contents; empty if the file is missing or damaged."""
@@ -239,7 +236,9 @@ class JournalFile:
 
     def change(self, change: Callable[[NightJournal], NightJournal]) -> NightJournal:
         """Change the contents under a lock, because several turns may be running, here and in other runs."""
-        with self._alone():
+        with contextlib.suppress(OSError):
+            durable.make_dir(self.folder, parents=True)
+        with self._threads, changing(self.path):
             before = self.read()
             after = change(before)
             if after != before:
@@ -257,23 +256,6 @@ class JournalFile:
     def ran(self, run: RunRecord) -> None:
         """Remember a run."""
         self.change(lambda journal: replace(journal, last_run=run))
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads and programs out, as far as possible."""
-        with self._threads, contextlib.ExitStack() as held:
-            lock = PhoneLock(f"{self.path}.lock")
-            end = time.monotonic() + _LONGEST_WAIT_S
-            while time.monotonic() < end:
-                try:
-                    durable.make_dir(self.folder, parents=True)
-                    held.enter_context(lock)
-                    break
-                except PhoneBusy:
-                    time.sleep(_LOOK_AGAIN_S)
-                except (IbackupError, OSError):
-                    break  # where no lock can be, nothing can be written either
-            yield
 
 
 def _code(number: int) -> ExitCode:

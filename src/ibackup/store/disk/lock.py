@@ -7,10 +7,8 @@ computer only when its time is 15 minutes old by the file server's own clock.
 """
 
 import contextlib
-import errno
 import os
 import secrets
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -23,13 +21,12 @@ from ibackup.base.errors import PhoneBusy
 from ibackup.store.disk import durable, record_times, this_computer
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.disk.system_lock import try_to_lock
 
 MARK_EVERY_S = 60.0
 STALE_AFTER_S = 15 * 60.0
 _SETTLE_S = 1.0
 _LENGTH = 1024
-_GUARD_AT = 1 << 30  # Windows locks are mandatory, so the locked byte is far behind the record
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _WAIT = "Wait for it to finish, or stop it and try again."
 
 
@@ -179,7 +176,7 @@ class PhoneLock:
         self._marker.start()
 
     def _take(self) -> None:
-        guarded = _guard(self._fd)
+        guarded = try_to_lock(self._fd)
         before = self._read()
         if guarded is False:
             raise _busy(before)
@@ -280,27 +277,3 @@ def _busy(holder: Holder | None) -> PhoneBusy:
         f"{record_times.written(holder.started)}.",
         hint=hint,
     )
-
-
-def _guard(fd: int) -> bool | None:
-    """Ask the system for the lock: True we have it, False someone else has it, None the system cannot do that here."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(fd, _GUARD_AT, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            return False if error.errno in {errno.EACCES, errno.EDEADLK} else None
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}:
-            return False
-        if error.errno in _NO_LOCKS:
-            return None
-        raise
-    return True

@@ -1,6 +1,5 @@
 """What was proved about a snapshot after it was closed; kept beside it, because a snapshot never changes."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -148,8 +147,7 @@ class Proofs:
         except (OSError, RecordFlaw):
             return cls(pinned=True, pin_note="The file with the pins is damaged.", unknown=True)
 
-    def write(self, path: str, what: str = "The result of the check could not be recorded.") -> None:
-        """Replace the file; ``what`` is the sentence for a failure."""
-        with telling(what):
-            durable.make_dir(os.path.dirname(path))
+    def write(self, path: str, failed: str) -> None:
+        """Replace the file; ``failed`` is the sentence for a failure."""
+        with telling(failed):
             durable.write_file(path, self.to_record().render())

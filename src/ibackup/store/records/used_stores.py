@@ -4,6 +4,7 @@ import os
 
 from ibackup.store.disk import durable
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.disk.system_lock import changing
 
 _NAME = "stores.json"
 _SCHEMA = 1
@@ -36,15 +37,15 @@ class KnownStores:
 
     def remember(self, path: str, store_id: str) -> bool:
         """Remember that a store was used; False if that cannot be written, which is no reason to stop."""
-        known = self._read()
-        before = known.get(path, ())
-        if before[-1:] == (store_id,):
+        if self.at(path)[-1:] == (store_id,):
             return True
-        known[path] = (*(each for each in before if each != store_id), store_id)
-        members: dict[str, object] = {each: list(ids) for each, ids in known.items()}
         try:
             durable.make_dir(self._folder, parents=True)
-            durable.write_file(self._path, JsonRecord({"schema": _SCHEMA, "stores": members}).render())
+            with changing(self._path):
+                known = self._read()
+                known[path] = (*(each for each in known.get(path, ()) if each != store_id), store_id)
+                members: dict[str, object] = {each: list(ids) for each, ids in known.items()}
+                durable.write_file(self._path, JsonRecord({"schema": _SCHEMA, "stores": members}).render())
         except OSError:
             return False
         return True
