@@ -76,6 +76,9 @@ def test_programs_and_browsers_read_each_file_and_nobody_else_does(
     _, site, _ = served
     assert site.curl("", user="")[0] == 401
     assert site.curl("", user="ibackup:wrong")[0] == 401
+    assert site.curl("", "--digest", user="ibackup:wrong")[2].count(b"HTTP/1.1 401") == 1
+    assert b"HTTP/1.1 200 OK" in site.curl("", "--digest")[2]  # Windows gives no password in the clear
+    assert site.curl("", "-X", "OPTIONS", user="")[0] == 200  # which it asks first
     assert site.curl("", "-H", "Host: evil.example")[0] == 421
     status, headers, body = site.curl("Files/HomeDomain/Library/", "-X", "PROPFIND", "-H", "Depth: 1")
     assert (status, headers["dav"]) == (207, "1")
@@ -104,7 +107,7 @@ def test_another_client_gets_the_bytes_that_extract_writes(
     served: tuple[Program, Served, Path], tmp_path: Path, require_tool: Callable[[str], str]
 ) -> None:
     program, site, folder = served
-    assert "--at" in program.run("mount", "--kind", "webdav", "--at", str(tmp_path / "x"), code=2).err
+    assert "--links" in program.run("mount", "--kind", "webdav", "--links", code=2).err
     rclone = require_tool("rclone")
     user, _, password = site.user.partition(":")
     hidden = subprocess.run(

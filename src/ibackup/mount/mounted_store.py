@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ibackup.base.errors import IbackupError
+from ibackup.base.errors import IbackupError, PasswordNeeded
 from ibackup.base.identities import told_apart
 from ibackup.config.config_schema import Config
 from ibackup.explore.opening import SnapshotTarget
@@ -44,11 +44,15 @@ class MountedStore:
 
     def children(self) -> Mapping[str, MountedNode]:
         """The phones, by name."""
+        return self.phones()
+
+    def phones(self) -> "dict[str, MountedPhone]":
+        """The same."""
         folders = [self.store.phone(self.udid)] if self.udid else self.store.phones()
         folders = [each for each in folders if each.snapshots()]
         names = told_apart({each.udid: self._name(each) for each in folders})
         places = Namer(self.opens.rules, lambda _: None)
-        found: dict[str, MountedNode] = {}
+        found: dict[str, MountedPhone] = {}
         for folder in folders:
             [name] = places.place((), names[folder.udid])
             found[name] = MountedPhone(folder, self.opens)
@@ -109,14 +113,38 @@ class MountedPhone:
         return snapshot.meta.data_from.astimezone().strftime(form)
 
 
-def opens_all(store: MountedStore, folders: list[PhoneFolder]) -> dict[str, IbackupError]:
-    """Open the newest snapshot of each phone, so that passwords are asked for now; why others cannot be opened."""
-    failed: dict[str, IbackupError] = {}
-    for folder in folders:
-        newest = folder.newest()
-        if newest is not None:
-            try:
-                store.opens.backup(target_of(newest))
-            except IbackupError as error:
-                failed[folder.udid] = error
+@dataclass(frozen=True, slots=True)
+class UnopenedPhone:
+    """A phone with a snapshot that cannot be opened.
+
+    Attributes:
+        name: of its folder.
+        error: why.
+        snapshots: how many it has.
+        locked: the ids of those that need a password, if that is why.
+    """
+
+    name: str
+    error: IbackupError
+    snapshots: int
+    locked: tuple[str, ...]
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nothing of it can be read without a password."""
+        return len(self.locked) == self.snapshots
+
+
+def open_each(store: MountedStore) -> list[UnopenedPhone]:
+    """Open the newest snapshot of each phone, and the newest encrypted one: passwords are asked for now."""
+    failed = []
+    for name, phone in store.phones().items():
+        snapshots = phone.folder.snapshots()
+        encrypted = [each for each in snapshots if each.meta.encrypted]
+        try:
+            for each in {each.id: each for each in (*snapshots[-1:], *encrypted[-1:])}.values():
+                store.opens.backup(target_of(each))
+        except IbackupError as error:
+            locked = encrypted if isinstance(error, PasswordNeeded) else []
+            failed.append(UnopenedPhone(name, error, len(snapshots), tuple(each.id for each in locked)))
     return failed

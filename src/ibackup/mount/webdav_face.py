@@ -3,14 +3,12 @@
 It is our own: the servers that there are take files from a disk of theirs, or read XML from strangers.
 """
 
+import asyncio
 import os
-import secrets
 import socket
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import BinaryIO, Final
@@ -23,9 +21,11 @@ from starlette.types import Receive, Scope, Send
 
 from ibackup.base.byte_ranges import wanted_bytes
 from ibackup.base.errors import IbackupError
+from ibackup.base.listening import listen
 from ibackup.mount.mount_nodes import MountedFile
 from ibackup.mount.path_lookup import PathLookup
 from ibackup.mount.webdav_answers import content_type, folder_page, modified_text, properties
+from ibackup.mount.webdav_site import WebDavSite
 
 _ALLOWED: Final = "OPTIONS, GET, HEAD, PROPFIND"
 _CHUNK: Final = 256 * 1024
@@ -45,34 +45,11 @@ _NO_DEPTH: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WebDavSite:
-    """Where it is served, and who is let in: every user of this computer reaches loopback.
-
-    Attributes:
-        user, password: made for this run alone.
-    """
-
-    url: str
-    user: str = field(default_factory=lambda: f"ibackup-{secrets.token_hex(3)}")
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
-
-    @property
-    def hosts(self) -> tuple[str, str]:
-        """The ``Host`` headers that are right."""
-        port = self.url.rstrip("/").rpartition(":")[2]
-        return f"127.0.0.1:{port}", f"localhost:{port}"
-
-    @property
-    def authorization(self) -> bytes:
-        """The header that lets in."""
-        return b"Basic " + b64encode(f"{self.user}:{self.password}".encode())
-
-
 def serve_webdav(
     lookup: PathLookup,
     ready: Callable[[WebDavSite], object],
     *,
+    over: Callable[[], object] = lambda: None,
     idle_s: float = 0.0,
     is_over: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -80,11 +57,15 @@ def serve_webdav(
 
     Args:
         lookup: the tree.
-        ready: called once it answers.
+        ready: called in a thread once it answers; an error of it ends the server.
+        over: called in a thread at the end, while it still answers.
         idle_s: end after so many seconds without a request; 0: never.
         is_over: asked now and then whether to end.
+
+    Raises:
+        IbackupError: as ``ready`` raised it.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0, _MOST_AT_ONCE) as listening:
         site = WebDavSite(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         app = _WebDavApp(lookup, site)
         server = _WebDavServer(
@@ -101,24 +82,41 @@ def serve_webdav(
             )
         )
         server.when_ready = partial(ready, site)
+        server.when_over = over
         server.ends = lambda: is_over() or bool(idle_s and monotonic() - app.used > idle_s)
         with suppress(KeyboardInterrupt):  # uvicorn ended in order, and then passes Ctrl-C on
             server.run(sockets=[listening])
+        if server.failed is not None:
+            raise server.failed
 
 
 class _WebDavServer(uvicorn.Server):
-    """Tells when it is ready, and ends itself."""
+    """Tells when it is ready and when it is over, and ends itself."""
 
     when_ready: Callable[[], object]
+    when_over: Callable[[], object]
     ends: Callable[[], bool]
+    failed: IbackupError | None = None
+    _getting_ready: "asyncio.Task[object]"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if not self.should_exit:
-            self.when_ready()
+        # What mounts it sends requests meanwhile.
+        self._getting_ready = asyncio.create_task(asyncio.to_thread(self.when_ready))
 
     async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) or (counter % 5 == 0 and self.ends())
+        is_ready = self._getting_ready.done()
+        if is_ready and self._getting_ready.exception() is not None:
+            return True
+        return await super().on_tick(counter) or (is_ready and counter % 5 == 0 and self.ends())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await self._getting_ready
+        except IbackupError as error:
+            self.failed = error
+        await asyncio.to_thread(self.when_over)
+        await super().shutdown(sockets)
 
 
 class _WebDavApp:
@@ -153,14 +151,15 @@ class _WebDavApp:
     def _refused(self, request: Request) -> Response | None:
         if request.headers.get("host", "").lower() not in self._site.hosts:
             return Response("This address is not the one that ibackup showed.\n", 421)
-        given = request.headers.get("authorization", "").encode("latin-1", "replace")
-        if not secrets.compare_digest(given, self._site.authorization):
-            return Response(
-                "Give the user and the password that ibackup showed.\n",
-                401,
-                {"WWW-Authenticate": 'Basic realm="ibackup", charset="UTF-8"'},
-            )
-        return None
+        # Windows asks without a password what there is, and takes a refusal for the end.
+        if request.method == "OPTIONS" or self._site.lets_in(
+            request.method, request.headers.get("authorization", "")
+        ):
+            return None
+        refusal = Response("Give the user and the password that ibackup showed.\n", 401)
+        for challenge in self._site.challenges:
+            refusal.headers.append("WWW-Authenticate", challenge)
+        return refusal
 
     def _answer(self, request: Request) -> Response:
         path = _path(request)

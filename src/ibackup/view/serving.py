@@ -8,6 +8,7 @@ import uvicorn
 
 from ibackup.base.errors import UsageError
 from ibackup.base.events import Observer, ignore
+from ibackup.base.listening import listen
 from ibackup.view.guard.browser_sessions import BrowserSessions
 from ibackup.view.guard.connections import server_options
 from ibackup.view.guard.entry_tokens import EntryTokens
@@ -103,9 +104,8 @@ class _Server(uvicorn.Server):
 
 
 def _listen(plan: ListenPlan) -> socket.socket:
-    family = socket.AF_INET6 if ":" in plan.address else socket.AF_INET
     try:
-        return socket.create_server((plan.address, plan.port), family=family, backlog=_BACKLOG)
+        return listen(plan.address, plan.port, _BACKLOG)
     except OSError as error:
         if plan.password is None:
             raise UsageError(

@@ -19,15 +19,18 @@ from ibackup.cli.shell.snapshot_argument import resolve
 from ibackup.cli.shell.typed_values import DURATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ibackup.mount.mounted_store import MountedStore
     from ibackup.mount.path_lookup import PathLookup
+    from ibackup.mount.webdav_site import WebDavSite
     from ibackup.vault.unlocker import Unlocker
 
 _COPIES = (
     "What you open is decrypted on the way. ibackup writes nothing decrypted to the disk, but programs keep copies of "
     "their own: thumbnails, recent files, a search index."
 )
+_SMALL_FILES = "Windows refuses files of more than about 50 MB here: for films, use `ibackup open`. "
 
 
 @ibackup_command("mount")
@@ -35,7 +38,7 @@ _COPIES = (
 @click.option(
     "--at",
     metavar="FOLDER",
-    help="Empty folder where the snapshots appear; created if missing",
+    help="Empty folder where the snapshots appear, created if missing; on Windows a drive letter",
     shell_complete=files,
 )
 @click.option(
@@ -61,138 +64,164 @@ def command(
     SNAPSHOT is an id from `ibackup list`, a unique beginning of one, latest, or the path of any backup folder. If you
     give none, all snapshots are there, in a folder for each phone. Files are decrypted while you read them. A snapshot
     that you have looked into is not pruned before you unmount. With FUSE and `ibackup[mount]` the folders are at --at;
-    without them, ibackup serves them by WebDAV to this computer alone, with a user and a password for this run.
+    without them, ibackup serves them by WebDAV to this computer alone, and the system mounts that at --at. Without
+    --at, it prints an address, a user and a password for this run.
     """
     from ibackup.mount.fuse_face import why_no_fuse
+    from ibackup.mount.mount_place import full_place
 
     why = why_no_fuse() if kind != "webdav" else ""
     if kind == "fuse" and why:
         raise IbackupError(why, hint="`ibackup mount --kind webdav` needs no FUSE.")
     sources = PasswordSources(app, password_file, password_command)
+    place = full_place(at) if at is not None else None
     if kind == "webdav" or why:
-        if at is not None or links:
+        if links:
             raise UsageError(
-                "--at and --links need FUSE.", why=why, hint="Leave them out: WebDAV has an address instead."
+                "--links needs FUSE.", why=why, hint="Leave it out: links are shown as text files."
             )
-        return _by_webdav(app, snapshot, sources, idle)
-    if at is None:
+        return _by_webdav(app, snapshot, place, sources, idle)
+    if place is None:
         raise UsageError("Say where to show the snapshots.", hint="Give an empty folder: --at FOLDER.")
-    return _by_fuse(app, snapshot, os.path.abspath(os.path.expanduser(at)), sources, idle, links=links)
+    return _by_fuse(app, snapshot, place, sources, idle, links=links)
 
 
 def _by_fuse(
     app: App, ref: str | None, at: str, sources: PasswordSources, idle: float, *, links: bool
 ) -> int:
     from ibackup.mount.fuse_face import serve_fuse
-    from ibackup.mount.unmounting import MountRecord, clear_dead
+    from ibackup.mount.unmounting import MountRecord
 
-    clear_dead(at)
-    with _tree(app, ref, sources, links=links) as (lookup, keep_out):
-        made = _prepare(at, keep_out)
-        at = os.path.realpath(at)
+    # WinFsp makes the folder.
+    with _tree(app, ref, sources, at, makes_place=sys.platform == "win32", links=links) as tree:
         record = MountRecord.made(at)
-
-        def ready() -> None:
-            app.reporter.emit({"event": "mounted", "kind": "fuse", "at": at})
-            app.reporter.answer(at)
-            if not app.settings.json:
-                app.stop_progress()
-                click.echo(wrap("Mounted, read-only. Ctrl-C or `ibackup unmount` ends it."), err=True)
-
         try:
-            serve_fuse(lookup, at, idle_s=idle, ready=ready)
+            serve_fuse(tree.lookup, at, idle_s=idle, ready=lambda: _tell(app, tree, "fuse", at))
         finally:
             record.forget()
-            if made:
-                with contextlib.suppress(OSError):
-                    os.rmdir(at)
-    return app.result({"at": at}, "")
+    return app.result({"at": at, "locked": tree.locked}, "")
 
 
-def _by_webdav(app: App, ref: str | None, sources: PasswordSources, idle: float) -> int:
-    from ibackup.mount.unmounting import MountRecord
-    from ibackup.mount.webdav_face import WebDavSite, serve_webdav
+def _by_webdav(app: App, ref: str | None, at: str | None, sources: PasswordSources, idle: float) -> int:
+    from ibackup.mount.system.system_mounts import system_mount
+    from ibackup.mount.webdav_mounting import mount_by_webdav
 
-    records: list[MountRecord] = []
+    by = system_mount() if at is not None else None
+    shown: list[str] = []
 
-    def ready(site: WebDavSite) -> None:
-        records.append(MountRecord.made(site.url))
-        app.reporter.emit(
-            {
-                "event": "mounted",
-                "kind": "webdav",
-                "at": site.url,
-                "user": site.user,
-                "password": site.password,
-            }
-        )
-        app.reporter.answer(site.url)
-        if not app.settings.json:
-            app.stop_progress()
-            click.echo(f"User: {site.user}\nPassword: {site.password}", err=True)
-            click.echo(
-                wrap(f"{_how_to_connect(site.url, site.user)} Ctrl-C or `ibackup unmount` ends it."), err=True
-            )
+    def ready(place: str, site: "WebDavSite") -> None:
+        shown.append(place)
+        if by is not None:
+            _tell(app, tree, "webdav", place, note=_SMALL_FILES if sys.platform == "win32" else "")
+            return
+        _tell(app, tree, "webdav", place, {"user": site.user, "password": site.password})
 
-    with _tree(app, ref, sources, links=False, by_webdav=True) as (lookup, _):
-        try:
-            serve_webdav(
-                lookup, ready, idle_s=idle, is_over=lambda: not all(each.is_wanted for each in records)
-            )
-        finally:
-            for each in records:
-                each.forget()
-    return app.result({"at": records[0].at if records else None}, "")
+    makes_place = by is not None and by.makes_place
+    with _tree(app, ref, sources, at, makes_place=makes_place, links=False, by_webdav=True) as tree:
+        mount_by_webdav(tree.lookup, at, by, ready, idle_s=idle)
+    return app.result({"at": shown[0] if shown else None, "locked": tree.locked}, "")
+
+
+def _tell(
+    app: App, tree: "_Tree", kind: str, at: str, access: "Mapping[str, str] | None" = None, note: str = ""
+) -> None:
+    """Say that it is mounted, and where."""
+    app.reporter.emit({"event": "mounted", "kind": kind, "at": at, "locked": tree.locked, **(access or {})})
+    app.reporter.answer(at)
+    if app.settings.json:
+        return
+    app.stop_progress()
+    said = "Mounted, read-only."
+    if access is not None:
+        click.echo(f"User: {access['user']}\nPassword: {access['password']}", err=True)
+        said = _how_to_connect(at, access["user"])
+    elif "://" in at:
+        said = "Mounted, read-only. Your file manager shows it, among the network places."
+    click.echo(wrap(f"{said} {note}Ctrl-C or `ibackup unmount` ends it."), err=True)
 
 
 def _how_to_connect(url: str, user: str) -> str:
     """The system's own way to the address; the password is asked for there."""
     if sys.platform == "win32":
-        return (
-            f"Connect with `net use * {url} /user:{user} *`. Windows refuses files of more than about 50 MB there: for "
-            "films, use `ibackup open`."
-        )
+        return f"Connect with `net use * {url} /user:{user} *`, or give --at Z:. {_SMALL_FILES}".strip()
     if sys.platform == "darwin":
-        return f"In the Finder: Go > Connect to Server, {url}. Or `mount_webdav -i {url} FOLDER`."
+        return f"In the Finder: Go > Connect to Server, {url}. Or give --at FOLDER."
     return f"In the file manager: Connect to Server, {url.replace('http:', 'dav:')}. Or open it in a browser."
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """What is to be mounted; ``locked`` has the ids, or the path, of what stays locked."""
+
+    lookup: "PathLookup"
+    locked: "Sequence[str]"
 
 
 @contextlib.contextmanager
 def _tree(
-    app: App, ref: str | None, sources: PasswordSources, *, links: bool, by_webdav: bool = False
-) -> "Iterator[tuple[PathLookup, Sequence[str]]]":
-    """The tree that a SNAPSHOT argument means, opened and unlocked, and the folders in which nothing may be made."""
+    app: App,
+    ref: str | None,
+    sources: PasswordSources,
+    at: str | None,
+    *,
+    makes_place: bool,
+    links: bool,
+    by_webdav: bool = False,
+) -> "Iterator[_Tree]":
+    """The tree that a SNAPSHOT argument means, opened and unlocked, and its place prepared."""
     from ibackup.explore.opening import telling_damage
     from ibackup.explore.snapshot_facts import guarded_folders
     from ibackup.explore.target_names import NameRules
+    from ibackup.mount.mount_place import prepare_place
     from ibackup.mount.mounted_backup import OpenBackups
-    from ibackup.mount.mounted_store import MountedStore, mounted_alone, opens_all
+    from ibackup.mount.mounted_store import MountedStore, mounted_alone
     from ibackup.mount.path_lookup import PathLookup
+    from ibackup.mount.unmounting import clear_dead
 
+    clear_dead(at)
     target = resolve(app, ref, only_read=True) if ref is not None else None
     asking = _Asking(sources)
     rules = NameRules.everywhere() if by_webdav else NameRules()  # WebDAV's XML cannot have every character
+    locked: Sequence[str] = ()
     with OpenBackups(asking.unlocker, rules, links=links, own_links=not by_webdav) as opens:
         if target is not None:
             with telling_damage(target):
                 encrypted = opens.backup(target).is_encrypted
                 lookup = PathLookup(mounted_alone(opens, target))
-                keep_out = (target.path, *guarded_folders(target.snapshot))
+                keep_out: Sequence[str] = (target.path, *guarded_folders(target.snapshot))
         else:
             store = app.open_store()
             shown = MountedStore(store, app.config, opens, app.udid)
-            folders = [store.phone(app.udid)] if app.udid else store.phones()
-            failed = opens_all(shown, folders)
-            for error in failed.values():
-                app.reporter(Caution(error.message, error.hint))
-            if not shown.children():
-                raise UsageError("There is no snapshot to mount yet.", hint="Make one with `ibackup now`.")
-            encrypted = any(each.meta.encrypted for folder in folders for each in folder.snapshots())
+            locked = _open_store(app, shown)
+            snapshots = [each for phone in shown.phones().values() for each in phone.folder.snapshots()]
+            encrypted = any(each.meta.encrypted and each.id not in locked for each in snapshots)
             lookup, keep_out = PathLookup(shown, changing=1), (store.path,)
+        made = at is not None and prepare_place(at, keep_out, makes_place=makes_place)
         if encrypted:
             app.reporter(Caution(_COPIES))
         asking.is_over = True
-        yield lookup, keep_out
+        try:
+            yield _Tree(lookup, locked)
+        finally:
+            if made and at is not None:
+                with contextlib.suppress(OSError):
+                    os.rmdir(at)
+
+
+def _open_store(app: App, store: "MountedStore") -> "Sequence[str]":
+    """Open the newest snapshots, and say what cannot be opened; the ids of those that stay locked."""
+    from ibackup.mount.mounted_store import open_each
+
+    phones = store.phones()
+    if not phones:
+        raise UsageError("There is no snapshot to mount yet.", hint="Make one with `ibackup now`.")
+    failed = open_each(store)
+    if len(failed) == len(phones) and all(each.is_locked for each in failed):
+        raise failed[0].error
+    for each in failed:
+        some = f"{len(each.locked)} of {each.snapshots} snapshots stay locked. " if each.locked else ""
+        app.reporter(Caution(f"{each.name}: {some}{each.error.message}", each.error.hint))
+    return [one for each in failed for one in each.locked]
 
 
 @dataclass
@@ -214,30 +243,3 @@ class _Asking:
 
     def _again(self, error: PasswordWrong) -> bool:
         return not self.is_over and self.sources.again(error)
-
-
-def _prepare(at: str, keep_out: "Sequence[str]") -> bool:
-    """Make the folder if it is missing, and whether that was so. Raises UsageError, IbackupError."""
-    from ibackup.explore.target_folder import is_within
-
-    if any(is_within(os.path.realpath(at), os.path.realpath(each)) for each in keep_out):
-        raise UsageError(
-            f"The folder {at!r} is in a backup or a store, which ibackup never changes.",
-            hint="Choose another one with --at.",
-        )
-    try:
-        os.mkdir(at, 0o700)
-        return True
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise IbackupError(f"The folder {at!r} could not be created: {error.strerror}.") from None
-    try:
-        is_empty = not os.listdir(at)
-    except NotADirectoryError:
-        raise UsageError(f"{at!r} is not a folder.", hint="Choose another one with --at.") from None
-    except OSError as error:
-        raise IbackupError(f"The folder {at!r} cannot be used: {error.strerror}.") from None
-    if not is_empty or os.path.ismount(at):
-        raise UsageError(f"The folder {at!r} is not empty.", hint="Choose an empty one with --at.")
-    return False

@@ -1,0 +1,1 @@
+"""How each system mounts a WebDAV address of ours, with its own means."""
