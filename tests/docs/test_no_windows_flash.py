@@ -9,7 +9,7 @@ import ibackup
 SOURCES = Path(ibackup.__file__).parent
 # A person sits there and reads what the child prints; or there is no such program on Windows.
 AT_A_TERMINAL = {"cli/commands/demo_command.py"}
-NOT_ON_WINDOWS = {"jobs/backup/keep_awake.py"}
+NOT_ON_WINDOWS = {"mount/system/by_mount_webdav.py", "jobs/backup/keep_awake.py"}
 
 
 def starts() -> Iterator[tuple[str, ast.Call]]:
