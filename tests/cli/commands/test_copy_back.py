@@ -26,6 +26,7 @@ from ibackup.jobs.copying.copy_returning import bring_back
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.disk.json_records import JsonRecord
 from ibackup.store.store import Store
+from support.quick_keys import quick_keys
 
 pytestmark = pytest.mark.peer
 _COPY_PASSWORD = "Feldhase 12 Bergahorn"
@@ -39,7 +40,7 @@ def copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copied")
     shutil.copytree(made, folder / "store")
     (folder / "disk").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with quick_keys(), pytest.MonkeyPatch.context() as patch:
         for name in ("IBACKUP_STATE_DIR", "XDG_CACHE_HOME"):
             patch.setenv(name, str(folder / name))
         planned = CopyConfig("usb", str(folder / "disk" / "copy"), "", password_file="usb.password")
