@@ -1,11 +1,13 @@
 """Back from a second copy: into the store again, and files straight from there."""
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +27,7 @@ from ibackup.jobs.copying.copy_adding import add, keep_in_new_file
 from ibackup.jobs.copying.copy_returning import bring_back
 from ibackup.jobs.copying.copy_run import copy_snapshots
 from ibackup.store.disk.json_records import JsonRecord
+from ibackup.store.private_folder import continued_folder, private_folder
 from ibackup.store.store import Store
 from support.quick_keys import quick_keys
 
@@ -202,6 +205,54 @@ def _stopping(number: int) -> Observer:
     return observe
 
 
+def test_an_interrupted_return_continues_with_what_is_there(
+    ibackup: Cli, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, newest = snapshots(store, ANN)
+    before, others = files_of(first), files_of(newest)
+    shutil.rmtree(first)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ibackup.jobs.copying.copy_getting.durable.rename_new", stop)  # all is there
+        done = ibackup("copy", "get", first.name, "--into-store")
+    assert (done.code, "the same command continues" in done.flat_err) == (ExitCode.INTERRUPTED, True), done
+    assert [each.name for each in store.glob("copy-continued-*") if each.is_dir()] == [
+        f"copy-continued-{ANN.udid}-{first.name}"
+    ]
+    (part,) = store.glob(f"copy-continued-*/{first.name}.part")
+    lost = next(
+        part / each for each in before if each.name not in ("snapshot.json", "SHA256SUMS", "Manifest.db")
+    )
+    lost.unlink()
+    fetched: list[object] = []
+    fetch = ResticEngine.fetch
+
+    def fetch_and_note(self: ResticEngine, *given: object) -> None:
+        fetched.append(given[3])
+        fetch(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ResticEngine, "fetch", fetch_and_note)
+    assert ibackup("copy", "get", first.name, "--into-store").code == 0
+    assert fetched[1:] == [{lost.relative_to(part).as_posix()}]
+    assert fetched_left(store) == []
+    assert (files_of(first), files_of(newest)) == (before, others)
+
+
+def test_what_nobody_continues_goes_after_a_week(tmp_path: Path) -> None:
+    with contextlib.suppress(KeyboardInterrupt), continued_folder(str(tmp_path), "ann") as folder:
+        Path(folder, "x").write_bytes(b"half")
+        raise KeyboardInterrupt
+    for age, left in ((6, True), (8, False)):
+        used = time.time() - age * 24 * 3600
+        os.utime(f"{folder}.lock", (used, used))
+        with private_folder(str(tmp_path)):
+            assert os.path.exists(f"{folder}/x") is left
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.long
 def test_stopped_anywhere_it_leaves_the_store_as_it_was(store: Path) -> None:
     first, newest = snapshots(store, ANN)
@@ -214,8 +265,8 @@ def test_stopped_anywhere_it_leaves_the_store_as_it_was(store: Path) -> None:
             break
         except KeyboardInterrupt:
             assert snapshots(store, ANN) == [newest]
-            assert fetched_left(store) == []
     assert number > 3
+    assert fetched_left(store) == []
     assert (files_of(first), files_of(newest)) == (before, others)
 
 

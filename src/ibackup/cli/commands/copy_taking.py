@@ -46,7 +46,7 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     byte matches its seal, and it is pinned, so that no rule removes it again.
     """
     from ibackup.jobs.copying import copy_getting
-    from ibackup.jobs.copying.copy_returning import bring_back
+    from ibackup.jobs.copying.copy_returning import bring_back, left_of
 
     if (to is None) == (not into_store):
         raise UsageError(
@@ -58,7 +58,10 @@ def get(app: App, snapshot: str, name: str | None, to: str | None, into_store: b
     there = held_by(copy)
     held = copy_getting.choose(there, snapshot, app.settings.phone and app.udid, copy.name)
     if store is not None:
-        return _into_store(app, copy, bring_back(copy, held, there, store.phone(held.udid), app.reporter))
+        phone = store.phone(held.udid)
+        with _keeping(left_of(phone, held)):
+            returned = bring_back(copy, held, there, phone, app.reporter)
+        return _into_store(app, copy, returned)
     folder = os.path.abspath(os.path.expanduser(to or ""))
     with _keeping(copy_getting.part_of(folder, held)):
         done = copy_getting.get(copy, held, folder, app.reporter)

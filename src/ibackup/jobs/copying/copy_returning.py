@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ibackup.base import held as held_files
 from ibackup.base.errors import DamageFound, IbackupError, PhoneBusy, UsageError
 from ibackup.base.events import Note, Observer, PhaseStarted
 from ibackup.base.slices import SLICE_S
@@ -16,14 +17,14 @@ from ibackup.copies.copy_records import CopyRecord
 from ibackup.copies.expectation import Expectation
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
-from ibackup.jobs.copying.copy_getting import GotSnapshot, get
+from ibackup.jobs.copying.copy_getting import GotSnapshot, get, verified
 from ibackup.jobs.copying.copy_run import by_id
 from ibackup.jobs.copying.file_sharing import Sharing
 from ibackup.store.disk import durable, record_times
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.freshness import Known, is_ahead
 from ibackup.store.phone_folder import PhoneFolder
-from ibackup.store.private_folder import private_folder
+from ibackup.store.private_folder import continued_folder, continued_path
 from ibackup.store.records.proof_records import Proof, Proofs
 from ibackup.store.records.snapshot import Snapshot
 from ibackup.store.work.closing import FROZEN
@@ -50,7 +51,8 @@ def bring_back(
 ) -> ReturnedSnapshot:
     """Fetch a snapshot beside the phone's folder, verify every byte, and put it among the phone's snapshots, pinned.
 
-    The phone's lock is held only at the end, so that fetching holds no backup up.
+    The phone's lock is held only at the end, so that fetching holds no backup up. What an interrupted run fetched stays
+    at ``left_of`` for a week, and the next run continues with it.
 
     Args:
         copy: the copy.
@@ -66,7 +68,7 @@ def bring_back(
         IbackupError: the copy cannot be read, or the store cannot be written.
     """
     _refuse_known(folder, held)
-    with private_folder(os.path.dirname(folder.path)) as private:
+    with continued_folder(*_place_beside(folder, held)) as private:
         got = _got(copy, held, private, observe)
         _refuse_out_of_order(folder, held, Known(got.snapshot, "").made)
         fresh = Expectation.of(got.snapshot)
@@ -89,7 +91,25 @@ def bring_back(
     return ReturnedSnapshot(snapshot, got, sharing.files, sharing.size)
 
 
+def left_of(folder: PhoneFolder, held: HeldSnapshot) -> str:
+    """Where an interrupted run leaves what it fetched."""
+    return continued_path(*_place_beside(folder, held))
+
+
+def _place_beside(folder: PhoneFolder, held: HeldSnapshot) -> tuple[str, str]:
+    return os.path.dirname(folder.path), f"{folder.udid}-{held.id}"
+
+
 def _got(copy: OpenedCopy, held: HeldSnapshot, private: str, observe: Observer) -> GotSnapshot:
+    whole = os.path.join(private, held.id)
+    if os.path.isdir(whole):
+        # An earlier run was stopped when all of it was there. A power cut may have undone that.
+        with contextlib.suppress(DamageFound):
+            got = verified(held, whole, observe)
+            if got.verdict.status != "damaged":
+                return got
+        with telling("What an earlier run fetched could not be replaced."):
+            held_files.remove_tree(whole)
     why = "It does not match its seal."
     try:
         got = get(copy, held, private, observe)
