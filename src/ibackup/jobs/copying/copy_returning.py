@@ -27,7 +27,7 @@ from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.private_folder import continued_folder, continued_path
 from ibackup.store.records.proof_records import Proof, Proofs
 from ibackup.store.records.snapshot import Snapshot
-from ibackup.store.work.closing import FROZEN
+from ibackup.store.work.sealing import FROZEN
 
 _BESIDE = "`ibackup copy get {} --to FOLDER` fetches it into another folder."
 

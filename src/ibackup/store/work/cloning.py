@@ -310,10 +310,16 @@ class Clone(Closeable):
 
     def _carry_folder(self, folder: str) -> None:
         source, target = self._source.folder(folder), self._target.folder(folder)
+        carry = self._linker.carry
         for name, sha256 in self._ledger.carried_in(folder):
-            path = f"{folder}/{name}" if folder else name
-            if not self._link(source, target, path, sha256):
-                self.late.append(path)
+            try:
+                if carry(source, target, name) in (None, sha256):
+                    continue
+                self._take_back(target, name)
+            except OSError as error:
+                if self._copy_instead(error, source, target, folder, name, sha256):
+                    continue
+            self.late.append(_path(folder, name))
 
     def settle(self) -> None:
         """Take back what could not be carried. The phone must not know of it yet."""
@@ -328,28 +334,29 @@ class Clone(Closeable):
         self.result.bytes -= item.size if item is not None else 0
         self._leave_out(path, _CHANGED)
 
-    def _link(self, source: Folder, target: Folder, path: str, sha256: bytes) -> bool:
-        """Clone one file; False if it is gone, or reading it on the way showed damage."""
-        name = path.rpartition("/")[2]
+    def _copy_instead(
+        self, error: OSError, source: Folder, target: Folder, folder: str, name: str, sha256: bytes
+    ) -> bool:
+        """After this error, copy one file; False if it is gone, or reading it showed damage."""
         try:
-            try:
-                read = self._linker.carry(source, target, name)
-            except OSError as error:
-                if not cannot(error):
-                    raise
-                # This one file has reached its limit of links, or is special in another way.
-                read = Copy().carry(source, target, name)
-                self.result.copied = True
-                self.copied.append(path)
-        except OSError as error:
-            if error.errno in {errno.EIO, errno.ENOENT}:  # a bad sector, or gone since
+            if not cannot(error):
+                raise error
+            # This one file has reached its limit of links, or is special in another way.
+            read = Copy().carry(source, target, name)
+        except OSError as found:
+            if found.errno in {errno.EIO, errno.ENOENT}:  # a bad sector, or gone since
                 return False
             raise
-        if read is None or read == sha256:
-            return True
+        self.result.copied = True
+        self.copied.append(_path(folder, name))
+        if read != sha256:
+            self._take_back(target, name)
+        return read == sha256
+
+    @staticmethod
+    def _take_back(target: Folder, name: str) -> None:
         at, dir_fd = place(target, name)
         held.unlink(at, dir_fd=dir_fd)
-        return False
 
     def _leave_out(self, path: str, why: str) -> None:
         self.result.left_out.append(path)
@@ -359,6 +366,10 @@ class Clone(Closeable):
                 "Run `ibackup verify` to see whether more is damaged.",
             )
         )
+
+
+def _path(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _holds(path: str, dir_fd: int | None, sha256: bytes) -> bool:

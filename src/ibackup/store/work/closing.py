@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 
-from ibackup.apple.verify import seal
 from ibackup.base import held
 from ibackup.base.counts import count_text
 from ibackup.base.errors import DamageFound, IbackupError
@@ -16,15 +15,13 @@ from ibackup.store.disk import durable
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.run_record import RUN_NAME, Sealed
 from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, Draft, Snapshot, SnapshotMeta, hash_file
+from ibackup.store.work import sealing
 from ibackup.store.work.file_ledger import FileLedger
-from ibackup.store.work.folder_trees import FolderTree, Found, stats_in
-from ibackup.store.work.linkers import place
+from ibackup.store.work.folder_trees import stats_in
 
 Paths = Iterable[str]
 
-FROZEN = 0o400
 _SNAPSHOT_DIR = "Snapshot"
-_SHOWN = 10
 _RENAME_TRIES = 20
 _KEPT = frozenset([META_NAME, SEAL_NAME])
 
@@ -40,6 +37,11 @@ def empty_folder(path: str) -> None:
             held.unlink(entry.path)
 
 
+def has_snapshot_dir(ledger: FileLedger) -> bool:
+    """Whether there is a ``Snapshot/``."""
+    return any(map(_in_snapshot_dir, ledger.folders()))
+
+
 def remove_snapshot_dir(root: str, ledger: FileLedger) -> int:
     """Remove ``Snapshot/``, which only an unfinished backup has; return the number of files that were in it."""
     files = sum(1 for folder in ledger.folders() if _in_snapshot_dir(folder) for _ in ledger.lines_in(folder))
@@ -51,115 +53,6 @@ def remove_snapshot_dir(root: str, ledger: FileLedger) -> int:
 
 def _in_snapshot_dir(folder: str) -> bool:
     return folder.partition("/")[0] == _SNAPSHOT_DIR
-
-
-def compare_and_freeze(root: str, ledger: FileLedger) -> bool:
-    """Check that disk and ledger agree, file by file, and remove the write permission.
-
-    Returns:
-        False if the file system did not accept the mode.
-
-    Raises:
-        DamageFound: they do not agree.
-    """
-    wrong: list[str] = []
-    missing = set(ledger.folders())
-    frozen, taken = True, False
-    is_file = stat.S_ISREG
-    with FolderTree(root) as tree:
-        for folder, inside in stats_in(root):
-            missing.discard(folder)
-            expected = ledger.sizes_in(folder)
-            for name, found in inside.items():
-                size = expected.pop(name, None)
-                # Nearly all are as they should be, and most are frozen in an earlier snapshot already.
-                if size == found.st_size and is_file(found.st_mode):
-                    if found.st_nlink > 1:
-                        continue
-                elif size is not None or not stat.S_ISDIR(found.st_mode):
-                    wrong.append(_differs(Found(folder, name, found), size))
-                if not _is_frozen(found):
-                    taken = _freeze(tree, folder, name, proven=taken)
-                    frozen = frozen and taken
-            wrong.extend(f"{folder}/{name} is missing".lstrip("/") for name in expected)
-    for folder in missing:
-        wrong.extend(f"{line.path} is missing" for line in ledger.lines_in(folder))
-    if wrong:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise DamageFound(
-            f"The working copy differs from what was received: {'; '.join(wrong[:_SHOWN])}{more}.",
-            why="Another program changed it, or the disk is failing.",
-            hint="Run `ibackup now` again; look for programs that clean up or synchronize this folder.",
-        )
-    return frozen
-
-
-def freeze(root: str) -> None:
-    """Remove the write permission again, if a power cut undid that after sealing."""
-    with FolderTree(root) as tree:
-        for folder, inside in stats_in(root):
-            for name, found in inside.items():
-                if not _is_frozen(found):
-                    _freeze(tree, folder, name, proven=True)
-
-
-def _differs(found: Found, size: int | None) -> str:
-    """How a file on the disk differs from the ledger, which says that it has this size, or None."""
-    if size is None:
-        return f"{found.path!a} appeared"
-    if not stat.S_ISREG(found.stat.st_mode):
-        return f"{found.path} is no longer a file"
-    return f"{found.path} has {found.stat.st_size:,} bytes instead of {size:,}"
-
-
-def _is_frozen(found: os.stat_result) -> bool:
-    """Whether a file cannot be written any more, or something is none."""
-    mode = found.st_mode
-    # With another name, it also belongs to a finished snapshot, where nothing is changed any more. On Windows, freezing
-    # would set an attribute that all hard links share and that prevents every rename.
-    return not stat.S_ISREG(mode) or found.st_nlink > 1 or mode & 0o7777 == FROZEN or sys.platform == "win32"
-
-
-def _freeze(tree: FolderTree, folder: str, name: str, *, proven: bool) -> bool:
-    """Remove the write permission; False if the file system does not do that, unless it is ``proven`` that it does."""
-    path, at = place(tree.folder(folder), name)
-    try:
-        os.chmod(path, FROZEN, dir_fd=at)
-        return proven or stat.S_IMODE(os.stat(path, dir_fd=at, follow_symlinks=False).st_mode) == FROZEN
-    except OSError as error:
-        if not durable.has_no_modes(error):
-            raise
-        return False
-
-
-def seal_path(working: str) -> str:
-    """The path of a working copy's seal."""
-    return os.path.join(working, SEAL_NAME)
-
-
-def write_seal(working: str, udid: str, ledger: FileLedger) -> Sealed:
-    """Write SHA256SUMS from the ledger, replacing one from an interrupted run."""
-    fresh = f"{seal_path(working)}.new"
-    with contextlib.suppress(FileNotFoundError):
-        held.unlink(fresh)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with open(fd, "wb") as target:
-        sha256 = seal.write_places(target, udid, ledger.sha256_sums())
-        target.flush()
-        _freeze_path(fresh)
-        durable.sync_fd(fd)
-    held.replace(fresh, seal_path(working))
-    totals = ledger.totals()
-    if not totals.files:
-        raise IbackupError(
-            "The phone sent no files.", hint="Restart the phone, then run `ibackup now` again."
-        )
-    return Sealed(sha256, totals.files, totals.bytes, totals.carried)
-
-
-def _freeze_path(path: str) -> None:
-    if sys.platform != "win32":
-        durable.set_mode(path, FROZEN)
 
 
 def write_meta(folder: PhoneFolder, working: str, draft: Draft, sealed: Sealed) -> None:
@@ -178,7 +71,7 @@ def write_meta(folder: PhoneFolder, working: str, draft: Draft, sealed: Sealed) 
 
 
 def _put_meta(working: str, meta: SnapshotMeta) -> None:
-    mode = 0o600 if sys.platform == "win32" else FROZEN
+    mode = 0o600 if sys.platform == "win32" else sealing.FROZEN
     durable.write_file(os.path.join(working, META_NAME), meta.to_record().render(), mode=mode)
 
 
@@ -211,7 +104,7 @@ def finish_complete(folder: PhoneFolder, working: str, observer: Observer) -> Sn
     """
     meta = SnapshotMeta.read(os.path.join(working, META_NAME))
     check_totals(working, meta.udid, Sealed(meta.seal, meta.files, meta.bytes, meta.carried_files))
-    freeze(os.path.join(working, meta.udid))
+    sealing.freeze(os.path.join(working, meta.udid))
     return rename(folder, working, meta.started, observer)
 
 
@@ -227,7 +120,7 @@ def check_totals(working: str, udid: str, sealed: Sealed) -> None:
         for found in inside.values()
         if not stat.S_ISDIR(found.st_mode)
     ]
-    seal_sum = hash_file(seal_path(working))
+    seal_sum = hash_file(sealing.seal_path(working))
     if (
         seal_sum is None
         or seal_sum.hex() != sealed.sha256

@@ -71,13 +71,14 @@ class FileLedger(Closeable):
 
     Args:
         path: the database; created if it does not exist.
+        reading: only read a ledger that another process keeps; see ``leave_file``.
 
     Raises:
         LedgerUnsound: something else or something damaged is there.
         IbackupError: in every method, if the disk is full or failing.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, reading: bool = False) -> None:
         self.path = path
         self._puts = 0
         self._arrived = 0
@@ -89,7 +90,7 @@ class FileLedger(Closeable):
         self._next_number = 1
         self._versions = 0
         self._unread: dict[str, Unread] = {}
-        self._db = LedgerDatabase(path)
+        self._db = LedgerDatabase(path, reading=reading)
         with self._db.opening() as db:
             self._remember(db)
 
@@ -458,6 +459,11 @@ class FileLedger(Closeable):
         """Make sure that the current database is on the disk."""
         self.flush()
         self._db.make_durable()
+
+    def leave_file(self) -> None:
+        """Leave the file as it is, so that another process can read it; all further changes are beside it."""
+        self.flush()
+        self._db.leave_file()
 
     def check(self) -> None:
         """Check that the database is intact. Raises LedgerUnsound."""

@@ -23,8 +23,8 @@ from ibackup.store.disk import durable
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, Snapshot, SnapshotMeta, hash_file
-from ibackup.store.work.closing import FROZEN
 from ibackup.store.work.linkers import Copy, HardLink, cannot
+from ibackup.store.work.sealing import FROZEN
 
 _FETCHED = "fetched"
 _LINKS = "links"

@@ -53,23 +53,28 @@ class LedgerDatabase:
 
     Args:
         path: of the file.
+        reading: only read what another process left in the file; see ``leave_file``.
 
     Raises:
         LedgerUnsound: something else or something damaged is there.
         IbackupError: in every method, if the disk is full or failing.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, reading: bool = False) -> None:
         self._path = path
         self._using = threading.Lock()
         # Our own lock protects the working copy, so SQLite need not try locks that a share may lack.
-        unguarded = {"vfs": "unix-none"} if os.name == "posix" else {}
-        location = sqlite_uri(path, **unguarded)
+        options = {"vfs": "unix-none"} if os.name == "posix" else {}
+        if reading:
+            options |= {"mode": "ro", "immutable": "1"}
+        location = sqlite_uri(path, **options)
         self._db = sqlite3.connect(
             location, uri=True, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         with self.opening() as db:
-            _prepare(db)
+            if not reading:
+                _prepare(db)
+            _check_tables(db, make=not reading)
 
     @contextlib.contextmanager
     def opening(self) -> Iterator[sqlite3.Connection]:
@@ -123,6 +128,12 @@ class LedgerDatabase:
         finally:
             os.close(fd)
 
+    def leave_file(self) -> None:
+        """Write everything into the file, and from then on only to the log beside it."""
+        with self._telling(), self._using:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._db.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+
     def check(self) -> None:
         """Check that the database is intact. Raises LedgerUnsound."""
         try:
@@ -157,10 +168,14 @@ def _prepare(db: sqlite3.Connection) -> None:
     run("PRAGMA journal_mode = WAL")
     run("PRAGMA cache_size = -16384")
     run("PRAGMA temp_store = FILE")
+
+
+def _check_tables(db: sqlite3.Connection, *, make: bool) -> None:
+    run = db.execute
     found = run(
         "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex%' ORDER BY name"
     ).fetchall()
-    if not found:
+    if make and not found:
         run("BEGIN")
         run(_FILES)
         run(_FOLDERS)

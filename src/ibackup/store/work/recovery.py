@@ -7,7 +7,7 @@ from ibackup.base.events import Caution, Observer, PhaseStarted, ignore
 from ibackup.store.disk.disk_errors import telling
 from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.records.snapshot import Draft, Snapshot
-from ibackup.store.work import closing
+from ibackup.store.work import closing, sealing
 from ibackup.store.work.working_copy import WorkingCopy
 
 CopyCheck = Callable[[WorkingCopy], Draft]
@@ -30,7 +30,7 @@ def finish(working: WorkingCopy, check: CopyCheck) -> Snapshot:
     if working.run.sealed is not None:
         with telling("The seal of an interrupted run could not be read."):
             closing.check_totals(working.path, working.folder.udid, working.run.sealed)
-            closing.freeze(working.root)
+            sealing.freeze(working.root)
     if not working.run.reached("verified"):
         working.advance("verified", draft=check(working))
     return close(working)

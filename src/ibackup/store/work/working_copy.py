@@ -27,13 +27,14 @@ from ibackup.store.phone_folder import LeftOver, PhoneFolder
 from ibackup.store.records import unsynced_runs
 from ibackup.store.records.run_record import Phase, RunState, Sealed, new_run_id
 from ibackup.store.records.snapshot import Draft, Snapshot
-from ibackup.store.work import closing, sha1_sums
+from ibackup.store.work import closing, sealing, sha1_sums
 from ibackup.store.work.cloning import LINKERS, BaseChanged, Clone, Cloned
 from ibackup.store.work.file_ledger import FileLedger
 from ibackup.store.work.ledger_database import LedgerUnsound
 from ibackup.store.work.ledger_rebuilding import Reconciled, reconcile
 from ibackup.store.work.linkers import Linker
 from ibackup.store.work.links_under_way import LinksUnderWay
+from ibackup.store.work.seal_beside import SealBeside, start_beside
 from ibackup.store.work.sha1_sums import Sums
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class WorkingCopy(Closeable):
         self._unsound = False
         self._links: LinksUnderWay | None = None
         self._clone: Clone | None = None
+        self._beside: SealBeside | None = None
 
     @classmethod
     def create(
@@ -185,6 +187,12 @@ class WorkingCopy(Closeable):
             len(self.cloned.left_out),
         )
 
+    def _end_helpers(self) -> None:
+        self._end_clone()
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.close()
+
     def _end_clone(self) -> None:
         links, self._links = self._links, None
         if links is not None:
@@ -278,7 +286,7 @@ class WorkingCopy(Closeable):
 
     def close(self) -> None:
         """Close the ledger; everything reported is written first. What is not complete can only be removed then."""
-        self._end_clone()
+        self._end_helpers()
         self.ledger.close()
 
     # -- while the phone sends ------------------------------------------------------------------------------
@@ -304,6 +312,8 @@ class WorkingCopy(Closeable):
             if run.reached("device_done") and run.draft is None:
                 raise IbackupError(f"A run cannot be {phase} without a draft of its snapshot.")
             self.run = run.write(self.path)
+        if phase == "device_done":
+            self._begin_seal()
         _log.debug("phase %s is done", phase)
 
     def checkpoint(self) -> None:
@@ -337,6 +347,8 @@ class WorkingCopy(Closeable):
         self.checkpoint()
         with telling("The run's state could not be recorded."):
             self.run = replace(self.run, barrier=state).write(self.path)
+        if self._beside is None:  # it loads while the phone moves and removes files
+            self._beside = start_beside(self.ledger)
 
     def settled(self, _state: str) -> None:
         """Make sure that the Status.plist just stored is on the disk, before the phone acts on it."""
@@ -357,6 +369,26 @@ class WorkingCopy(Closeable):
 
     # -- when the phone is done -----------------------------------------------------------------------------
 
+    def _begin_seal(self) -> None:
+        """Have the seal prepared while the list is checked. From here on, only SHA-1s are added to the ledger."""
+        if self._beside is not None and not closing.has_snapshot_dir(self.ledger):
+            self.ledger.leave_file()
+            self._beside.begin(self.path, self.folder.udid, self.ledger.path)
+
+    def _sealed(self) -> tuple[Sealed, bool]:
+        """Compare, freeze and seal; also whether the file system accepted the modes."""
+        if self._beside is not None:
+            sealed = self._beside.sealed()
+            modes = None if sealed is None else self._beside.freeze()
+            self._end_helpers()
+            if sealed is not None and modes is not None:
+                sealing.publish_seal(self.path)
+                return sealed, modes
+        modes = sealing.compare_and_freeze(self.root, self.ledger)
+        sealed = sealing.prepare_seal(self.path, self.folder.udid, self.ledger)
+        sealing.publish_seal(self.path)
+        return sealed, modes
+
     def seal(self) -> Sealed:
         """Compare the ledger with the disk, then write SHA256SUMS from it.
 
@@ -370,7 +402,7 @@ class WorkingCopy(Closeable):
             left = closing.remove_snapshot_dir(self.root, self.ledger)
             if left:
                 self._observer(Caution(f"The phone left {left} files in Snapshot/. ibackup removed them."))
-            modes = closing.compare_and_freeze(self.root, self.ledger)
+            sealed, modes = self._sealed()
             if not modes:
                 self._observer(
                     Caution(
@@ -384,7 +416,6 @@ class WorkingCopy(Closeable):
                         ),
                     )
                 )
-            sealed = closing.write_seal(self.path, self.folder.udid, self.ledger)
         sha1_sums.write(os.path.join(self.path, SUMS_NAME), sealed.sha256, self.ledger.sha1_sums())
         self.advance("sealed", sealed=sealed)
         return sealed
@@ -392,7 +423,7 @@ class WorkingCopy(Closeable):
     def make_durable(self) -> None:
         """Make sure that every byte of the future snapshot is on the disk."""
         with telling("The snapshot could not be written to the disk."):
-            files = chain([closing.seal_path(self.path)], self._paths(self.ledger.unsynced()))
+            files = chain([sealing.seal_path(self.path)], self._paths(self.ledger.unsynced()))
             durable.sync_all(self.path, files, self._folders())
         self.advance("synced")
 
@@ -419,7 +450,7 @@ class WorkingCopy(Closeable):
 
     def discard(self) -> None:
         """Remove it with everything in it."""
-        self._end_clone()
+        self._end_helpers()
         self.ledger.abandon()
         self.folder.discard(self.path)
 
