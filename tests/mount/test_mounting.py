@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,6 +188,72 @@ def test_contents_are_what_export_writes_and_what_is_gone_is_there(
     assert [path for path in gone if path.startswith("Photos/2024")] == ["Photos/2024/06/IMG_0031.PNG"]
     assert len([path for path in gone if re.fullmatch(r"Messages/\+.*\.html", path)]) == 1
     assert [path.rpartition("/")[2] for path in lost if path.endswith("PNG")] == ["IMG_0031.PNG"]
+
+
+SLOW = """
+import sys, threading
+from ibackup.explore.opening import SnapshotTarget
+from ibackup.explore.target_names import NameRules
+from ibackup.mount.backup_files import BackupFiles
+from ibackup.mount.fuse_face import serve_fuse
+from ibackup.mount.mount_nodes import FixedFolder, text_file
+from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
+from ibackup.mount.path_lookup import PathLookup
+from ibackup.vault.unlocker import Unlocker
+
+folder, at = sys.argv[1:]
+wanted = threading.Event()
+with OpenBackups(Unlocker(), NameRules(), links=False, own_links=True) as opens:
+    target = SnapshotTarget(folder)
+    backup = MountedBackup(opens, target, None)
+
+    def make():
+        with opens.apart(target):
+            print("made now", flush=True)
+            wanted.wait()
+        return {"Bob.html": text_file("hello", 0)}
+
+    def go_on():
+        wanted.set()
+        return {}
+
+    slow = FixedFolder(0, lambda: opens.once(("slow", "messages", False), make))
+    tree = {"Files": BackupFiles(backup), "Messages": slow, "go on": FixedFolder(0, go_on)}
+    serve_fuse(PathLookup(FixedFolder(0, lambda: tree)), at, ready=lambda: print("mounted", flush=True))
+"""
+
+
+def test_what_takes_long_to_make_lets_all_others_go_on(
+    tmp_path: Path, require_tool: Callable[[str], str]
+) -> None:
+    fusermount = require_tool("fusermount3")
+    at = tmp_path / "mnt"
+    at.mkdir()
+    folder = Mint(tmp_path)(specs=[FILM]).folder
+    serving = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(folder), str(at)], stdout=subprocess.PIPE, text=True
+    )
+    waiting: list[subprocess.Popen[str]] = []
+    try:
+        assert serving.stdout is not None
+        assert serving.stdout.readline() == "mounted\n"
+        for _ in range(3):  # one makes it, and the others wait for that
+            listing = subprocess.Popen(["ls", at / "Messages"], stdout=subprocess.PIPE, text=True)
+            waiting.append(listing)
+        assert serving.stdout.readline() == "made now\n"
+        film = at / "Files" / FILM.domain / FILM.path
+        read = subprocess.run(["cat", film], timeout=PATIENCE_S, capture_output=True, check=True)
+        assert read.stdout == FILM.content
+        subprocess.run(["ls", at / "go on"], timeout=PATIENCE_S, check=True)
+        assert [each.communicate(timeout=PATIENCE_S)[0] for each in waiting] == ["Bob.html\n"] * 3
+        subprocess.run([fusermount, "-u", at], check=True)
+        assert serving.communicate(timeout=PATIENCE_S) == ("", None)  # it was made once
+    finally:
+        for each in (serving, *waiting):
+            each.kill()
+            each.wait()
+        if is_dead(str(at)):
+            subprocess.run([fusermount, "-uz", at], check=True)
 
 
 NOT_THERE = "What is missing.txt"

@@ -20,7 +20,7 @@ from ibackup.export.kinds import KINDS
 from ibackup.simulator.life.hard_life import hard_life
 from ibackup.simulator.life.messages_db import MadeAttached, MadeMessages, MadeText, MadeThread, message_files
 from ibackup.view.export_stream import ExportStream
-from ibackup.view.opened.opened_backups import own_copy
+from ibackup.explore.opening import own_copy
 from support.lives import backup_of
 from support.minted import Mint
 

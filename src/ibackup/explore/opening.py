@@ -82,6 +82,24 @@ def opened(
     return backup
 
 
+def own_copy(backup: "Backup") -> "Backup":
+    """The same backup, opened once more for another thread; close it when done. Raises NotABackup, FormatError."""
+    from ibackup.apple.backup import Backup
+
+    other = Backup.open(backup.path, known=True)
+    try:
+        if backup.salvaged:
+            other.salvage()
+        if not other.unlocked:
+            other.unlock_like(backup)
+        if backup.list_lost is not None:
+            other.go_without_list()
+    except BaseException:
+        other.close()
+        raise
+    return other
+
+
 @contextlib.contextmanager
 def telling_damage(target: SnapshotTarget) -> Iterator[None]:
     """Within it, what cannot be read of a snapshot is an error that says so. Raises DamageFound, NotABackup."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Protocol
@@ -16,7 +17,7 @@ from ibackup.mount.mount_nodes import MountedFile, MountedLink, MountedNode, tex
 
 
 class ReadableBackup(Protocol):
-    """A backup that is opened again when something is read from it."""
+    """A backup that is opened again when something is read from it, by any thread."""
 
     @property
     def rules(self) -> NameRules:
@@ -30,8 +31,8 @@ class ReadableBackup(Protocol):
     def modified(self) -> int:
         """When it was made, seconds since 1970."""
 
-    def backup(self) -> Backup:
-        """It, open. Raises IbackupError."""
+    def using(self) -> AbstractContextManager[Backup]:
+        """It, open, for this thread alone. Raises IbackupError."""
 
     def index(self) -> FileIndex:
         """Its files. Raises IbackupError."""
@@ -50,7 +51,9 @@ class BackupFiles:
 
     def children(self) -> Mapping[str, MountedNode]:
         """A folder for each domain; an app's begins with the name of the app."""
-        index, apps = self.source.index(), Apps.of(self.source.backup())
+        index = self.source.index()
+        with self.source.using() as backup:
+            apps = Apps.of(backup)
         names = Namer(self.source.rules, lambda _: None)
         found: dict[str, MountedNode] = {}
         for domain in sorted(each.name for app in index.apps for each in app.domains):
@@ -98,7 +101,8 @@ class _DomainFolder:
         if not file.is_link:
             return MountedFile(file.bytes, file.modified, partial(open_file, self.source, domain, path))
         try:
-            entry = self.source.backup().entry(domain, path)
+            with self.source.using() as backup:
+                entry = backup.entry(domain, path)
             target = (entry.record.target if entry is not None else "") or ""
         except FormatError:
             target = ""
@@ -116,7 +120,8 @@ def _can_be_target(target: str) -> bool:
 
 def open_file(source: ReadableBackup, domain: str, path: str) -> BinaryIO:
     """The content of a file. Raises OSError, IbackupError."""
-    entry = source.backup().entry(domain, path)
-    if entry is None or entry.kind is not Kind.FILE:
-        raise FileNotFoundError(path)
-    return entry.open()
+    with source.using() as backup:
+        entry = backup.entry(domain, path)
+        if entry is None or entry.kind is not Kind.FILE:
+            raise FileNotFoundError(path)
+        return entry.open()

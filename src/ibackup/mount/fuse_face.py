@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import logging
 import os
 import signal
@@ -89,7 +90,7 @@ def serve_fuse(lookup: PathLookup, at: str, *, idle_s: float = 0.0, ready: Calla
     before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}  # libfuse's own then unmount
     idle = _Idle(face, at, idle_s)
     try:
-        mfusepy.FUSE(face, at, raw_fi=True, foreground=True, nothreads=True, **options)
+        mfusepy.FUSE(face, at, raw_fi=True, foreground=True, **options)
     except RuntimeError:
         if face.was_mounted:  # a signal ended it
             return
@@ -128,15 +129,48 @@ class _Idle:
                     unmount(self._at)
 
 
+class _OpenFile:
+    """A file that programs read. The system asks for pieces from several threads, and not in their order.
+
+    Attributes:
+        size: bytes that it has.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        # A buffer would be filled and thrown away for each piece.
+        self._stream = stream.detach() if isinstance(stream, io.BufferedReader) else stream
+        self._lock = threading.Lock()
+        self.size = self._stream.seek(0, os.SEEK_END)
+
+    def read(self, start: int, count: int) -> bytes:
+        """A piece. Raises OSError; also if the file became shorter, which would look like its end."""
+        left = min(count, self.size - start)
+        pieces = []
+        with self._lock:
+            self._stream.seek(start)
+            while left > 0:
+                piece = self._stream.read(left)
+                if not piece:
+                    raise OSError(errno.EIO, "the file has become shorter")
+                pieces.append(piece)
+                left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Close it."""
+        with self._lock:
+            self._stream.close()
+
+
 class _Face:
-    """mfusepy calls this, from one thread; a method's errors become numbers for the system."""
+    """mfusepy calls this, from any thread; a method's errors become numbers for the system."""
 
     use_ns = True
 
     def __init__(self, lookup: PathLookup, ready: Callable[[], object]) -> None:
         self._lookup = lookup
         self._ready = ready
-        self._streams: dict[int, BinaryIO] = {}
+        self._files: dict[int, _OpenFile] = {}
         self._numbers = count(1)
         self._owner = {"st_uid": os.getuid(), "st_gid": os.getgid()} if hasattr(os, "getuid") else {}
         self.used = time.monotonic()
@@ -144,7 +178,7 @@ class _Face:
 
     @property
     def is_reading(self) -> bool:
-        return bool(self._streams)
+        return bool(self._files)
 
     def init_with_config(self, connection: "fuse_conn_info | None", _config: object) -> None:
         if connection is not None and hasattr(connection, "max_read"):
@@ -153,9 +187,9 @@ class _Face:
         self._ready()
 
     def close(self) -> None:
-        for stream in self._streams.values():
-            stream.close()
-        self._streams.clear()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
 
     def getattr(self, path: str, _handle: object = None) -> dict[str, int]:
         return self._attributes(self._node(path))
@@ -184,26 +218,23 @@ class _Face:
         if info.flags & (os.O_WRONLY | os.O_RDWR):
             raise OSError(errno.EROFS, path)
         with _as_numbers(path):
-            stream = node.open()
-            size = stream.seek(0, os.SEEK_END)
+            file = _OpenFile(node.open())
         info.fh = next(self._numbers)
         # The system cuts reads at the size that it was told, unless it is to ask each time.
-        info.direct_io = size != node.size
-        info.keep_cache = size == node.size
-        self._streams[info.fh] = stream
+        info.direct_io = file.size != node.size
+        info.keep_cache = file.size == node.size
+        self._files[info.fh] = file
         return 0
 
     def read(self, path: str, size: int, offset: int, info: "fuse_file_info") -> bytes:
         self.used = time.monotonic()
         with _as_numbers(path):
-            stream = self._streams[info.fh]
-            stream.seek(offset)
-            return stream.read(size)
+            return self._files[info.fh].read(offset, size)
 
     def release(self, _path: str, info: "fuse_file_info") -> int:
-        stream = self._streams.pop(info.fh, None)
-        if stream is not None:
-            stream.close()
+        file = self._files.pop(info.fh, None)
+        if file is not None:
+            file.close()
         return 0
 
     def statfs(self, _path: str) -> dict[str, int]:

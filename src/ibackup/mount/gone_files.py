@@ -15,7 +15,9 @@ def gone_files(earlier: ReadableBackup, later: FileIndex) -> Mapping[str, Mounte
     """A folder for each domain with such files. Raises IbackupError."""
     before = earlier.index()
     found: dict[str, MountedNode] = {}
-    names, apps = Namer(earlier.rules, lambda _: None), Apps.of(earlier.backup())
+    names = Namer(earlier.rules, lambda _: None)
+    with earlier.using() as backup:
+        apps = Apps.of(backup)
     for domain in sorted(each.name for app in before.apps for each in app.domains):
         folder, now = before.folder(domain), later.folder(domain)
         there = {hash(each.path) for each in now.below()} if now is not None else set()

@@ -1,9 +1,10 @@
 """One backup in a mounted tree: opened when someone looks into it, closed when others are used more."""
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -12,11 +13,12 @@ from ibackup.base.closeable import Closeable
 from ibackup.base.errors import IbackupError
 from ibackup.base.events import ignore
 from ibackup.explore.file_index import FileIndex
-from ibackup.explore.opening import SnapshotTarget, opened
+from ibackup.explore.opening import SnapshotTarget, opened, own_copy
 from ibackup.explore.target_names import NameRules
 from ibackup.mount import exported_tree
 from ibackup.mount.backup_files import BackupFiles, open_file
 from ibackup.mount.gone_files import gone_files
+from ibackup.mount.made_once import MadeOnce
 from ibackup.mount.mount_nodes import FixedFolder, MountedNode, text_file
 from ibackup.vault.unlocker import Unlocker
 
@@ -29,8 +31,24 @@ _MOST_TREES = 24
 _LOCKED = "This backup could not be opened.txt"
 
 
+class _OpenBackup:
+    """A backup that stays open. Its lock belongs to the thread that uses it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.backup: Backup | None = None
+        self.is_over = False
+
+    def close(self) -> None:
+        """Close it, once nobody uses it."""
+        with self.lock:
+            self.is_over = True
+            if self.backup is not None:
+                self.backup.close()
+
+
 class OpenBackups(Closeable):
-    """Opens backups for as long as the tree is mounted; used by one thread at a time.
+    """Opens backups for as long as the tree is mounted. Any thread may ask.
 
     Args:
         unlocker: opens the encrypted ones.
@@ -44,46 +62,67 @@ class OpenBackups(Closeable):
         self.rules = rules
         self.links = links
         self.own_links = own_links
-        self._open: OrderedDict[str, tuple[Backup, FileIndex | None]] = OrderedDict()
-        self._trees: OrderedDict[tuple[str, str, bool], Mapping[str, MountedNode]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, _OpenBackup] = OrderedDict()
+        self._opening = threading.Lock()
         self._holds = ExitStack()
         self._held: set[str] = set()
+        self._indexes = MadeOnce[str, FileIndex](MOST_OPEN)
+        self._trees = MadeOnce[tuple[str, str, bool], Mapping[str, MountedNode]](_MOST_TREES)
 
     def backup(self, target: SnapshotTarget) -> Backup:
-        """A backup, open; a snapshot is held against pruning from now on. Raises IbackupError."""
-        known = self._open.get(target.path)
-        if known is not None:
-            self._open.move_to_end(target.path)
-            return known[0]
-        self.hold(target)
-        backup = opened(target, self.unlocker, ignore)
-        self._open[target.path] = (backup, None)
-        while len(self._open) > MOST_OPEN:
-            _, (oldest, _) = self._open.popitem(last=False)
-            oldest.close()
-        return backup
+        """A backup, open, while no other thread uses any; see ``using``. Raises IbackupError."""
+        with self.using(target) as backup:
+            return backup
+
+    @contextmanager
+    def using(self, target: SnapshotTarget) -> Iterator[Backup]:
+        """A backup, open, for this thread alone; for short work. Raises IbackupError.
+
+        A snapshot is held against pruning from then on.
+        """
+        while True:
+            with self._lock:
+                one = self._open.setdefault(target.path, _OpenBackup())
+                self._open.move_to_end(target.path)
+                most = len(self._open) - MOST_OPEN
+                oldest = [self._open.popitem(last=False)[1] for _ in range(most)]
+            for each in oldest:
+                each.close()
+            with one.lock:
+                if one.is_over:
+                    continue  # it was closed before its turn came
+                if one.backup is None:
+                    with self._opening:
+                        self._hold(target)
+                        one.backup = opened(target, self.unlocker, ignore)
+                yield one.backup
+                return
+
+    @contextmanager
+    def apart(self, target: SnapshotTarget) -> Iterator[Backup]:
+        """The same backup, opened once more for what takes long, so that others need not wait. Raises IbackupError."""
+        with self.using(target) as backup:
+            copy = own_copy(backup)
+        with copy:
+            yield copy
 
     def index(self, target: SnapshotTarget) -> FileIndex:
         """The files of a backup. Raises IbackupError."""
-        backup = self.backup(target)
-        index = self._open[target.path][1]
-        if index is None:
-            index = FileIndex.of(backup, with_times=True)
-            self._open[target.path] = (backup, index)
-        return index
+
+        def make() -> FileIndex:
+            with self.apart(target) as backup:
+                return FileIndex.of(backup, with_times=True)
+
+        return self._indexes.get(target.path, make)
 
     def once(
         self, key: tuple[str, str, bool], make: Callable[[], Mapping[str, MountedNode]]
     ) -> Mapping[str, MountedNode]:
         """What ``make`` returned the first time, as long as others are not used more. Raises what it raises."""
-        if key not in self._trees:
-            self._trees[key] = make()
-            while len(self._trees) > _MOST_TREES:
-                self._trees.popitem(last=False)
-        self._trees.move_to_end(key)
-        return self._trees[key]
+        return self._trees.get(key, make)
 
-    def hold(self, target: SnapshotTarget) -> None:
+    def _hold(self, target: SnapshotTarget) -> None:
         """Keep a snapshot from being pruned until the end. Raises IbackupError."""
         from ibackup.store.phone_folder import PhoneFolder
 
@@ -96,9 +135,10 @@ class OpenBackups(Closeable):
 
     def close(self) -> None:
         """Close all of them, and let go of the snapshots."""
-        for backup, _ in self._open.values():
-            backup.close()
-        self._open.clear()
+        with self._lock:
+            still, self._open = list(self._open.values()), OrderedDict()
+        for each in still:
+            each.close()
         self._holds.close()
 
 
@@ -145,9 +185,13 @@ class MountedBackup:
         """Whether symbolic links are shown as such."""
         return self._opens.links
 
-    def backup(self) -> Backup:
-        """It, open. Raises IbackupError."""
-        return self._opens.backup(self._target)
+    def using(self) -> AbstractContextManager[Backup]:
+        """It, open, for this thread alone. Raises IbackupError."""
+        return self._opens.using(self._target)
+
+    def apart(self) -> AbstractContextManager[Backup]:
+        """It, opened once more. Raises IbackupError."""
+        return self._opens.apart(self._target)
 
     def index(self) -> FileIndex:
         """Its files. Raises IbackupError."""
@@ -156,7 +200,7 @@ class MountedBackup:
     def children(self) -> Mapping[str, MountedNode]:
         """What is in it; a text that says why, if it cannot be opened."""
         try:
-            self.backup()
+            self._opens.backup(self._target)
             found: dict[str, MountedNode] = {FILES: BackupFiles(self), **self.contents(None)}
         except IbackupError as error:
             return self._sorry(error)
@@ -176,7 +220,8 @@ class MountedBackup:
     def _gone(self, earlier: "MountedBackup") -> Mapping[str, MountedNode]:
         """What the snapshot before had and this one has not."""
         try:
-            earlier.backup()
+            with earlier.using():
+                pass  # it opens
             gone = partial(gone_files, earlier, self.index())
             return {FILES: FixedFolder(earlier.modified, gone), **earlier.contents(self)}
         except IbackupError as error:
@@ -185,17 +230,15 @@ class MountedBackup:
     def _of_kind(self, kind: str, later: "MountedBackup | None") -> Mapping[str, MountedNode]:
         """The content of a kind, read once."""
         key = (self._target.path, kind, later is not None)
+
+        def make() -> Mapping[str, MountedNode]:
+            with ExitStack() as apart:
+                backup = apart.enter_context(self.apart())
+                newer = apart.enter_context(later.apart()) if later is not None else None
+                return exported_tree.exported(backup, kind, partial(open_file, self), self._made, later=newer)
+
         try:
-            return self._opens.once(
-                key,
-                lambda: exported_tree.exported(
-                    self.backup(),
-                    kind,
-                    partial(open_file, self),
-                    self._made,
-                    later=later.backup() if later is not None else None,
-                ),
-            )
+            return self._opens.once(key, make)
         except IbackupError as error:
             return self._sorry(error)
 

@@ -1,5 +1,6 @@
 """Finds the node of a path, and remembers the folders that were looked into last."""
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ _FRESH_S = 5.0
 class PathLookup:
     """The nodes of a tree by their paths, which begin with a slash and have no other empty part.
 
+    Any thread may ask. A folder that takes long to list lets those who ask for others go on.
+
     Args:
         root: the top.
         changing: how many levels of folders may change while it is mounted.
@@ -26,6 +29,8 @@ class PathLookup:
         self._known: OrderedDict[str, tuple[Mapping[str, MountedNode], float]] = OrderedDict()
         self._tops: dict[str, MountedNode | None] = {}
         self._names = 0
+        self._forgotten = 0
+        self._lock = threading.Lock()
 
     def find(self, path: str) -> MountedNode | None:
         """The node of a path; None if there is none. Raises OSError, IbackupError."""
@@ -38,23 +43,30 @@ class PathLookup:
     def children(self, path: str) -> Mapping[str, MountedNode] | None:
         """What is in a folder; None if there is no such folder. Raises OSError, IbackupError."""
         self._forget_another(path)
-        known = self._known.get(path)
-        if known is not None and (
-            path.count("/") >= self._changing + 1 or known[1] > time.monotonic() - _FRESH_S
-        ):
-            self._known.move_to_end(path)
-            return known[0]
+        with self._lock:
+            forgotten = self._forgotten
+            known = self._known.get(path)
+            if known is not None and (
+                path.count("/") >= self._changing + 1 or known[1] > time.monotonic() - _FRESH_S
+            ):
+                self._known.move_to_end(path)
+                return known[0]
         node = self.find(path) if path != "/" else self._root
         if node is None or isinstance(node, (MountedFile, MountedLink)):
             return None
         children = node.children()
+        with self._lock:
+            if forgotten == self._forgotten:  # otherwise it may be of the folder that had the name before
+                self._remember(path, children)
+        return children
+
+    def _remember(self, path: str, children: Mapping[str, MountedNode]) -> None:
         old = self._known.pop(path, None)
         self._names += len(children) - (len(old[0]) if old else 0)
         self._known[path] = (children, time.monotonic())
         while self._names > _MOST_NAMES and len(self._known) > 1:
             _, (dropped, _) = self._known.popitem(last=False)
             self._names -= len(dropped)
-        return children
 
     def _forget_another(self, path: str) -> None:
         """Forget what was below a folder that may change if another one has its name now: the newest snapshot."""
@@ -63,7 +75,9 @@ class PathLookup:
             return
         top = "/".join(path.split("/", levels + 1)[: levels + 1])
         node = self.find(top)
-        if top in self._tops and self._tops[top] != node:
-            for each in [each for each in self._known if each == top or each.startswith(f"{top}/")]:
-                self._names -= len(self._known.pop(each)[0])
-        self._tops[top] = node
+        with self._lock:
+            if top in self._tops and self._tops[top] != node:
+                self._forgotten += 1
+                for each in [each for each in self._known if each == top or each.startswith(f"{top}/")]:
+                    self._names -= len(self._known.pop(each)[0])
+            self._tops[top] = node

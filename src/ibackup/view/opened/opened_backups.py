@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import PasswordNeeded
 from ibackup.base.events import Caution, Event
-from ibackup.explore.opening import SnapshotTarget, opened, telling_damage
+from ibackup.explore.opening import SnapshotTarget, opened, own_copy, telling_damage
 from ibackup.view.guard.browser_sessions import BrowserSession
 from ibackup.view.shown_phones import ShownBackup
 
@@ -321,22 +321,6 @@ def _open(target: SnapshotTarget, shown: ShownBackup, session: BrowserSession) -
 
 def _target(shown: ShownBackup) -> SnapshotTarget:
     return SnapshotTarget(shown.path, shown.snapshot, shown.udid)
-
-
-def own_copy(backup: Backup) -> Backup:
-    """The same backup, opened once more for another thread; close it when done. Raises NotABackup, FormatError."""
-    other = Backup.open(backup.path, known=True)
-    try:
-        if backup.salvaged:
-            other.salvage()
-        if not other.unlocked:
-            other.unlock_like(backup)
-        if backup.list_lost is not None:
-            other.go_without_list()
-    except BaseException:
-        other.close()
-        raise
-    return other
 
 
 def _close_one(kept: object) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ibackup.base.errors import UsageError
 from ibackup.contents.gaps import Gaps
 from ibackup.contents.time_zones import local_zone
+from ibackup.explore.opening import own_copy
 from ibackup.export.export_request import ExportRequest
 from ibackup.export.exporting import gap_text
 from ibackup.export.kinds import TEXT_FORMATS
@@ -23,7 +24,6 @@ from ibackup.view.conversations.talk_apps import TalkApp, opened_talks
 from ibackup.view.export_stream import ExportStream
 from ibackup.view.not_shown import NotShown
 from ibackup.view.opened.media import SANDBOXED, media_response, streamed_download
-from ibackup.view.opened.opened_backups import own_copy
 from ibackup.view.opened.pictures import PictureRefused, as_jpeg
 from ibackup.view.way import Way
 
