@@ -1,6 +1,7 @@
 """The tree as a file system of the operating system, by FUSE."""
 
 import contextlib
+import ctypes
 import errno
 import io
 import logging
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from ctypes.util import find_library
 from importlib.util import find_spec
 from itertools import count
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ibackup.base.errors import IbackupError
 from ibackup.base.programs import installing
@@ -29,6 +30,7 @@ MOUNT = "mfusepy>=3.1"  # the extra `mount`
 _KEPT_S = 3600
 """How long the system remembers names and attributes: nothing in a snapshot ever changes."""
 _MOST_READ = 1024 * 1024
+_MOST_THREADS = 16  # whose buffers are kept; libfuse uses ten
 _log = logging.getLogger("ibackup")
 
 
@@ -138,23 +140,25 @@ class _OpenFile:
 
     def __init__(self, stream: BinaryIO) -> None:
         # A buffer would be filled and thrown away for each piece.
-        self._stream = stream.detach() if isinstance(stream, io.BufferedReader) else stream
+        raw = stream.detach() if isinstance(stream, io.BufferedReader) else cast("io.BufferedIOBase", stream)
+        self._stream: io.RawIOBase | io.BufferedIOBase = raw
         self._lock = threading.Lock()
         self.size = self._stream.seek(0, os.SEEK_END)
 
-    def read(self, start: int, count: int) -> bytes:
-        """A piece. Raises OSError; also if the file became shorter, which would look like its end."""
-        left = min(count, self.size - start)
-        pieces = []
+    def read_into(self, start: int, piece: memoryview) -> int:
+        """Fill a piece, and return how much of it; less only at the end. Raises OSError.
+
+        If the file became shorter, that is an error too: it would look like its end.
+        """
+        wanted, filled = min(len(piece), self.size - start), 0
         with self._lock:
             self._stream.seek(start)
-            while left > 0:
-                piece = self._stream.read(left)
-                if not piece:
+            while filled < wanted:
+                got = self._stream.readinto(piece[filled:wanted])
+                if not got:
                     raise OSError(errno.EIO, "the file has become shorter")
-                pieces.append(piece)
-                left -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                filled += got
+        return filled
 
     def close(self) -> None:
         """Close it."""
@@ -171,6 +175,7 @@ class _Face:
         self._lookup = lookup
         self._ready = ready
         self._files: dict[int, _OpenFile] = {}
+        self._buffers: dict[int, bytearray] = {}
         self._numbers = count(1)
         self._owner = {"st_uid": os.getuid(), "st_gid": os.getgid()} if hasattr(os, "getuid") else {}
         self.used = time.monotonic()
@@ -226,10 +231,24 @@ class _Face:
         self._files[info.fh] = file
         return 0
 
-    def read(self, path: str, size: int, offset: int, info: "fuse_file_info") -> bytes:
+    def read(
+        self, path: str, size: int, offset: int, info: "fuse_file_info"
+    ) -> "ctypes.Array[ctypes.c_char]":
         self.used = time.monotonic()
         with _as_numbers(path):
-            return self._files[info.fh].read(offset, size)
+            buffer = self._buffer(size)
+            got = self._files[info.fh].read_into(offset, memoryview(buffer)[:size])
+            return (ctypes.c_char * got).from_buffer(buffer)
+
+    def _buffer(self, size: int) -> bytearray:
+        """Of this thread, which uses it until it is asked again: new memory for each piece would take twice as long."""
+        thread = threading.get_ident()
+        known = self._buffers.get(thread)
+        if known is None or len(known) < size:
+            if len(self._buffers) >= _MOST_THREADS:
+                self._buffers.clear()
+            known = self._buffers[thread] = bytearray(size)
+        return known
 
     def release(self, _path: str, info: "fuse_file_info") -> int:
         file = self._files.pop(info.fh, None)
