@@ -12,6 +12,7 @@ import pytest
 
 from ibackup.apple.backup import Backup
 from ibackup.base.errors import IbackupError, NotABackup
+from ibackup.explore.opening import own_copy
 from ibackup.export import messages_export
 from ibackup.export.earlier_exports import RECORD
 from ibackup.export.export_request import ExportRequest
@@ -20,7 +21,6 @@ from ibackup.export.kinds import KINDS
 from ibackup.simulator.life.hard_life import hard_life
 from ibackup.simulator.life.messages_db import MadeAttached, MadeMessages, MadeText, MadeThread, message_files
 from ibackup.view.export_stream import ExportStream
-from ibackup.explore.opening import own_copy
 from support.lives import backup_of
 from support.minted import Mint
 
