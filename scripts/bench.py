@@ -51,6 +51,7 @@ REPORTS: dict[str, Callable[[str, Scale], Iterator[str]]] = {
     "copies": copying.report,
     "mount": mounting.report,
     "fleet": fleets.report,
+    "fleet-nights": fleets.report_nights,
     "install": installing.report,
 }
 """What is measured alone, since no other program does the same work."""

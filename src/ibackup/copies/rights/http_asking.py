@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import IO
 
 from ibackup.base.masked_addresses import masked
@@ -45,6 +46,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Credentials go nowhere else."""
 
 
+@cache  # reading all authorities takes longer than the rest of a request, and the keeper may send thousands
+def _context(authority: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
+
+
 def ask(
     method: str,
     url: str,
@@ -65,8 +71,9 @@ def ask(
     Raises:
         CopyMissing: the server does not answer.
     """
-    context = ssl.create_default_context(cafile=authority)
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirects())
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=_context(authority)), _NoRedirects()
+    )
     request = urllib.request.Request(url, data=data, headers=dict(headers), method=method)  # noqa: S310 - as the config says
     try:
         with opener.open(request, timeout=_PATIENCE_S) as answer:
