@@ -97,7 +97,7 @@ class _Server:
 
 @contextmanager
 def _serving() -> Iterator[_Server | None]:
-    """moto's server; None if a program is missing."""
+    """The server of moto; None if a program is missing."""
     program = shutil.which("moto_server")
     if program is None or shutil.which("rclone") is None or shutil.which("restic") is None:
         yield None
@@ -173,9 +173,7 @@ class _Fleet:
         while self._phones < phones:
             name, key = f"host{self.hosts}", self._secret.key_of(f"host{self.hosts}", 1)
             self.hosts += 1
-            udids = [
-                _udid(each) for each in range(self._phones, min(self._phones + _PHONES_A_HOST, phones))
-            ]
+            udids = [_udid(each) for each in range(self._phones, min(self._phones + _PHONES_A_HOST, phones))]
             record = HostRecord(name, key.public, dict.fromkeys(udids, "0" * 64), 1, now - timedelta(days=99))
             self._send(f"/fleet/{record.path}", record.signed(self._secret.key))
             for udid in udids:

@@ -18,6 +18,8 @@ from ibackup.base.masked_addresses import masked
 from ibackup.copies.copy_address import CopyAddress
 
 WhyMissing = Literal["away", "unmounted", "missing", "other"]
+FLEET = "the fleet"
+"""Instead of the name of a copy, for what all copies of a fleet share. No copy can have this name."""
 
 
 class CopyMissing(StoreMissing):
@@ -81,12 +83,22 @@ _CREDENTIALS = (
     "signaturedoesnotmatch",
     "invalidaccesskeyid",
 )
+_NO_KEYS = ("nocredentialproviders", "no ec2 imds role found", "failed to refresh cached credentials")
+_NO_BUCKET = "nosuchbucket"
 _NO_REMOTE = "didn't find section in config file"
 _DATED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 _LOCKED = ("already locked",)
 _REFUSED = ("access denied", "403 forbidden", "401 unauthorized", "permission denied")
 _HOPELESS = (*_FULL, "access denied", "403 forbidden", "401 unauthorized")
 _INTERRUPTED = (130, -2, 0xC000013A)
+
+
+def _called(name: str) -> str:
+    return "The fleet" if name == FLEET else f"The copy {name}"
+
+
+def _table(name: str) -> str:
+    return "the [fleet] table" if name == FLEET else "its [[copies]] table"
 
 
 def is_hopeless(line: str) -> bool:
@@ -98,7 +110,7 @@ def is_hopeless(line: str) -> bool:
 def away(name: str, address: CopyAddress, why: str = "") -> CopyMissing:
     """The error about a host that does not answer."""
     return CopyMissing(
-        f"The copy {name} is away: {address.shown} does not answer.",
+        f"{_called(name)} is away: {address.shown} does not answer.",
         "away",
         why=why,
         hint="It is not lost. The next run tries again; check the network, or the computer there.",
@@ -109,10 +121,18 @@ def not_there(name: str, address: CopyAddress) -> CopyMissing:
     """The error about an address that answers and has no repository, or a folder that may be on a missing disk."""
     if address.unmounted():
         return CopyMissing(
-            f"The copy {name} is not mounted: there is nothing in '{address.path}'.",
+            f"{_called(name)} is not mounted: there is nothing in '{address.path}'.",
             "unmounted",
             why="Its disk is probably not connected.",
             hint="Connect the disk, then run the command again. ibackup makes no new repository in its place.",
+        )
+    if name == FLEET:
+        return CopyMissing(
+            f"There is no fleet at {address.shown}.",
+            "missing",
+            why="The place itself answers, and has nothing of a fleet.",
+            hint="Compare it with `bucket` in the [fleet] table. If everything there was removed, bring back the "
+            "bucket's earlier versions.",
         )
     return CopyMissing(
         f"The copy {name} is gone: there is no repository at {address.shown}.",
@@ -161,9 +181,22 @@ def error_of_rclone(name: str, address: CopyAddress, end: LongEnd, doing: str) -
     said = "\n".join(end.said).casefold()
     if not end.silent and any(each in said for each in _CREDENTIALS):
         return CopyPasswordWrong(
-            f"The copy {name} does not open with the credentials that rclone has.",
+            f"{_called(name)} does not open with the credentials that rclone has.",
             why=_last_words(end, "rclone"),
-            hint="Compare them with `rclone config show`, or with the file under `key_file` in its [[copies]] table.",
+            hint="Compare them with `rclone config show`, or with the file under `key_file` in "
+            f"{_table(name)}.",
+        )
+    if any(each in said for each in _NO_KEYS):
+        return CopyPasswordWrong(
+            f"There are no keys for the bucket {address.shown}.",
+            hint="Give the command --key-file, or name under `key_file` in "
+            f"{_table(name)} a file with AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=… lines.",
+        )
+    if _NO_BUCKET in said:
+        return CopyMissing(
+            f"There is no such bucket: {address.shown}.",
+            "missing",
+            hint="Check the address, or make the bucket in your object store's settings.",
         )
     if _NO_REMOTE in said:
         return UsageError(
@@ -190,7 +223,7 @@ def error_of(
         return away(name, address, "" if end.silent else _last_words(end, program))
     if says_full(end):
         return NoRoom(
-            f"The copy {name} is full: {address.shown}.",
+            f"{_called(name)} is full: {address.shown}.",
             hint="Free some space there, or have old snapshots removed from it. What was copied before is unchanged.",
         )
     if end.code == 10 or (end.code == 1 and any(each in said for each in _MISSING)):
@@ -224,7 +257,8 @@ def _last_words(end: LongEnd, program: str) -> str:
     """What a program said last, for people, without secrets; empty if it said nothing."""
     from ibackup.base.json_output import object_of
 
-    for line in reversed(end.said):
+    # An indented line only continues what the one before began.
+    for line in reversed([each for each in end.said if not each[:1].isspace()] or end.said):
         found = object_of(line.encode())
         text = (
             next((str(found[key]) for key in ("message", "error", "msg") if found.get(key)), "")

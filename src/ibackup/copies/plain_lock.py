@@ -28,12 +28,12 @@ class PlainLock:
     Args:
         program: the copy.
         folder: a phone's, for example.
-        at_work: what the computer does, after "Another computer is …".
+        at_work: what the computer does, after "Another computer is …"; empty: it copies.
     """
 
     program: RcloneProgram
     folder: str
-    at_work: str = "copying this phone"
+    at_work: str = ""
     _written: float = field(default=0.0, init=False)
 
     @contextlib.contextmanager
@@ -96,8 +96,9 @@ class PlainLock:
         except RecordFlaw:
             return
         if abs(record_times.now() - when) < _STALE:
+            at_work = self.at_work or f"copying this phone to {self.program.name}"
             raise CopyLocked(
-                f"Another computer is {self.at_work} in {self.program.name}: {other}.",
+                f"Another computer is {at_work}: {other}.",
                 hint="Run the command again later. If that computer was stopped, its mark ends by itself after 30 "
                 "minutes.",
             )

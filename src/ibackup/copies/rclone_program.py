@@ -33,6 +33,10 @@ STALL_S = 15 * 60.0
 NOT_FOUND = (3, 4)
 """Its exit codes for a folder and for a file that is not there."""
 
+UNASKED = "--s3-no-head-object"
+"""In a bucket, rclone otherwise asks about an object before it reads or writes it. That is a request more, and if it is
+forbidden to know what is not there, newer ones take the folder above for an object and refuse to write."""
+
 _VERSION = re.compile(r"rclone v(\d+)\.(\d+)(?:\.(\d+))?")
 # Options of the user's own would change what is copied. Where rclone's config is, and what opens it, is theirs to say.
 _NOT_PASSED_ON = re.compile(r"RCLONE_(?!CONFIG|PASSWORD_COMMAND).*")
@@ -182,7 +186,7 @@ class RcloneProgram:
     def write(self, path: str, data: bytes, *, doing: str) -> None:
         """Write a small file. Raises as ``run``."""
         with given_file(data) as source:
-            self.run("copyto", source, self.at(path), "--ignore-times", doing=doing)
+            self.run("copyto", source, self.at(path), "--ignore-times", UNASKED, doing=doing)
 
     def on_files(
         self,

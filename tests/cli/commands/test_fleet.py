@@ -79,6 +79,7 @@ def computer(
 def keeper(computer: Callable[[str], Computer], tmp_path: Path) -> Computer:
     mine = computer("keeper")
     secret = mine.folder / "keeper.secret"
+    (tmp_path / "bucket").mkdir()
     mine.good("fleet", "init", tmp_path / "bucket", "--keeper-file", secret)
     assert secret.stat().st_mode & 0o777 == 0o600
     return mine
@@ -197,6 +198,8 @@ def _what_an_intruder_does_is_found(keeper: Computer, bucket: Path) -> None:
     done = keeper("fleet", "status", "--json")
     assert done.code == ExitCode.DAMAGE
     assert "did not sign" in str(done.result["problems"])
+    listed = keeper("fleet", "list")
+    assert (listed.code, "did not sign its record" in listed.flat) == (ExitCode.DAMAGE, True)
     record.write_bytes(kept)
     # A snapshot vanishes from the repository, and a file of data is damaged.
     shutil.rmtree(bucket / "repos" / ANN.udid / "snapshots")
@@ -226,6 +229,9 @@ def test_what_is_missing_or_wrong_is_said(
         done = lab("fleet", *command.split())
         assert (done.code, "belongs to no fleet" in done.flat_err) == (ExitCode.USAGE, True)
     assert keeper("fleet", "status").code == ExitCode.STALE
+    for place, said in ((tmp_path / "typo", "does not exist"), ("sftp:ann@nas:/x", "cannot be at sftp:")):
+        done = lab("fleet", "init", place, "--keeper-file", lab.folder / "lab.secret")
+        assert (done.code, said in done.flat_err) == (ExitCode.USAGE, True), done
     again = keeper("fleet", "init", tmp_path / "other", "--keeper-file", keeper.folder / "other.secret")
     assert (again.code, "already" in again.flat_err) == (ExitCode.USAGE, True)
     for words, said in (
@@ -245,13 +251,17 @@ def test_what_is_missing_or_wrong_is_said(
     bucket.rename(tmp_path / "unplugged")
     for command in ("status", "list", "keeper"):
         assert keeper("fleet", command).code == ExitCode.STORE_MISSING
+    done = lab("fleet", "join", keeper.folder / "lab.enrolment")
+    assert (done.code, "is not on this computer" in done.flat_err) == (ExitCode.USAGE, True)
     assert not bucket.exists()
     (tmp_path / "unplugged").rename(bucket)
     os.unlink(lab.folder / "fleet" / "lab.key")
     done = lab("fleet", "keeper")
     assert (done.code, "does not keep the fleet" in done.flat_err) == (ExitCode.USAGE, True)
-    (tmp_path / "nonsense").write_text("{}")
-    assert lab("fleet", "join", tmp_path / "nonsense").code == ExitCode.FAILED
+    for nonsense in ("{}", "AWS_ACCESS_KEY_ID=x", (keeper.folder / "keeper.secret").read_text()):
+        (tmp_path / "nonsense").write_text(nonsense)
+        done = lab("fleet", "join", tmp_path / "nonsense")
+        assert (done.code, "is not an enrolment" in done.flat_err) == (ExitCode.FAILED, True)
     os.unlink(keeper.folder / "keeper.secret")
     assert keeper("fleet", "keeper").code == ExitCode.FAILED
     KeeperSecret.new().keep_in_new_file(str(keeper.folder / "keeper.secret"))

@@ -12,13 +12,18 @@ from urllib.parse import quote
 import pytest
 
 from copies.conftest import SPEC
+from ibackup.base.errors import IbackupError
 from ibackup.base.events import ignore
 from ibackup.config import config_file
 from ibackup.config.config_schema import Config
 from ibackup.config.fleet_config import FleetConfig
 from ibackup.copies import plain_lock
+from ibackup.copies.copy_errors import CopyMissing
 from ibackup.copies.fleet.fleet_bucket import FleetBucket
+from ibackup.copies.fleet.fleet_keys import SigningKey
 from ibackup.copies.fleet.host_policies import policy_for
+from ibackup.copies.fleet.host_statuses import StatusName
+from ibackup.copies.fleet.keeper_removals import KeeperRemovals
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.copies.plain_lock import PlainLock
 from ibackup.copies.rights.http_asking import HttpAnswer, ask
@@ -89,6 +94,31 @@ def test_a_computer_reaches_its_own_phones_and_removes_nothing(bucket: Bucket, t
     fleet = FleetBucket.open(bucket.address("fleet"), str(bucket.key_file("keeper", tmp_path)))
     found = fleet.statuses(fleet.status_names(SPEC.udid))
     assert {name.when: data for name, data in found.items()} == {when[0]: b"x", when[1]: b""}
+    # What was removed since it was listed is gone, and not an empty one that someone forged.
+    gone = StatusName(SPEC.udid, "20261130T020009Z", "desk")
+    assert set(fleet.statuses([*found, gone])) == set(found)
+    assert fleet.program.content(KeeperRemovals.path_for(SPEC.udid), doing="look") is None
+
+
+def test_what_is_wrong_with_a_bucket_is_said(bucket: Bucket, tmp_path: Path) -> None:
+    keepers, strangers = str(bucket.key_file("keeper", tmp_path)), tmp_path / "strangers.env"
+    strangers.write_text("AWS_ACCESS_KEY_ID=ann\nAWS_SECRET_ACCESS_KEY=wrong\n")
+
+    def beginning(address: str, key_file: str | None) -> str:
+        with pytest.raises(IbackupError) as raised:
+            begin(FleetConfig(), address, key_file, str(tmp_path / "secret"), tmp_path / "keeper.toml")
+        return raised.value.message
+
+    address = bucket.address("fleet")
+    elsewhere = address.replace("phones", "none")
+    assert "There are no keys for the bucket" in beginning(address, None)
+    assert "does not open with the credentials" in beginning(address, str(strangers))
+    assert "There is no such bucket" in beginning(elsewhere, keepers)
+    assert not (tmp_path / "secret").exists()
+    # A fleet that was there before is not taken for one without phones.
+    config = FleetConfig(bucket=elsewhere, keeper_key=SigningKey.new().public, key_file=keepers)
+    with pytest.raises(CopyMissing, match="There is no fleet at"):
+        look_at_fleet(OpenedFleet.open(config), Config(), datetime.now(UTC))
 
 
 @pytest.mark.long
@@ -113,7 +143,7 @@ def test_a_whole_fleet_runs_with_these_keys(
     copy = OpenedCopy.open(mine.copies[0], Path(str(mine.copies[0].password_file)).read_text().strip())
     done = copy_snapshots(copy, [folder], ignore)
     assert (done.held, done.damaged) == (2, ())
-    assert len(report(mine, [folder], 0, ignore)) == 1
+    assert len(report(mine, [folder], 0, print)) == 1
     repository = f"repos/{SPEC.udid}"
     found = fleet.bucket.program.listed(repository, "-R", "--files-only", doing="look")
     own = [f"{repository}/{each['Path']}" for each in found]

@@ -25,6 +25,7 @@ def test_it_names_what_needs_a_look_first(
 ) -> None:
     require_tool("rclone")
     config = tmp_path / "ibackup.toml"
+    (tmp_path / "bucket").mkdir()
     begin(FleetConfig(), str(tmp_path / "bucket"), None, str(tmp_path / "keeper.secret"), config)
     fleet = OpenedFleet.open(config_file.load(str(config)).fleet)
     now = datetime.now(UTC).replace(microsecond=0)

@@ -8,6 +8,7 @@ import click
 
 from ibackup.base.counts import count_text
 from ibackup.base.errors import UsageError
+from ibackup.base.exit_codes import ExitCode
 from ibackup.cli.commands.fleet_text import (
     host_line,
     host_members,
@@ -61,9 +62,9 @@ _KEY_FILE = click.option(
 def init(app: App, bucket: str, keeper_file: str, key_file: str | None) -> int:
     """Begin a fleet in BUCKET, with this computer as its keeper.
 
-    BUCKET is s3:https://HOST/BUCKET/PATH, an rclone: address, or a folder that all computers reach. The keeper is a
-    computer that you trust, near the bucket: it lets computers join and looks after the repositories. No other
-    computer can remove anything.
+    BUCKET is s3:https://HOST/BUCKET/PATH, an rclone: address, or a folder that exists and that all computers reach
+    under the same path. The keeper is a computer that you trust, near the bucket: it lets computers join and looks
+    after the repositories. No other computer can remove anything.
     """
     from ibackup.jobs.fleet.fleet_enrolling import begin
 
@@ -90,7 +91,7 @@ def enrol(app: App, host: str, udids: tuple[str, ...], to: str | None, policy: b
     Run this again to add phones, or to let a second computer back up a phone. With --policy it prints what HOST's
     keys may do in the bucket: read and add to its own phones' repositories, remove nothing.
     """
-    from ibackup.copies.fleet.keeper_secret import refuse_existing
+    from ibackup.copies.fleet.secret_files import refuse_existing
     from ibackup.jobs.fleet.fleet_enrolling import enrol as enrol_host
     from ibackup.jobs.fleet.fleet_enrolling import policy_of
     from ibackup.jobs.fleet.opened_fleet import OpenedFleet
@@ -135,7 +136,10 @@ def revoke(app: App, host: str) -> int:
 
 @ibackup_command("list")
 def list_hosts(app: App) -> int:
-    """List the computers of the fleet and how many phones each may back up."""
+    """List the computers of the fleet and how many phones each may back up.
+
+    Exit code 4 means that someone else wrote the record of a computer.
+    """
     from ibackup.jobs.fleet.opened_fleet import OpenedFleet
 
     hosts = OpenedFleet.open(app.config.fleet).hosts()
@@ -144,7 +148,15 @@ def list_hosts(app: App) -> int:
     lines += [wrap(f"! {host}: the keeper did not sign its record.") for host in hosts.forged]
     text = "\n".join(lines) or wrap("No computer has joined yet. `ibackup fleet enrol` lets one in.")
     payload = {"hosts": [host_members(each) for each in records], "forged": list(hosts.forged)}
-    return app.result(payload, text)
+    if not hosts.forged:
+        return app.result(payload, text)
+    return app.result(
+        payload,
+        text,
+        ExitCode.DAMAGE,
+        message=f"The keeper did not sign the record of {count_text(len(hosts.forged), 'computer')}.",
+        hint="Find out who else may write to that place.",
+    )
 
 
 @ibackup_command("join")

@@ -34,6 +34,8 @@ def standing_lines(standing: "FleetStanding") -> Iterator[str]:
         yield wrap("The fleet has no phones yet. `ibackup fleet enrol` adds them.")
     elif not wrong:
         yield wrap(f"{count}, all backed up in time and without damage.")
+    elif len(standing.phones) == 1:
+        yield wrap(f"{count}, with a problem.")
     else:
         yield wrap(f"{count}, {len(wrong)} of them with a problem.")
     for problem in standing.problems:

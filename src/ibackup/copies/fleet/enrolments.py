@@ -1,19 +1,17 @@
 """What the keeper of a fleet gives to a computer: one file with all that it needs, to be carried there once."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Self
 
-from ibackup.base.errors import IbackupError
 from ibackup.base.udids import may_be_udid
 from ibackup.copies.fleet.fleet_keys import SigningKey, is_key
 from ibackup.copies.fleet.host_records import is_host_name
-from ibackup.copies.fleet.keeper_secret import refuse_existing
-from ibackup.store.disk import durable
-from ibackup.store.disk.disk_errors import telling
+from ibackup.copies.fleet.secret_files import SecretFileKind
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 
-_KIND = "ibackup fleet enrolment"
+_KIND = SecretFileKind(
+    "ibackup fleet enrolment", "enrolment", "`ibackup fleet enrol` on the keeper's computer writes a new one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,7 @@ class Enrolment:
 
     def keep_in_new_file(self, path: str) -> None:
         """Write it into a new file that only its owner can read. Raises UsageError if there is one."""
-        refuse_existing(path)
-        members: dict[str, object] = {
-            "kind": _KIND,
-            "schema": 1,
+        members = {
             "bucket": self.bucket,
             "host": self.host,
             "key": self.key.text,
@@ -58,26 +53,17 @@ class Enrolment:
                 for each in self.phones
             ],
         }
-        with telling(f"The enrolment {path!r} could not be written."):
-            durable.make_dir(os.path.dirname(path), parents=True)
-            durable.write_file(path, JsonRecord(members).render())
+        _KIND.keep_in_new_file(path, members)
 
     @classmethod
     def read(cls, path: str) -> Self:
         """Read such a file. Raises IbackupError."""
-        try:
-            return cls._parse(JsonRecord.read(path))
-        except (OSError, RecordFlaw) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"it {error}"
-            raise IbackupError(
-                f"The enrolment {path!r} cannot be read: {reason}.",
-                hint="`ibackup fleet enrol` on the keeper's computer writes a new one.",
-            ) from None
+        return _KIND.read(path, cls._parse)
 
     @classmethod
     def _parse(cls, record: JsonRecord) -> Self:
-        if record.text("kind") != _KIND or not is_host_name(record.text("host")):
-            raise RecordFlaw("is no enrolment")
+        if not is_host_name(record.text("host")):
+            raise RecordFlaw("names no computer")
         if not is_key(record.text("key")) or not is_key(record.text("keeper_key")):
             raise RecordFlaw("has something other than keys where they should be")
         phones = tuple(

@@ -6,17 +6,17 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ibackup.base.errors import UsageError
+from ibackup.copies import copy_errors
 from ibackup.copies.copy_address import CopyAddress
-from ibackup.copies.fleet import host_records, host_statuses
+from ibackup.copies.fleet import host_records, host_statuses, keeper_findings
 from ibackup.copies.fleet.host_statuses import StatusName
-from ibackup.copies.rclone_program import NOT_FOUND, RcloneProgram
+from ibackup.copies.rclone_program import UNASKED, RcloneProgram
 from ibackup.copies.surroundings import read_variables
 
 _AT_ONCE = 64
 _DOING = "look at the fleet"
 _FAST = (f"--transfers={_AT_ONCE}", f"--checkers={_AT_ONCE}")
-# In a bucket, rclone otherwise asks about each object before it reads it: that is a second request for each.
-_UNASKED = "--s3-no-head-object"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,13 @@ class FleetBucket:
     def open(cls, address: str, key_file: str | None) -> "FleetBucket":
         """Prepare to use it; nothing is asked there yet. Raises IbackupError, UsageError."""
         variables = read_variables(key_file) if key_file else {}
-        return cls(RcloneProgram("fleet", CopyAddress.parse(address), variables))
+        place = CopyAddress.parse(address)
+        if place.kind not in ("s3", "rclone", "folder"):
+            raise UsageError(
+                f"A fleet cannot be at {place.shown}.",
+                hint="Give s3:https://HOST/BUCKET/PATH, rclone:REMOTE:PATH, or a folder that all computers reach.",
+            )
+        return cls(RcloneProgram(copy_errors.FLEET, place, variables))
 
     def status_names(self, udid: str = "") -> list[StatusName]:
         """The names of all reports, or of those about one phone, by phone and time; other objects are passed over."""
@@ -51,6 +57,10 @@ class FleetBucket:
         }
         return {names[path]: data for path, data in self._read(names).items()}
 
+    def findings(self) -> bytes | None:
+        """What the keeper found, genuine or not; None if there is no such object. Every fleet has one."""
+        return self.program.content(keeper_findings.PATH, doing=_DOING)
+
     def put(self, path: str, data: bytes) -> None:
         """Write an object."""
         self.program.write(path, data, doing="report to the fleet")
@@ -69,7 +79,7 @@ class FleetBucket:
 
     def _listed(self, folder: str, *words: str) -> list[str]:
         """The paths of the objects in a folder that can be ours; a longer one is not read into memory."""
-        found = self.program.listed(folder, "--files-only", _UNASKED, *words, doing=_DOING)
+        found = self.program.listed(folder, "--files-only", UNASKED, *words, doing=_DOING)
         return [
             f"{folder}/{each.get('Path')}"
             for each in found
@@ -79,9 +89,9 @@ class FleetBucket:
     def _read(self, paths: Collection[str]) -> dict[str, bytes]:
         """Small objects by their paths."""
         with tempfile.TemporaryDirectory(prefix="ibackup-", ignore_cleanup_errors=True) as folder:
-            end = self.program.on_files(
+            self.program.on_files(
                 "copy", self.program.at(""), folder, files=paths, doing=_DOING,
-                words=(*_FAST, "--no-traverse", _UNASKED),
+                words=(*_FAST, "--no-traverse", UNASKED),
             )  # fmt: skip
             found: dict[str, bytes] = {}
             for path in paths:
@@ -89,9 +99,9 @@ class FleetBucket:
                 if os.path.isfile(file):
                     with open(file, "rb") as source:
                         found[path] = source.read(host_statuses.MOST_BYTES)
-        if (end.code or end.silent) and end.code not in NOT_FOUND:
+        if len(found) < len(paths):
             # The place is away, which this says, or some objects were removed meanwhile; or someone wrote objects that
-            # nobody can read, in cold storage or with a key of their own.
+            # nobody can read, in cold storage or with a key of their own. rclone's exit code is one for all of them.
             there = self._listed(_folder_of(paths), "--recursive", "--fast-list")
             found = {path: b"" for path in there if path in paths} | found
         return found

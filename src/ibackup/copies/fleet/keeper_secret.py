@@ -6,22 +6,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
-from ibackup.base.errors import IbackupError, UsageError
 from ibackup.copies.copy_passwords import derived_password
 from ibackup.copies.fleet.fleet_keys import SigningKey, is_key
-from ibackup.store.disk import durable
-from ibackup.store.disk.disk_errors import telling
+from ibackup.copies.fleet.secret_files import SecretFileKind
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
 
-_KIND = "ibackup fleet keeper"
-
-
-def refuse_existing(path: str) -> None:
-    """Raises UsageError if there is such a file: a secret must not replace another one."""
-    if os.path.lexists(path):
-        raise UsageError(
-            f"The file {path!r} already exists.", hint="Choose another name, or move that file away."
-        )
+_KIND = SecretFileKind(
+    "ibackup fleet keeper",
+    "keeper's file",
+    "Put it back from where you keep a second one. Without it, nobody can enrol a computer.",
+)
 
 
 @dataclass(frozen=True)
@@ -38,27 +32,17 @@ class KeeperSecret:
     @classmethod
     def read(cls, path: str) -> Self:
         """Read its file. Raises IbackupError."""
-        try:
-            return cls._parse(JsonRecord.read(os.path.expanduser(path)))
-        except (OSError, RecordFlaw) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"it {error}"
-            raise IbackupError(
-                f"The keeper's file {path!r} cannot be read: {reason}.",
-                hint="Put it back from where you keep a second one. Without it, nobody can enrol a computer.",
-            ) from None
+        return _KIND.read(os.path.expanduser(path), cls._parse)
 
     @classmethod
     def _parse(cls, record: JsonRecord) -> Self:
-        if record.text("kind") != _KIND or not is_key(record.text("secret")):
-            raise RecordFlaw("is not a keeper's file")
+        if not is_key(record.text("secret")):
+            raise RecordFlaw("has no secret")
         return cls(record.text("secret"))
 
     def keep_in_new_file(self, path: str) -> None:
         """Write it into a new file that only its owner can read. Raises UsageError if there is one."""
-        refuse_existing(path)
-        with telling(f"The keeper's file {path!r} could not be written."):
-            durable.make_dir(os.path.dirname(path), parents=True)
-            durable.write_file(path, JsonRecord({"kind": _KIND, "schema": 1, "secret": self.text}).render())
+        _KIND.keep_in_new_file(path, {"secret": self.text})
 
     @property
     def _bytes(self) -> bytes:

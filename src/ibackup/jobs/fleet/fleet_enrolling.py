@@ -39,8 +39,8 @@ def begin(config: FleetConfig, bucket: str, key_file: str | None, keeper_file: s
         The keeper's public key.
 
     Raises:
-        UsageError: this computer belongs to a fleet, or that place has one, or there is such a file, or the config
-            cannot be extended.
+        UsageError: this computer belongs to a fleet, or that place has one or is a folder that does not exist, or there
+            is such a file, or the config cannot be extended.
         IbackupError: the place cannot be reached.
     """
     if config.bucket is not None or config.keeper_key is not None:
@@ -49,8 +49,13 @@ def begin(config: FleetConfig, bucket: str, key_file: str | None, keeper_file: s
             hint="To leave it, remove the [fleet] table from the config file.",
         )
     address = CopyAddress.parse(bucket)
+    if address.kind == "folder" and not os.path.isdir(address.path):
+        raise UsageError(
+            f"The folder '{address.path}' does not exist.",
+            hint="Check the spelling, and that its disk is mounted. For a new fleet, make the folder first.",
+        )
     place = FleetBucket.open(address.text, key_file)
-    if place.program.content(keeper_findings.PATH, doing="look at the fleet") is not None or place.hosts():
+    if place.findings() is not None or place.hosts():
         raise UsageError(
             f"There is a fleet at {address.shown} already.",
             hint="To keep it from this computer, copy the keeper's file and the [fleet] table here.",

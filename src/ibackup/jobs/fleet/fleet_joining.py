@@ -8,6 +8,7 @@ from ibackup.base.errors import UsageError
 from ibackup.config import config_file
 from ibackup.config.config_additions import with_copy, with_fleet
 from ibackup.config.config_schema import Config
+from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.fleet.enrolments import Enrolment
 from ibackup.copies.fleet.host_policies import repository_address
 from ibackup.jobs.config_writing import rewrite
@@ -35,13 +36,20 @@ def join(enrolment: Enrolment, key_file: str | None, config: Config, path: Path)
         path: of its file.
 
     Raises:
-        UsageError: this computer belongs to another fleet, or the config cannot be extended.
+        UsageError: this computer belongs to another fleet, or has not mounted its folder, or the config cannot be
+            extended.
         IbackupError: something could not be written.
     """
     if config.fleet.bucket not in (None, enrolment.bucket) or config.fleet.host not in (None, enrolment.host):
         raise UsageError(
             "This computer belongs to a fleet already, with another place or another name.",
             hint="To leave it, remove the [fleet] table from the config file.",
+        )
+    place = CopyAddress.parse(enrolment.bucket)
+    if place.kind == "folder" and not os.path.isdir(place.path):
+        raise UsageError(
+            f"The fleet's folder '{place.path}' is not on this computer.",
+            hint="Mount it there: each computer must reach it under the same path as the keeper.",
         )
     folder = os.path.join(os.path.dirname(os.path.abspath(path)), "fleet")
     host_key = os.path.join(folder, f"{enrolment.host}.key")

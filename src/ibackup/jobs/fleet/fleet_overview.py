@@ -7,7 +7,6 @@ from datetime import datetime
 
 from ibackup.base.errors import IbackupError
 from ibackup.config.config_schema import Config
-from ibackup.copies.fleet import keeper_findings
 from ibackup.copies.fleet.fleet_keys import NotGenuine
 from ibackup.copies.fleet.keeper_findings import KeeperFindings
 from ibackup.jobs.fleet.fleet_judging import FleetProblem, FleetStanding, SeenReports, judge
@@ -39,7 +38,7 @@ def look_at_fleet(fleet: OpenedFleet, config: Config, now: datetime) -> FleetSta
 
 def read_findings(fleet: OpenedFleet) -> tuple[KeeperFindings | None, FleetProblem | None]:
     """What the keeper found, and what is wrong with that. Raises IbackupError."""
-    data = fleet.bucket.program.content(keeper_findings.PATH, doing="look at the fleet")
+    data = fleet.bucket.findings()
     if data is None:
         return None, None
     try:

@@ -45,7 +45,7 @@ class OpenedFleet:
             )
         address = CopyAddress.parse(config.bucket)
         if address.unmounted():
-            raise copy_errors.not_there("fleet", address)
+            raise copy_errors.not_there(copy_errors.FLEET, address)
         return cls(config, config.bucket, config.keeper_key, FleetBucket.open(config.bucket, config.key_file))
 
     @cached_property
@@ -64,10 +64,13 @@ class OpenedFleet:
         return secret
 
     def hosts(self) -> "Hosts":
-        """Who belongs to the fleet. Raises IbackupError."""
+        """Who belongs to the fleet. Raises CopyMissing if there is none, IbackupError."""
         genuine: dict[str, HostRecord] = {}
         forged: list[str] = []
-        for host, data in sorted(self.bucket.hosts().items()):
+        records = self.bucket.hosts()
+        if not records and self.bucket.findings() is None:  # which are there from the beginning
+            raise copy_errors.not_there(copy_errors.FLEET, self.bucket.program.address)
+        for host, data in sorted(records.items()):
             try:
                 record = HostRecord.opened(data, self.keeper_key)
             except (NotGenuine, RecordFlaw):
