@@ -120,6 +120,8 @@ def test_all_snapshots_are_there_and_what_one_looks_into_is_not_pruned(
         assert len(names) == 3
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( \(2\))?|latest", name) for name in names)
         assert os.readlink(phone / "latest") == names[1]
+        twice = program.run("mount", "latest", "--at", str(at), code=2)
+        assert "already mounted" in " ".join(twice.err.split())
         # The older one is looked into: prune leaves it.
         assert (phone / names[0] / "Files" / "HomeDomain").is_dir()
         program.run("prune", "--keep-last", "1", "--yes", code=None)

@@ -66,13 +66,20 @@ def _make(at: str) -> bool:
     except FileExistsError:
         pass
     except OSError as error:
-        raise IbackupError(f"The folder {at!r} could not be created: {error.strerror}.") from None
+        raise IbackupError(
+            f"The folder {at!r} could not be created: {error.strerror}.", hint="Choose another one with --at."
+        ) from None
     try:
         is_empty = not os.listdir(at)
     except NotADirectoryError:
         raise UsageError(f"{at!r} is not a folder.", hint="Choose another one with --at.") from None
     except OSError as error:
         raise IbackupError(f"The folder {at!r} cannot be used: {error.strerror}.") from None
-    if not is_empty or os.path.ismount(at):
+    if os.path.ismount(at):
+        raise UsageError(
+            f"Something is already mounted at {at!r}.",
+            hint="Unmount it (`ibackup unmount`, if it is ours), or choose another folder with --at.",
+        )
+    if not is_empty:
         raise UsageError(f"The folder {at!r} is not empty.", hint="Choose an empty one with --at.")
     return False
