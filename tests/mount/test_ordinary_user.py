@@ -68,7 +68,7 @@ def test_an_ordinary_user_mounts_for_themselves_alone(
     tmp_path.chmod(0o755)
     subprocess.run(["chown", "-R", USER, tmp_path / "home", tmp_path / "backup"], check=True)
     here = Path(__file__).resolve().parents[2]
-    places = dict.fromkeys(map(os.path.realpath, (sys.base_prefix, sys.prefix, here)))
+    places = dict.fromkeys(os.path.realpath(each) for each in (sys.base_prefix, sys.prefix, str(here)))
     done = subprocess.run(
         [
             "unshare",
