@@ -7,6 +7,7 @@ import sys
 
 from ibackup.device.devicelink.frames_and_chunks import LinkStatus
 from ibackup.device.devicelink.link import SERVICE, DeviceLink
+from ibackup.device.devicelink.receive_blocks import Block
 from ibackup.device.phones.phone import open_phone
 
 ROOM = 1 << 40
@@ -20,7 +21,7 @@ class Drain:
     def begin(self, device_path: str, path: str) -> None:
         """A file starts."""
 
-    def data(self, view: memoryview) -> None:
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
         """The next bytes of it."""
 
     def end(self, code: int, text: str) -> None:
@@ -29,7 +30,7 @@ class Drain:
     def offer(self) -> None:
         """All that came was handed in."""
 
-    def swap(self, full: bytearray) -> bytearray:
+    def swap(self, full: Block) -> Block:
         """The same buffer again: nobody looks at it."""
         return full
 

@@ -226,9 +226,9 @@ class _Sink:
         self.open = True
         self.told.append((device_path, path, bytearray()))
 
-    def data(self, view: memoryview) -> None:
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
         assert self.open
-        self.told[-1][2].extend(view)  # type: ignore[index]
+        self.told[-1][2].extend(buffer[start:stop])  # type: ignore[index]
 
     def end(self, code: int, text: str) -> None:
         assert self.open

@@ -60,6 +60,7 @@ class PathRefused(ProtocolBroken):
             hint="Nothing was touched. Try another cable and restart the phone; if the problem persists, report it.",
         )
         self.path = path
+        self.reason = reason
 
 
 def shown(path: str, limit: int = 200) -> str:
@@ -190,6 +191,11 @@ class Confined(Closeable):
                 except (OSError, TooManyOpen):
                     self.close()
                     raise
+
+    @property
+    def places(self) -> tuple[str, str, int]:
+        """The folder, the staging folder (empty if it is read-only), and how many descriptors are kept at most."""
+        return self._root, self._staging or "", self._max_open
 
     def _open(self, name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """``os.open``; if too many files are open, kept folders are closed first."""
@@ -482,6 +488,10 @@ class Confined(Closeable):
             _, oldest = self._dirs.popitem(last=False)
             os.close(oldest)
         return fd
+
+    def forget_folders(self) -> None:
+        """Close every kept descriptor of a folder below the root: another process may have moved or removed some."""
+        self._forget(())
 
     def _forget(self, parts: Parts) -> None:
         """Close the kept descriptors at and below a folder."""

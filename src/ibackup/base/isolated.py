@@ -7,9 +7,11 @@ The process answers with JSON of limited length, which the caller checks.
 import contextlib
 import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import IO, Any
 
 from ibackup.base import slices
@@ -39,12 +41,18 @@ def can_start() -> bool:
     return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
-def start(program: str, *arguments: str) -> Process:
+def processors() -> int:
+    """How many processors this process may use, at least one."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+
+
+def start(program: str, *arguments: str, keeps: Sequence[int] = ()) -> Process:
     """Start a process of this very package. Raises OSError if the system refuses.
 
     Args:
         program: Python's text.
         arguments: its ``sys.argv[1:]``.
+        keeps: descriptors that it has, too, under the same numbers; not on Windows.
     """
     # Not with -m: it must be this same package, wherever it was imported from.
     return subprocess.Popen(
@@ -52,6 +60,7 @@ def start(program: str, *arguments: str) -> Process:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pass_fds=keeps,
         process_group=_GROUP,
         creationflags=_FLAGS,
     )

@@ -74,6 +74,7 @@ class PhoneFolder:
         self.proofs_path = os.path.join(path, "proofs")
         self.lock_path = os.path.join(path, "lock")
         self.healing_path = os.path.join(path, _HEALING)
+        self._lock: PhoneLock | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -104,7 +105,13 @@ class PhoneFolder:
     def lock(self) -> PhoneLock:
         """The lock that a run holds from its first look at leftovers until it ends."""
         self.make()
-        return PhoneLock(self.lock_path)
+        self._lock = PhoneLock(self.lock_path)
+        return self._lock
+
+    @property
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """What a process keeps open so that the lock is held for as long as it lives; empty if that cannot be had."""
+        return self._lock.descriptors if self._lock is not None else ()
 
     def holder(self) -> Holder | None:
         """Who holds the lock according to its record; for display only."""

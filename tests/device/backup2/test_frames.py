@@ -33,8 +33,8 @@ class Keep:
         self._names = (device_path, path)
         self._data = bytearray()
 
-    def data(self, view: memoryview) -> None:
-        self._data += view
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
+        self._data += buffer[start:stop]
 
     def end(self, code: int, text: str) -> None:
         self.files.append((*self._names, bytes(self._data), code, text))

@@ -15,7 +15,7 @@ from ibackup.apple.fitting import MOST_UNRECORDED, Stored, digest_of, most_bytes
 from ibackup.apple.mbfile import MBFile
 from ibackup.apple.reasons import Reason
 from ibackup.apple.verify.findings import Finding
-from ibackup.base import slices
+from ibackup.base import isolated, slices
 from ibackup.base.confined import Confined, PathRefused, parse
 
 _BUFFER = 256 * 1024
@@ -297,5 +297,4 @@ def _batches(steps: Iterable[ReadJob | Finding]) -> Iterator[list[ReadJob | Find
 
 def worker_count() -> int:
     """As many threads as there are processors, at most four: more only make a disk seek."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(4, usable or 1))
+    return min(4, isolated.processors())

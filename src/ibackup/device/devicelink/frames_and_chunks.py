@@ -108,8 +108,8 @@ class FileSink(Protocol):
     def begin(self, device_path: str, path: str) -> None:
         """A file starts: its path on the phone, and where to store it. Raises to refuse it."""
 
-    def data(self, view: memoryview) -> None:
-        """The next bytes of the file, as a view into the parsed buffer. A file that is in one piece arrives as one."""
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
+        """The next bytes of the file: where they are in the parsed buffer. A file in one piece arrives as one."""
 
     def end(self, code: int, text: str) -> None:
         """The file ends; ``code`` is 0 if it is complete, otherwise the negated status of the error."""
@@ -200,7 +200,7 @@ class FileParser:
         """Pass on the data that was moved together."""
         if self._last > self._first:
             self.received += self._last - self._first
-            self._sink.data(view[self._first : self._last])
+            self._sink.data(view, self._first, self._last)
         self._first = self._last = 0
 
     def _head(self, view: memoryview, length: int, code: int, start: int) -> int:
@@ -241,7 +241,7 @@ class FileParser:
         """Take the two names of the next file, or the end of the list; nothing if they are incomplete."""
         unpack = LENGTH.unpack_from
         at = start
-        names: list[memoryview] = []
+        names: list[bytes] = []
         for _ in range(2):
             self.need = at + LENGTH.size - start
             if start + self.need > end:
@@ -258,11 +258,11 @@ class FileParser:
             if at > end:
                 self.need = at - start
                 return start
-            names.append(view[first:at])
+            names.append(bytes(view[first:at]))
         try:
-            path = str(names[1], "utf-8")
+            path = names[1].decode()
         except UnicodeDecodeError:
-            raise broken(f"The phone sent a path that is not text: {shown(repr(bytes(names[1])))}.") from None
+            raise broken(f"The phone sent a path that is not text: {shown(repr(names[1]))}.") from None
         self.in_file = True
-        self._sink.begin(str(names[0], "utf-8", "replace"), path)
+        self._sink.begin(names[0].decode("utf-8", "replace"), path)
         return at

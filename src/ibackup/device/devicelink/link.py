@@ -32,15 +32,13 @@ from ibackup.device.devicelink.frames_and_chunks import (
     encode,
     encode_status,
 )
+from ibackup.device.devicelink.receive_blocks import BLOCK, Block, private_block
 from ibackup.device.devicelink.sender import FileSender
 from ibackup.trace import tapping
 
 _log = logging.getLogger(__name__)
 
 SERVICE: Final = "com.apple.mobilebackup2"
-
-BLOCK: Final = 512 << 10
-"""Size of a receive buffer in bytes: small enough that data is still in the processor's cache when it is hashed."""
 
 VERSION: Final = 400
 """The highest DeviceLink version that we speak.
@@ -69,8 +67,8 @@ class BlockSink(FileSink, Protocol):
     def offer(self) -> None:
         """Everything that has arrived so far was passed on: a chance to process it."""
 
-    def swap(self, full: bytearray) -> bytearray:
-        """Give up a full buffer, and get a free one of the same size in exchange."""
+    def swap(self, full: Block) -> Block:
+        """Give up a buffer, and get a free one in exchange, for the files that follow; at first the link's own."""
 
     def finish(self) -> None:
         """The list is complete, and every full buffer was passed on."""
@@ -94,10 +92,10 @@ class NotedSink:
         self.notes.begin(path, device_path)
         self._sink.begin(device_path, path)
 
-    def data(self, view: memoryview) -> None:
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
         """See FileSink."""
-        self.notes.data(view)
-        self._sink.data(view)
+        self.notes.data(buffer[start:stop])
+        self._sink.data(buffer, start, stop)
 
     def end(self, code: int, text: str) -> None:
         """See FileSink."""
@@ -147,8 +145,8 @@ class DeviceLink:
         self._burst = 0
         self._drained = False
         self._paused = _SHORTEST_PAUSE_S
-        self._block = bytearray(BLOCK)
-        self._view = memoryview(self._block)
+        self._block = self._own_block = private_block()
+        self._view = self._block.view
         self._start = self._end = 0
         self._sink: BlockSink | None = None
         self._read = _reader(sock)
@@ -172,6 +170,8 @@ class DeviceLink:
 
     def close(self) -> None:
         """Close the socket without saying goodbye."""
+        self._block, self._view = self._own_block, self._own_block.view  # the sink's memory can go
+        self._start = self._end = 0
         self._selector.close()
         with contextlib.suppress(OSError):  # the other end may be gone already
             self._sock.close()
@@ -273,6 +273,8 @@ class DeviceLink:
         self._sink = sink
         self._metered = True
         try:
+            if self._block is self._own_block:
+                self._swap(sink)  # the files go into the sink's buffers
             while True:
                 self._start = parser.parse(self._view, self._start, self._end)
                 if parser.done:
@@ -302,9 +304,8 @@ class DeviceLink:
         """Continue in a new buffer, with the few bytes that could not be parsed yet."""
         rest = self._end - self._start
         fresh = sink.swap(self._block)
-        view = memoryview(fresh)
-        view[:rest] = self._view[self._start : self._end]
-        self._block, self._view = fresh, view
+        fresh.view[:rest] = self._view[self._start : self._end]
+        self._block, self._view = fresh, fresh.view
         self._start, self._end = 0, rest
 
     def _take(self, size: int) -> bytes:

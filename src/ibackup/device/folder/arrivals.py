@@ -1,9 +1,8 @@
 """A file on its way from the phone, and one that the phone could not read."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from ibackup.base.confined import Parts, Staged
+from ibackup.base.confined import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +25,25 @@ class FileNotRead:
         return len(self.path) + len(self.device_path) + len(self.text)
 
 
-class _Hasher(Protocol):
-    def update(self, data: memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
 class Arrival:
-    """An arriving file. The writing thread owns it until the list is over."""
+    """An arriving file.
 
-    __slots__ = (
-        "asked",
-        "body",
-        "digested",
-        "failed",
-        "hasher",
-        "held",
-        "mtime",
-        "parts",
-        "path",
-        "sha1",
-        "size",
-        "staged",
-        "unread",
-    )
+    Attributes:
+        number: of the file, in this run.
+        asked: the path as the phone wrote it.
+        held: it is put in place only after all others of its list.
+        begun: the writer knows where it belongs.
+        body: of a file that is held back, its first bytes.
+    """
 
-    def __init__(self, asked: str, parts: Parts, *, held: bool, digested: bool) -> None:
-        self.asked = asked  # the path as the phone wrote it
+    __slots__ = ("asked", "begun", "body", "held", "number", "parts", "path", "unread")
+
+    def __init__(self, number: int, asked: str, parts: Parts, *, held: bool) -> None:
+        self.number = number
+        self.asked = asked
         self.parts = parts
         self.path = "/".join(parts)
         self.held = held
-        self.digested = digested  # whether the phone's list may have its SHA-1
-        self.staged: Staged | None = None
-        self.hasher: _Hasher | None = None
-        self.sha1: _Hasher | None = None
-        self.size = 0
-        self.mtime = 0.0
-        self.failed = False
+        self.begun = False
         self.unread: FileNotRead | None = None
         self.body = bytearray()

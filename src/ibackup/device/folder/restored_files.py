@@ -13,7 +13,8 @@ from ibackup.apple.fitting import MOST_UNRECORDED
 from ibackup.base.confined import Confined, FolderItem, Parts, PathRefused
 from ibackup.device.devicelink import requests
 from ibackup.device.devicelink.frames_and_chunks import LinkStatus
-from ibackup.device.devicelink.link import BLOCK, DeviceLink
+from ibackup.device.devicelink.link import DeviceLink
+from ibackup.device.devicelink.receive_blocks import Block, private_block
 from ibackup.device.devicelink.sender import FileSender
 from ibackup.device.folder.served_files import ServedFiles, answer
 
@@ -204,7 +205,7 @@ class _Nowhere:
             if len(self.refused) < MOST_NAMED:
                 self.refused[path] = _READ_ONLY
 
-    def data(self, view: memoryview) -> None:
+    def data(self, buffer: memoryview, start: int, stop: int) -> None:
         pass
 
     def end(self, code: int, text: str) -> None:
@@ -213,8 +214,8 @@ class _Nowhere:
     def offer(self) -> None:
         pass
 
-    def swap(self, full: bytearray) -> bytearray:  # noqa: ARG002 - its views are needed by nobody
-        return bytearray(BLOCK)
+    def swap(self, full: Block) -> Block:  # noqa: ARG002 - its views are needed by nobody
+        return private_block()
 
     def finish(self) -> None:
         pass

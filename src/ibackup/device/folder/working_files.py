@@ -11,7 +11,7 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -71,6 +71,7 @@ class WorkingFiles(ServedFiles):
         settled: called with the SnapshotState after such a Status.plist was put in place; returns when it is durable.
         checkpoint: called now and then, from either thread but never while the other uses the ledger; makes durable
             what has come so far.
+        keeps: descriptors that a second process keeps open, see ``BatchWriter``.
 
     Attributes:
         state: the SnapshotState that the phone stored last, empty before.
@@ -91,6 +92,7 @@ class WorkingFiles(ServedFiles):
         observer: Observer = ignore,
         settled: Callable[[str], None] = _nothing_more,
         checkpoint: Callable[[], None] = _nothing,
+        keeps: Sequence[int] = (),
     ) -> None:
         confined = Confined(root, staging, max_open=descriptors.share(_MOST_FOLDERS))
         super().__init__(confined, udid, free_space=free_space)
@@ -124,6 +126,7 @@ class WorkingFiles(ServedFiles):
                 checkpoints=self._checkpoints,
                 free_space=free_space,
                 give_up=self.check_disk,
+                keeps=keeps,
             )
         except BaseException:
             confined.close()
@@ -231,6 +234,8 @@ class WorkingFiles(ServedFiles):
             # The ledger may not know it yet.
             link.send_status(*_said(self._receiver.disk_error), {})
             return
+        if isinstance(request, _CHANGES):
+            self._receiver.folders_moved()
         match request:
             case requests.MoveItems():
                 moves = [(old, parse(old), self._admit(new)) for old, new in request.moves]

@@ -30,4 +30,5 @@ def open_to_phone(kind: type[Files], working: WorkingCopy, udid: str, observe: O
         settled=working.settled,
         checkpoint=working.checkpoint,
         observer=observe,
+        keeps=working.folder.lock_descriptors,
     )

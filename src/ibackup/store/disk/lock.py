@@ -26,6 +26,8 @@ from ibackup.store.disk.system_lock import try_to_lock
 MARK_EVERY_S = 60.0
 STALE_AFTER_S = 15 * 60.0
 _SETTLE_S = 1.0
+_ENDING_S = 20.0  # for a process of a killed run to store what it was given, a few megabytes
+_LOOK_S = 0.02
 _LENGTH = 1024
 _WAIT = "Wait for it to finish, or stop it and try again."
 
@@ -140,6 +142,7 @@ class PhoneLock:
         self._mark_every = mark_every
         self._stale_after = stale_after
         self._fd = -1
+        self._guarded = False
         self._me: Holder | None = None
         self._stop = threading.Event()
         self._marker: threading.Thread | None = None
@@ -176,10 +179,11 @@ class PhoneLock:
         self._marker.start()
 
     def _take(self) -> None:
-        guarded = try_to_lock(self._fd)
+        guarded = self._guard()
         before = self._read()
         if guarded is False:
             raise _busy(before)
+        self._guarded = guarded is True
         foreign = False
         if before is not None and not self._may_take_from(before, guarded=guarded is True):
             if not self._mark_is_old():
@@ -193,6 +197,17 @@ class PhoneLock:
             now = self._read()
             if now is None or now.token != self._me.token:
                 raise _busy(now)
+
+    def _guard(self) -> bool | None:
+        """As ``try_to_lock``; waits for what a killed run's process is still doing."""
+        for _ in slices.of(_ENDING_S):
+            if (guarded := try_to_lock(self._fd)) is not False:
+                return guarded
+            before = self._read()
+            if before is None or not (before.is_here and before.is_dead):
+                break
+            time.sleep(_LOOK_S)
+        return try_to_lock(self._fd)
 
     def _may_take_from(self, holder: Holder, *, guarded: bool) -> bool:
         """Whether the remaining record belongs to a run that is over."""
@@ -235,6 +250,14 @@ class PhoneLock:
             except OSError:
                 continue  # a share is briefly unavailable; if it stays away, the run itself will notice
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptor by which a process that has it, too, holds the lock as long as it lives.
+
+        Empty if the lock is not held, or the system does not guard it.
+        """
+        return (self._fd,) if self._fd >= 0 and self._guarded else ()
+
     def check(self) -> None:
         """Check that we still hold the lock, before something that cannot be undone. Raises PhoneBusy."""
         if self._lost:
@@ -255,6 +278,7 @@ class PhoneLock:
                 os.ftruncate(self._fd, 0)
         os.close(self._fd)
         self._fd = -1
+        self._guarded = False
         self._me = None
 
 

@@ -1,0 +1,179 @@
+"""A second process that stores what arrives, while this one reads the phone.
+
+Two threads of one process share one interpreter: with small files, both together get no more done than one. The
+buffers that a phone's data is received into are in memory that both processes have, so only steps and outcomes are
+sent. The process keeps the descriptor of the phone's lock: no other run begins before it has ended, even if this
+process is killed. If it dies itself, the run ends like any that was interrupted.
+"""
+
+import contextlib
+import gc
+import marshal
+import os
+import select
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from ibackup.base import descriptors, isolated
+from ibackup.base.confined import Confined, PathRefused
+from ibackup.base.errors import IbackupError
+from ibackup.device.devicelink.receive_blocks import buffers_of
+from ibackup.device.folder.file_storing import FileStorer, Outcome, Step
+
+if TYPE_CHECKING:
+    from ibackup.base.isolated import Process
+
+_LENGTH: Final = struct.Struct("<I")
+_READY: Final = 0
+
+_Setup = tuple[
+    str, str, int, int, int
+]  # root, staging, folders to keep open, descriptor of the buffers, their number
+Task = tuple[bool, int, list[Step]]  # whether folders may have moved; the buffer's number
+_Answer = tuple[
+    list[Outcome], str, str
+]  # outcomes; or else a refused path and why, or no path and what went wrong
+
+
+class StoringProcess:
+    """The process, seen from the one that reads the phone. One thread may send while another one receives.
+
+    Args:
+        confined: the folder and its staging folder, by their paths.
+        blocks: the descriptor of the buffers, and their number.
+        keeps: descriptors that it keeps open for as long as it lives.
+
+    Raises OSError if the system refuses.
+    """
+
+    def __init__(self, confined: Confined, blocks: tuple[int, int], keeps: Sequence[int]) -> None:
+        fd, count = blocks
+        self._process: Process = isolated.start(
+            "from ibackup.device.folder.storing_process import serve; serve()", keeps=(fd, *keeps)
+        )
+        root, staging, most = confined.places
+        try:
+            _say(self._process.stdin, (root, staging, most, fd, count))
+        except OSError:
+            self.end()
+            raise
+
+    def is_ready(self) -> bool:
+        """Whether it has loaded and waits for work. Raises EOFError if it has died."""
+        out = self._process.stdout
+        if out is None or not select.select([out], [], [], 0)[0]:
+            return False
+        _hear(out)
+        return True
+
+    def send(self, task: Task) -> None:
+        """Have it do steps. Raises IbackupError if it has died."""
+        try:
+            _say(self._process.stdin, task)
+        except OSError:
+            raise _died() from None
+
+    def receive(self) -> list[Outcome]:
+        """The outcomes of the earliest steps of which they were not received yet.
+
+        Raises:
+            PathRefused: a link is where a folder should be.
+            IbackupError: something else made it stop, or it has died.
+        """
+        try:
+            outcomes, path, text = cast("_Answer", _hear(self._process.stdout))
+        except (OSError, EOFError):
+            raise _died() from None
+        if path:
+            raise PathRefused(path, text)
+        if text:
+            raise IbackupError(
+                "What the phone sent could not be stored.", why=text, hint="Run the command again."
+            )
+        return outcomes
+
+    def send_no_more(self) -> None:
+        """It ends when it has done what it was sent."""
+        with contextlib.suppress(OSError):  # it has died
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+    def end(self, seconds: float = 0.0) -> None:
+        """End it, after so many seconds by force; safe to call again."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self._process.kill()
+        with contextlib.suppress(OSError):  # what was to be sent still
+            self._process.__exit__(None, None, None)
+
+
+def _died() -> IbackupError:
+    return IbackupError(
+        "The process that stores the files ended too early.",
+        why="Another program stopped it, or memory ran out.",
+        hint="Run the command again: the backup continues from what has arrived.",
+    )
+
+
+def _say(pipe: IO[bytes] | None, what: _Setup | Task | _Answer | int) -> None:
+    if pipe is not None:
+        data = marshal.dumps(what)
+        pipe.write(_LENGTH.pack(len(data)))
+        pipe.write(data)
+        pipe.flush()
+
+
+def _hear(pipe: IO[bytes] | None) -> object:
+    """What our own process at the other end says; raises EOFError if it says nothing more."""
+    head = _read(pipe, _LENGTH.size)
+    (length,) = _LENGTH.unpack(head)
+    return marshal.loads(_read(pipe, length))  # noqa: S302 - our own process is at the other end
+
+
+def _read(pipe: IO[bytes] | None, size: int) -> bytes:
+    data = pipe.read(size) if pipe is not None else b""
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+# -- in the other process -----------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """The process's main loop: do the steps that come until no more come, and say what became of the files."""
+    gc.set_threshold(50_000, 20, 50)  # as in the main process
+    tasks, answers = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the other process has ended
+        root, staging, most, fd, count = cast("_Setup", _hear(tasks))
+        buffers = buffers_of(fd, count)
+        with Confined(root, staging, max_open=descriptors.share(most)) as confined:
+            storer = FileStorer(confined)
+            try:
+                _say(answers, _READY)
+                while True:
+                    moved, number, steps = cast("Task", _hear(tasks))
+                    if moved:
+                        storer.forget_folders()
+                    _say(answers, _done(storer, buffers[number], steps))
+            finally:
+                storer.close()
+    # Nothing is left to do: taking the interpreter apart would only take time.
+    os._exit(0)
+
+
+def _done(storer: FileStorer, buffer: memoryview, steps: list[Step]) -> _Answer:
+    try:
+        return storer.apply(buffer, steps), "", ""
+    except Exception as error:  # noqa: BLE001 - said to the user by the process that reads it
+        storer.broken = True
+        if isinstance(error, PathRefused):
+            return [], error.path, error.reason
+        return (
+            [],
+            "",
+            error.message if isinstance(error, IbackupError) else f"{type(error).__name__}: {error}",
+        )
