@@ -409,12 +409,16 @@ class Confined(Closeable):
         else:
             held.replace(old, new)
 
+    def keeps(self, parts: Parts) -> bool:
+        """Whether descriptors of folders may be kept that move with this one."""
+        return len(parts) < self._deepest or parts in self._dirs
+
     def _rename_file(self, source: Parts, target: Parts) -> bool:
         """Move something, almost always a file, in one call without checking; False if that is not enough.
 
         A folder may move this way too, or replace an empty one, if no descriptor of it is kept.
         """
-        if len(source) < self._deepest or source in self._dirs or target in self._dirs:
+        if self.keeps(source) or target in self._dirs:
             return False
         name = source
         try:

@@ -6,13 +6,14 @@ one thread at a time accounts for what became of the files, in the order in whic
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from ibackup.base import isolated, slices
 from ibackup.base.confined import Confined
 from ibackup.device.devicelink.receive_blocks import Block, ReceiveBlocks
-from ibackup.device.folder.file_storing import FileStorer, Outcome, Step
+from ibackup.device.folder.file_storing import FileStorer, Move, Outcome, Step
 from ibackup.device.folder.storing_process import StoringProcess
 
 MANY_FILES: Final = 2000
@@ -129,6 +130,19 @@ class BatchWriter:
         """Somebody else has moved or removed folders; call this only while nothing is under way."""
         self._moved = True
 
+    def rename(self, moves: list[Move]) -> Iterator[bool]:
+        """Move files; call this only while nothing is under way, and take all that it says.
+
+        Yields for each whether it was moved: then the caller accounts for it. The others are left to the caller, and
+        without a process, all are.
+
+        Raises:
+            IbackupError: the process has died.
+        """
+        if self._process is None:
+            return repeat(False, len(moves))
+        return self._process.rename(moves)
+
     def close(self) -> None:
         """Do what was handed over, drop incomplete files, end threads and process. Safe to call again."""
         self._jobs.put(None)
@@ -177,7 +191,7 @@ class BatchWriter:
         outcomes = self.storer.apply(job.block.view, here) if here else []
         if there:
             moved, self._moved = self._moved, False
-            process.send((moved, job.block.number, there))
+            process.send(there, job.block.number, moved=moved)
         return _Sent(job, outcomes, sent=bool(there))
 
     def _is_local(self, step: Step) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ibackup.base.confined import Confined, Parts, Staged
+from ibackup.base.errors import IbackupError
 from ibackup.device.folder.plain_writes import write_all, write_one
 
 Place = tuple[Parts, bool, bool]
@@ -23,6 +24,9 @@ in pairs; then True: it is complete, False: nothing of it is to be kept, None: m
 Outcome = tuple[int, int, float, bytes, bytes | None, bool, int, str]
 """What became of a file: its number; its size in bytes, its time in seconds since 1970, SHA-256, and SHA-1 if it was
 wanted; whether folders had to be made for it. If it could not be stored: the error's number and text."""
+
+Move = tuple[Parts, Parts]
+"""Where a file is, and where it is to be."""
 
 LOCAL: Final = frozenset(
     [
@@ -187,6 +191,17 @@ class FileStorer:
                 os.close(staged.fd)
         with contextlib.suppress(OSError):  # staging is emptied with the working copy
             self._confined.discard(staged)
+
+    def rename(self, moves: list[Move]) -> list[bool]:
+        """Move files; whether each was moved. Nothing is lost of one that was not."""
+        return [self._renamed(source, target) for source, target in moves]
+
+    def _renamed(self, source: Parts, target: Parts) -> bool:
+        try:
+            self._confined.rename(source, target)
+        except (OSError, IbackupError):
+            return False
+        return True
 
     def forget_folders(self) -> None:
         """Look folders up again: somebody else may have moved some."""

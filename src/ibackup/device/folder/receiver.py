@@ -14,7 +14,7 @@ kept, what follows is read and dropped, and the phone is told at the end of that
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ibackup.apple import digests
@@ -24,7 +24,7 @@ from ibackup.device.devicelink.receive_blocks import Block
 from ibackup.device.folder.arrivals import Arrival, FileNotRead
 from ibackup.device.folder.batch_writer import BatchWriter
 from ibackup.device.folder.checkpoints import Checkpoints
-from ibackup.device.folder.file_storing import LOCAL, Outcome, Step
+from ibackup.device.folder.file_storing import LOCAL, Move, Outcome, Step
 from ibackup.device.folder.ledger_protocol import LedgerProtocol
 
 HELD_BODY: Final = 1 << 20
@@ -251,6 +251,10 @@ class Receiver:
     def folders_moved(self) -> None:
         """Folders were moved or removed, at the phone's request."""
         self._writer.folders_moved()
+
+    def rename(self, moves: list[Move]) -> Iterator[bool]:
+        """See ``BatchWriter``; everything must be in place."""
+        return self._writer.rename(moves)
 
     def failures(self) -> dict[str, tuple[int, str]]:
         """The files that could not be stored since this was last asked, by the path as it was asked for."""

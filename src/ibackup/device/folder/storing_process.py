@@ -14,28 +14,30 @@ import select
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from ibackup.base import descriptors, isolated
 from ibackup.base.confined import Confined, PathRefused
 from ibackup.base.errors import IbackupError
 from ibackup.device.devicelink.receive_blocks import buffers_of
-from ibackup.device.folder.file_storing import FileStorer, Outcome, Step
+from ibackup.device.folder.file_storing import FileStorer, Move, Outcome, Step
 
 if TYPE_CHECKING:
     from ibackup.base.isolated import Process
 
 _LENGTH: Final = struct.Struct("<I")
 _READY: Final = 0
+_MOVES: Final = 32
+"""Files that it moves between two answers."""
 
-_Setup = tuple[
-    str, str, int, int, int
-]  # root, staging, folders to keep open, descriptor of the buffers, their number
-Task = tuple[bool, int, list[Step]]  # whether folders may have moved; the buffer's number
-_Answer = tuple[
-    list[Outcome], str, str
-]  # outcomes; or else a refused path and why, or no path and what went wrong
+# root, staging folder, how many folders to keep open, descriptor of the buffers, their number
+_Setup = tuple[str, str, int, int, int]
+# to store: whether folders may have moved, the number of the buffer, the steps; or to move files
+_Task = tuple[bool, int, list[Step]] | list[Move]
+# outcomes; or else a refused path and why; or no path and what went wrong
+_Answer = tuple[list[Outcome], str, str]
+_Said = _Answer | list[bool] | int
 
 
 class StoringProcess:
@@ -69,11 +71,39 @@ class StoringProcess:
         _hear(out)
         return True
 
-    def send(self, task: Task) -> None:
-        """Have it do steps. Raises IbackupError if it has died."""
+    def send(self, steps: list[Step], buffer: int, *, moved: bool) -> None:
+        """Have it do steps. Raises IbackupError if it has died.
+
+        Args:
+            steps: what to do.
+            buffer: the number of the buffer that they speak of.
+            moved: others may have moved folders since the last time.
+        """
+        self._send((moved, buffer, steps))
+
+    def rename(self, moves: list[Move]) -> Iterator[bool]:
+        """Have it move files, while nothing else is under way; whether it has moved each, as soon as it says so.
+
+        Raises IbackupError if it has died.
+        """
+        parts = [moves[at : at + _MOVES] for at in range(0, len(moves), _MOVES)]
+        for sent in range(len(parts) + 1):
+            # One part ahead: it works on the next one while the caller notes this one.
+            if sent < len(parts):
+                self._send(parts[sent])
+            if sent:
+                yield from cast("list[bool]", self._receive())
+
+    def _send(self, task: _Task) -> None:
         try:
             _say(self._process.stdin, task)
         except OSError:
+            raise _died() from None
+
+    def _receive(self) -> object:
+        try:
+            return _hear(self._process.stdout)
+        except (OSError, EOFError):
             raise _died() from None
 
     def receive(self) -> list[Outcome]:
@@ -83,10 +113,7 @@ class StoringProcess:
             PathRefused: a link is where a folder should be.
             IbackupError: something else made it stop, or it has died.
         """
-        try:
-            outcomes, path, text = cast("_Answer", _hear(self._process.stdout))
-        except (OSError, EOFError):
-            raise _died() from None
+        outcomes, path, text = cast("_Answer", self._receive())
         if path:
             raise PathRefused(path, text)
         if text:
@@ -118,7 +145,7 @@ def _died() -> IbackupError:
     )
 
 
-def _say(pipe: IO[bytes] | None, what: _Setup | Task | _Answer | int) -> None:
+def _say(pipe: IO[bytes] | None, what: _Setup | _Task | _Said) -> None:
     if pipe is not None:
         data = marshal.dumps(what)
         pipe.write(_LENGTH.pack(len(data)))
@@ -155,7 +182,11 @@ def serve() -> None:
             try:
                 _say(answers, _READY)
                 while True:
-                    moved, number, steps = cast("Task", _hear(tasks))
+                    task = cast("_Task", _hear(tasks))
+                    if isinstance(task, list):
+                        _say(answers, storer.rename(task))
+                        continue
+                    moved, number, steps = task
                     if moved:
                         storer.forget_folders()
                     _say(answers, _done(storer, buffers[number], steps))

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Final
 
 from ibackup.apple.format_errors import FormatError
@@ -238,8 +239,7 @@ class WorkingFiles(ServedFiles):
             self._receiver.folders_moved()
         match request:
             case requests.MoveItems():
-                moves = [(old, parse(old), self._admit(new)) for old, new in request.moves]
-                self._each(link, [(asked, partial(self._move, old, new)) for asked, old, new in moves])
+                self._move_all(link, [(old, parse(old), self._admit(new)) for old, new in request.moves])
             case requests.RemoveItems():
                 removals = [(path, parse(path)) for path in request.paths]
                 self._each(link, [(asked, partial(self._remove, parts)) for asked, parts in removals])
@@ -388,6 +388,25 @@ class WorkingFiles(ServedFiles):
         return fatal
 
     # -- the file system ------------------------------------------------------------------------------------
+
+    def _move_all(self, link: DeviceLink, moves: list[tuple[str, Parts, Parts]]) -> None:
+        """Move everything; what stands in no folder that is kept open can be moved by another process."""
+        keeps = self.confined.keeps
+        elsewhere = [
+            (source, target)
+            for _, source, target in moves
+            if source != target and not keeps(source) and not keeps(target)
+        ]
+        if len(elsewhere) < len(moves):
+            elsewhere = []
+        left = list[tuple[str, Callable[[], None]]]()
+        moved = self._receiver.rename(elsewhere) if elsewhere else repeat(False)
+        for (asked, source, target), is_moved in zip(moves, moved, strict=False):
+            if is_moved:
+                self._ledger.moved("/".join(source), "/".join(target))
+            else:
+                left.append((asked, partial(self._move, source, target)))
+        self._each(link, left)
 
     def _move(self, source: Parts, target: Parts) -> None:
         if source == target:
