@@ -34,6 +34,7 @@ class Lab:
     barriers: list[str] = field(default_factory=list)
     free: int = 123_456_789_012
     barrier: Callable[[str], None] | None = None
+    keeps: tuple[int, ...] = ()
 
     def working(self) -> WorkingFiles:
         return WorkingFiles(
@@ -44,6 +45,7 @@ class Lab:
             free_space=lambda: self.free,
             barrier=self.barrier or self.barriers.append,
             observer=self.told.append,
+            keeps=self.keeps,
         )
 
     def put(self, path: str, data: bytes) -> None:

@@ -275,3 +275,46 @@ def test_a_process_that_windows_does_not_let_us_look_at_is_not_dead(
     monkeypatch.setattr(ctypes, "get_last_error", lambda: error, raising=False)
     assert this_computer._alive_on_windows(4711) is is_alive
     assert kernel.CloseHandle.called is not bool(error)
+
+
+_HOLD_FOR_A_CHILD = """
+import os, subprocess, sys
+from ibackup.store.disk.lock import PhoneLock
+lock = PhoneLock(sys.argv[1])
+lock.acquire()
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=0, pass_fds=lock.descriptors)
+print("held", flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process inherits the lock as on POSIX")
+def test_the_process_of_a_killed_run_holds_the_lock(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may still be storing what it was given; the next run waits for it."""
+    command = [sys.executable, "-c", _HOLD_FOR_A_CHILD, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stdout.readline() == "held\n"
+        run.kill()
+        run.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(lock, "_ENDING_S", 0.2)
+            with pytest.raises(PhoneBusy):
+                PhoneLock(path).acquire()
+        looks = threading.Event()
+
+        def look(seconds: float) -> None:
+            looks.set()
+            wait(seconds)
+
+        wait = time.sleep
+        monkeypatch.setattr(time, "sleep", look)
+        waiting = PhoneLock(path)
+        thread = threading.Thread(target=waiting.acquire)
+        thread.start()
+        assert looks.wait(60)
+        run.stdin.close()
+        thread.join(60)
+        assert holder_of(path) is not None
+        waiting.release()
