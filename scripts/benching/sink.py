@@ -7,7 +7,7 @@ import sys
 
 from ibackup.device.devicelink.frames_and_chunks import LinkStatus
 from ibackup.device.devicelink.link import SERVICE, DeviceLink
-from ibackup.device.devicelink.receive_blocks import Block
+from ibackup.device.devicelink.receive_blocks import ReceiveBlock
 from ibackup.device.phones.phone import open_phone
 
 ROOM = 1 << 40
@@ -30,7 +30,7 @@ class Drain:
     def offer(self) -> None:
         """All that came was handed in."""
 
-    def swap(self, full: Block) -> Block:
+    def swap(self, full: ReceiveBlock) -> ReceiveBlock:
         """The same buffer again: nobody looks at it."""
         return full
 

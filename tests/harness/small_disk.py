@@ -18,6 +18,7 @@ from harness.rig import TINY, Bench, rig
 from harness.wire import Wire, tapped
 from ibackup.simulator.operations import backup_and_incremental
 from ibackup.simulator.spec import DomainSpec
+from support.storing import PROGRAM
 
 SPEC = replace(
     TINY,
@@ -36,22 +37,27 @@ def fill(path: Path, leave: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size) if size else None
 
 
-def program(bench: Bench) -> subprocess.CompletedProcess[str]:
-    """``ibackup now``, as its user has it."""
-    command = [sys.executable, "-m", "ibackup", "--store", str(bench.path), "now", "--patience", "0s"]
+def program(bench: Bench, *, storing: bool = False) -> subprocess.CompletedProcess[str]:
+    """``ibackup now``, as its user has it; ``storing``: with a process that stores what arrives."""
+    command = PROGRAM if storing else (sys.executable, "-m", "ibackup")
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+        [*command, "--store", str(bench.path), "now", "--patience", "0s"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
     )
 
 
-def one_round(bench: Bench, film: Path, rng: random.Random) -> str:
+def one_round(bench: Bench, film: Path, rng: random.Random, *, storing: bool) -> str:
     """One run that meets a full disk, and one that does not."""
     bench.phone.change(added=2, changed=2, seed=rng.randrange(1000))
     before = bench.pictures()
     number, leave = rng.randrange(1, 90), rng.choice([0, 4096, 65_536, 300_000, 900_000])
     with tapped(Wire()) as wire:
         wire.wanted = lambda at: fill(film, leave) if at == number else None
-        done = program(bench)
+        done = program(bench, storing=storing)
     said = f"full at message {number:2}, {leave:7,} bytes left: exit {done.returncode}"
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode in {0, 14}, f"{said}\n{done.stderr}"
@@ -75,8 +81,9 @@ def main() -> None:
         mock.patch.object(backup_and_incremental, "RESERVE", 0),
     ):
         assert program(bench).returncode == 0
-        for _ in range(rounds):
-            sys.stdout.write(f"{one_round(bench, disk / 'film', rng)}\n")
+        for number in range(rounds):
+            said = one_round(bench, disk / "film", rng, storing=number % 2 == 0)
+            sys.stdout.write(f"{said}\n")
             sys.stdout.flush()
 
 

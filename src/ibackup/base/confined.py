@@ -179,6 +179,7 @@ class Confined(Closeable):
         self._root = os.fspath(root)
         self._staging = None if staging is None else os.fspath(staging)
         self._max_open = max_open
+        self.places = (self._root, self._staging or "", max_open)  # for a process that opens the same
         self._dirs: OrderedDict[Parts, int] = OrderedDict()
         self._deepest = 0  # of all folders whose descriptors were ever kept
         self._counter = 0
@@ -191,11 +192,6 @@ class Confined(Closeable):
                 except (OSError, TooManyOpen):
                     self.close()
                     raise
-
-    @property
-    def places(self) -> tuple[str, str, int]:
-        """The folder, the staging folder (empty if it is read-only), and how many descriptors are kept at most."""
-        return self._root, self._staging or "", self._max_open
 
     def _open(self, name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """``os.open``; if too many files are open, kept folders are closed first."""
@@ -217,7 +213,7 @@ class Confined(Closeable):
 
     def close(self) -> None:
         """Close every descriptor."""
-        self._forget(())
+        self.forget_folders()
         for fd in (self._root_fd, self._staging_fd):
             if fd >= 0:
                 os.close(fd)
@@ -310,13 +306,7 @@ class Confined(Closeable):
             name = f"{self._counter:x}.new"
             try:
                 if self._staging_fd >= 0:
-                    try:
-                        fd = os.open(name, _CREATE, 0o600, dir_fd=self._staging_fd)
-                    except OSError as error:
-                        if error.errno not in TOO_MANY:
-                            raise
-                        fd = self._open(name, _CREATE, 0o600, dir_fd=self._staging_fd)
-                    return Staged(fd, name)
+                    return Staged(self._open(name, _CREATE, 0o600, dir_fd=self._staging_fd), name)
                 return Staged(self._open(os.path.join(staging, name), _CREATE, 0o600), name)
             except FileExistsError:
                 continue  # a staging folder taken over from an interrupted run may contain that run's last files
@@ -401,7 +391,7 @@ class Confined(Closeable):
                 if target[: len(source)] == source or source[: len(target)] == target:
                     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join(target))
                 self.remove(target)
-                self._forget(source)
+                self.forget_folders(source)
                 new, new_at = self._at(target)
                 old, old_at = self._at(source)
         if _POSIX_AT:
@@ -443,7 +433,7 @@ class Confined(Closeable):
             except FileNotFoundError:
                 return False
             if is_dir:
-                self._forget(parts)
+                self.forget_folders(parts)
                 name, at = self._at(parts)
                 held.remove_tree(name, dir_fd=at.get("dir_fd"))
             else:
@@ -493,12 +483,8 @@ class Confined(Closeable):
             os.close(oldest)
         return fd
 
-    def forget_folders(self) -> None:
-        """Close every kept descriptor of a folder below the root: another process may have moved or removed some."""
-        self._forget(())
-
-    def _forget(self, parts: Parts) -> None:
-        """Close the kept descriptors at and below a folder."""
+    def forget_folders(self, parts: Parts = ()) -> None:
+        """Close the kept descriptors at and below a folder; of all if another process may have moved some."""
         for known in [known for known in self._dirs if known[: len(parts)] == parts]:
             os.close(self._dirs.pop(known))
 

@@ -32,7 +32,7 @@ from ibackup.device.devicelink.frames_and_chunks import (
     encode,
     encode_status,
 )
-from ibackup.device.devicelink.receive_blocks import BLOCK, Block, private_block
+from ibackup.device.devicelink.receive_blocks import BLOCK, ReceiveBlock, private_block
 from ibackup.device.devicelink.sender import FileSender
 from ibackup.trace import tapping
 
@@ -67,7 +67,7 @@ class BlockSink(FileSink, Protocol):
     def offer(self) -> None:
         """Everything that has arrived so far was passed on: a chance to process it."""
 
-    def swap(self, full: Block) -> Block:
+    def swap(self, full: ReceiveBlock) -> ReceiveBlock:
         """Give up a buffer, and get a free one in exchange, for the files that follow; at first the link's own."""
 
     def finish(self) -> None:

@@ -9,16 +9,16 @@ BLOCK: Final = 512 << 10
 """Size of a buffer in bytes: small enough that data is still in the processor's cache when it is hashed."""
 
 
-class Block(NamedTuple):
+class ReceiveBlock(NamedTuple):
     """A buffer of ``BLOCK`` bytes; ``number`` is its place in the shared memory, counted in blocks, or -1."""
 
     number: int
     view: memoryview
 
 
-def private_block() -> Block:
+def private_block() -> ReceiveBlock:
     """A buffer that only this process can see."""
-    return Block(-1, memoryview(bytearray(BLOCK)))
+    return ReceiveBlock(-1, memoryview(bytearray(BLOCK)))
 
 
 class ReceiveBlocks:
@@ -34,7 +34,7 @@ class ReceiveBlocks:
     def __init__(self, count: int) -> None:
         self.fd = -1
         self._count = count
-        self._made: list[Block] = []
+        self._made: list[ReceiveBlock] = []
         self._shared: mmap.mmap | None = None
         if hasattr(os, "memfd_create"):
             try:
@@ -44,7 +44,7 @@ class ReceiveBlocks:
             except OSError:  # forbidden, or no memory for it
                 self.close()
 
-    def make(self) -> Block | None:
+    def make(self) -> ReceiveBlock | None:
         """One more buffer; None if there are as many as there may be."""
         number = len(self._made)
         if number == self._count:
@@ -53,13 +53,13 @@ class ReceiveBlocks:
             block = private_block()
         else:
             with memoryview(self._shared) as view:
-                block = Block(number, view[number * BLOCK : (number + 1) * BLOCK])
+                block = ReceiveBlock(number, view[number * BLOCK : (number + 1) * BLOCK])
         self._made.append(block)
         return block
 
     def close(self) -> None:
         """Give the memory back. Nobody may look at the buffers any more. Safe to call again."""
-        with contextlib.suppress(BufferError):  # somebody still does; it goes when they have ended
+        with contextlib.suppress(BufferError):  # an error still holds one; the memory goes with it
             for block in self._made:
                 block.view.release()
             if self._shared is not None:

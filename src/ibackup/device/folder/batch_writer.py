@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ibackup.base import isolated, slices
 from ibackup.base.confined import Confined
-from ibackup.device.devicelink.receive_blocks import Block, ReceiveBlocks
+from ibackup.device.devicelink.receive_blocks import ReceiveBlock, ReceiveBlocks
 from ibackup.device.folder.file_storing import FileStorer, Move, Outcome, Step
 from ibackup.device.folder.storing_process import StoringProcess
 
@@ -31,7 +31,7 @@ class _Job(NamedTuple):
     """Steps, and the buffer with their bytes; whether the buffer may be used again afterwards."""
 
     steps: list[Step]
-    block: Block
+    block: ReceiveBlock
     full: bool
 
 
@@ -73,8 +73,8 @@ class BatchWriter:
         self._blocks = ReceiveBlocks(BLOCKS)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._sent: queue.SimpleQueue[_Sent | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Block | None] = queue.SimpleQueue()
-        self._free: list[Block] = []
+        self._done: queue.SimpleQueue[ReceiveBlock | None] = queue.SimpleQueue()
+        self._free: list[ReceiveBlock] = []
         self.handed_over = self.under_way = 0  # batches
         self._files = self._bytes = 0
         self._local: set[int] = set()  # files that began before there was a process, or that are held back
@@ -88,7 +88,7 @@ class BatchWriter:
 
     # -- in the thread that hands over ----------------------------------------------------------------------
 
-    def hand_over(self, steps: list[Step], block: Block, *, full: bool) -> None:
+    def hand_over(self, steps: list[Step], block: ReceiveBlock, *, full: bool) -> None:
         """Have steps done. Until ``collect`` has counted them, nobody may change the buffer.
 
         Args:
@@ -100,7 +100,7 @@ class BatchWriter:
         self.handed_over += 1
         self._jobs.put(_Job(steps, block, full))
 
-    def free_block(self) -> Block | None:
+    def free_block(self) -> ReceiveBlock | None:
         """A buffer that nobody uses; None if there is none now."""
         if self._free:
             return self._free.pop()
@@ -121,13 +121,13 @@ class BatchWriter:
         if self.crash is not None:
             raise self.crash
 
-    def _back(self, block: Block | None) -> None:
+    def _back(self, block: ReceiveBlock | None) -> None:
         self.under_way -= 1
         if block is not None:
             self._free.append(block)
 
     def folders_moved(self) -> None:
-        """Somebody else has moved or removed folders; call this only while nothing is under way."""
+        """Others have moved or removed folders; call this only while nothing is under way."""
         self._moved = True
 
     def rename(self, moves: list[Move]) -> Iterator[bool]:

@@ -204,7 +204,7 @@ class FileStorer:
         return True
 
     def forget_folders(self) -> None:
-        """Look folders up again: somebody else may have moved some."""
+        """Look folders up again: others may have moved some."""
         self._confined.forget_folders()
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
-"""Writes received data with as few system calls as possible, to a disk that may be filling up."""
+"""Writes data with as few system calls as possible, to a disk that may be filling up."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 _MOST_VIEWS: Final = 512  # of one write; Linux takes up to 1024
+_PIECE: Final = 1 << 20
 _HAS_WRITEV: Final = hasattr(os, "writev")
 
 
@@ -35,3 +36,10 @@ def write_one(fd: int, view: memoryview) -> None:
     """Write all of one view. Raises OSError."""
     while len(view):
         view = view[os.write(fd, view) :]
+
+
+def pieces_of(fd: int, pulse: Callable[[], None]) -> Iterator[bytes]:
+    """The content of a file, from where it is; ``pulse`` is called after each piece. Raises OSError."""
+    while piece := os.read(fd, _PIECE):
+        yield piece
+        pulse()

@@ -20,7 +20,7 @@ from typing import Final
 from ibackup.apple import digests
 from ibackup.base.confined import Confined, Parts
 from ibackup.device.devicelink.frames_and_chunks import broken, status_of
-from ibackup.device.devicelink.receive_blocks import Block
+from ibackup.device.devicelink.receive_blocks import ReceiveBlock
 from ibackup.device.folder.arrivals import Arrival, FileNotRead
 from ibackup.device.folder.batch_writer import BatchWriter
 from ibackup.device.folder.checkpoints import Checkpoints
@@ -111,7 +111,7 @@ class Receiver:
         # Filled by the receiving thread.
         self._numbers = 0
         self._file: Arrival | None = None
-        self._block: Block | None = None
+        self._block: ReceiveBlock | None = None
         self._ranges: list[int] = []
         self._steps: list[Step] = []
         self._held: list[Arrival] = []
@@ -197,7 +197,7 @@ class Receiver:
         if not self._writer.under_way:
             self._submit()
 
-    def swap(self, _full: Block) -> Block:
+    def swap(self, _full: ReceiveBlock) -> ReceiveBlock:
         """Hand over everything; return a buffer for what comes next."""
         if self.disk_error is not None:
             self._failed_at = self._failed_at or self.bytes

@@ -14,7 +14,7 @@ from ibackup.base.confined import Confined, FolderItem, Parts, PathRefused
 from ibackup.device.devicelink import requests
 from ibackup.device.devicelink.frames_and_chunks import LinkStatus
 from ibackup.device.devicelink.link import DeviceLink
-from ibackup.device.devicelink.receive_blocks import Block, private_block
+from ibackup.device.devicelink.receive_blocks import ReceiveBlock, private_block
 from ibackup.device.devicelink.sender import FileSender
 from ibackup.device.folder.served_files import ServedFiles, answer
 
@@ -214,7 +214,7 @@ class _Nowhere:
     def offer(self) -> None:
         pass
 
-    def swap(self, full: Block) -> Block:  # noqa: ARG002 - its views are needed by nobody
+    def swap(self, full: ReceiveBlock) -> ReceiveBlock:  # noqa: ARG002 - its views are needed by nobody
         return private_block()
 
     def finish(self) -> None:

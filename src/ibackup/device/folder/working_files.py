@@ -19,7 +19,7 @@ from typing import Final
 from ibackup.apple.format_errors import FormatError
 from ibackup.apple.plists import StatusPlist
 from ibackup.base import descriptors, disks
-from ibackup.base.confined import Confined, FolderItem, Parts, PathRefused, Staged, shown
+from ibackup.base.confined import Confined, FolderItem, Parts, PathRefused, shown
 from ibackup.base.errors import IbackupError, NoRoom
 from ibackup.base.events import Caution, Observer, ignore
 from ibackup.device.devicelink import requests
@@ -28,6 +28,7 @@ from ibackup.device.devicelink.link import DeviceLink
 from ibackup.device.folder.arrivals import Arrival, FileNotRead
 from ibackup.device.folder.checkpoints import Checkpoints
 from ibackup.device.folder.ledger_protocol import LedgerProtocol
+from ibackup.device.folder.plain_writes import pieces_of, write_all
 from ibackup.device.folder.receiver import Receiver
 from ibackup.device.folder.served_files import Failures, ServedFiles, answer
 
@@ -43,7 +44,6 @@ _MOST_UNKNOWN: Final = 10_000
 _MOST_LISTINGS: Final = 64 << 20  # bytes kept of them; 300,000 files take half
 _MOST_MADE: Final = 20_000  # folders; a backup has 514
 _CAUTIONED_UNKNOWN: Final = 5
-_COPY_BYTES: Final = 1 << 20
 _MOST_FOLDERS: Final = 544  # kept open: all 514 of a backup
 _PLENTY: Final = 1 << 30
 
@@ -390,17 +390,12 @@ class WorkingFiles(ServedFiles):
     # -- the file system ------------------------------------------------------------------------------------
 
     def _move_all(self, link: DeviceLink, moves: list[tuple[str, Parts, Parts]]) -> None:
-        """Move everything; what stands in no folder that is kept open can be moved by another process."""
+        """Move everything, by another process if no folder is among it of which a descriptor is kept here."""
         keeps = self.confined.keeps
-        elsewhere = [
-            (source, target)
-            for _, source, target in moves
-            if source != target and not keeps(source) and not keeps(target)
-        ]
-        if len(elsewhere) < len(moves):
-            elsewhere = []
+        pairs = [(source, target) for _, source, target in moves]
+        here = any(source == target or keeps(source) or keeps(target) for source, target in pairs)
         left = list[tuple[str, Callable[[], None]]]()
-        moved = self._receiver.rename(elsewhere) if elsewhere else repeat(False)
+        moved = repeat(False) if here else self._receiver.rename(pairs)
         for (asked, source, target), is_moved in zip(moves, moved, strict=False):
             if is_moved:
                 self._ledger.moved("/".join(source), "/".join(target))
@@ -448,7 +443,7 @@ class WorkingFiles(ServedFiles):
         fd = self.confined.open_file(source)
         try:
             self._make_dir(target[:-1])
-            self._write(target, _pieces(fd, link.pulse))
+            self._write(target, pieces_of(fd, link.pulse))
         finally:
             os.close(fd)
 
@@ -461,7 +456,7 @@ class WorkingFiles(ServedFiles):
             with open(staged.fd, "wb", buffering=0) as file:
                 for piece in pieces:
                     hasher.update(piece)
-                    size += _write_all(staged, piece)
+                    size += write_all(file.fileno(), [memoryview(piece)])
                 mtime = os.fstat(file.fileno()).st_mtime
             self.confined.publish(staged, parts)
         except BaseException:
@@ -503,16 +498,3 @@ def _is_status(parts: Parts) -> bool:
 
 def _said(error: OSError) -> tuple[LinkStatus, str]:
     return status_of(error), error.strerror or type(error).__name__
-
-
-def _pieces(fd: int, pulse: Callable[[], None]) -> Iterator[bytes]:
-    while piece := os.read(fd, _COPY_BYTES):
-        yield piece
-        pulse()
-
-
-def _write_all(staged: Staged, piece: bytes) -> int:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(staged.fd, view) :]
-    return len(piece)
