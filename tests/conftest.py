@@ -108,10 +108,11 @@ def _place(item: pytest.Item) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark whole files and folders as thorough, and leave out what is for scripts/test --long alone."""
+    places = {item: f"{_place(item)}/" for item in items}
     for place, each in _SAMPLED.items():
         seen: Counter[str] = Counter()
         for item in items:
-            if f"{_place(item)}/".startswith(f"{place}/"):
+            if places[item].startswith(f"{place}/"):
                 function = item.nodeid.partition("[")[0]
                 if seen[function] % each:
                     item.add_marker("long")
@@ -121,8 +122,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
-        place = _place(item)
-        if place not in _QUICK and any(f"{place}/".startswith(f"{each}/") for each in _THOROUGH):
+        place = places[item]
+        if place[:-1] not in _QUICK and any(place.startswith(f"{each}/") for each in _THOROUGH):
             item.add_marker("thorough")
 
 

@@ -52,6 +52,8 @@ def run_cron(require_tool: Callable[[str], str]) -> Iterator[Callable[[Path], No
     started: list[subprocess.Popen[bytes]] = []
 
     def run(crontab: Path) -> None:
+        if alone:  # there the computer has just started, for cron: nobody has to wait for the next minute
+            crontab.write_text(crontab.read_text().replace("* * * * *", "@reboot"))
         script = ["sh", "-c", ALONE if alone else AMONG_OTHERS, "sh", str(crontab)]
         command = ["unshare", "--mount", *script] if alone else script
         started.append(subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE))

@@ -277,7 +277,9 @@ def test_a_form_has_a_largest_size_also_when_it_does_not_say_it(browser: RawClie
     chunk = f"{len(fits) + 1:x}\r\n{fits}x\r\n0\r\n\r\n"
     chunked = f"{head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunk}"
     assert browser.raw(chunked.encode()).startswith(b"HTTP/1.1 413")
-    assert browser.raw(f"{head}Content-Length: 99999999999\r\n\r\n".encode()).startswith(b"HTTP/1.1 413")
+    assert browser.raw(f"{head}Content-Length: 99999999999\r\nConnection: close\r\n\r\n".encode()).startswith(
+        b"HTTP/1.1 413"
+    )
     assert browser.post("/change", "&".join(["a=1"] * 5000)).status == 415
 
 
