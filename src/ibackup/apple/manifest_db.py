@@ -25,8 +25,8 @@ MAX_FLAWS = 100
 _MAX_SCHEMA_BYTES = 16 * 1024  # for each definition; Files takes about 100
 Cells = tuple[object, object, object, object, object]
 """What is stored of a row: fileID, domain, path, flags and record."""
-TextCells = tuple[bytes, object, object, object, object]
-"""The same of a row whose fileID is text, as its bytes."""
+_Packed = tuple[bytes, object]
+"""What is stored of a row whose fileID is text: its bytes, and the record."""
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM Files"  # noqa: S608 - our own texts
 _BEHIND = "FROM Files NOT INDEXED WHERE rowid > ? ORDER BY rowid"
@@ -113,14 +113,14 @@ class ManifestDb(ForeignDatabase):
         except TROUBLE as error:
             raise self._damaged(error) from None
 
-    def changed_since(self, earlier: Self) -> Iterator[tuple[TextCells, TextCells]]:
-        """The rows in both lists that are not the same, as their cells: then and now. Raises FormatError.
+    def changed_since(self, earlier: Self) -> Iterator[tuple[str, bytes, bytes]]:
+        """The fileIDs in both lists whose records are not the same, and the records, then and now. Raises FormatError.
 
         Nearly all rows are equal, and both lists have them in nearly the same order. They are compared in blocks, and
         only what has not yet met its equal is kept. If that becomes too much, both are read in the order of their ids.
         """
-        now: set[TextCells] = set()
-        then: set[TextCells] = set()
+        now: set[_Packed] = set()
+        then: set[_Packed] = set()
         for new, old in zip_longest(self._blocks(""), earlier._blocks(""), fillvalue=()):
             if new == old and not now and not then:
                 continue
@@ -130,11 +130,22 @@ class ManifestDb(ForeignDatabase):
             now -= same
             then -= same
             if len(now) + len(then) > _MOST_WITHOUT_EQUAL:
-                yield from self._changed_in_order(earlier)
-                return
-        yield from _with_one_id(then, now)
+                pairs = self._changed_in_order(earlier)
+                break
+        else:
+            pairs = _with_one_id(then, now)
+        for (file_id, old_record), (_, record) in pairs:
+            if isinstance(old_record, bytes) and isinstance(record, bytes):
+                yield (
+                    file_id.decode("utf-8", "surrogateescape"),
+                    earlier._decoded(old_record),
+                    self._decoded(record),
+                )
 
-    def _changed_in_order(self, earlier: Self) -> Iterator[tuple[TextCells, TextCells]]:
+    def _decoded(self, record: bytes) -> bytes:
+        return record if self._decode_blob is None else self._decode_blob(record)
+
+    def _changed_in_order(self, earlier: Self) -> Iterator[tuple[_Packed, _Packed]]:
         before = earlier._blocks("ORDER BY fileID")
         old = next(before, [])
         for block in self._blocks("ORDER BY fileID"):
@@ -147,10 +158,11 @@ class ManifestDb(ForeignDatabase):
                     break
                 old = next(before, [])
 
-    def _blocks(self, order: Literal["", "ORDER BY fileID"]) -> Iterator[list[TextCells]]:
-        """The rows whose id is text, in blocks. Raises FormatError."""
+    def _blocks(self, order: Literal["", "ORDER BY fileID"]) -> Iterator[list[_Packed]]:
+        """The records of the rows whose id is text, in blocks. Raises FormatError."""
         self._steps_left = self._steps
-        query = f"{_SELECT} {'' if order else 'NOT INDEXED'} WHERE fileID >= CAST(X'' AS TEXT) AND fileID < X'' {order}"
+        index = "" if order else "NOT INDEXED"
+        query = f"SELECT fileID, file FROM Files {index} WHERE fileID >= CAST(X'' AS TEXT) AND fileID < X'' {order}"  # noqa: S608 - our own texts
         try:
             with closing_cursor(self._connection.execute(query)) as cursor:
                 while block := cursor.fetchmany(_BLOCK_ROWS):
@@ -343,15 +355,12 @@ class ManifestDb(ForeignDatabase):
             )
         if not isinstance(blob, bytes):
             return BadRow(name, safe_text(domain), safe_text(path), "it has no record")
-        if self._decode_blob is not None:
-            blob = self._decode_blob(blob)
+        blob = self._decoded(blob)
         domain_text = domain.decode("utf-8", "surrogateescape")
         return Row(name, domain_text, path.decode("utf-8", "surrogateescape"), kind, blob, true_id)
 
 
-def _with_one_id(
-    then: Iterable[TextCells], now: Iterable[TextCells]
-) -> Iterator[tuple[TextCells, TextCells]]:
+def _with_one_id(then: Iterable[_Packed], now: Iterable[_Packed]) -> Iterator[tuple[_Packed, _Packed]]:
     new = {cells[0]: cells for cells in now}
     if new:
         yield from ((cells, new[cells[0]]) for cells in then if cells[0] in new)

@@ -7,7 +7,8 @@ from typing import Self
 
 from ibackup.apple.backup import Backup
 from ibackup.apple.manifest_db import ManifestDb
-from ibackup.apple.rows import BadRow, Kind, Row, Rows
+from ibackup.apple.mbfile import MBFile, decode
+from ibackup.apple.rows import Kind, Row, Rows
 from ibackup.base.errors import IbackupError
 from ibackup.store.records.snapshot import Snapshot
 
@@ -40,22 +41,29 @@ class EarlierList:
         with contextlib.suppress(IbackupError):
             then = None if before is None else before.rows.row(file_id)
             now = self._now.rows.row(file_id)
-            return isinstance(then, Row) and isinstance(now, Row) and _modified(then) == _modified(now)
+            return (
+                isinstance(then, Row)
+                and isinstance(now, Row)
+                and _modified(then.packed) == _modified(now.packed)
+            )
         return False
 
-    def changed(self) -> Iterator[Row]:
-        """The files in both lists that, by the new one, have changed since; as far as both can be read."""
+    def changed(self) -> Iterator[str]:
+        """What has changed since by the new list, of what is in both, by fileID; as far as both can be read."""
         with contextlib.suppress(IbackupError):
             if self._before is None:
                 return
-            for then, now in _differing(self._before.rows, self._now.rows):
-                if (
-                    isinstance(then, Row)
-                    and isinstance(now, Row)
-                    and now.kind is Kind.FILE
-                    and _changed(then, now)
-                ):
-                    yield now
+            for file_id, then, now in _differing(self._before.rows, self._now.rows):
+                with contextlib.suppress(IbackupError):
+                    if _modified(then) != _modified(now):
+                        yield file_id
+
+    def file_now(self, file_id: str) -> Row | None:
+        """The new list's row of a file; None if it has none, or it cannot be read."""
+        with contextlib.suppress(IbackupError):
+            row = self._now.rows.row(file_id)
+            return row if isinstance(row, Row) and row.kind is Kind.FILE else None
+        return None
 
     @cached_property
     def _before(self) -> Backup | None:
@@ -66,28 +74,24 @@ class EarlierList:
         return None
 
 
-def _differing(before: Rows, after: Rows) -> Iterator[tuple[Row | BadRow | None, Row | BadRow | None]]:
-    """The rows of both lists with the same id; those that are equal may be left out. Raises FormatError."""
+def _differing(before: Rows, after: Rows) -> Iterator[tuple[str, bytes | MBFile, bytes | MBFile]]:
+    """The fileIDs in both lists whose records differ, and the records. Raises FormatError."""
     if isinstance(before, ManifestDb) and isinstance(after, ManifestDb):
-        for then, now in after.changed_since(before):
-            yield before.row_of(then), after.row_of(now)
+        yield from after.changed_since(before)
         return
     earlier = before.rows_by_id()
     old = next(earlier, None)
     for new in after.rows_by_id():
         while old is not None and old.file_id < new.file_id:
             old = next(earlier, None)
-        if old is not None and old.file_id == new.file_id:
-            yield old, new
+        if (
+            isinstance(old, Row)
+            and isinstance(new, Row)
+            and old.file_id == new.file_id
+            and old.packed != new.packed
+        ):
+            yield new.file_id, old.packed, new.packed
 
 
-def _changed(then: Row, now: Row) -> bool:
-    if then.packed == now.packed:  # nearly all of them
-        return False
-    with contextlib.suppress(IbackupError):
-        return _modified(then) != _modified(now)
-    return False
-
-
-def _modified(row: Row) -> int:
-    return row.record().modified
+def _modified(packed: bytes | MBFile) -> int:
+    return (packed if isinstance(packed, MBFile) else decode(packed)).modified

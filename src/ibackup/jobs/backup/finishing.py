@@ -256,9 +256,10 @@ def _never_came(working: WorkingCopy, backup: Backup, earlier: EarlierList) -> I
 
     That copy may have the right size and decrypt, so nothing else shows it. A Digest would, and was compared.
     """
-    for row in earlier.changed():
-        path = blob_path(row.file_id, flat=backup.rows.flat)
-        if digest_of(row.record()) is None and _is_of_base(working, path):
+    for file_id in earlier.changed():
+        path = blob_path(file_id, flat=backup.rows.flat)
+        row = earlier.file_now(file_id) if _is_of_base(working, path) else None
+        if row is not None and digest_of(row.record()) is None:
             names = (path, row.file_id, row.domain, row.relative_path)
             wanted, found = "the file as it is on the phone now", "the copy of the earlier backup"
             yield Finding(
