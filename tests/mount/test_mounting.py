@@ -1,6 +1,7 @@
 """``ibackup mount``, with the real FUSE of this system: every byte, hostile names, and each way in which it ends."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ from urllib.parse import unquote
 import pytest
 
 from explore.taking import PASSWORD, files_below
+from ibackup.apple.file_ids import file_id_of
+from ibackup.apple.rows import blob_path
 from ibackup.mount.unmounting import is_dead
 from ibackup.simulator.spec import PhoneSpec
 from support.minted import Mint, Spec
@@ -48,6 +51,11 @@ def mounted(program: Program, *words: str) -> Iterator[subprocess.Popen[str]]:
     assert not at.exists()  # made by it, and removed by it
 
 
+def read_by(process: subprocess.Popen[str]) -> int:
+    """How many bytes a process has read so far."""
+    return int(Path(f"/proc/{process.pid}/io").read_text().split()[1])
+
+
 def wait_for(is_so: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not is_so():
@@ -77,28 +85,41 @@ HOSTILE = [
 def test_each_file_has_the_bytes_that_extract_writes_and_is_read_in_ranges(
     program: Program, tmp_path: Path
 ) -> None:
-    minted = Mint(tmp_path / "made")
-    (tmp_path / "made").mkdir()
-    folder = minted(PASSWORD, specs=HOSTILE).folder
+    for name in ("made", "plain"):
+        (tmp_path / name).mkdir()
+    folder = Mint(tmp_path / "made")(PASSWORD, specs=HOSTILE).folder
+    plain = Mint(tmp_path / "plain")(specs=HOSTILE).folder
     secret = tmp_path / "secret"
     secret.write_text(PASSWORD)
     secret.chmod(0o600)
     given = (str(folder), "--password-file", str(secret))
     program.run("extract", *given, "--all", "--to", str(tmp_path / "out"), code=None)
-    with mounted(program, *given):
-        shown = files_below(tmp_path / "mnt" / "Files")
-        assert shown.pop("HomeDomain/Library/link") == b"/etc/passwd"  # a text, not a way out
-        taken = files_below(tmp_path / "out")
-        taken.pop("ibackup-renamed.txt")
-        assert shown == taken
+    taken = files_below(tmp_path / "out")
+    taken.pop("ibackup-renamed.txt")
+    taken["HomeDomain/Library/link"] = b"/etc/passwd"  # a text, not a way out
+    with mounted(program, str(plain)):
+        assert files_below(tmp_path / "mnt" / "Files") == taken
+    with mounted(program, *given) as process:
+        assert files_below(tmp_path / "mnt" / "Files") == taken
         film = tmp_path / "mnt" / "Files" / "AppDomain-org.example.films" / "Documents" / "film.mov"
         content = FILM.content
-        with open(film, "rb", buffering=0) as stream:
+        assert film.stat().st_size == len(content)
+        assert film.stat().st_mtime == FILM.mtime
+        with io.FileIO(film) as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what the system kept
+            before = read_by(process)
+            stream.seek(2_500_000)
+            assert stream.read(1000) == content[2_500_000:2_501_000]
+            assert read_by(process) - before < 1_000_000  # nothing of what comes before
             for start, count in ((2_999_999, 70_000), (17, 1), (131_071, 300_000), (len(content), 9)):
                 stream.seek(start)
                 assert stream.read(count) == content[start : start + count]
-        assert film.stat().st_size == len(content)
-        assert film.stat().st_mtime == FILM.mtime
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            stored = folder / blob_path(file_id_of(FILM.domain, FILM.path))
+            os.truncate(stored, 1_000_000)
+            stream.seek(999_000)
+            with pytest.raises(OSError, match="Input/output"):  # not an early end
+                stream.readall()
         for change in (lambda: film.write_bytes(b""), film.unlink, (film.parent / "new").mkdir):
             with pytest.raises(OSError, match="Read-only"):
                 change()

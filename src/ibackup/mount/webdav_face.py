@@ -6,7 +6,6 @@ It is our own: the servers that there are take files from a disk of theirs, or r
 import asyncio
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -120,12 +119,11 @@ class _WebDavServer(uvicorn.Server):
 
 
 class _WebDavApp:
-    """The answers; the tree is used by one thread at a time."""
+    """The answers, each in a thread of its own."""
 
     def __init__(self, lookup: PathLookup, site: WebDavSite) -> None:
         self._lookup = lookup
         self._site = site
-        self._lock = threading.Lock()
         self.used = monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,16 +165,15 @@ class _WebDavApp:
             return Response(headers={"Allow": _ALLOWED})
         if request.method not in ("GET", "HEAD", "PROPFIND"):
             return Response("This is read-only.\n", 405, {"Allow": _ALLOWED})
-        with self._lock:
-            node = self._lookup.find(path)
-            if node is None:
-                return Response("There is no such file.\n", 404)
-            if request.method == "PROPFIND":
-                return self._properties(path, request.headers.get("depth", "infinity"))
-            if not isinstance(node, MountedFile):
-                children = self._lookup.children(path)
-                return HTMLResponse(folder_page(path, children or {}))
-            source = node.open()
+        node = self._lookup.find(path)
+        if node is None:
+            return Response("There is no such file.\n", 404)
+        if request.method == "PROPFIND":
+            return self._properties(path, request.headers.get("depth", "infinity"))
+        if not isinstance(node, MountedFile):
+            children = self._lookup.children(path)
+            return HTMLResponse(folder_page(path, children or {}))
+        source = node.open()
         return _content(source, node, path, request, self._note_use)
 
     def _properties(self, path: str, depth: str) -> Response:
