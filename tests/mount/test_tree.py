@@ -7,6 +7,7 @@ import pytest
 from explore.taking import PASSWORD
 from ibackup.explore.opening import SnapshotTarget
 from ibackup.explore.target_names import NameRules
+from ibackup.mount.fuse_face import mount_options
 from ibackup.mount.mount_nodes import FixedFolder, MountedFile, text_file
 from ibackup.mount.mounted_backup import MountedBackup, OpenBackups
 from ibackup.mount.path_lookup import PathLookup
@@ -52,3 +53,8 @@ def test_a_backup_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         assert name == "This backup could not be opened.txt"
         assert isinstance(node, MountedFile)
         assert b"encrypted" in node.open().read()
+
+
+def test_on_windows_the_files_belong_to_the_user_who_mounts() -> None:
+    assert mount_options("win32").items() >= {"uid": -1, "gid": -1, "ro": True}.items()
+    assert not {"uid", "allow_other"} & {*mount_options("linux"), *mount_options("darwin")}

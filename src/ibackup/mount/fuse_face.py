@@ -75,24 +75,11 @@ def serve_fuse(lookup: PathLookup, at: str, *, idle_s: float = 0.0, ready: Calla
     logging.getLogger("fuse").addHandler(logging.NullHandler())
     logging.getLogger("fuse").propagate = False
     face = _Face(lookup, ready)
-    options: dict[str, object] = {"fsname": "ibackup", "ro": True}
-    if sys.platform == "linux":  # other systems' libraries do not know all of these
-        options |= {
-            "subtype": "ibackup",
-            "nosuid": True,
-            "nodev": True,
-            "noexec": True,
-            "entry_timeout": _KEPT_S,
-            "attr_timeout": _KEPT_S,
-            "ac_attr_timeout": _KEPT_S,
-            "kernel_cache": True,
-            "max_read": _MOST_READ,
-        }
     signals = [each for each in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if each is not None]
     before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}  # libfuse's own then unmount
     idle = _Idle(face, at, idle_s)
     try:
-        mfusepy.FUSE(face, at, raw_fi=True, foreground=True, **options)
+        mfusepy.FUSE(face, at, raw_fi=True, foreground=True, **mount_options())
     except RuntimeError:
         if face.was_mounted:  # a signal ended it
             return
@@ -106,6 +93,27 @@ def serve_fuse(lookup: PathLookup, at: str, *, idle_s: float = 0.0, ready: Calla
         face.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def mount_options(platform: str = sys.platform) -> dict[str, object]:
+    """What each system's library knows: libfuse; FUSE-T and macFUSE; WinFsp."""
+    options: dict[str, object] = {"fsname": "ibackup", "ro": True}
+    if platform == "linux":
+        return options | {
+            "subtype": "ibackup",
+            "nosuid": True,
+            "nodev": True,
+            "noexec": True,
+            "entry_timeout": _KEPT_S,
+            "attr_timeout": _KEPT_S,
+            "ac_attr_timeout": _KEPT_S,
+            "kernel_cache": True,
+            "max_read": _MOST_READ,
+        }
+    options["volname"] = "ibackup"
+    if platform == "win32":  # without them root owns the files, and nobody on Windows is root; -1: who mounts
+        options |= {"uid": -1, "gid": -1}
+    return options
 
 
 class _Idle:
