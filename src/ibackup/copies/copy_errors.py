@@ -124,7 +124,8 @@ def not_there(name: str, address: CopyAddress) -> CopyMissing:
             f"{_called(name)} is not mounted: there is nothing in '{address.path}'.",
             "unmounted",
             why="Its disk is probably not connected.",
-            hint="Connect the disk, then run the command again. ibackup makes no new repository in its place.",
+            hint="Connect the disk, then run the command again. ibackup "
+            f"{'writes nothing' if name == FLEET else 'makes no new repository'} in its place.",
         )
     if name == FLEET:
         return CopyMissing(

@@ -1,6 +1,8 @@
 """Keeps two computers from copying one phone to one place at once, as far as a place without locks allows that."""
 
 import contextlib
+import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from ibackup.copies.copy_errors import CopyLocked
 from ibackup.copies.rclone_program import RcloneProgram
 from ibackup.store.disk import record_times, this_computer
 from ibackup.store.disk.json_records import JsonRecord, RecordFlaw
+from ibackup.store.records.used_stores import state_dir
 
 NAME = "busy.json"
 _STALE = timedelta(minutes=30)
@@ -80,7 +83,7 @@ class PlainLock:
         record = JsonRecord(
             {
                 "computer": this_computer.name(),
-                "machine": this_computer.machine(),
+                "machine": _runner(),
                 "when": record_times.written(record_times.now()),
             }
         )
@@ -91,8 +94,8 @@ class PlainLock:
         try:
             record = JsonRecord.load(data or b"")
             other, when = record.text("computer"), record.time("when")
-            if record.text("machine") == this_computer.machine():
-                return  # a run that was killed: two of this computer exclude each other in another way
+            if record.text("machine") == _runner():
+                return  # a run that was killed: two of this user exclude each other in another way
         except RecordFlaw:
             return
         if abs(record_times.now() - when) < _STALE:
@@ -102,3 +105,10 @@ class PlainLock:
                 hint="Run the command again later. If that computer was stopped, its mark ends by itself after 30 "
                 "minutes.",
             )
+
+
+def _runner() -> str:
+    """Says which user of which computer runs this, to nobody else: what excludes others here is in the user's state."""
+    return hashlib.sha256(f"{this_computer.machine()}\0{os.path.realpath(state_dir())}".encode()).hexdigest()[
+        :32
+    ]

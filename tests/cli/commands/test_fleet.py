@@ -14,8 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cli.conftest import ANN, Cli, Ran, snapshots
 from ibackup.base.exit_codes import ExitCode
+from ibackup.copies.fleet.fleet_bucket import FleetBucket
 from ibackup.copies.fleet.fleet_keys import SigningKey
 from ibackup.copies.fleet.keeper_secret import KeeperSecret
+from ibackup.copies.plain_lock import PlainLock
 from ibackup.simulator.virtual_phone import VirtualPhone
 from ibackup.store.disk import record_times
 
@@ -141,6 +143,8 @@ def test_from_nothing_to_a_phone_that_two_computers_back_up(
     (tmp_path / "unplugged").rename(bucket)
     # A computer that is stolen.
     keeper.good("fleet", "revoke", "lab")
+    again = keeper("fleet", "enrol", "lab", "--to", tmp_path / "again")
+    assert (again.code, "was revoked" in again.flat_err) == (ExitCode.USAGE, True)
     rows = keeper.good("fleet", "list")["hosts"]
     assert [(each["host"], each["revoked"]) for each in rows] == [("desk", False), ("lab", True)]
     for forms in ("--prometheus", "--html"):
@@ -210,7 +214,9 @@ def _what_an_intruder_does_is_found(keeper: Computer, bucket: Path) -> None:
     assert status(keeper, ExitCode.DAMAGE)[0] == ["damaged"]
 
 
-def test_two_keepers_exclude_each_other(keeper: Computer, tmp_path: Path) -> None:
+def test_two_keepers_exclude_each_other(
+    keeper: Computer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     busy = tmp_path / "bucket" / "keeper" / "busy.json"
     members = {"computer": "nas", "machine": "x", "when": record_times.written(record_times.now())}
     busy.write_text(json.dumps(members))
@@ -218,6 +224,10 @@ def test_two_keepers_exclude_each_other(keeper: Computer, tmp_path: Path) -> Non
     assert done.code == ExitCode.BUSY
     assert "keeping the fleet" in done.flat_err
     busy.unlink()
+    # Another user of this computer, for example root's cron.
+    monkeypatch.setenv("IBACKUP_STATE_DIR", str(tmp_path / "root"))
+    with PlainLock(FleetBucket.open(str(tmp_path / "bucket"), None).program, "keeper").held():
+        assert keeper("fleet", "keeper").code == ExitCode.BUSY
     assert keeper("fleet", "keeper").code == 0
 
 

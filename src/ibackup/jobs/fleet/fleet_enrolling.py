@@ -96,7 +96,10 @@ def enrol(fleet: OpenedFleet, host: str, udids: Sequence[str], observe: Observer
     """
     before, phones = _asked_for(fleet, host, udids)
     if not phones:
-        raise UsageError(f"The computer {host} has no phones yet.", hint="Give their UDIDs, too.")
+        why = "was revoked, and lost its phones with that" if before is not None else "has no phones yet"
+        raise UsageError(
+            f"The computer {host} {why}.", hint="Give the UDIDs of the phones that it may back up."
+        )
     if before is None or before.revoked:
         # The time, so that a key that was revoked does not come back with a record that someone removed.
         generation = max(int(record_times.now().timestamp()), before.generation + 1 if before else 1)
