@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from benching.make_copied_store import make
 from benching.measure import MIB, ContenderFailed, Cost, cpu_seconds, run
 from benching.racing import IBACKUP, Scale
 
@@ -24,7 +23,7 @@ from ibackup.copies.fleet.keeper_findings import KeeperFinding, KeeperFindings
 from ibackup.copies.fleet.keeper_secret import KeeperSecret
 from ibackup.copies.rights.http_asking import ask
 from ibackup.copies.rights.s3_signing import S3Keys, signed
-from ibackup.simulator.spec import PhoneSpec
+from ibackup.simulator import VirtualPhone, demo_spec, serve
 from ibackup.store.disk import record_times
 
 _PHONES = (125, 250, 500, 1000)
@@ -32,7 +31,6 @@ _PHONES_A_HOST = 20
 _REPORTS = 3  # of each, as the keeper leaves them
 _DELAYS_S = (0.05, 0.1)
 _REPOSITORIES = (6, 12, 25, 50)
-_FILES, _SIZE = 100, 8192
 _KEYS = S3Keys("any", "any")
 
 Trouble = Literal["forged", "future", "stale", "damaged", "replayed"]
@@ -68,6 +66,7 @@ def report_nights(folder: str, scale: Scale) -> Iterator[str]:
         fleet = _Fleet(server, folder)
         for count in map(scale.of, _REPOSITORIES):
             fleet.copy_phones(count)
+            fleet.night(server)  # the first one of a phone reads all of it, and one restore a month is tested
             yield _row(f"a keeper's night, {count} repositories", *fleet.night(server))
 
 
@@ -207,15 +206,16 @@ class _Fleet:
     # --- whole repositories
 
     def copy_phones(self, count: int) -> None:
-        """Add a computer with new phones until there are so many, and copy two snapshots of each."""
+        """Add a computer with new phones until there are so many, back each up and copy it."""
+        if self._phones >= count:
+            return
         name = f"host{self.hosts}"
         self.hosts += 1
         udids = [_udid(each) for each in range(self._phones, count)]
         store = self._path(f"{name}.store")
         for udid in udids:
-            make(store, _FILES, _SIZE, replace(PhoneSpec(), udid=udid))
-            for each in os.listdir(f"{store}.later"):
-                os.rename(f"{store}.later/{each}", f"{store}/{udid}/snapshots/{each}")
+            with serve(VirtualPhone(replace(demo_spec(), udid=udid, backup_password=None))) as usb:
+                self._run(name, "now", "--patience", "0", store=store, usb=usb.address)
         self._phones = count
         file = self._path(f"{name}.enrolment")
         self._run("keeper", "fleet", "enrol", name, *udids, "--to", file)
@@ -232,7 +232,13 @@ class _Fleet:
         return os.path.join(self._folder, name)
 
     def _run(
-        self, who: str, *words: str, server: _Server | None = None, code: int = 0, store: str = ""
+        self,
+        who: str,
+        *words: str,
+        server: _Server | None = None,
+        code: int = 0,
+        store: str = "",
+        usb: str = "",
     ) -> Cost:
         """Run ibackup on one of the computers, which may see the S3 server elsewhere."""
         home = self._path(who)
@@ -247,7 +253,7 @@ class _Fleet:
             with open(config, "w", encoding="utf-8") as file:
                 file.write(text)
         where = {"HOME": home, "IBACKUP_STATE_DIR": os.path.join(home, "state")}
-        where |= {"IBACKUP_STORE": store} if store else {}
+        where |= {"IBACKUP_STORE": store, "USBMUXD_SOCKET_ADDRESS": usb} if store else {}
         return run(
             [*IBACKUP, *words, "--config", config, "--json"], where, log=self._path("log"), codes=(code,)
         )

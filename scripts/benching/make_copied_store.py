@@ -17,9 +17,9 @@ from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, SnapshotMeta
 _FIRST = datetime(2026, 9, 1, 21, 0, tzinfo=UTC)
 
 
-def make(store: str, files: int, size: int, spec: PhoneSpec | None = None) -> None:
-    """The store; the phone must not be in it before. The second snapshot is put aside, into ``store``.later."""
-    spec = spec or PhoneSpec()
+def make(store: str, files: int, size: int) -> None:
+    """The store; its folder must not exist before. The second snapshot is put aside, into ``store``.later."""
+    spec = PhoneSpec()
     snapshots = os.path.join(store, spec.udid, "snapshots")
     os.makedirs(snapshots, mode=0o700)
     with open(os.path.join(store, "store.json"), "w", encoding="utf-8") as record:
