@@ -47,10 +47,15 @@ def test_a_damaged_backup_says_that_a_second_copy_repairs_it(tmp_path: Path) -> 
     )
     calls = PageCalls(Path(store.path))
     page = f"/phone/{calls.house.phones()[0].slug}"
-    assert "ibackup heal" not in calls.get(page).text
+    assert "Repair it" not in calls.get(page).text
     assert "the phone sends the damaged files again" in calls.get("/").text
     record = CopyRecord("0" * 64).with_copied(CopiedSnapshot(newest.id, "e", newest.meta.seal, NOW, 5))
     record.write(folder.proofs_path, "usb")
-    assert f"ibackup heal {newest.id}" in calls.get(page).text
+    assert "Repair it" in calls.get(page).text
     calls = PageCalls(Path(store.path))  # which remembers for a moment how things are
-    assert "A second copy has it whole" in calls.get("/").text
+    home = calls.get("/").text
+    assert "A second copy has it whole" in home
+    assert "Repair it" in home
+    (Path(newest.path) / "snapshot.json").write_text("{")  # its record cannot be read either
+    calls = PageCalls(Path(store.path))
+    assert "Repair it" in calls.get(f"/phone/{calls.house.phones()[0].slug}").text

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ibackup.base.errors import PasswordNeeded, UsageError
+from ibackup.base.errors import UsageError
 from ibackup.cli.shell.application import App
-from ibackup.cli.shell.password_sources import PasswordSources
 from ibackup.config.copy_config import CopyConfig
 from ibackup.copies.engine_kinds import kind_of
 
@@ -65,24 +64,17 @@ def password_of(app: App, config: CopyConfig, *, ask: bool = True) -> str:
         question = f"Password of the copy {config.name}"
         given = str(click.prompt(question, hide_input=True, err=True))
     if given is None:
-        raise PasswordNeeded(
-            f"The copy {config.name} needs its password.",
-            hint="Write `password_file` or `password_command` into its [[copies]] table.",
-        )
+        from ibackup.jobs.copying.kept_copies import needs_password
+
+        raise needs_password(config)
     return given
 
 
 def kept_password(app: App, config: CopyConfig) -> str | None:
     """The password as the config's file or command, or the keychain, has it. Raises PasswordNeeded, KeychainTrouble."""
-    if not kind_of(config).has_password:
-        return None
-    given = PasswordSources(app, config.password_file, config.password_command, ask=False).given()
-    if given is None:
-        from ibackup.vault.keychain import Keychain
+    from ibackup.jobs.copying import kept_copies
 
-        keychain = Keychain.open()
-        given = keychain.copy_password(config.name) if keychain else None
-    return given
+    return kept_copies.kept_password(config, app.reporter)
 
 
 def opened(app: App, config: CopyConfig, *, ask: bool = True) -> "OpenedCopy":

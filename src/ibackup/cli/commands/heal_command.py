@@ -37,7 +37,7 @@ def command(app: App, snapshot: str | None, name: str | None, dry_run: bool) -> 
     damaged one, also in the other snapshots that share it. Then the whole snapshot is verified. Without SNAPSHOT, every
     snapshot that is known to be damaged is repaired.
     """
-    from ibackup.jobs.copying.snapshot_healing import HealingCopies, heal
+    from ibackup.jobs.copying.snapshot_healing import FLAWED_BEFORE, HealingCopies, exit_code, heal
 
     configs = copies_named(app, name)
     store = app.open_store()
@@ -74,18 +74,15 @@ def command(app: App, snapshot: str | None, name: str | None, dry_run: bool) -> 
     text = "\n".join(_text(each, dry_run=dry_run) for each in done) or wrap(
         "No snapshot is known to be damaged. To read every byte of the newest one: `ibackup verify`."
     )
-    left = [each for each in done if each.left or each.status == "damaged"]
+    left = [each for each in done if not each.is_whole]
+    code = exit_code(done, copies)
     if not left:
-        flawed = any(each.status == "flawed" for each in done)
-        message = (
-            "Some files differ from the phone's own list, as when they were backed up." if flawed else ""
-        )
-        return app.result(payload, text, ExitCode.FLAWED if flawed else ExitCode.OK, message=message)
+        return app.result(payload, text, code, message=FLAWED_BEFORE if code is ExitCode.FLAWED else "")
     errors = list(copies.errors.values())
     return app.result(
         payload,
         text,
-        errors[0].exit_code if errors and not any(each.healed for each in done) else ExitCode.DAMAGE,
+        code,
         message=" ".join(
             [f"Damage is left in {', '.join(each.id for each in left)}.", *(each.message for each in errors)]
         ),

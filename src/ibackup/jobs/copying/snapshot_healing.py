@@ -1,12 +1,13 @@
 """Repairs a damaged snapshot in the store with what a second copy still has whole."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ibackup.apple.verify.findings import Level
 from ibackup.base.errors import DamageFound, IbackupError, Interrupted, NoRoom, NotABackup
 from ibackup.base.events import Caution, Observer, PhaseStarted
+from ibackup.base.exit_codes import ExitCode
 from ibackup.copies.held_snapshot import HeldSnapshot
 from ibackup.copies.opened_copy import OpenedCopy
 from ibackup.jobs.proving.backup_proof import prove
@@ -15,6 +16,9 @@ from ibackup.store.phone_folder import PhoneFolder
 from ibackup.store.records.proof_records import Verdict
 from ibackup.store.records.snapshot import META_NAME, SEAL_NAME, Snapshot
 from ibackup.store.work.healing import DamagedFile, Healing, damage_of, records_of
+
+FLAWED_BEFORE = "Some files differ from the phone's own list, as when they were backed up."
+"""Of a snapshot that is whole again, and had flaws."""
 
 
 @dataclass
@@ -39,6 +43,11 @@ class HealedSnapshot:
     def left(self) -> list[str]:
         """The files that are still damaged."""
         return sorted(self.damaged - self.healed.keys())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no damage is left, as far as that was verified."""
+        return not self.left and self.status != "damaged"
 
 
 class HealingCopies:
@@ -83,6 +92,15 @@ class HealingCopies:
             raise error
         self._observe(Caution(error.message, error.hint))
         self.errors[name] = error
+
+
+def exit_code(done: Sequence[HealedSnapshot], copies: HealingCopies) -> ExitCode:
+    """What came of all of them: if nothing could be repaired because a copy cannot be used, the code of that."""
+    if all(each.is_whole for each in done):
+        return ExitCode.FLAWED if any(each.status == "flawed" for each in done) else ExitCode.OK
+    if copies.errors and not any(each.healed for each in done):
+        return next(iter(copies.errors.values())).exit_code
+    return ExitCode.DAMAGE
 
 
 def heal(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ibackup.base.errors import IbackupError
 from ibackup.jobs.overview.store_overview import PhoneStatus
 from ibackup.view import words
+from ibackup.view.home.job_endings import REPAIRABLE
 from ibackup.view.home.phone_cards import PhoneCard, Tone
 
 _ALL_CHECKED = "Every phone\u2019s newest backup is complete and was checked."
@@ -121,7 +122,7 @@ def _has_older(card: PhoneCard) -> bool:
 def _repair(hurt: Sequence[PhoneCard]) -> str:
     healing = [each.status.healing for each in hurt if each.status and each.status.healing]
     if healing:
-        return "A second copy has it whole: `ibackup heal` in a terminal repairs it from there."
+        return REPAIRABLE
     return "Make a new one: the phone sends the damaged files again."
 
 

@@ -11,15 +11,19 @@ from ibackup.view.running.job_order import JobKind
 from ibackup.view.running.job_outcome import JobOutcome, Question
 
 SAFE = "Nothing is lost: your earlier backups are unchanged."
+REPAIRABLE = "A second copy has it whole: repair it from there."
+"""Beside the button that does it."""
 _KEPT = "What arrived is kept, and the next backup continues from there."
 _AGAIN: dict[JobKind, str] = {
     "backup": "Try again",
     "verify": "Read it again",
     "rehearse": "Rehearse again",
+    "heal": "Try again",
 }
 _STOPPED: dict[JobKind, str] = {
     "backup": f"{SAFE} {_KEPT}",
     "prune": "Some of the chosen backups may be gone already; the next backup removes the rest.",
+    "heal": "Each file is repaired or as it was.",
     "restore": "Restore the phone again from the beginning if it had received files already.",
     "encryption": "The phone may already have made the change: keep the password that you chose.",
     "export": "What was taken out so far stays there.",
@@ -101,7 +105,9 @@ def _failed(kind: JobKind, outcome: JobOutcome) -> JobEnding:
         details = [outcome.result["unforeseen"]]  # its type and place, and nothing that may be private
     named = outcome.result.get("named", ())
     details += [f"{each['domain']}: {each['path']} ({each['kind']})" for each in named]
-    if is_damage and kind in ("verify", "rehearse"):
+    if is_damage and outcome.result.get("copied"):
+        to_do = REPAIRABLE
+    elif is_damage and kind in ("verify", "rehearse", "heal"):
         to_do = "Make a new backup: the phone sends the damaged files again."
     return JobEnding(
         "bad" if is_damage else "wait",
@@ -151,6 +157,17 @@ def _rehearsed(outcome: JobOutcome) -> JobEnding:
         return JobEnding("wait", outcome.what, outcome.why, "Use another backup, and make a new one.")
     files = count_text(outcome.result["files"], "file")
     return JobEnding("good", "Restorable, proven just now.", f"A virtual iPhone accepted all of it: {files}.")
+
+
+def _healed(outcome: JobOutcome) -> JobEnding:
+    result = outcome.result
+    if not result["damaged"]:
+        return JobEnding("good", "No file is damaged or missing.", "Every byte was read.")
+    files = count_text(result["healed"], "file was", "files were")
+    what = f"{files} repaired from {words.FILTERS['listed'](result['copies'])}."
+    if outcome.code is ExitCode.FLAWED:
+        return JobEnding("wait", "Repaired.", f"{what} {outcome.what}")
+    return JobEnding("good", "Whole again.", f"{what} Every byte was read, and all is as it was backed up.")
 
 
 def _restored(outcome: JobOutcome) -> JobEnding:
@@ -213,6 +230,7 @@ _GOOD: dict[JobKind, Callable[[JobOutcome], JobEnding]] = {
     "backup": _backed_up,
     "verify": _verified,
     "rehearse": _rehearsed,
+    "heal": _healed,
     "restore": _restored,
     "prune": _removed,
     "encryption": _encrypted,

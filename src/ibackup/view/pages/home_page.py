@@ -12,7 +12,7 @@ from ibackup.view.home.home_state import HomeState, home_state
 from ibackup.view.home.phone_cards import PhoneCard
 from ibackup.view.not_shown import NotShown
 from ibackup.view.ordering import start_for
-from ibackup.view.running.job_order import BackUpWork, RehearseWork, VerifyWork, Work
+from ibackup.view.running.job_order import BackUpWork, HealWork, RehearseWork, VerifyWork, Work
 from ibackup.view.running.live_stream import LiveEvent
 from ibackup.view.way import Way
 
@@ -49,6 +49,11 @@ def verify(asked: Asked) -> Response:
 def rehearse(asked: Asked) -> Response:
     """Rehearse a restore of a backup."""
     return _start(asked, RehearseWork(_snapshot(asked)))
+
+
+def heal(asked: Asked) -> Response:
+    """Repair a damaged backup from a second copy."""
+    return _start(asked, HealWork(asked.value("snapshot")))
 
 
 def stop(asked: Asked) -> Response:
@@ -181,6 +186,7 @@ WAYS = (
     Way("POST", "/run/{card}/back-up", back_up),
     Way("POST", "/run/{card}/verify", verify),
     Way("POST", "/run/{card}/rehearse", rehearse),
+    Way("POST", "/run/{card}/heal", heal),
     Way("POST", "/run/{card}/stop", stop),
     Way("POST", "/run/{card}/seen", seen),
     Way("GET", "/events", events, "data"),

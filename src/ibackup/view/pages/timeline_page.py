@@ -33,7 +33,14 @@ def timeline(asked: Asked) -> Response:
     copies = copies_of(phone.folder, asked.house.config.copies) if phone.folder else CopiesOfPhone({})
     only_there = _only_there(phone, copies)
     if phone.newest is None:
-        return asked.render("timeline.html", title="Timeline", page="", chosen=None, only_there=only_there)
+        return asked.render(
+            "timeline.html",
+            title="Timeline",
+            page="",
+            chosen=None,
+            only_there=only_there,
+            copies=copies.names,
+        )
     chosen = asked.backup
     missed = known_nights.missed_by(phone, asked.house.config)
     beads = {
@@ -70,6 +77,7 @@ def timeline(asked: Asked) -> Response:
         changes=changes_between(asked, before, chosen) if before in others else None,
         growth=growth_of(asked),
         whole=whole_elsewhere(asked, chosen),
+        copies=copies.names,
         copied=copies.names.get(chosen.id, ()),
         is_damaged=chosen.known is None or bool(chosen.known.damage),
         only_there=only_there,

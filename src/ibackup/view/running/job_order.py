@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
-JobKind = Literal["backup", "verify", "rehearse", "restore", "prune", "encryption", "export"]
+JobKind = Literal["backup", "verify", "rehearse", "heal", "restore", "prune", "encryption", "export"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class RehearseWork:
 
     kind: ClassVar[JobKind] = "rehearse"
     snapshot: str = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class HealWork:
+    """Repair a damaged backup with what a second copy has."""
+
+    kind: ClassVar[JobKind] = "heal"
+    snapshot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +136,14 @@ class ExportWork:
     later: str = ""
 
 
-Work = BackUpWork | VerifyWork | RehearseWork | RestoreWork | PruneWork | EncryptionWork | ExportWork
+Work = (
+    BackUpWork | VerifyWork | RehearseWork | HealWork | RestoreWork | PruneWork | EncryptionWork | ExportWork
+)
 _WORKS: tuple[type[Work], ...] = (
     BackUpWork,
     VerifyWork,
     RehearseWork,
+    HealWork,
     RestoreWork,
     PruneWork,
     EncryptionWork,

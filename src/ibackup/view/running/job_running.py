@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ibackup.view.running.job_order import (
     BackUpWork,
     EncryptionWork,
     ExportWork,
+    HealWork,
     JobOrder,
     PruneWork,
     RehearseWork,
@@ -53,6 +54,8 @@ def run_order(order: JobOrder, observe: Observer) -> JobOutcome:
                 return running.verify(order.work)
             case RehearseWork():
                 return running.rehearse(order.work)
+            case HealWork():
+                return running.heal(order.work)
             case RestoreWork():
                 return running.restore(order.work)
             case PruneWork():
@@ -213,6 +216,7 @@ class _Running:
             "has_all_files": verdict.has_all_files,
             "intact_elsewhere": len(verdict.intact_in),
             "named": named if self.may_name_files(source) else [],
+            "copied": list(self.copied(source)) if verdict.status == "damaged" else [],
         }
         what, why = "", ""
         if verdict.status == "damaged":
@@ -225,17 +229,48 @@ class _Running:
             what, why = run.failures[0].error.what, run.failures[0].error.why
         elif verdict.status == "flawed":
             what = "The backup is what the phone sent, but some files differ from the phone's own list."
-        return JobOutcome(run.code, what, why, hint=self.healing(source, verdict.status), result=result)
+        return JobOutcome(run.code, what, why, result=result)
 
-    def healing(self, source: BackupSource, status: str) -> str:
-        """What repairs a damaged snapshot, as a sentence; empty if no second copy has it."""
-        from ibackup.copies.whole_elsewhere import copies_with, healing_hint
+    def copied(self, source: BackupSource) -> tuple[str, ...]:
+        """The second copies that have a snapshot."""
+        from ibackup.copies.whole_elsewhere import copies_with
         from ibackup.store.phone_folder import PhoneFolder
 
         folder = PhoneFolder.holding(source.snapshot) if source.snapshot else None
-        if source.snapshot is None or folder is None or status != "damaged":
-            return ""
-        return healing_hint(source.snapshot.id, copies_with(folder, source.snapshot.id, self.config.copies))
+        if source.snapshot is None or folder is None:
+            return ()
+        return copies_with(folder, source.snapshot.id, self.config.copies)
+
+    def heal(self, work: HealWork) -> JobOutcome:
+        from ibackup.jobs.copying import snapshot_healing
+        from ibackup.jobs.copying.kept_copies import copies_for, opened_with_kept
+
+        folder = self.store().phone(self.order.udid)
+        if work.snapshot not in [each.id for each in folder.entries()]:
+            raise UsageError("This backup is not here any more.")
+        configs = copies_for(self.config, folder.udid)
+        copies = snapshot_healing.HealingCopies(
+            {each.name: partial(opened_with_kept, each, self.observe) for each in configs}, self.observe
+        )
+        done = snapshot_healing.heal(
+            folder, work.snapshot, copies, [each.name for each in configs], self.observe
+        )
+        code = snapshot_healing.exit_code([done], copies)
+        result = {
+            "snapshot": done.id,
+            "damaged": len(done.damaged),
+            "healed": len(done.healed),
+            "copies": sorted(set(done.healed.values())),
+        }
+        if done.is_whole:
+            what = snapshot_healing.FLAWED_BEFORE if code is ExitCode.FLAWED else ""
+            return JobOutcome(code, what, result=result)
+        error = next(iter(copies.errors.values()), None)
+        if error is not None and not done.healed:
+            return JobOutcome.of_error(error, result=result)
+        return JobOutcome(
+            code, "Damage is left in this backup.", error.message if error else "", result=result
+        )
 
     def rehearse(self, work: RehearseWork) -> JobOutcome:
         from ibackup.jobs.restore.rehearsal import rehearse

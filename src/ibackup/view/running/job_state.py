@@ -21,7 +21,7 @@ from ibackup.view.running.job_steps import StepName, step_of, steps
 
 PASSCODE_S = 60.0
 """How long a phone waits for its passcode at least (docs/errors.md, 208); it does not report it."""
-_WITHOUT_PHONE = frozenset(["verify", "rehearse", "prune", "export"])
+_WITHOUT_PHONE = frozenset(["verify", "rehearse", "heal", "prune", "export"])
 _MOST_KEPT = 50  # of cautions and of notes
 
 

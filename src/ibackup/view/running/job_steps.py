@@ -16,6 +16,7 @@ StepName = Literal[
     "send",
     "place",  # the phone puts everything in its place
     "remove",
+    "repair",
     "write",
     "done",
 ]
@@ -34,6 +35,7 @@ _STEPS: dict[JobKind, tuple[tuple[StepName, frozenset[Phase]], ...]] = {
     ),
     "verify": (("read", _ALL),),
     "rehearse": (("read", _ALL),),
+    "heal": (("repair", _ALL),),
     "restore": (
         ("look", _LOOK),
         ("read", frozenset(["verify", "check"])),
