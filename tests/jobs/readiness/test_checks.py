@@ -119,6 +119,26 @@ def test_what_starts_the_nights(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert by_name(ready_linux.after(root))["lingering"].state == "good"
 
 
+@posix
+def test_in_our_container_watch_is_kept_running_and_no_scheduler_is_missing(
+    home: Path, root: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    start = (pytestconfig.rootpath / "container" / "start").read_text(encoding="utf-8")
+    assert "services=/run/ibackup/services\n" in start
+    assert "\nadd watch\n" in start
+    assert ready_linux.watch_of_container(root) is None
+    service = root / "run/ibackup/services/watch"
+    service.mkdir(parents=True)
+    monkeypatch.setattr(Systemd, "missing", lambda _self: "no systemd")
+    monkeypatch.setattr(Cron, "missing", lambda _self: "no cron")
+    assert list(ready_linux.after(root)) == []
+    asked = ready_linux.watch_of_container
+    monkeypatch.setattr(ready_linux, "watch_of_container", lambda _root=root: asked(root))
+    assert by_name(check_all(home / "store", "linux"))["schedule"].state == "good"
+    (service / "waiting").touch()
+    assert by_name(check_all(home / "store", "linux"))["schedule"].state == "missing"
+
+
 # -- the others ---------------------------------------------------------------------------------------------
 
 

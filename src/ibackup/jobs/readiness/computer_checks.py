@@ -10,7 +10,7 @@ from ibackup.base.errors import IbackupError, StoreMissing
 from ibackup.config.copy_config import CopyConfig
 from ibackup.device.mux.usbmux import Usbmux, parse_address, start_hint
 from ibackup.device.phones.found_phones import find
-from ibackup.jobs.readiness import ready_mac
+from ibackup.jobs.readiness import ready_linux, ready_mac
 from ibackup.jobs.readiness.check_result import ComputerCheck
 from ibackup.jobs.schedule.scheduler_choice import find as find_schedule
 from ibackup.store.store import Store
@@ -70,6 +70,12 @@ def _phones(absent: ComputerCheck) -> Iterator[ComputerCheck]:
 
 
 def _schedule() -> ComputerCheck:
+    if (runs := ready_linux.watch_of_container()) is not None:
+        text = "This container keeps `ibackup watch` running."
+        ended = "`ibackup watch` has ended, and this container starts it again soon. Its log says why."
+        return (
+            ComputerCheck("schedule", "good", text) if runs else ComputerCheck("schedule", "missing", ended)
+        )
     try:
         found = find_schedule() or find_schedule("watch")
     except IbackupError as error:

@@ -27,6 +27,8 @@ _INSTALL = {
     "suse": "sudo zypper install {}",
     "alpine": "sudo apk add {}",
 }
+_WATCH_IN_CONTAINER = "run/ibackup/services/watch"
+"""A service that container/start makes; the file ``waiting`` in it says that it ended and is started again later."""
 _CRON = {"fedora": "cronie", "rhel": "cronie", "arch": "cronie"}
 
 
@@ -42,7 +44,9 @@ def before(root: Path = Path("/")) -> Iterator[ComputerCheck]:
 
 
 def after(root: Path = Path("/")) -> Iterator[ComputerCheck]:
-    """The scheduler for the nights, and whether it runs while nobody is logged in."""
+    """The scheduler for the nights, and whether it runs while nobody is logged in; nothing in our own container."""
+    if watch_of_container(root) is not None:
+        return
     if not Systemd().missing():
         yield _lingering()
     elif Cron().missing():
@@ -54,6 +58,12 @@ def after(root: Path = Path("/")) -> Iterator[ComputerCheck]:
         )
     else:
         yield _cron_daemon(root)
+
+
+def watch_of_container(root: Path = Path("/")) -> bool | None:
+    """Whether `ibackup watch` runs in ibackup's own container, which keeps it running; None elsewhere."""
+    service = root / _WATCH_IN_CONTAINER
+    return not (service / "waiting").exists() if service.is_dir() else None
 
 
 def _program(root: Path) -> ComputerCheck:
