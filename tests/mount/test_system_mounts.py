@@ -227,6 +227,6 @@ def test_windows_gets_the_password_in_memory_and_only_our_letter_is_taken_back(
 def test_without_any_way_the_place_is_refused_and_the_address_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for way in system_mounts._ALL:
         monkeypatch.setattr(type(way), "why_not", lambda each: f"No {each.name}.")
-    with pytest.raises(IbackupError, match=r"No davfs2\. No gvfs\.") as refused:
-        system_mounts.system_mount()
-    assert "Without --at" in refused.value.hint
+    with pytest.raises(IbackupError, match=r"No FUSE\. No davfs2\. No gvfs\.") as refused:
+        system_mounts.system_mount("No FUSE.")
+    assert "without --at" in refused.value.hint

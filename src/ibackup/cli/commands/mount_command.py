@@ -80,7 +80,7 @@ def command(
             raise UsageError(
                 "--links needs FUSE.", why=why, hint="Leave it out: links are shown as text files."
             )
-        return _by_webdav(app, snapshot, place, sources, idle)
+        return _by_webdav(app, snapshot, place, sources, idle, why)
     if place is None:
         raise UsageError("Say where to show the snapshots.", hint="Give an empty folder: --at FOLDER.")
     return _by_fuse(app, snapshot, place, sources, idle, links=links)
@@ -102,11 +102,13 @@ def _by_fuse(
     return app.result({"at": at, "locked": tree.locked}, "")
 
 
-def _by_webdav(app: App, ref: str | None, at: str | None, sources: PasswordSources, idle: float) -> int:
+def _by_webdav(
+    app: App, ref: str | None, at: str | None, sources: PasswordSources, idle: float, no_fuse: str
+) -> int:
     from ibackup.mount.system.system_mounts import system_mount
     from ibackup.mount.webdav_mounting import mount_by_webdav
 
-    by = system_mount() if at is not None else None
+    by = system_mount(no_fuse) if at is not None else None
     shown: list[str] = []
 
     def ready(place: str, site: "WebDavSite") -> None:

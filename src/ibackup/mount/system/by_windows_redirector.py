@@ -8,7 +8,7 @@ from typing import ClassVar
 from ibackup.base.errors import IbackupError, UsageError
 from ibackup.base.programs import run
 from ibackup.mount.mount_place import is_drive
-from ibackup.mount.system.system_mount import busy
+from ibackup.mount.system.system_mount import WITHOUT_PLACE, busy
 from ibackup.mount.webdav_site import WebDavSite, port_of
 
 _DISK = 1  # RESOURCETYPE_DISK
@@ -59,7 +59,7 @@ class ByWindowsRedirector:
         if code:
             raise IbackupError(
                 f"Windows refused to connect {at} (error {code}).",
-                hint="Without --at, `ibackup mount` shows an address that you can open in a browser.",
+                hint=WITHOUT_PLACE,
             )
         return at
 

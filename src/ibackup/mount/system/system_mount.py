@@ -7,6 +7,8 @@ from ibackup.base.errors import IbackupError
 from ibackup.base.programs import Done
 from ibackup.mount.webdav_site import WebDavSite
 
+WITHOUT_PLACE = "`ibackup mount --kind webdav` without --at shows an address that you can open in a browser."
+
 
 class SystemMount(Protocol):
     """One way to mount an address.
@@ -54,7 +56,7 @@ def refusal(what: str, done: Done) -> IbackupError:
     said = " ".join((done.err.strip() or done.out.strip()).split())[:300] or f"exit code {done.code}"
     return IbackupError(
         f"{what} failed: {said.rstrip('.')}.",
-        hint="Without --at, `ibackup mount` shows an address that you can open in a browser.",
+        hint=WITHOUT_PLACE,
     )
 
 

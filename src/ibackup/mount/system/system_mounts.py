@@ -7,29 +7,36 @@ from ibackup.mount.system.by_davfs2 import ByDavfs2
 from ibackup.mount.system.by_gvfs import ByGvfs
 from ibackup.mount.system.by_mount_webdav import ByMountWebdav
 from ibackup.mount.system.by_windows_redirector import ByWindowsRedirector
-from ibackup.mount.system.system_mount import SystemMount
+from ibackup.mount.system.system_mount import WITHOUT_PLACE, SystemMount
 
 _ALL: tuple[SystemMount, ...] = (ByDavfs2(), ByGvfs(), ByMountWebdav(), ByWindowsRedirector())
 
 
-def system_mount() -> SystemMount:
-    """The way to mount here. Raises IbackupError if there is none."""
+def system_mount(no_fuse: str = "") -> SystemMount:
+    """The way to mount here.
+
+    Args:
+        no_fuse: why FUSE, which would be better, cannot do it; empty if nobody asked for it.
+
+    Raises:
+        IbackupError: there is none.
+    """
     if sys.platform == "darwin":
         candidates: tuple[SystemMount, ...] = (ByMountWebdav(),)
     elif sys.platform == "win32":
         candidates = (ByWindowsRedirector(),)
     else:
         candidates = (ByDavfs2(), ByGvfs())
-    reasons = []
+    reasons = [no_fuse] if no_fuse else []
     for each in candidates:
         reason = each.why_not()
         if not reason:
             return each
         reasons.append(reason)
     raise IbackupError(
-        "This system has nothing that mounts WebDAV at --at.",
+        "This system has nothing that shows folders at --at.",
         why=" ".join(reasons),
-        hint="Without --at, `ibackup mount` shows an address that you can open in a browser or a file manager.",
+        hint=WITHOUT_PLACE,
     )
 
 
