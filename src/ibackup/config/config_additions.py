@@ -120,6 +120,23 @@ def with_fleet(text: str, values: Mapping[str, str]) -> str:
     return whole
 
 
+def with_changed_copy(text: str, values: Mapping[str, object]) -> str:
+    """A config file whose ``[[copies]]`` table of that name has these keys; others stay. Raises UsageError."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        for table in document["copies"]:
+            if table.get("name") == values["name"]:
+                for key, value in values.items():
+                    if table.get(key) != value:
+                        table[key] = value
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, AttributeError, KeyError) as error:
+        raise _not_extended(error) from None
+
+
 def without_copy(text: str, name: str) -> str:
     """A config file without the ``[[copies]]`` table of that name. Raises UsageError."""
     import tomlkit

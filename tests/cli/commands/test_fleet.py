@@ -94,7 +94,10 @@ def enrolled(keeper: Computer, member: Computer) -> Computer:
     keeper.good("fleet", "enrol", member.folder.name, typed, "--to", file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert member.good("fleet", "join", file)["added"] == [NAME]
-    assert member.good("fleet", "join", file)["known"] == [NAME]  # again changes nothing
+    config = member.folder / "config.toml"
+    before = config.read_text()
+    assert member.good("fleet", "join", file)["known"] == [NAME]
+    assert config.read_text() == before  # again changes nothing
     return member
 
 
@@ -265,6 +268,10 @@ def test_what_is_missing_or_wrong_is_said(
     assert (done.code, "is not on this computer" in done.flat_err) == (ExitCode.USAGE, True)
     assert not bucket.exists()
     (tmp_path / "unplugged").rename(bucket)
+    # Keys that it was given later are the copies' keys, too.
+    (tmp_path / "lab.env").write_text("")
+    lab.good("fleet", "join", keeper.folder / "lab.enrolment", "--key-file", tmp_path / "lab.env")
+    assert (lab.folder / "config.toml").read_text().count(f'key_file = "{tmp_path / "lab.env"}"') == 2
     os.unlink(lab.folder / "fleet" / "lab.key")
     done = lab("fleet", "keeper")
     assert (done.code, "does not keep the fleet" in done.flat_err) == (ExitCode.USAGE, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ibackup.base.errors import UsageError
 from ibackup.config import config_file
-from ibackup.config.config_additions import with_copy, with_fleet
+from ibackup.config.config_additions import with_changed_copy, with_copy, with_fleet
 from ibackup.config.config_schema import Config
 from ibackup.copies.copy_address import CopyAddress
 from ibackup.copies.fleet.enrolments import Enrolment
@@ -77,13 +77,14 @@ def join(enrolment: Enrolment, key_file: str | None, config: Config, path: Path)
         }
         if key_file is not None:
             table["key_file"] = key_file
-        if table["name"] not in known:
-            tables.append(table)
+        tables.append(table)
 
     def change(text: str) -> str:
         text = with_fleet(text, values)
-        for table in tables:
-            text = with_copy(text, table)
+        for (
+            table
+        ) in tables:  # a newer enrolment may have other keys, or a repository that had to be made again
+            text = with_changed_copy(text, table) if table["name"] in known else with_copy(text, table)
         config_file.parse(text, path)
         return text
 
@@ -92,9 +93,9 @@ def join(enrolment: Enrolment, key_file: str | None, config: Config, path: Path)
         for file, text in secrets.items():
             durable.write_file(file, f"{text}\n".encode())
     rewrite(path, change)
-    names = tuple(copy_name(each.udid) for each in enrolment.phones)
+    names = [copy_name(each.udid) for each in enrolment.phones]
     return Joined(
         enrolment.host,
-        tuple(str(each["name"]) for each in tables),
+        tuple(name for name in names if name not in known),
         tuple(name for name in names if name in known),
     )
