@@ -2,28 +2,21 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.clean_root import CleanRoot, MakeRoot, what_is_missing
+from support.kept_caches import kept_caches
 
 ROOT = Path(__file__).resolve().parents[2]
-# Found before each test gets a home of its own: what was fetched for one run serves the next.
-_CACHE = os.environ.get("IBACKUP_PEERS_CACHE") or str(Path("~/.cache/ibackup-peers").expanduser())
-_UV_CACHE = subprocess.run(
-    [sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True
-).stdout.strip()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(homes: Path) -> Iterator[None]:
-    """Lets what is fetched stay where its user has it, although the home is another."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_CACHE_DIR", _UV_CACHE)
-        patch.setenv("IBACKUP_PEERS_CACHE", _CACHE)
+    """What was fetched stays."""
+    with kept_caches():
         yield
 
 

@@ -11,18 +11,15 @@ from pathlib import Path
 import pytest
 from releasing import distributions
 
+from support.kept_caches import kept_caches
+
 ROOT = Path(__file__).resolve().parents[2]
-# Found before each test gets a home of its own: what uv has fetched for one run serves the next.
-_CACHE = subprocess.run(
-    [sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True
-).stdout.strip()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def uv_cache(homes: Path) -> Iterator[None]:
-    """Lets uv keep what it fetches where its user has it, although the home is another."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_CACHE_DIR", _CACHE)
+def caches(homes: Path) -> Iterator[None]:
+    """What was fetched stays."""
+    with kept_caches():
         yield
 
 
@@ -33,7 +30,7 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def way_to_registry(uv_cache: None) -> dict[str, str]:
+def way_to_registry(caches: None) -> dict[str, str]:
     """How the clients reach the registry from here: certificates, proxies and caches of the machine."""
     named = (
         "SSL_CERT_FILE",
