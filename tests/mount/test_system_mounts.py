@@ -13,10 +13,12 @@ import pytest
 
 from explore.taking import PASSWORD, files_below
 from ibackup.base.errors import IbackupError, UsageError
+from ibackup.mount.mount_place import full_place
 from ibackup.mount.system import by_windows_redirector, system_mounts
 from ibackup.mount.system.by_gvfs import ByGvfs
 from ibackup.mount.system.by_mount_webdav import ByMountWebdav
 from ibackup.mount.system.by_windows_redirector import ByWindowsRedirector
+from ibackup.mount.unmounting import MountRecord, clear_dead
 from ibackup.mount.webdav_site import WebDavSite
 from support.minted import Mint, Spec
 from support.program import PATIENCE_S, Program, programs
@@ -162,6 +164,13 @@ def test_gio_gets_the_password_on_standard_input_and_the_place_becomes_a_link(
     way.unmount(at, SITE.with_user)
     assert not os.path.lexists(at)
     assert (tmp_path / "noted").read_text().endswith(f"{(['mount', '-u', address], '')!r}\n")
+    # After a crash, the next start finds the place as it was before.
+    way.mount(SITE, at)
+    record = MountRecord.made(at, way.name, SITE.with_user)
+    Path(record.path).write_text(Path(record.path).read_text().replace(record.boot, "another boot"))
+    clear_dead(at)
+    assert not os.path.lexists(at)
+    assert full_place(at) == at
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
     assert way.why_not() == "GVfs needs a desktop session."
 

@@ -110,14 +110,15 @@ def mounted() -> list[MountRecord]:
 
 
 def clear_dead(at: str | None) -> None:
-    """Unmount what crashed programs left, at this place and at those that were recorded."""
+    """Unmount what crashed programs left, at the place that a user named and at those that were recorded."""
     for record in mounted():
         if not record.is_alive:
             if record.by or is_dead(record.at):
                 record.undo(forced=True)
             record.forget()
-    if at is not None and is_dead(at):
-        unmount(at, lazily=True)
+    for each in names_of(at) if at is not None else ():
+        if is_dead(each):
+            unmount(each, lazily=True)
 
 
 def is_dead(at: str) -> bool:

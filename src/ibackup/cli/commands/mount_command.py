@@ -69,11 +69,13 @@ def command(
     """
     from ibackup.mount.fuse_face import why_no_fuse
     from ibackup.mount.mount_place import full_place
+    from ibackup.mount.unmounting import clear_dead
 
     why = why_no_fuse() if kind != "webdav" else ""
     if kind == "fuse" and why:
         raise IbackupError(why, hint="`ibackup mount --kind webdav` needs no FUSE.")
     sources = PasswordSources(app, password_file, password_command)
+    clear_dead(at)  # first: a crash may have left a link there
     place = full_place(at) if at is not None else None
     if kind == "webdav" or why:
         if links:
@@ -178,9 +180,7 @@ def _tree(
     from ibackup.mount.mounted_backup import OpenBackups
     from ibackup.mount.mounted_store import MountedStore, mounted_alone
     from ibackup.mount.path_lookup import PathLookup
-    from ibackup.mount.unmounting import clear_dead
 
-    clear_dead(at)
     target = resolve(app, ref, only_read=True) if ref is not None else None
     asking = _Asking(sources)
     rules = NameRules.everywhere() if by_webdav else NameRules()  # WebDAV's XML cannot have every character
