@@ -190,8 +190,8 @@ def error_of_rclone(name: str, address: CopyAddress, end: LongEnd, doing: str) -
     if any(each in said for each in _NO_KEYS):
         return CopyPasswordWrong(
             f"There are no keys for the bucket {address.shown}.",
-            hint="Give the command --key-file, or name under `key_file` in "
-            f"{_table(name)} a file with AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=… lines.",
+            hint="Name a file with AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=… lines: with --key-file where a "
+            f"command has it, or under `key_file` in {_table(name)}.",
         )
     if _NO_BUCKET in said:
         return CopyMissing(
