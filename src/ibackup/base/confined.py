@@ -60,7 +60,7 @@ class PathRefused(ProtocolBroken):
             hint="Nothing was touched. Try another cable and restart the phone; if the problem persists, report it.",
         )
         self.path = path
-        self.reason = reason
+        self.flaw = reason
 
 
 def shown(path: str, limit: int = 200) -> str:

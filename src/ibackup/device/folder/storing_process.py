@@ -202,7 +202,7 @@ def _done(storer: FileStorer, buffer: memoryview, steps: list[Step]) -> _Answer:
     except Exception as error:  # noqa: BLE001 - said to the user by the process that reads it
         storer.broken = True
         if isinstance(error, PathRefused):
-            return [], error.path, error.reason
+            return [], error.path, error.flaw
         return (
             [],
             "",
