@@ -5,8 +5,8 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, nullcontext, suppress
 from itertools import count
 from pathlib import Path
 
@@ -88,6 +88,17 @@ _SAMPLED = {
     "view/running/test_jobs.py": 2,
     "view/test_kind_pages_in_a_browser.py": 2,
 }
+# Where the virtual iPhone makes only the folders that its files need (support/few_folders.py).
+_FEW_FOLDERS = (
+    "harness",
+    "jobs/backup",
+    "jobs/encryption",
+    "jobs/keeping",
+    "jobs/nights",
+    "jobs/restore",
+    "view/pages/test_home.py",
+    "view/running/test_jobs.py",
+)
 _QUICK = ("e2e/test_backing_up_program.py",)  # the program as people start it
 # Where programs look for a user's files; the last two are how platformdirs is told on Windows.
 _OF_A_USER = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
@@ -99,20 +110,25 @@ _KEPT = (
 _ON_WINDOWS = ("WIN_PD_OVERRIDE_APPDATA", "WIN_PD_OVERRIDE_LOCAL_APPDATA")
 
 
-def _place(item: pytest.Item) -> str:
+def _place(item: pytest.Item | pytest.Module) -> str:
     """The path of its file below tests; empty for a test that runs pytest elsewhere."""
     with suppress(ValueError):
         return item.path.relative_to(Path(__file__).parent).as_posix()
     return ""
 
 
+def _lies_in(place: str, places: Iterable[str]) -> bool:
+    """Whether a path is one of some files, or lies in one of some folders."""
+    return any(f"{place}/".startswith(f"{each}/") for each in places)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark whole files and folders as thorough, and leave out what is for scripts/test --long alone."""
-    places = {item: f"{_place(item)}/" for item in items}
+    places = {item: _place(item) for item in items}
     for place, each in _SAMPLED.items():
         seen: Counter[str] = Counter()
         for item in items:
-            if places[item].startswith(f"{place}/"):
+            if _lies_in(places[item], (place,)):
                 function = item.nodeid.partition("[")[0]
                 if seen[function] % each:
                     item.add_marker("long")
@@ -122,8 +138,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
-        place = places[item]
-        if place[:-1] not in _QUICK and any(place.startswith(f"{each}/") for each in _THOROUGH):
+        if places[item] not in _QUICK and _lies_in(places[item], _THOROUGH):
             item.add_marker("thorough")
 
 
@@ -167,6 +182,24 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv("GIT_CONFIG_GLOBAL", str(theirs))  # git may need it to trust the checkout
         _move_in(patch, folder / "shared")
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_phones(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Virtual iPhones make few folders in these places, but for the tests that use ``as_phones_do``."""
+    from support.few_folders import few_folders
+
+    with few_folders() if _lies_in(_place(request.node), _FEW_FOLDERS) else nullcontext():
+        yield
+
+
+@pytest.fixture
+def as_phones_do() -> Iterator[None]:
+    """Virtual iPhones make all 512 folders."""
+    from support.few_folders import all_folders
+
+    with all_folders():
+        yield
 
 
 _numbers = count()

@@ -246,8 +246,6 @@ def remembering(phone: VirtualPhone) -> VirtualPhone:
 @contextmanager
 def rig(folder: Path, spec: PhoneSpec = TINY) -> Iterator[Rig]:
     """A rig on a server of its own; this process finds its phones."""
-    from harness.wire import few_folders
-
     with ExitStack() as stack:
         server = stack.enter_context(serve())
         patch = {
@@ -256,5 +254,4 @@ def rig(folder: Path, spec: PhoneSpec = TINY) -> Iterator[Rig]:
             "IBACKUP_STATE_DIR": str(folder / "state"),
         }
         stack.enter_context(mock.patch.dict(os.environ, patch))
-        stack.enter_context(few_folders())
         yield Rig(folder, server, spec)

@@ -10,7 +10,6 @@ from ibackup.simulator import mobilebackup2
 from ibackup.simulator.ciphers import Buffer
 from ibackup.simulator.devicelink import Outgoing, PhoneLink
 from ibackup.simulator.habits import Habits
-from ibackup.simulator.operations import backup_and_incremental
 from ibackup.simulator.stream import Stream, StreamEnded
 
 Cut = Literal["before", "after", "torn", "silent"]
@@ -96,22 +95,3 @@ def tapped(wire: Wire) -> Iterator[Wire]:
 
     with mock.patch.object(mobilebackup2, "PhoneLink", Tapped):
         yield wire
-
-
-@contextlib.contextmanager
-def few_folders() -> Iterator[None]:
-    """The phone makes only the folders that its files need.
-
-    Phones make 256 of them, twice, and list them one by one: nearly all moments of a run would be the same one.
-    """
-
-    def make(self: backup_and_incremental.BackupOperation) -> None:
-        link, folder = self._session.link, self._folder
-        needed = sorted({entry.file_id[:2] for entry in self._phone.files.files()})
-        for top in (folder, f"{folder}/Snapshot"):
-            link.create_directory(top)
-            for name in needed:
-                link.create_directory(f"{top}/{name}")
-
-    with mock.patch.object(backup_and_incremental.BackupOperation, "_make_folders", make):
-        yield

@@ -15,6 +15,7 @@ from ibackup.simulator.faults import UnreadableFile
 from ibackup.simulator.spec import Passcode
 from support.runs import PASSWORD, SMALL, Lab, Told, assert_is_the_phone, assert_sealed, photograph
 
+pytestmark = pytest.mark.usefixtures("as_phones_do")
 MakeLab = Callable[..., Lab]
 
 

@@ -1,24 +1,15 @@
 """A phone that ends every run with the same error: what it costs the disk and the person, and what is said of it."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.wire import few_folders
 from ibackup.base.errors import PhoneRefused
 from ibackup.simulator.faults import DropInPhase, ErrorCodeAt, Fault, NoRoom, UnreadableFile
 from ibackup.simulator.spec import Passcode
 from ibackup.store.records import failed_endings
 from support.runs import Lab, assert_is_the_phone, photograph
-
-
-@pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    """The phone makes no more folders than it needs."""
-    with few_folders():
-        yield
 
 
 class Costs:

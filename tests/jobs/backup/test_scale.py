@@ -14,7 +14,7 @@ from support.runs import SMALL, Lab, assert_sealed
 
 MakeLab = Callable[..., Lab]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_phones_do")]
 
 MOST_MIB = 200
 _RUN = """

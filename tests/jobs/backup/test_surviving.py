@@ -184,7 +184,7 @@ def cut_examined(*_: object) -> None:
 
 
 def test_cancelled_on_the_phone(lab: Lab) -> None:
-    lab.phone.set_faults(UserCancels(after=530))
+    lab.phone.set_faults(UserCancels(after=62))
     error = lab.fails(Interrupted)
     assert "cancelled on the iPhone" in error.what
     lab.phone.set_faults()

@@ -44,7 +44,7 @@ def assert_given_back(lab: Lab, runs: int = 1) -> None:
         HostilePath(place="upload", path="../../etc/cron.d/x"),
         GiantPlist(),
         UnknownMessage(),
-        UserCancels(after=530),
+        UserCancels(after=62),
     ],
     ids=lambda fault: "success" if fault is None else type(fault).__name__,
 )

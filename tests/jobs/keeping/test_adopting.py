@@ -109,6 +109,7 @@ def test_the_next_run_receives_only_what_is_new(
     assert_sealed(snapshot.path)
 
 
+@pytest.mark.usefixtures("as_phones_do")
 @pytest.mark.parametrize("disk", ["ext4", "fuseblk"])
 def test_empty_folders_come_along(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: str

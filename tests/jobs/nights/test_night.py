@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.wire import few_folders
 from ibackup.base.errors import StoreMissing
 from ibackup.base.events import Event, Silent
 from ibackup.base.exit_codes import ExitCode, worst
@@ -191,7 +190,6 @@ def test_a_computer_that_slept_through_the_night(house: House) -> None:
 
 
 @pytest.mark.parametrize(("code", "first"), [(205, 2), (104, 1), (3, 1), (1, 2)])
-@few_folders()
 def test_an_error_that_comes_every_night(house: House, code: int, first: int) -> None:
     """It is named each night, and nobody is said to have been away; passcodes are asked for sparingly."""
     phone = house.ann()
@@ -216,7 +214,6 @@ def test_an_error_that_comes_every_night(house: House, code: int, first: int) ->
     assert "Every backup since " in outcome.attempt.message
 
 
-@few_folders()
 def test_a_failure_is_reported_also_when_the_phone_has_asked_often_enough(house: House) -> None:
     phone = house.ann()
     phone.passcode = Passcode(kind="answered")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.peer
 ANN = replace(SMALL, name="Ann\u2019s iPhone")
 SLOW = replace(
     ANN,
-    domains=(DomainSpec(name="MediaDomain", count=300, min_size=500, max_size=9_000),),
+    domains=(DomainSpec(name="MediaDomain", count=150, min_size=500, max_size=9_000),),
     latency_s=0.02,
 )
 QUICK = replace(SLOW, latency_s=0.002)

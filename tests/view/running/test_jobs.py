@@ -36,7 +36,7 @@ SLOW = replace(
 )
 SLOWER = replace(
     SMALL,
-    domains=(DomainSpec(name="MediaDomain", count=400, min_size=500, max_size=9_000),),
+    domains=(DomainSpec(name="MediaDomain", count=100, min_size=500, max_size=9_000),),
     latency_s=0.02,
 )
 WAITING = replace(SMALL, passcode=Passcode(kind="late", delay_s=A_LONG_TIME))
@@ -94,6 +94,7 @@ def test_stopping_keeps_what_arrived_as_ctrl_c_does(make_desk: MakeDesk) -> None
     outcome = ended(job)
     assert outcome.was_stopped
     assert [left.kind for left in desk.lab.left] == ["resumable"]
+    desk.lab.phone.spec = replace(SLOWER, latency_s=0.0)
     again = desk.run(BackUpWork())
     assert again.is_good
     assert again.result["resumed_bytes"] > 0
@@ -291,8 +292,9 @@ def test_a_server_that_dies_leaves_no_job_behind(make_desk: MakeDesk, tmp_path: 
 
 @pytest.mark.parametrize("hurry", [False, True])
 def test_a_phone_is_not_left_half_restored_unless_someone_insists(make_desk: MakeDesk, hurry: bool) -> None:
-    desk = make_desk(SLOWER)
+    desk = make_desk(replace(SLOWER, latency_s=0.0))
     assert desk.run(BackUpWork()).is_good
+    desk.lab.phone.spec = SLOWER
     job = desk.start(RestoreWork())
     until(desk.board, job, lambda state: state.must_not_stop)
     told: list[object] = []
