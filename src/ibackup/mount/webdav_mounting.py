@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from ibackup.base.errors import IbackupError
 from ibackup.mount.path_lookup import PathLookup
-from ibackup.mount.system.system_mount import SystemMount
+from ibackup.mount.system.system_mount import WITHOUT_PLACE, SystemMount
 from ibackup.mount.unmounting import MountRecord
 from ibackup.mount.webdav_face import serve_webdav
 from ibackup.mount.webdav_site import WebDavSite
@@ -39,7 +39,13 @@ def mount_by_webdav(
             ready(site.url, site)
         else:
             records.append(MountRecord.made(at, by.name, site.with_user))
-            ready(by.mount(site, at), site)
+            try:
+                place = by.mount(site, at)
+            except OSError as error:
+                raise IbackupError(
+                    f"Nothing could be mounted at {at!r}: {error.strerror}.", hint=WITHOUT_PLACE
+                ) from None
+            ready(place, site)
 
     def over() -> None:
         for record in records:
