@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,23 @@ def files(to: Path) -> dict[str, bytes]:
     found = {path.relative_to(to).as_posix(): path.read_bytes() for path in to.rglob("*") if path.is_file()}
     found.pop(RECORD, None)
     return found
+
+
+def test_one_thread_reads_the_backup(mint: Mint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once would mix up each other's rows; the writers have threads of their own."""
+    read = vars(Backup)["signs"].__get__
+    threads = []
+
+    def signs(backup: Backup) -> object:
+        threads.append(threading.current_thread())
+        return read(backup)
+
+    monkeypatch.setattr(Backup, "signs", property(signs))
+    with exporting(mint(), tmp_path / "out") as run:
+        entry = run.backup.entry(*PICTURE)
+        assert entry is not None
+        run.folder.copy(entry, run.folder.place((), "a.heic", "file"), Times(1_600_000_000))
+    assert set(threads) == {threading.main_thread()}
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -241,20 +242,22 @@ class ExportFolder(ExportTarget):
 
     def _writers(self) -> Pool:
         if self._pool is None:
-            self._pool = Pool(self._writer, self._written, worker_count()).__enter__()
+            # Made here, since the backup may be read by one thread at a time.
+            backup = self._backup
+            setup = Setup(
+                backup.path,
+                self._keys,
+                self._target.path,
+                "",
+                self._request.overwrite,
+                backup.signs,
+                backup.why_locked,
+            )
+            self._pool = Pool(partial(self._writer, setup), self._written, worker_count()).__enter__()
         return self._pool
 
-    def _writer(self) -> AnyWriter:
-        backup = self._backup
-        setup = Setup(
-            backup.path,
-            self._keys,
-            self._target.path,
-            self._target.make_staging(),
-            self._request.overwrite,
-            backup.signs,
-            backup.why_locked,
-        )
+    def _writer(self, setup: Setup) -> AnyWriter:
+        setup = setup._replace(staging=self._target.make_staging())
         if isolated.can_start():
             with contextlib.suppress(OSError):  # a system that does not let us start any
                 return Helper(setup)

@@ -365,7 +365,8 @@ class DeviceLink:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             self._drained = True  # asking again would take longer than waiting
         except OSError as error:
-            self._end_seen = error  # use what arrived before that first
+            # Use what arrived before that first. Its traceback would keep a view into the buffer.
+            self._end_seen = error.with_traceback(None)
         if end > self._end:
             self._quiet_since = None
             self._moved += end - self._end
