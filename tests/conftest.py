@@ -6,7 +6,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -187,9 +187,12 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def quick_phones(request: pytest.FixtureRequest) -> Iterator[None]:
     """Virtual iPhones make few folders in these places, but for the tests that use ``as_phones_do``."""
+    if not _lies_in(_place(request.node), _FEW_FOLDERS):
+        yield
+        return
     from support.few_folders import few_folders
 
-    with few_folders() if _lies_in(_place(request.node), _FEW_FOLDERS) else nullcontext():
+    with few_folders():
         yield
 
 

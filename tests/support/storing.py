@@ -31,7 +31,6 @@ def at_once() -> Iterator[None]:
     """Start the process with the first files, and wait for it."""
     with (
         mock.patch.object(batch_writer, "MANY_FILES", 0),
-        mock.patch.object(batch_writer, "MANY_BYTES", 0),
         mock.patch.object(batch_writer, "_can_start", return_value=True),
         mock.patch.object(StoringProcess, "is_ready", _loaded),
     ):

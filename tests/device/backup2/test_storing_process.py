@@ -73,6 +73,26 @@ def test_the_same_comes_of_it_as_of_a_thread(lab: Lab) -> None:
     assert len(lab.files.unreadable) == 9
 
 
+@pytest.mark.parametrize("sizes", [(9, 200_000), (200_000, 9), (9, 1_500_000), (1_500_000, 9), (9, 8)])
+def test_a_file_that_comes_twice_is_the_later_one(lab: Lab, sizes: tuple[int, int]) -> None:
+    """Large files do not take the way of small ones."""
+    data = [bytes([number]) * size for number, size in enumerate(sizes)]
+
+    def script(device: Device) -> None:
+        files = [
+            [file(blob(number), data[0])] + [file(blob(at + 1000 * number), b"x") for at in range(20, 40)]
+            for number in range(10)
+        ]
+        for number, before in enumerate(files):
+            device.upload(*before, file(blob(number), data[1]))
+
+    lab.ask(script)
+    process(lab)
+    for number in range(10):
+        assert (lab.root / below(blob(number))).read_bytes() == data[1]
+        assert lab.ledger.files[below(blob(number))][1] == hashlib.sha256(data[1]).digest()
+
+
 def test_a_folder_that_went_and_came_again(lab: Lab) -> None:
     """Its descriptor in the process leads to the one that is gone."""
 
@@ -171,8 +191,10 @@ def test_its_death_ends_the_run(lab: Lab, moment: str) -> None:
         lab.serving(whole, checked=False) as answer,
     ):
         answer()
-    assert lab.ledger.files.keys() == {below(blob(1))}
-    assert (lab.root / below(blob(1))).read_bytes() == b"one"
+    assert below(blob(1)) in lab.ledger.files
+    assert below(blob(3)) not in lab.ledger.files
+    for path, entry in lab.ledger.files.items():
+        assert hashlib.sha256((lab.root / path).read_bytes()).digest() == entry[1]
 
 
 def test_without_the_process_a_thread_stores(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,24 +6,28 @@ one thread at a time accounts for what became of the files, in the order in whic
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
 from ibackup.base import isolated, slices
-from ibackup.base.confined import Confined
+from ibackup.base.confined import Confined, Parts
 from ibackup.device.devicelink.receive_blocks import ReceiveBlock, ReceiveBlocks
 from ibackup.device.folder.file_storing import FileStorer, Move, Outcome, Step
 from ibackup.device.folder.storing_process import StoringProcess
 
 MANY_FILES: Final = 2000
-MANY_BYTES: Final = 64 << 20
-"""After so many files or bytes, a process pays."""
+"""After so many small files, a process pays."""
+
+SMALL: Final = 64 << 10
+"""Bytes of a file. Larger ones are stored by the thread: hashing and writing them leaves the interpreter to others."""
 
 BLOCKS: Final = 8
 """The number of receive buffers; one is being filled, the others are being written or waiting."""
 
 _PROCESSORS: Final = 2  # with fewer, the two would only take turns
+_LOOK_S: Final = 0.001
 _ENDING_S: Final = 10.0  # for a process to remove what it did not complete
 
 
@@ -76,8 +80,10 @@ class BatchWriter:
         self._done: queue.SimpleQueue[ReceiveBlock | None] = queue.SimpleQueue()
         self._free: list[ReceiveBlock] = []
         self.handed_over = self.under_way = 0  # batches
-        self._files = self._bytes = 0
-        self._local: set[int] = set()  # files that began before there was a process, or that are held back
+        self._files = 0  # small ones, so far
+        self._passed_on = self._ended = 0  # jobs, since there is a process
+        self._in_process: set[Parts] = set()  # what it may still have to store
+        self._began: Parts = ()  # the last file of which a part was stored here
         self._moved = False
         self._process: StoringProcess | None = None
         self._may_start = bool(keeps) and _can_start() and self._blocks.fd >= 0
@@ -171,6 +177,7 @@ class BatchWriter:
             if self._receiving is None:
                 self._finish(ended)
             else:
+                self._passed_on += 1
                 self._sent.put(ended)
             del job, ended
         if self._process is not None:
@@ -186,25 +193,35 @@ class BatchWriter:
         process = self._process or self._try_process(job)
         if process is None:
             return _Sent(job, self.storer.apply(job.block.view, job.steps), sent=False)
-        here = [step for step in job.steps if self._is_local(step)]
-        there = [step for step in job.steps if not self._is_local(step)] if here else job.steps
+        there = [step for step in job.steps if _is_small(step)]
+        here = [step for step in job.steps if not _is_small(step)] if len(there) < len(job.steps) else []
+        if self._ended == self._passed_on:
+            self._in_process.clear()
+        self._in_process.update(place[0] for _, place, _, _ in there if place is not None)
+        if here and self._may_be_sent(here):
+            # A phone that sends a file twice means the later one, so these cannot be divided.
+            while self._ended < self._passed_on:
+                time.sleep(_LOOK_S)
+            here, there = job.steps, []
         outcomes = self.storer.apply(job.block.view, here) if here else []
         if there:
             moved, self._moved = self._moved, False
             process.send(there, job.block.number, moved=moved)
         return _Sent(job, outcomes, sent=bool(there))
 
-    def _is_local(self, step: Step) -> bool:
-        number, place, _, _ = step
-        if place is not None and place[2]:
-            self._local.add(number)
-        return number in self._local
+    def _may_be_sent(self, here: list[Step]) -> bool:
+        """Whether one of these files is among those that the process may still have to store."""
+        places = [self._began, *(place[0] for _, place, _, _ in here if place is not None)]
+        self._began = places[-1]
+        return not self._in_process.isdisjoint(places)
 
     def _try_process(self, job: _Job) -> StoringProcess | None:
         """The process, once it pays and is ready."""
         if self._starting is None:
-            if not self._may_start or (self._files < MANY_FILES and self._bytes < MANY_BYTES):
-                self._count(job)
+            if not self._may_start:
+                return None
+            self._files += sum(map(_is_small, job.steps))
+            if self._files < MANY_FILES:
                 return None
             self._may_start = False
             try:
@@ -219,20 +236,16 @@ class BatchWriter:
             self._starting = None
             return None
         self._process, self._starting = self._starting, None
-        self._local.update(self.storer.coming)
         self._receiving = threading.Thread(target=self._receive, name="ibackup-outcomes")
         self._receiving.start()
         return self._process
-
-    def _count(self, job: _Job) -> None:
-        self._files += len(job.steps)
-        self._bytes += sum(sum(ranges[1::2]) - sum(ranges[::2]) for _, _, ranges, _ in job.steps)
 
     # -- in the thread that accounts ------------------------------------------------------------------------
 
     def _receive(self) -> None:
         while (ended := self._sent.get()) is not None:
             self._finish(ended)
+            self._ended += 1
 
     def _finish(self, ended: _Sent) -> None:
         try:
@@ -243,6 +256,14 @@ class BatchWriter:
         except BaseException as error:  # noqa: BLE001 - raised again by ``collect``
             self.crash = self.crash or error
         self._done.put(ended.job.block if ended.job.full else None)
+
+
+def _is_small(step: Step) -> bool:
+    """Whether this is all of a small file, which is not held back."""
+    _, place, ranges, ended = step
+    return (
+        bool(ended) and place is not None and not place[2] and sum(ranges[1::2]) - sum(ranges[::2]) <= SMALL
+    )
 
 
 def _can_start() -> bool:

@@ -21,9 +21,9 @@ Step = tuple[int, Place | None, list[int], bool | None]
 """More of a file: its number in this run; its place, in its first step; where its bytes begin and end in the buffer,
 in pairs; then True: it is complete, False: nothing of it is to be kept, None: more follows."""
 
-Outcome = tuple[int, int, float, bytes, bytes | None, bool, int, str]
+Outcome = tuple[int, int, float, bytes, bytes | None, int, str]
 """What became of a file: its number; its size in bytes, its time in seconds since 1970, SHA-256, and SHA-1 if it was
-wanted; whether folders had to be made for it. If it could not be stored: the error's number and text."""
+wanted. If it could not be stored: the error's number and text."""
 
 Move = tuple[Parts, Parts]
 """Where a file is, and where it is to be."""
@@ -117,7 +117,7 @@ class FileStorer:
                 self._drop(number)
                 self.broken = error.errno not in LOCAL
                 text = error.strerror or type(error).__name__
-                outcomes.append((number, 0, 0.0, b"", None, False, error.errno or errno.EIO, text))
+                outcomes.append((number, 0, 0.0, b"", None, error.errno or errno.EIO, text))
             except BaseException:
                 self._drop(number)
                 raise
@@ -136,11 +136,11 @@ class FileStorer:
             mtime = os.fstat(fd).st_mtime
             fd = -1
             os.close(staged.fd)
-            made = self._put(staged, place[0])
+            self._put(staged, place[0])
         except BaseException:
             self._discard(Staged(fd, staged.name))
             raise
-        return number, size, mtime, sha256, sha1, made, 0, ""
+        return number, size, mtime, sha256, sha1, 0, ""
 
     def _store(self, coming: _Coming, views: list[memoryview]) -> None:
         """Hash and write what has arrived."""
@@ -164,20 +164,18 @@ class FileStorer:
     def publish(self, number: int) -> Outcome:
         """Put a complete file in place. Raises OSError."""
         coming = self._coming[number]
-        made = self._put(coming.staged, coming.parts)
+        self._put(coming.staged, coming.parts)
         del self._coming[number]
         sha1 = coming.sha1.digest() if coming.sha1 is not None else None
-        return number, coming.size, coming.mtime, coming.hasher.digest(), sha1, made, 0, ""
+        return number, coming.size, coming.mtime, coming.hasher.digest(), sha1, 0, ""
 
-    def _put(self, staged: Staged, parts: Parts) -> bool:
-        """Rename a file to its place; whether its folders, which the phone did not request, had to be made."""
+    def _put(self, staged: Staged, parts: Parts) -> None:
+        """Rename a file to its place; make its folders if the phone did not request them."""
         try:
             self._confined.publish(staged, parts)
         except FileNotFoundError:
             self._confined.make_dir(parts[:-1])
             self._confined.publish(staged, parts)
-            return True
-        return False
 
     def _drop(self, number: int) -> None:
         """Leave nothing of a file."""

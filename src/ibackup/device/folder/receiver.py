@@ -117,6 +117,7 @@ class Receiver:
         self._held: list[Arrival] = []
         self._under_way: dict[int, Arrival] = {}  # the files that the writer has not accounted for
         self._earlier = 0  # batches of earlier lists
+        self._known_folders: set[Parts] = set()  # to the ledger
         self._writer = BatchWriter(confined, self._account, self._is_over, keeps)
 
     def close(self) -> None:
@@ -250,6 +251,7 @@ class Receiver:
 
     def folders_moved(self) -> None:
         """Folders were moved or removed, at the phone's request."""
+        self._known_folders.clear()
         self._writer.folders_moved()
 
     def rename(self, moves: list[Move]) -> Iterator[bool]:
@@ -285,7 +287,7 @@ class Receiver:
     def _account(self, outcomes: list[Outcome]) -> None:
         """Tell the ledger what became of the files of a batch."""
         stored, under_way = self._ledger.stored, self._under_way
-        for number, size, mtime, sha256, sha1, made, code, text in outcomes:
+        for number, size, mtime, sha256, sha1, code, text in outcomes:
             file = under_way.pop(number, None)
             if file is None:
                 continue
@@ -293,7 +295,8 @@ class Receiver:
                 if self.disk_error is None:
                     self._fail(file, OSError(code, text))
                 continue
-            if made:
+            if file.parts[:-1] not in self._known_folders:  # perhaps one that the phone did not request
+                self._known_folders.add(file.parts[:-1])
                 for depth in range(1, len(file.parts)):
                     self._ledger.made_dir("/".join(file.parts[:depth]))
             if self.lost:
