@@ -1,7 +1,7 @@
-"""Takes batches of steps and has them done in order: in a thread, and once there is much to do, in a process.
+"""Takes batches of steps and has them done in order: by a thread, and once there are many small files, by a process.
 
-One thread does the steps itself, or sends them to the process. Then a second one receives the outcomes. Either way,
-one thread at a time accounts for what became of the files, in the order in which the batches came.
+The thread does the steps itself, or sends those for small files to the process. Then a second thread receives the
+outcomes. Either way, one thread at a time accounts for what became of the files, in the order of the batches.
 """
 
 import queue
@@ -186,9 +186,7 @@ class BatchWriter:
 
     def _do(self, job: _Job) -> _Sent:
         if self.crash is not None or self._gives_up():
-            self.storer.broken = (
-                True  # drops what it is given; a process drops everything when its input ends
-            )
+            self.storer.broken = True  # drops what it is given
             return _Sent(job, self.storer.apply(job.block.view, job.steps), sent=False)
         process = self._process or self._try_process(job)
         if process is None:

@@ -1,4 +1,4 @@
-"""A second process that stores what arrives, while this one reads the phone.
+"""A second process that stores small files, while this one reads the phone.
 
 Two threads of one process share one interpreter: with small files, both together get no more done than one. The
 buffers that a phone's data is received into are in memory that both processes have, so only steps and outcomes are
