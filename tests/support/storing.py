@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from unittest import mock
 
+from ibackup.base import isolated
 from ibackup.device.folder import batch_writer
 from ibackup.device.folder.storing_process import StoringProcess
 
@@ -31,7 +32,7 @@ def at_once() -> Iterator[None]:
     """Start the process with the first files, and wait for it."""
     with (
         mock.patch.object(batch_writer, "MANY_FILES", 0),
-        mock.patch.object(batch_writer, "_can_start", return_value=True),
+        mock.patch.object(isolated, "processors", return_value=2),
         mock.patch.object(StoringProcess, "is_ready", _loaded),
     ):
         yield

@@ -46,6 +46,11 @@ def processors() -> int:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
+def can_help() -> bool:
+    """Whether a second process can be had, and would not only take turns with this one."""
+    return processors() > 1 and can_start()
+
+
 def start(program: str, *arguments: str, keeps: Sequence[int] = ()) -> Process:
     """Start a process of this very package. Raises OSError if the system refuses.
 

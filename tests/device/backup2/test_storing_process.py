@@ -128,6 +128,26 @@ def test_moves(lab: Lab) -> None:
     assert files == {**wanted, below(blob(1)): b"again", "Manifest.db": b"old"}
 
 
+def test_a_move_into_a_folder_that_is_another_one_by_now(lab: Lab) -> None:
+    """The process has a descriptor of the one that this process moved away."""
+    first, second = blob(1, ""), blob(1, "")[:-1] + "f"
+    folder = first.rpartition("/")[0]
+
+    def script(device: Device) -> None:
+        assert device.upload(file(blob(1), b"one"), file(blob(2), b"two"), file(blob(3), b"three")) == OK
+        assert device.ask("DLMessageCreateDirectory", folder, {}, 1.0)[0] == 0
+        moves = {blob(1): first, blob(3): f"{folder}/x"}
+        assert device.ask("DLMessageMoveItems", moves, OPTIONS, 80.0) == OK
+        assert device.ask("DLMessageRemoveItems", [f"{folder}/x"], {}, 1.0)[0] == 0
+        assert device.ask("DLMessageMoveItems", {folder: f"{UDID}/Kept"}, OPTIONS, 80.0) == OK
+        assert device.ask("DLMessageCreateDirectory", folder, {}, 1.0)[0] == 0
+        assert device.ask("DLMessageMoveItems", {blob(2): second}, OPTIONS, 80.0) == OK
+
+    lab.ask(script)
+    process(lab)
+    assert (lab.root / below(second)).read_bytes() == b"two"
+
+
 def test_what_cannot_be_stored_is_said_of_that_file(lab: Lab) -> None:
     def script(device: Device) -> None:
         assert device.upload(file(blob(1), b"one")) == OK

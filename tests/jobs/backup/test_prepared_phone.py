@@ -6,7 +6,7 @@ import pytest
 from benching.phones import NOTES, Phone
 from benching.prepared_phone import PreparedBackups
 
-from ibackup.apple.verify import stored_file_readers
+from ibackup.base import isolated
 from ibackup.store.work import seal_beside, sealing
 from support.runs import Lab, assert_is_the_phone, assert_sealed
 
@@ -16,7 +16,7 @@ def test_a_full_backup_and_one_in_which_nothing_changed(
 ) -> None:
     # As for many files on several cores: the seal is prepared beside the check.
     monkeypatch.setattr(seal_beside, "LEAST_FILES", 1)
-    monkeypatch.setattr(stored_file_readers, "worker_count", lambda: 2)
+    monkeypatch.setattr(isolated, "processors", lambda: 2)
     monkeypatch.setattr(sealing, "prepare_seal", lambda *_: pytest.fail("this process has to do it, too"))
     notes = tmp_path / NOTES
     lab.phone.backup_service = PreparedBackups(lab.phone, str(notes)).serve

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ibackup.apple.verify import stored_file_readers
 from ibackup.apple.verify.seal import SealLine, encode
 from ibackup.base import isolated
 from ibackup.base.errors import DamageFound
@@ -38,7 +37,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[isolated.Process]:
         return started[-1]
 
     monkeypatch.setattr(seal_beside, "LEAST_FILES", 1)
-    monkeypatch.setattr(stored_file_readers, "worker_count", lambda: 2)
+    monkeypatch.setattr(isolated, "processors", lambda: 2)
     monkeypatch.setattr(isolated, "start", starting)
     return started
 

@@ -26,7 +26,6 @@ SMALL: Final = 64 << 10
 BLOCKS: Final = 8
 """The number of receive buffers; one is being filled, the others are being written or waiting."""
 
-_PROCESSORS: Final = 2  # with fewer, the two would only take turns
 _LOOK_S: Final = 0.001
 _ENDING_S: Final = 10.0  # for a process to remove what it did not complete
 
@@ -86,7 +85,7 @@ class BatchWriter:
         self._began: Parts = ()  # the last file of which a part was stored here
         self._moved = False
         self._process: StoringProcess | None = None
-        self._may_start = bool(keeps) and _can_start() and self._blocks.fd >= 0
+        self._may_start = bool(keeps) and isolated.can_help() and self._blocks.fd >= 0
         self._starting: StoringProcess | None = None
         self._receiving: threading.Thread | None = None
         self._thread = threading.Thread(target=self._work, name="ibackup-writer")
@@ -147,7 +146,11 @@ class BatchWriter:
         """
         if self._process is None:
             return repeat(False, len(moves))
-        return self._process.rename(moves)
+        return self._process.rename(moves, moved=self._take_moved())
+
+    def _take_moved(self) -> bool:
+        moved, self._moved = self._moved, False
+        return moved
 
     def close(self) -> None:
         """Do what was handed over, drop incomplete files, end threads and process. Safe to call again."""
@@ -203,8 +206,7 @@ class BatchWriter:
             here, there = job.steps, []
         outcomes = self.storer.apply(job.block.view, here) if here else []
         if there:
-            moved, self._moved = self._moved, False
-            process.send(there, job.block.number, moved=moved)
+            process.send(there, job.block.number, moved=self._take_moved())
         return _Sent(job, outcomes, sent=bool(there))
 
     def _may_be_sent(self, here: list[Step]) -> bool:
@@ -262,8 +264,3 @@ def _is_small(step: Step) -> bool:
     return (
         bool(ended) and place is not None and not place[2] and sum(ranges[1::2]) - sum(ranges[::2]) <= SMALL
     )
-
-
-def _can_start() -> bool:
-    """Whether a second process can be had, and is of use."""
-    return isolated.processors() >= _PROCESSORS and isolated.can_start()

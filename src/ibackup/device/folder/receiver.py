@@ -250,12 +250,13 @@ class Receiver:
         return not self._writer.under_way
 
     def folders_moved(self) -> None:
-        """Folders were moved or removed, at the phone's request."""
+        """Something was moved or removed here, perhaps a folder."""
         self._known_folders.clear()
         self._writer.folders_moved()
 
     def rename(self, moves: list[Move]) -> Iterator[bool]:
         """See ``BatchWriter``; everything must be in place."""
+        self._known_folders.clear()
         return self._writer.rename(moves)
 
     def failures(self) -> dict[str, tuple[int, str]]:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 _LENGTH: Final = struct.Struct("<I")
 _READY: Final = 0
+_NO_BUFFER: Final = -1
 _MOVES: Final = 32
 """Files that it moves between two answers."""
 
 # root, staging folder, how many folders to keep open, descriptor of the buffers, their number
 _Setup = tuple[str, str, int, int, int]
-# to store: whether folders may have moved, the number of the buffer, the steps; or to move files
-_Task = tuple[bool, int, list[Step]] | list[Move]
+# whether folders may have moved; the number of the buffer, and the steps; or _NO_BUFFER, and files to move
+_Task = tuple[bool, int, list[Step] | list[Move]]
 # outcomes; or else a refused path and why; or no path and what went wrong
 _Answer = tuple[list[Outcome], str, str]
 _Said = _Answer | list[bool] | int
@@ -81,16 +82,16 @@ class StoringProcess:
         """
         self._send((moved, buffer, steps))
 
-    def rename(self, moves: list[Move]) -> Iterator[bool]:
+    def rename(self, moves: list[Move], *, moved: bool) -> Iterator[bool]:
         """Have it move files, while nothing else is under way; whether it has moved each, as soon as it says so.
 
-        Raises IbackupError if it has died.
+        Raises IbackupError if it has died. ``moved``: see ``send``.
         """
         parts = [moves[at : at + _MOVES] for at in range(0, len(moves), _MOVES)]
         for sent in range(len(parts) + 1):
             # One part ahead: it works on the next one while the caller notes this one.
             if sent < len(parts):
-                self._send(parts[sent])
+                self._send((moved and not sent, _NO_BUFFER, parts[sent]))
             if sent:
                 yield from cast("list[bool]", self._receive())
 
@@ -182,14 +183,13 @@ def serve() -> None:
             try:
                 _say(answers, _READY)
                 while True:
-                    task = cast("_Task", _hear(tasks))
-                    if isinstance(task, list):
-                        _say(answers, storer.rename(task))
-                        continue
-                    moved, number, steps = task
+                    moved, number, work = cast("_Task", _hear(tasks))
                     if moved:
                         storer.forget_folders()
-                    _say(answers, _done(storer, buffers[number], steps))
+                    if number == _NO_BUFFER:
+                        _say(answers, storer.rename(cast("list[Move]", work)))
+                    else:
+                        _say(answers, _done(storer, buffers[number], cast("list[Step]", work)))
             finally:
                 storer.close()
     # Nothing is left to do: taking the interpreter apart would only take time.

@@ -235,8 +235,6 @@ class WorkingFiles(ServedFiles):
             # The ledger may not know it yet.
             link.send_status(*_said(self._receiver.disk_error), {})
             return
-        if isinstance(request, _CHANGES):
-            self._receiver.folders_moved()
         match request:
             case requests.MoveItems():
                 self._move_all(link, [(old, parse(old), self._admit(new)) for old, new in request.moves])
@@ -407,6 +405,7 @@ class WorkingFiles(ServedFiles):
         if source == target:
             self.confined.item(source)  # raises when it is missing; else it is where it shall be
             return
+        self._receiver.folders_moved()
         try:
             self.confined.rename(source, target)
         except FileNotFoundError:
@@ -416,6 +415,7 @@ class WorkingFiles(ServedFiles):
         self._ledger.moved("/".join(source), "/".join(target))
 
     def _remove(self, parts: Parts) -> None:
+        self._receiver.folders_moved()
         self.confined.remove(parts)
         self._ledger.removed("/".join(parts))
 

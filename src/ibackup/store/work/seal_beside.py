@@ -83,9 +83,7 @@ class SealBeside(Closeable):
 
 def start_beside(ledger: FileLedger) -> SealBeside | None:
     """Start it for the working copy of a ledger; None if that would not help, or is not possible."""
-    from ibackup.apple.verify.stored_file_readers import worker_count  # the other process needs nothing of it
-
-    if not isolated.can_start() or worker_count() < 2 or ledger.totals().files < LEAST_FILES:
+    if not isolated.can_help() or ledger.totals().files < LEAST_FILES:
         return None
     with contextlib.suppress(OSError):
         return SealBeside()
